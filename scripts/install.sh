@@ -1,0 +1,10 @@
+#!/bin/sh
+# Installs the npm packages once, and again when the lock file changed since. Run by `npm start` and `npm test`.
+set -eu
+cd "$(dirname "$0")/.."
+stamp=node_modules/.grevy-installed
+if [ ! -f "$stamp" ] || [ package-lock.json -nt "$stamp" ]; then
+  echo "grevy: installing npm packages (pinned by package-lock.json) ..." >&2
+  npm ci --ignore-scripts --no-fund --no-audit --loglevel=error >&2
+  touch "$stamp"
+fi

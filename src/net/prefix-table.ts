@@ -1,0 +1,250 @@
+// Every prefix a table has ever been told of gets a small integer, its id, that stays until the prefix is removed; what
+// a table knows of a prefix lives in columns indexed by that id.
+//
+//   slots (hash, open addressing, power of two)        columns (by id)
+//   ┌────┬────┬────┬────┬────┐                          ┌────┬────────┬─────┐
+//   │ 0  │ 7  │ 0  │ 3  │ 1  │   id + 1, 0 = empty ───▶  │ id │ w0..w3 │ len │
+//   └────┴────┴────┴────┴────┘                          └────┴────────┴─────┘
+//
+// A hash and not a trie: an exact look-up is one or two cache misses, and that is what a full table does a million times
+// over. Longest match asks the hash once for each prefix length in use, which is right for its callers (next-hop
+// resolution: thousands of look-ups, not millions). Ordered walks sort a snapshot of ids by radix, which costs 40 ms a
+// million and lets the walk be sliced while the table changes under it.
+import { AF_INET, type AddressWords, addressBits, type Family, formatIp4, formatIp6 } from './address.ts';
+import { maskWord, type Prefix } from './prefix.ts';
+
+const EMPTY: Uint32Array = new Uint32Array(0);
+
+function grow32(column: Uint32Array, rows: number): Uint32Array {
+  return new Uint32Array((column.buffer as ArrayBuffer).transfer(rows * 4));
+}
+
+function hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
+  let h = Math.imul(w0 ^ (length << 3) ^ length, 0x9e3779b1);
+  h ^= Math.imul(w1, 0x85ebca6b) ^ Math.imul(w2, 0xc2b2ae35) ^ Math.imul(w3, 0x27d4eb2f);
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+  return h ^ (h >>> 13);
+}
+
+export class PrefixTable {
+  readonly family: Family;
+  /** Ids handed out so far, removed ones included: columns of callers need this many rows. */
+  limit = 0;
+  /** Prefixes in the table. */
+  size = 0;
+  /** First (IPv4: only) address word, by id. */
+  w0: Uint32Array;
+  w1: Uint32Array = EMPTY;
+  w2: Uint32Array = EMPTY;
+  w3: Uint32Array = EMPTY;
+  /** Prefix length in bits, by id; 255 marks a removed row. */
+  length: Uint8Array;
+  /** Prefixes of each length. */
+  readonly lengthCount: Uint32Array = new Uint32Array(129);
+  #slots: Uint32Array;
+  #mask: number;
+  #free = -1; // head of the list of removed rows, linked through w0
+
+  constructor(family: Family, rows = 1024) {
+    this.family = family;
+    const capacity = Math.max(16, rows);
+    this.w0 = new Uint32Array(capacity);
+    this.length = new Uint8Array(capacity);
+    if (family !== AF_INET) {
+      this.w1 = new Uint32Array(capacity);
+      this.w2 = new Uint32Array(capacity);
+      this.w3 = new Uint32Array(capacity);
+    }
+    let slots = 16;
+    while (slots < capacity * 2) slots *= 2;
+    this.#slots = new Uint32Array(slots);
+    this.#mask = slots - 1;
+  }
+
+  /** Rows that the columns hold now. A caller's column is grown to this whenever it is shorter. */
+  get capacity(): number {
+    return this.length.length;
+  }
+
+  /** The id of a prefix whose host bits are zero, or -1. */
+  find(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    let slot = hash(w0, w1, w2, w3, length) & this.#mask;
+    for (;;) {
+      const id = this.#slots[slot]! - 1;
+      if (id < 0) return -1;
+      if (this.#is(id, w0, w1, w2, w3, length)) return id;
+      slot = (slot + 1) & this.#mask;
+    }
+  }
+
+  /** The id of a prefix whose host bits are zero, given a new one where the table has none. */
+  insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    let slot = hash(w0, w1, w2, w3, length) & this.#mask;
+    for (;;) {
+      const id = this.#slots[slot]! - 1;
+      if (id < 0) break;
+      if (this.#is(id, w0, w1, w2, w3, length)) return id;
+      slot = (slot + 1) & this.#mask;
+    }
+    let id = this.#free;
+    if (id >= 0) this.#free = this.w0[id]! - 1;
+    else {
+      if (this.limit === this.capacity) {
+        this.#growRows();
+      }
+      id = this.limit++;
+    }
+    this.w0[id] = w0;
+    if (this.family !== AF_INET) {
+      this.w1[id] = w1;
+      this.w2[id] = w2;
+      this.w3[id] = w3;
+    }
+    this.length[id] = length;
+    this.lengthCount[length]!++;
+    this.size++;
+    this.#slots[slot] = id + 1;
+    if (this.size * 2 > this.#mask) this.#growSlots();
+    return id;
+  }
+
+  /** Takes a prefix out; its id may be given to another one from now on. */
+  remove(id: number): void {
+    const length = this.length[id]!;
+    const mask = this.#mask;
+    const slots = this.#slots;
+    let hole = this.#hashOf(id) & mask;
+    while (slots[hole] !== id + 1) hole = (hole + 1) & mask;
+    // Close the gap: move back whatever still belongs at or before the hole, so that no tombstones are needed.
+    for (let next = (hole + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
+      const home = this.#hashOf(slots[next]! - 1) & mask;
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        slots[hole] = slots[next]!;
+        hole = next;
+      }
+    }
+    slots[hole] = 0;
+    this.lengthCount[length]!--;
+    this.size--;
+    this.length[id] = 255;
+    this.w0[id] = this.#free + 1;
+    this.#free = id;
+  }
+
+  /** Whether `id` names a prefix at present. */
+  has(id: number): boolean {
+    return id >= 0 && id < this.limit && this.length[id] !== 255;
+  }
+
+  /**
+   * The id of the longest prefix no longer than `longest` bits that holds the address, or -1. Call again with a smaller
+   * `longest` to walk up through the covering prefixes.
+   */
+  match(w0: number, w1: number, w2: number, w3: number, longest: number = addressBits(this.family)): number {
+    for (let length = longest; length >= 0; length--) {
+      if (this.lengthCount[length] === 0) continue;
+      const id = this.find(
+        (w0 & maskWord(length)) >>> 0,
+        (w1 & maskWord(length - 32)) >>> 0,
+        (w2 & maskWord(length - 64)) >>> 0,
+        (w3 & maskWord(length - 96)) >>> 0,
+        length,
+      );
+      if (id >= 0) return id;
+    }
+    return -1;
+  }
+
+  words(id: number): AddressWords {
+    if (this.family === AF_INET) return [this.w0[id]!, 0, 0, 0];
+    return [this.w0[id]!, this.w1[id]!, this.w2[id]!, this.w3[id]!];
+  }
+
+  prefix(id: number): Prefix {
+    return { family: this.family, words: this.words(id), length: this.length[id]! };
+  }
+
+  /** `10.0.0.0/8`. */
+  format(id: number): string {
+    const text =
+      this.family === AF_INET
+        ? formatIp4(this.w0[id]!)
+        : formatIp6(this.w0[id]!, this.w1[id]!, this.w2[id]!, this.w3[id]!);
+    return `${text}/${this.length[id]}`;
+  }
+
+  /** All ids by address, then length. A snapshot: check `has` when you come to a row later. */
+  sorted(): Uint32Array {
+    const steps = this.sorting();
+    for (;;) {
+      const step = steps.next();
+      if (step.done) return step.value;
+    }
+  }
+
+  /** `sorted`, yielding between passes of some 10 ms a million rows, for loops that must not block. */
+  *sorting(): Generator<void, Uint32Array> {
+    let from = new Uint32Array(this.size);
+    let rows = 0;
+    for (let id = 0; id < this.limit; id++) if (this.length[id] !== 255) from[rows++] = id;
+    let to = new Uint32Array(rows);
+    const count = new Uint32Array(65537);
+    const passes = this.family === AF_INET ? 2 : 8;
+    // Least significant digit first: the length, then the address 16 bits at a time.
+    for (let pass = -1; pass < passes; pass++) {
+      yield;
+      // Looked up anew after each yield: growing the table moves its columns.
+      const words = this.family === AF_INET ? [this.w0] : [this.w3, this.w2, this.w1, this.w0];
+      const column = pass < 0 ? this.length : words[pass >> 1]!;
+      const shift = pass < 0 ? 0 : (pass & 1) << 4;
+      count.fill(0);
+      for (let i = 0; i < rows; i++) count[((column[from[i]!]! >>> shift) & 0xffff) + 1]!++;
+      for (let digit = 0; digit < 65536; digit++) count[digit + 1]! += count[digit]!;
+      for (let i = 0; i < rows; i++) {
+        const id = from[i]!;
+        to[count[(column[id]! >>> shift) & 0xffff]!++] = id;
+      }
+      const swap = from;
+      from = to;
+      to = swap;
+    }
+    return from;
+  }
+
+  #is(id: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+    return (
+      this.w0[id] === w0 &&
+      this.length[id] === length &&
+      (this.family === AF_INET || (this.w1[id] === w1 && this.w2[id] === w2 && this.w3[id] === w3))
+    );
+  }
+
+  #hashOf(id: number): number {
+    if (this.family === AF_INET) return hash(this.w0[id]!, 0, 0, 0, this.length[id]!);
+    return hash(this.w0[id]!, this.w1[id]!, this.w2[id]!, this.w3[id]!, this.length[id]!);
+  }
+
+  #growRows(): void {
+    const rows = this.capacity * 2;
+    this.w0 = grow32(this.w0, rows);
+    if (this.family !== AF_INET) {
+      this.w1 = grow32(this.w1, rows);
+      this.w2 = grow32(this.w2, rows);
+      this.w3 = grow32(this.w3, rows);
+    }
+    this.length = new Uint8Array((this.length.buffer as ArrayBuffer).transfer(rows));
+  }
+
+  #growSlots(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.limit; id++) {
+      if (this.length[id] === 255) continue;
+      let slot = this.#hashOf(id) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = id + 1;
+    }
+    this.#slots = slots;
+    this.#mask = mask;
+  }
+}
