@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  AF_INET,
+  AF_INET6,
+  type Family,
+  formatPrefix,
+  makePrefix,
+  type Prefix,
+  PrefixTable,
+} from '../../src/net/index.ts';
+
+// Few distinct bits, so that prefixes collide, cover one another and are removed and put back.
+const crowded = (family: Family): fc.Arbitrary<Prefix> =>
+  fc
+    .tuple(fc.integer({ min: 0, max: 7 }), fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 12 }))
+    .map(([high, low, step]) => {
+      const words =
+        family === AF_INET
+          ? ([(high * 0x20000000 + low) >>> 0, 0, 0, 0] as const)
+          : ([high * 0x10000000, 0, low * 0x40000000, low] as const);
+      return makePrefix(family, words, Math.min(step * (family === AF_INET ? 3 : 11), family === AF_INET ? 32 : 128));
+    });
+
+function slowMatch(model: Map<string, Prefix>, address: Prefix): string | undefined {
+  const bits = address.family === AF_INET ? 32 : 128;
+  for (let length = bits; length >= 0; length--) {
+    const text = formatPrefix(makePrefix(address.family, address.words, length));
+    if (model.has(text)) return text;
+  }
+  return undefined;
+}
+
+for (const family of [AF_INET, AF_INET6] as const) {
+  test(`a table of family ${family} agrees with a map under any sequence of changes`, () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.boolean(), crowded(family)), { maxLength: 200 }),
+        crowded(family),
+        (steps, probe) => {
+          const table = new PrefixTable(family, 1);
+          const model = new Map<string, Prefix>();
+          const ids = new Map<string, number>();
+          for (const [add, prefix] of steps) {
+            const text = formatPrefix(prefix);
+            const [a, b, c, d] = prefix.words;
+            const id = table.find(a, b, c, d, prefix.length);
+            assert.equal(id, ids.get(text) ?? -1);
+            if (add) {
+              const inserted = table.insert(a, b, c, d, prefix.length);
+              if (id >= 0) assert.equal(inserted, id, 'an id stays while its prefix does');
+              ids.set(text, inserted);
+              model.set(text, prefix);
+            } else if (id >= 0) {
+              table.remove(id);
+              assert.ok(!table.has(id));
+              ids.delete(text);
+              model.delete(text);
+            }
+          }
+          assert.equal(table.size, model.size);
+          const order = [...table.sorted()];
+          assert.deepEqual(new Set(order.map(id => table.format(id))), new Set(model.keys()));
+          for (let i = 1; i < order.length; i++) {
+            const [x, y] = [table.prefix(order[i - 1]!), table.prefix(order[i]!)];
+            const difference =
+              x.words.map((word, j) => word - y.words[j]!).find(delta => delta !== 0) ?? x.length - y.length;
+            assert.ok(difference < 0, `${formatPrefix(x)} before ${formatPrefix(y)}`);
+          }
+          const host = makePrefix(family, probe.words, family === AF_INET ? 32 : 128);
+          const [a, b, c, d] = host.words;
+          const match = table.match(a, b, c, d);
+          assert.equal(match < 0 ? undefined : table.format(match), slowMatch(model, host));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+}
+
+test('a sort goes on while the table grows under it', () => {
+  const table = new PrefixTable(AF_INET, 4);
+  for (let i = 0; i < 8; i++) table.insert(i << 8, 0, 0, 0, 24);
+  const sort = table.sorting();
+  sort.next();
+  for (let i = 8; i < 1000; i++) table.insert(i << 8, 0, 0, 0, 24);
+  let step = sort.next();
+  while (!step.done) step = sort.next();
+  assert.deepEqual(
+    [...step.value].map(id => table.format(id)),
+    [...Array(8).keys()].map(i => `0.0.${i}.0/24`),
+  );
+});
