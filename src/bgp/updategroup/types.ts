@@ -1,0 +1,47 @@
+// What an update group needs to know: the rules that all of its members share, and how to hand bytes to a member.
+import type { AddressWords, Prefix } from '../../net/index.ts';
+import type { Policy } from '../rib/types.ts';
+
+/** Everything that decides what is sent. Peers for which all of it is equal belong in one group. */
+export interface GroupOptions {
+  /** 'ibgp-client': route reflection towards a client (RFC 4456). */
+  kind: 'ebgp' | 'ibgp' | 'ibgp-client';
+  localAs: number;
+  routerId: number;
+  clusterId: number;
+  /** LOCAL_PREF given to iBGP peers for paths without one. */
+  defaultLocalPref: number;
+  /** Own address of the session, as next hop for IPv4 prefixes. Undefined: IPv4 next hops cannot be set to self. */
+  localAddress4?: number;
+  /** Own IPv6 addresses: for IPv6 prefixes, and IPv4 prefixes where `extendedNextHop`. */
+  localAddress6?: AddressWords;
+  localLinkLocal6?: AddressWords;
+  /** eBGP on a shared network: a next hop inside stays as it is (third-party next hop, RFC 4271 §5.1.3). */
+  sharedSubnet?: Prefix;
+  /** 'force' also rewrites reflected routes. */
+  nextHopSelf: boolean | 'force';
+  /** attribute-unchanged next-hop. */
+  nextHopUnchanged: boolean;
+  sendCommunity: boolean;
+  sendExtendedCommunity: boolean;
+  sendLargeCommunity: boolean;
+  removePrivateAs: 'no' | 'if-only' | 'all' | 'replace';
+  /** Members speak 4-octet AS numbers (RFC 6793). */
+  as4: boolean;
+  /** IPv4 prefixes go with an IPv6 next hop (RFC 8950): every member negotiated it and there is no IPv4 local address. */
+  extendedNextHop: boolean;
+  /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
+  maximumMessageBytes: number;
+  /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
+  policy?: Policy;
+}
+
+/** Where a group writes for one peer. */
+export interface GroupMember {
+  /** The peer's index in the table: its own routes are not sent back to it. */
+  readonly peer: number;
+  /** Bytes that `send` takes at this moment. */
+  room(): number;
+  /** Copies one whole message; false where there is no room (nothing was taken). */
+  send(bytes: Uint8Array, offset: number, length: number): boolean;
+}
