@@ -1,0 +1,9 @@
+// System calls: everything of libc that the project uses, its errors, descriptors on Node's loop, clocks, sockets.
+export * from './arena.ts';
+export * from './clock.ts';
+export * as linux from './constants.ts';
+export * from './error.ts';
+export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
+export * from './namespace.ts';
+export * from './socket.ts';
+export * from './watch.ts';

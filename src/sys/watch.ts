@@ -1,0 +1,86 @@
+// A file descriptor on Node's own event loop, by koffi's uv_poll handle, with its three pitfalls handled:
+//   - a handle that nobody holds is closed in silence when collected: all are held in a set here;
+//   - an exception in its callback vanishes: it is caught and thrown again from setImmediate, where it surfaces;
+//   - its callback does not drain microtasks, so a promise resolved in it would wait for the loop's next event: a no-op
+//     setImmediate, one per round, drains them.
+import * as koffi from 'koffi';
+
+export interface Interest {
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+}
+
+/** What the descriptor is ready for; an error or hang-up shows as both, so that the next call meets it. */
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+export interface FdWatch {
+  /** Changes what is watched for. Nothing watched still holds the handle, but not the loop. */
+  set(interest: Interest): void;
+  /** Lets the loop end although this watch is there (`false`), or not (`true`, the state at first). */
+  keepAlive(keep: boolean): void;
+  /** Must come before the descriptor itself is closed. May be called again. */
+  close(): void;
+}
+
+const held: Set<koffi.node.PollHandle> = new Set();
+let drainPending = false;
+
+function drained(): void {
+  drainPending = false;
+}
+
+/** Calls `fn` (level-triggered) while `fd` is ready for what is asked. */
+export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) => void): FdWatch {
+  let closed = false;
+  let readable = false;
+  let writable = false;
+  // Typed as (events), but called as (status, events): koffi 3.3.4.
+  const callback = (status: unknown, events?: Readiness): void => {
+    if (closed) return;
+    if (!drainPending) {
+      drainPending = true;
+      setImmediate(drained);
+    }
+    try {
+      const failed = typeof status === 'number' && status < 0;
+      const seen = failed || events === undefined ? { readable, writable } : events;
+      fn(seen);
+    } catch (error) {
+      setImmediate(() => {
+        throw error;
+      });
+    }
+  };
+  const options = (): { readable: boolean; writable: boolean } => ({ readable, writable });
+  readable = interest.readable === true;
+  writable = interest.writable === true;
+  const handle = koffi.node.poll(fd, options(), callback as (events: unknown) => void);
+  held.add(handle);
+  if (!readable && !writable) handle.stop();
+  return {
+    set(next: Interest): void {
+      if (closed) return;
+      const nextReadable = next.readable === true;
+      const nextWritable = next.writable === true;
+      if (nextReadable === readable && nextWritable === writable) return;
+      readable = nextReadable;
+      writable = nextWritable;
+      if (readable || writable) handle.start(options(), callback as (events: unknown) => void);
+      else handle.stop();
+    },
+    keepAlive(keep: boolean): void {
+      if (closed) return;
+      if (keep) handle.ref();
+      else handle.unref();
+    },
+    close(): void {
+      if (closed) return;
+      closed = true;
+      held.delete(handle);
+      handle.close();
+    },
+  };
+}
