@@ -1,0 +1,27 @@
+// The command language. A room declares its commands with `exec`, `config` and `commandSet`; the thread that owns their
+// state answers with `serveCommands`; main reads lines with `Grammar` and keeps them in a `ConfigTree`.
+export type { Args, ArgumentValue, CommandArgs } from './args.ts';
+export {
+  type Command,
+  type CommandSet,
+  type ConfigSpec,
+  commandSet,
+  config,
+  type ExecSpec,
+  exec,
+  type Mode,
+  type Output,
+  type Sequence,
+  type Session,
+} from './command.ts';
+export { CommandError } from './error.ts';
+export {
+  type CommandReply,
+  type CommandRequest,
+  type ConfigAction,
+  type ConfigResult,
+  commandHandler,
+  formatJson,
+  type RequestSide,
+  serveCommands,
+} from './serve.ts';
