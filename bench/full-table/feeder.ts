@@ -5,7 +5,14 @@ import { parseIp4 } from '../../src/net/index.ts';
 import { buildTable } from '../lib/table.ts';
 import { nowMs, Speaker } from './speaker.ts';
 
-const [local, peer, asn, prefixes, sets, hold] = process.argv.slice(2) as [string, string, string, string, string, string];
+const [local, peer, asn, prefixes, sets, hold] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 const say = (event: object): void => console.log(JSON.stringify(event));
 
 const { updates, prefixCount } = buildTable({

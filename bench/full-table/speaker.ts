@@ -58,7 +58,7 @@ export class Speaker {
     this.#socket = connect({ host: options.peerAddress, port: 179, localAddress: options.localAddress });
     this.#socket.setNoDelay(true);
     this.#socket.on('connect', () => this.#socket.write(this.#openMessage()));
-    this.#socket.on('data', chunk => this.#onData(chunk));
+    this.#socket.on('data', chunk => this.#onData(chunk as Buffer));
     this.#socket.on('error', error => failed(error.message));
     this.#socket.on('close', () => {
       clearInterval(this.#timer);

@@ -1,0 +1,123 @@
+// Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD and GoBGP from Debian.
+// Each is given its configuration text and resolves once its own shell answers.
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Lab, type Namespace, runCommand } from './netns.ts';
+import { until } from './wait.ts';
+
+const GREVY: string = resolve(import.meta.dirname, '../../bin/grevy');
+
+export interface Daemon {
+  pid: number;
+  child: ChildProcess;
+  directory: string;
+  /** The end of what it printed. */
+  output: () => string;
+  /** Runs one command of its shell and gives what it prints. */
+  sh: (command: string) => Promise<string>;
+  /** SIGTERM, then SIGKILL when it does not end. */
+  stop: (graceMs?: number) => Promise<void>;
+  /** kill -9, and wait until it is gone. */
+  kill: () => Promise<void>;
+}
+
+async function started(
+  lab: Lab,
+  child: ChildProcess,
+  directory: string,
+  sh: (command: string) => Promise<string>,
+  hello: string,
+): Promise<Daemon> {
+  let text = '';
+  child.stdout?.on('data', chunk => (text = (text + String(chunk)).slice(-8000)));
+  child.stderr?.on('data', chunk => (text = (text + String(chunk)).slice(-8000)));
+  const gone = new Promise<void>(done => child.once('exit', () => done()));
+  const daemon: Daemon = {
+    pid: child.pid!,
+    child,
+    directory,
+    output: () => text,
+    sh,
+    stop: (graceMs = 10_000) => lab.stop(child, graceMs),
+    kill: async () => {
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+  await until(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${text}`);
+      return (await sh(hello).catch(() => '')) !== '';
+    },
+    { timeoutMs: 30_000, what: () => `a daemon to answer; it printed:\n${text}` },
+  );
+  return daemon;
+}
+
+/** `grevy run`; pass the directory of an earlier one to start again on the same files. */
+export async function startGrevy(
+  lab: Lab,
+  namespace: Namespace,
+  configuration: string,
+  { directory, args = [] }: { directory?: string; args?: readonly string[] } = {},
+): Promise<Daemon> {
+  const home = directory ?? (await lab.directory());
+  const file = join(home, 'grevy.conf');
+  writeFileSync(file, configuration);
+  const runDir = join(home, 'run');
+  const child = namespace.spawn([GREVY, 'run', '-c', file, '--run-dir', runDir, ...args]);
+  const sh = (command: string): Promise<string> => runCommand(GREVY, ['sh', '--run-dir', runDir, '-c', command]);
+  return await started(lab, child, home, sh, 'show version');
+}
+
+/** One FRR daemon. `zserv` is the ZAPI socket that it serves (zebra) or uses (the others). */
+export async function startFrr(
+  lab: Lab,
+  namespace: Namespace,
+  name: 'zebra' | 'bgpd' | 'staticd',
+  configuration: string,
+  { directory, zserv, args = [] }: { directory?: string; zserv?: string; args?: readonly string[] } = {},
+): Promise<Daemon> {
+  const home = directory ?? (await lab.directory());
+  const sockets = join(home, 'vty');
+  mkdirSync(sockets, { recursive: true });
+  // Debian's FRR refuses to run as root: it drops to frr:frr, which must be able to write where its sockets are.
+  await runCommand('chown', ['-R', 'frr:frr', home]);
+  const file = join(home, `${name}.conf`);
+  writeFileSync(file, configuration);
+  const child = namespace.spawn([
+    `/usr/lib/frr/${name}`,
+    ...['-f', file, '-i', join(home, `${name}.pid`), '--vty_socket', sockets],
+    ...['-z', zserv ?? join(home, 'zserv.api'), ...args],
+  ]);
+  const sh = (command: string): Promise<string> =>
+    runCommand('vtysh', ['--vty_socket', sockets, '-d', name, '-c', command]);
+  return await started(lab, child, home, sh, 'show version');
+}
+
+/** BIRD 2. */
+export async function startBird(
+  lab: Lab,
+  namespace: Namespace,
+  configuration: string,
+  { directory }: { directory?: string } = {},
+): Promise<Daemon> {
+  const home = directory ?? (await lab.directory());
+  const file = join(home, 'bird.conf');
+  const socket = join(home, 'bird.ctl');
+  writeFileSync(file, `log "${join(home, 'bird.log')}" { fatal, bug, error, warning };\n${configuration}`);
+  const child = namespace.spawn(['bird', '-f', '-c', file, '-s', socket]);
+  const sh = (command: string): Promise<string> => runCommand('birdc', ['-s', socket, ...command.split(' ')]);
+  return await started(lab, child, home, sh, 'show status');
+}
+
+/** GoBGP; the configuration is its TOML. */
+export async function startGobgp(lab: Lab, namespace: Namespace, configuration: string): Promise<Daemon> {
+  const home = await lab.directory();
+  const file = join(home, 'gobgpd.toml');
+  writeFileSync(file, configuration);
+  const child = namespace.spawn(['gobgpd', '-f', file, '--log-level=error', '--pprof-disable']);
+  const sh = (command: string): Promise<string> => namespace.run('gobgp', ...command.split(' '));
+  return await started(lab, child, home, sh, 'global');
+}
