@@ -1,0 +1,276 @@
+// npm run bench:full-table [-- PREFIXES]
+//
+// One full table, 1,000,000 IPv4 prefixes in 150,000 attribute sets, from one feeder:
+//   kernel   session up → last route in the kernel: the floor, Grevy, BIRD, FRR (what does Grevy lose to the kernel's own cost?)
+//   table    first byte → the whole table held, nothing done with it
+//   through  first byte → last prefix at a receiving peer
+// and while Grevy loads the table: how long its shell takes, how soon a link that goes down is known, whether a keepalive is
+// late. Targets compare within this run only.
+import { summary, short, table, type Target } from '../lib/report.ts';
+import { countRoutes, RouteProbe } from '../lib/kernel-routes.ts';
+import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
+import { until } from '../../test/lib/wait.ts';
+import { bird, type Contestant, FEEDER_ASN, frr, grevy, HOLD_S, RECEIVER_ASN, type Running } from './contestants.ts';
+import { type Field, Helper, makeField, quiet } from './lab.ts';
+import { tablePrefixes } from './prefixes.ts';
+import { nowMs } from './speaker.ts';
+
+const PREFIXES = Number(process.argv[2] ?? 1_000_000);
+const SETS = Math.round(PREFIXES * 0.15);
+const only = process.argv[3]?.split(',');
+
+interface Result {
+  seconds: number;
+  cpu: number;
+  megabytes: number;
+}
+
+interface UnderLoad {
+  askMs: number;
+  linkDownMs: number;
+  silenceMs: number;
+}
+
+function feeder(field: Field, prefixes = PREFIXES, sets = SETS): Helper {
+  return new Helper(field.feed, 'feeder.ts', ['10.0.0.2', '10.0.0.1', FEEDER_ASN, prefixes, sets, HOLD_S]);
+}
+
+async function floor(): Promise<Result> {
+  await quiet();
+  const field = await makeField();
+  await field.dut.run('ip', 'nexthop', 'add', 'id', '7', 'via', '10.0.0.2', 'dev', 'eth0');
+  const script = new URL('floor.ts', import.meta.url).pathname;
+  const answer = await field.dut.run(process.execPath, script, String(PREFIXES), String(SETS), '7');
+  const { ms, cpuSeconds: cpu } = JSON.parse(answer) as { ms: number; cpuSeconds: number };
+  const count = await countRoutes(field.dut);
+  if (count < PREFIXES) throw new Error(`the floor left ${count} routes`);
+  await field.lab.close();
+  return { seconds: ms / 1000, cpu, megabytes: 0 };
+}
+
+/** /24s, which nothing longer hides: spread over the table, and the last ones announced. */
+function probes(): [number, number][] {
+  const { addresses, lengths } = tablePrefixes(PREFIXES, SETS);
+  const chosen: [number, number][] = [];
+  const add = (from: number, step: number, most: number): void => {
+    for (let i = from; i >= 0 && i < lengths.length && chosen.length < most; i += step) {
+      if (lengths[i] === 24) chosen.push([addresses[i]!, 24]);
+    }
+  };
+  add(lengths.length - 1, -1, 24);
+  add(11, Math.max(1, Math.floor(lengths.length / 100)), 80);
+  return chosen;
+}
+
+async function toKernel(
+  contestant: Contestant,
+  underLoad?: (field: Field, running: Running, result: UnderLoad) => Promise<void>,
+): Promise<Result & UnderLoad> {
+  await quiet();
+  const field = await makeField();
+  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: true, receiver: false });
+  const feed = feeder(field);
+  await feed.event('established');
+  await quiet();
+  const look = probes();
+  const probe = new RouteProbe(field.dut);
+  const load: UnderLoad = { askMs: Number.NaN, linkDownMs: Number.NaN, silenceMs: Number.NaN };
+  const before = cpuSeconds(running.pids());
+  feed.say('announce');
+  const { atMs: startMs } = await feed.event<{ atMs: number }>('announcing');
+  const measuring = underLoad?.(field, running, load);
+  let next = 0;
+  let doneMs = 0;
+  await until(
+    async () => {
+      while (next < look.length && probe.has(look[next]![0], look[next]![1])) next++;
+      if (next < look.length) return false;
+      const atMs = nowMs();
+      if ((await countRoutes(field.dut)) < PREFIXES) return false;
+      doneMs = atMs;
+      return true;
+    },
+    {
+      timeoutMs: 300_000,
+      everyMs: 20,
+      what: () => `the last route in the kernel; ${next} of ${look.length} probes found`,
+    },
+  );
+  const pids = running.pids();
+  const result = { seconds: (doneMs - startMs) / 1000, cpu: cpuSeconds(pids) - before, megabytes: peakMegabytes(pids) };
+  await measuring;
+  feed.say('silence');
+  load.silenceMs = (await feed.event<{ longestMs: number }>('silence')).longestMs;
+  probe.close();
+  await running.stop();
+  await field.lab.close();
+  return { ...result, ...load };
+}
+
+/** While Grevy loads: its shell again and again; at 1.5 s the far end of the spare cable goes down. */
+async function disturb(field: Field, running: Running, load: UnderLoad): Promise<void> {
+  const endMs = nowMs() + 4000;
+  let worst = 0;
+  let pulled = 0;
+  const startMs = nowMs();
+  while (nowMs() < endMs) {
+    const askedMs = nowMs();
+    await running.ask();
+    worst = Math.max(worst, nowMs() - askedMs);
+    if (pulled === 0 && nowMs() - startMs > 1500) {
+      await field.recv.run('ip', 'link', 'set', 'spare0', 'down');
+      pulled = nowMs();
+      await until(async () => !(await running.interfaceUp('flap0')), {
+        everyMs: 1,
+        what: 'the pulled cable to be seen',
+      });
+      load.linkDownMs = nowMs() - pulled;
+    }
+  }
+  load.askMs = worst;
+}
+
+async function tableAlone(contestant: Contestant): Promise<Result> {
+  await quiet();
+  const field = await makeField();
+  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: false, receiver: false });
+  const feed = feeder(field);
+  await feed.event('established');
+  await quiet();
+  const before = cpuSeconds(running.pids());
+  feed.say('announce');
+  const { atMs } = await feed.event<{ atMs: number }>('announcing');
+  await until(async () => (await running.tableSize()) >= PREFIXES, {
+    everyMs: 10,
+    timeoutMs: 120_000,
+    what: 'the whole table',
+  });
+  const pids = running.pids();
+  const result = { seconds: (nowMs() - atMs) / 1000, cpu: cpuSeconds(pids) - before, megabytes: peakMegabytes(pids) };
+  await running.stop();
+  await field.lab.close();
+  return result;
+}
+
+async function through(
+  contestant: Contestant,
+  prefixes: number,
+): Promise<Result & { firstMs: number; updates: number }> {
+  await quiet();
+  const field = await makeField();
+  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: false, receiver: true });
+  const receive = new Helper(field.recv, 'receiver.ts', ['10.0.1.2', '10.0.1.1', RECEIVER_ASN, prefixes, HOLD_S]);
+  const feed = feeder(field, prefixes, Math.round(prefixes * 0.15));
+  await feed.event('established');
+  await receive.event('established');
+  await quiet();
+  const before = cpuSeconds(running.pids());
+  feed.say('announce');
+  const { atMs } = await feed.event<{ atMs: number }>('announcing');
+  const last = await receive.event<{ atMs: number; updates: number }>('last', 300_000);
+  const first = await receive.event<{ atMs: number }>('first');
+  const pids = running.pids();
+  const result = {
+    seconds: (last.atMs - atMs) / 1000,
+    cpu: cpuSeconds(pids) - before,
+    megabytes: peakMegabytes(pids),
+    firstMs: first.atMs - atMs,
+    updates: last.updates,
+  };
+  await running.stop();
+  await field.lab.close();
+  return result;
+}
+
+const wanted = (name: string): boolean => only === undefined || only.includes(name);
+const targets: Target[] = [];
+console.log(`${PREFIXES} prefixes in ${SETS} attribute sets\n`);
+
+if (wanted('kernel')) {
+  const bottom = await floor();
+  const ours = await toKernel(grevy);
+  const theirs = await toKernel(bird);
+  const frrs = await toKernel(frr);
+  const row = (name: string, r: Result): (string | number)[] => [
+    name,
+    r.seconds,
+    r.cpu,
+    r.megabytes === 0 ? '–' : r.megabytes,
+    r.seconds / bottom.seconds,
+    r.seconds / theirs.seconds,
+  ];
+  table(
+    ['session up → kernel', 'seconds', 'CPU s', 'peak MB', '× floor', '× BIRD'],
+    [row('floor', bottom), row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+  );
+  console.log('');
+  targets.push(
+    { name: 'kernel', value: ours.seconds / bottom.seconds, most: 1.25, unit: ' × floor' },
+    { name: 'kernel', value: ours.seconds / theirs.seconds, most: 0.45, unit: ' × BIRD' },
+    { name: 'memory', value: ours.megabytes, most: 350, unit: ' MB' },
+  );
+}
+if (wanted('load')) {
+  const loaded = await toKernel(grevy, disturb);
+  table(
+    ['while the table loads', 'ms'],
+    [
+      ['slowest shell command', loaded.askMs],
+      ['link down until known', loaded.linkDownMs],
+      [`longest silence of a peer that owes a keepalive each ${(HOLD_S / 3) * 1000} ms`, loaded.silenceMs],
+    ],
+  );
+  console.log('');
+  targets.push(
+    { name: 'shell', value: loaded.askMs, most: 50, unit: ' ms' },
+    { name: 'link down', value: loaded.linkDownMs, most: 20, unit: ' ms' },
+    { name: 'keepalive', value: loaded.silenceMs, most: (HOLD_S / 3) * 1000 * 1.1, unit: ' ms apart' },
+  );
+}
+if (wanted('table')) {
+  const [ours, theirs, frrs] = [await tableAlone(grevy), await tableAlone(bird), await tableAlone(frr)];
+  const row = (name: string, r: Result): (string | number)[] => [
+    name,
+    r.seconds,
+    r.cpu,
+    r.megabytes,
+    r.seconds / theirs.seconds,
+  ];
+  table(
+    ['table alone', 'seconds', 'CPU s', 'peak MB', '× BIRD'],
+    [row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+  );
+  console.log('');
+  targets.push({ name: 'table', value: ours.seconds / theirs.seconds, most: 1, unit: ' × BIRD' });
+}
+if (wanted('through')) {
+  for (const prefixes of [PREFIXES / 10, PREFIXES]) {
+    const [ours, theirs, frrs] = [
+      await through(grevy, prefixes),
+      await through(bird, prefixes),
+      await through(frr, prefixes),
+    ];
+    const row = (name: string, r: Awaited<ReturnType<typeof through>>): (string | number)[] => [
+      name,
+      r.seconds,
+      r.firstMs,
+      r.cpu,
+      r.megabytes,
+      r.updates,
+      r.seconds / theirs.seconds,
+    ];
+    table(
+      [`to a receiver, ${short(prefixes)}`, 'seconds', 'first ms', 'CPU s', 'peak MB', 'UPDATEs', '× BIRD'],
+      [row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+    );
+    console.log('');
+    targets.push({
+      name: `through ${short(prefixes)}`,
+      value: ours.seconds / theirs.seconds,
+      most: 1,
+      unit: ' × BIRD',
+    });
+  }
+}
+summary('full-table', targets);
+process.exit();

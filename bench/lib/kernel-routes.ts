@@ -1,0 +1,58 @@
+// Looks into a namespace's IPv4 table without disturbing whoever fills it: single look-ups (RTM_GETROUTE with
+// RTM_F_FIB_MATCH) for a few probes while it runs, and one full count by ip(8) at the end. Encoded by hand, so that the
+// measure shares nothing with src/netlink.
+import { spawn } from 'node:child_process';
+import { check, inNetworkNamespace, libc, receive, transmit } from '../../src/sys/index.ts';
+import type { Namespace } from '../../test/lib/netns.ts';
+
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RTM_F_FIB_MATCH = 0x2000;
+
+export class RouteProbe {
+  readonly #fd: number;
+  readonly #request: DataView = new DataView(new ArrayBuffer(36));
+  readonly #reply: Uint8Array = new Uint8Array(8192);
+
+  constructor(namespace: Namespace) {
+    this.#fd = inNetworkNamespace(namespace.path, () =>
+      check(libc.socket(16 /* AF_NETLINK */, 3 /* SOCK_RAW */, 0), 'socket'),
+    );
+    const view = this.#request;
+    view.setUint32(0, 36, true);
+    view.setUint16(4, RTM_GETROUTE, true);
+    view.setUint16(6, 1 /* NLM_F_REQUEST */, true);
+    view.setUint8(16, 2 /* AF_INET */);
+    view.setUint8(17, 32);
+    view.setUint32(24, RTM_F_FIB_MATCH, true);
+    view.setUint16(28, 8, true);
+    view.setUint16(30, 1 /* RTA_DST */, true);
+  }
+
+  /** Whether the kernel has a route of exactly this length that wins for the address. */
+  has(address: number, length: number): boolean {
+    this.#request.setUint32(32, address);
+    transmit(this.#fd, new Uint8Array(this.#request.buffer), 0, 36);
+    const count = receive(this.#fd, this.#reply, 0, this.#reply.length);
+    const view = new DataView(this.#reply.buffer);
+    return count > 28 && view.getUint16(4, true) === RTM_NEWROUTE && view.getUint8(17) === length;
+  }
+
+  close(): void {
+    libc.close(this.#fd);
+  }
+}
+
+/** Routes of the main table as ip(8) prints them: one line each. */
+export function countRoutes(namespace: Namespace): Promise<number> {
+  const [command, argv] = namespace.wrap(['ip', '-4', '-o', 'route', 'show']);
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let lines = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      for (let i = chunk.indexOf(10); i >= 0; i = chunk.indexOf(10, i + 1)) lines++;
+    });
+    child.once('error', reject);
+    child.once('close', () => resolve(lines));
+  });
+}
