@@ -1,0 +1,242 @@
+// Interfaces and their addresses as the kernel tells them. The kernel's notifications are the only source; a dump is marked
+// and swept, so what vanished while nobody listened is noticed. What follows from an interface (connected routes, next
+// hops, the router id) hears of it as a listener.
+import { type AddressWords, equalWords, type Family } from '../../net/index.ts';
+import type { InterfaceListener } from '../face.ts';
+import type { AddressFacts, LinkFacts } from '../plane.ts';
+
+export const IFF_UP = 0x1;
+export const IFF_BROADCAST = 0x2;
+export const IFF_LOOPBACK = 0x8;
+export const IFF_POINTOPOINT = 0x10;
+export const IFF_RUNNING = 0x40;
+export const IFF_NOARP = 0x80;
+export const IFF_MULTICAST = 0x1000;
+export const IFF_LOWER_UP = 0x10000;
+
+export const IFA_F_SECONDARY = 0x01;
+export const IFA_F_DADFAILED = 0x08;
+export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_NOPREFIXROUTE = 0x200;
+
+export interface InterfaceAddress {
+  readonly family: Family;
+  readonly local: AddressWords;
+  /** The other end, or `local`. */
+  readonly peer: AddressWords;
+  readonly hasPeer: boolean;
+  readonly length: number;
+  /** IFA_F_* */
+  readonly flags: number;
+  readonly label: string;
+}
+
+export class Interface {
+  readonly ifindex: number;
+  vrf = 0;
+  name: string;
+  /** IFF_* */
+  flags: number;
+  mtu: number;
+  mac: Uint8Array;
+  hardwareType: number;
+  link: number;
+  master: number;
+  description = '';
+  readonly addresses: InterfaceAddress[] = [];
+  /** Times it became operative or ceased to be. */
+  ups = 0;
+  downs = 0;
+  lastUp = 0;
+  lastDown = 0;
+  /** Seen in the dump that is going on. */
+  seen = false;
+  readonly seenAddresses: Set<InterfaceAddress> = new Set();
+
+  constructor(facts: LinkFacts) {
+    this.ifindex = facts.ifindex;
+    this.name = facts.name;
+    this.flags = facts.flags;
+    this.mtu = facts.mtu;
+    this.mac = facts.mac;
+    this.hardwareType = facts.hardwareType;
+    this.link = facts.link;
+    this.master = facts.master;
+  }
+
+  /** Set up by the administrator and the carrier is there. */
+  get operative(): boolean {
+    return (this.flags & (IFF_UP | IFF_RUNNING)) === (IFF_UP | IFF_RUNNING);
+  }
+
+  get loopback(): boolean {
+    return (this.flags & IFF_LOOPBACK) !== 0;
+  }
+
+  /**
+   * The kernel removes nexthop objects through a device when it goes down, and when it loses its carrier: what is true of
+   * the device then is true until it is back.
+   */
+  get keepsNexthops(): boolean {
+    return (this.flags & IFF_UP) !== 0 && (this.flags & (IFF_RUNNING | IFF_LOWER_UP)) !== 0;
+  }
+}
+
+export class Interfaces {
+  readonly #byIndex: Map<number, Interface> = new Map();
+  readonly #listeners: Set<InterfaceListener> = new Set();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  list(vrf: number): Interface[] {
+    return [...this.#byIndex.values()].filter(one => one.vrf === vrf).toSorted((a, b) => a.ifindex - b.ifindex);
+  }
+
+  byIndex(ifindex: number): Interface | undefined {
+    return this.#byIndex.get(ifindex);
+  }
+
+  byName(name: string): Interface | undefined {
+    for (const one of this.#byIndex.values()) if (one.name === name) return one;
+    return undefined;
+  }
+
+  /** `eth0`, or `ifindex 7` for one that is gone. */
+  nameOf(ifindex: number): string {
+    return this.#byIndex.get(ifindex)?.name ?? `ifindex ${ifindex}`;
+  }
+
+  listen(listener: InterfaceListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Whether some interface has this very address. */
+  isLocal(family: Family, words: AddressWords): boolean {
+    for (const one of this.#byIndex.values()) {
+      for (const address of one.addresses) {
+        if (address.family === family && equalWords(address.local, words)) return true;
+      }
+    }
+    return false;
+  }
+
+  onLink(facts: LinkFacts): void {
+    let one = this.#byIndex.get(facts.ifindex);
+    let wasUp = false;
+    if (one === undefined) {
+      one = new Interface(facts);
+      this.#byIndex.set(facts.ifindex, one);
+    } else {
+      wasUp = one.operative;
+      const same =
+        one.name === facts.name &&
+        one.flags === facts.flags &&
+        one.mtu === facts.mtu &&
+        one.hardwareType === facts.hardwareType &&
+        one.link === facts.link &&
+        one.master === facts.master &&
+        Buffer.compare(one.mac, facts.mac) === 0;
+      one.seen = true;
+      if (same) return;
+      one.name = facts.name;
+      one.flags = facts.flags;
+      one.mtu = facts.mtu;
+      one.mac = facts.mac;
+      one.hardwareType = facts.hardwareType;
+      one.link = facts.link;
+      one.master = facts.master;
+    }
+    one.seen = true;
+    if (one.operative !== wasUp) {
+      if (one.operative) {
+        one.ups++;
+        one.lastUp = this.#now();
+      } else {
+        one.downs++;
+        one.lastDown = this.#now();
+      }
+    }
+    for (const listener of this.#listeners) listener.link?.(one, wasUp);
+  }
+
+  onLinkGone(ifindex: number): void {
+    const one = this.#byIndex.get(ifindex);
+    if (one === undefined) return;
+    while (one.addresses.length > 0) this.#remove(one, one.addresses.length - 1);
+    this.#byIndex.delete(ifindex);
+    one.flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
+    for (const listener of this.#listeners) listener.linkGone?.(one);
+  }
+
+  onAddress(facts: AddressFacts): void {
+    const one = this.#byIndex.get(facts.ifindex);
+    if (one === undefined) return; // its link message is still to come, and with it a dump of its addresses
+    const hasPeer = !equalWords(facts.local, facts.peer);
+    const address: InterfaceAddress = {
+      family: facts.family,
+      local: facts.local,
+      peer: facts.peer,
+      hasPeer,
+      length: facts.length,
+      flags: facts.flags,
+      label: facts.label,
+    };
+    const at = this.#find(one, facts);
+    if (at >= 0) {
+      const before = one.addresses[at]!;
+      if (before.flags === facts.flags && before.label === facts.label) {
+        one.seenAddresses.add(before);
+        return;
+      }
+      one.addresses[at] = address;
+    } else one.addresses.push(address);
+    one.seenAddresses.add(address);
+    for (const listener of this.#listeners) listener.address?.(one, address);
+  }
+
+  onAddressGone(facts: AddressFacts): void {
+    const one = this.#byIndex.get(facts.ifindex);
+    const at = one === undefined ? -1 : this.#find(one, facts);
+    if (at >= 0) this.#remove(one!, at);
+  }
+
+  beginLinkDump(): void {
+    for (const one of this.#byIndex.values()) one.seen = false;
+  }
+
+  endLinkDump(): void {
+    for (const one of [...this.#byIndex.values()]) if (!one.seen) this.onLinkGone(one.ifindex);
+  }
+
+  beginAddressDump(): void {
+    for (const one of this.#byIndex.values()) one.seenAddresses.clear();
+  }
+
+  endAddressDump(): void {
+    for (const one of this.#byIndex.values()) {
+      for (let i = one.addresses.length - 1; i >= 0; i--) {
+        if (!one.seenAddresses.has(one.addresses[i]!)) this.#remove(one, i);
+      }
+      one.seenAddresses.clear();
+    }
+  }
+
+  #find(one: Interface, facts: AddressFacts): number {
+    return one.addresses.findIndex(
+      address =>
+        address.family === facts.family &&
+        address.length === facts.length &&
+        equalWords(address.local, facts.local) &&
+        equalWords(address.peer, facts.peer),
+    );
+  }
+
+  #remove(one: Interface, at: number): void {
+    const [address] = one.addresses.splice(at, 1);
+    for (const listener of this.#listeners) listener.addressGone?.(one, address!);
+  }
+}

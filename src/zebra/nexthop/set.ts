@@ -1,0 +1,210 @@
+// A next-hop set is what a client asked for: a list of gateways, interfaces or a blackhole. It is interned by content, so a
+// million routes of one peer share one set, and everything that must be known about their forwarding (whether they
+// resolve, through what, which object the kernel has for them) is known once.
+//
+//   route rows ──set id──▶ NexthopSet ──members──▶ resolution ──paths──▶ kernel: group object ──▶ singleton objects
+//
+// An id stays with its content while a route, a hold or an object in the kernel needs it.
+import { AF_INET, type AddressWords, type Family, formatAddress } from '../../net/index.ts';
+
+/** ZAPI's blackhole types; 0: not a blackhole. */
+export const BLACKHOLE_NULL = 1;
+export const BLACKHOLE_REJECT = 2;
+export const BLACKHOLE_PROHIBIT = 3;
+
+/** One next hop as asked for. */
+export interface Nexthop {
+  /** Family of the gateway, 0 where there is none (an interface alone, or a blackhole). */
+  readonly gatewayFamily: Family | 0;
+  readonly gateway: AddressWords;
+  /** 0: whatever the gateway resolves to. */
+  readonly ifindex: number;
+  /** BLACKHOLE_* or 0. */
+  readonly blackhole: number;
+  /** The gateway is on the link even if no address of the interface says so. */
+  readonly onlink: boolean;
+  /** 1–256; 0 is taken as 1. */
+  readonly weight: number;
+}
+
+const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
+
+export function gatewayNexthop(
+  family: Family,
+  gateway: AddressWords,
+  ifindex = 0,
+  onlink = false,
+  weight = 1,
+): Nexthop {
+  return { gatewayFamily: family, gateway, ifindex, blackhole: 0, onlink, weight };
+}
+
+export function interfaceNexthop(ifindex: number, weight = 1): Nexthop {
+  return { gatewayFamily: 0, gateway: NO_ADDRESS, ifindex, blackhole: 0, onlink: false, weight };
+}
+
+export function blackholeNexthop(blackhole: number = BLACKHOLE_NULL): Nexthop {
+  return { gatewayFamily: 0, gateway: NO_ADDRESS, ifindex: 0, blackhole, onlink: false, weight: 1 };
+}
+
+/** A path to forward on, fully resolved. */
+export interface ResolvedPath {
+  readonly gatewayFamily: Family | 0;
+  readonly gateway: AddressWords;
+  /** 0 only for a blackhole. */
+  readonly ifindex: number;
+  /** BLACKHOLE_* or 0. */
+  readonly blackhole: number;
+  readonly onlink: boolean;
+  /** 1–256. */
+  readonly weight: number;
+}
+
+/** What became of one member. */
+export interface MemberResolution {
+  readonly active: boolean;
+  /** Resolved through another route rather than on the link. */
+  readonly recursive: boolean;
+  /** Its paths; for a member on the link exactly one, with the ifindex found. */
+  readonly paths: readonly ResolvedPath[];
+}
+
+export class NexthopSet {
+  readonly id: number;
+  readonly vrf: number;
+  /** Family of the routes that use it. */
+  readonly family: Family;
+  readonly members: readonly Nexthop[];
+  readonly recursive: boolean;
+  readonly key: string;
+  /** Route rows that name it. */
+  routes = 0;
+  holds = 0;
+  /** Destinations whose route in the kernel names this set's group. */
+  installed = 0;
+
+  /** At least one member resolves. */
+  active = false;
+  resolution: readonly MemberResolution[] = [];
+  /** All paths without duplicates, in order; capped at the ECMP limit. */
+  paths: readonly ResolvedPath[] = [];
+  /** Sets that some member resolves through. */
+  through: ReadonlySet<number> = new Set<number>();
+  readonly createdS: number;
+
+  constructor(
+    id: number,
+    vrf: number,
+    family: Family,
+    members: readonly Nexthop[],
+    recursive: boolean,
+    key: string,
+    nowS: number,
+  ) {
+    this.id = id;
+    this.vrf = vrf;
+    this.family = family;
+    this.members = members;
+    this.recursive = recursive;
+    this.key = key;
+    this.createdS = nowS;
+  }
+
+  /** BLACKHOLE_* where the whole set is one blackhole as asked for; 0 otherwise. */
+  get blackhole(): number {
+    return this.members.length === 1 ? this.members[0]!.blackhole : 0;
+  }
+}
+
+function memberKey(one: Nexthop): string {
+  const weight = one.weight === 0 ? 1 : one.weight;
+  const gateway = one.gatewayFamily === 0 ? '' : formatAddress(one.gatewayFamily, one.gateway);
+  return `${gateway}%${one.ifindex}${one.blackhole ? `!${one.blackhole}` : ''}${one.onlink ? 'o' : ''}*${weight}`;
+}
+
+export interface SetsListener {
+  /** A set of new content: to be resolved. */
+  created(set: NexthopSet): void;
+  /** Nothing needs it any more. */
+  released(set: NexthopSet): void;
+}
+
+/** All sets by id and by content. Ids are small and reused. */
+export class NexthopSets {
+  readonly #byId: (NexthopSet | undefined)[] = [undefined];
+  readonly #byKey: Map<string, NexthopSet> = new Map();
+  readonly #free: number[] = [];
+  readonly #unused: Set<NexthopSet> = new Set();
+  readonly #listener: SetsListener;
+  readonly #nowS: () => number;
+
+  constructor(listener: SetsListener, nowS: () => number) {
+    this.#listener = listener;
+    this.#nowS = nowS;
+  }
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  /** Ids handed out are below this. */
+  get limit(): number {
+    return this.#byId.length;
+  }
+
+  intern(vrf: number, family: Family, members: readonly Nexthop[], recursive: boolean): number {
+    const key = `${vrf}/${family === AF_INET ? 4 : 6}${recursive ? 'r' : '-'}${members.map(memberKey).join(',')}`;
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known.id;
+    const id = this.#free.pop() ?? this.#byId.length;
+    const set = new NexthopSet(id, vrf, family, members, recursive, key, this.#nowS());
+    this.#byId[id] = set;
+    this.#byKey.set(key, set);
+    this.#unused.add(set);
+    this.#listener.created(set);
+    return id;
+  }
+
+  get(id: number): NexthopSet {
+    const set = this.#byId[id];
+    if (set === undefined) throw new RangeError(`next-hop set ${id} does not exist`);
+    return set;
+  }
+
+  peek(id: number): NexthopSet | undefined {
+    return this.#byId[id];
+  }
+
+  hold(id: number): void {
+    this.get(id).holds++;
+  }
+
+  drop(id: number): void {
+    const set = this.get(id);
+    set.holds--;
+    if (set.holds === 0 && set.routes === 0) this.#unused.add(set);
+  }
+
+  /** A set lost its last route, hold or place in the kernel: looked at by the next `sweep`. */
+  maybeUnused(set: NexthopSet): void {
+    this.#unused.add(set);
+  }
+
+  /** Gives up the ids that nothing needs. `busy` says whether the kernel still has something of a set. */
+  sweep(busy: (set: NexthopSet) => boolean): void {
+    for (const set of this.#unused) {
+      if (set.routes === 0 && set.holds === 0 && set.installed === 0) {
+        if (busy(set)) continue;
+        this.#byId[set.id] = undefined;
+        this.#byKey.delete(set.key);
+        this.#free.push(set.id);
+        this.#listener.released(set);
+      }
+      this.#unused.delete(set);
+    }
+  }
+
+  *[Symbol.iterator](): Generator<NexthopSet, void, undefined> {
+    for (const set of this.#byId) if (set !== undefined) yield set;
+  }
+}

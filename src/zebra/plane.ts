@@ -1,0 +1,179 @@
+// The forwarding plane as zebra sees it: a few calls that hand over one change each, and a sink for what comes back. The real
+// one writes contexts of the dataplane (dataplane.ts); tests put a model of the kernel in its place. Scalars only: a
+// million calls allocate nothing.
+//
+//   Rib, NexthopObjects ──routeInstall/nexthopInstall…──▶ Plane ──▶ kernel
+//                       ◀──PlaneEvents.routeResult…──────       ◀── (results, then notifications, in the kernel's order)
+//
+// `object` and `generation` come back with the result untouched, and are all that a result is matched by.
+import type { AddressWords, Family } from '../net/index.ts';
+
+/** What a route does, by the kernel's numbers (RTN_*). */
+export const RTN_UNICAST = 1;
+export const RTN_BLACKHOLE = 6;
+export const RTN_UNREACHABLE = 7;
+export const RTN_PROHIBIT = 8;
+
+/** Kinds of objects, one bit each: what is dumped and resynchronised together. */
+export const KIND_LINK = 1;
+export const KIND_ADDRESS = 2;
+export const KIND_NEXTHOP = 4;
+export const KIND_ROUTE = 8;
+export const KIND_ALL = 15;
+
+/** A path as the kernel has it: what a singleton nexthop object or one leg of a foreign route says. */
+export interface KernelPath {
+  /** 0: no gateway (directly connected, or blackhole). */
+  readonly gatewayFamily: Family | 0;
+  readonly gateway: AddressWords;
+  /** 0 for a blackhole. */
+  readonly ifindex: number;
+  readonly blackhole: boolean;
+  readonly onlink: boolean;
+  /** 1–256. */
+  readonly weight: number;
+}
+
+export interface GroupMember {
+  /** Id of a singleton object. */
+  readonly id: number;
+  /** 1–256. */
+  readonly weight: number;
+}
+
+export interface Plane {
+  /** Changes that can be handed over now. */
+  room(): number;
+  /** Creates or replaces a route. `nexthopId` is a nexthop object's for RTN_UNICAST and 0 for the others. */
+  routeInstall(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    nexthopId: number,
+    metric: number,
+  ): void;
+  routeDelete(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    metric: number,
+  ): void;
+  /** Creates or replaces a singleton nexthop object. `family` is that of the routes that will use it. */
+  nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void;
+  /** Creates or replaces a group. */
+  groupInstall(id: number, generation: number, members: readonly GroupMember[]): void;
+  nexthopDelete(id: number, generation: number): void;
+  /** Wakes the other side if anything was handed over since the last flush. */
+  flush(): void;
+  /** Asks for a dump of the kinds (KIND_* bits); items come between dumpBegin and dumpEnd. */
+  requestResync(kinds: number): void;
+  /** Sets or clears link flags (IFF_UP); undefined where the plane cannot. */
+  readonly linkFlags?: (ifindex: number, change: number, flags: number) => boolean;
+  /** Adds or removes an interface address; undefined where the plane cannot. */
+  readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => boolean;
+  /** Results first, then notifications, at most `max` of each; returns how many there were. */
+  poll(events: PlaneEvents, max: number): number;
+}
+
+/** A link as the kernel describes it. */
+export interface LinkFacts {
+  readonly ifindex: number;
+  readonly name: string;
+  /** IFF_* */
+  readonly flags: number;
+  readonly mtu: number;
+  readonly mac: Uint8Array;
+  /** ARPHRD_* */
+  readonly hardwareType: number;
+  /** ifindex of the device below (VLAN, veth peer), or 0. */
+  readonly link: number;
+  /** ifindex of the bridge, bond or VRF that it is a port of, or 0. */
+  readonly master: number;
+}
+
+export interface AddressFacts {
+  readonly ifindex: number;
+  readonly family: Family;
+  readonly local: AddressWords;
+  /** The other end where the address has one; else equal to `local`. */
+  readonly peer: AddressWords;
+  readonly length: number;
+  /** IFA_F_* */
+  readonly flags: number;
+  readonly label: string;
+}
+
+/** What comes back. Errors are errno numbers, 0 = success. */
+export interface PlaneEvents {
+  routeInstalled(
+    object: number,
+    generation: number,
+    errno: number,
+    protocol: number,
+    type: number,
+    nexthopId: number,
+  ): void;
+  routeDeleted(object: number, generation: number, errno: number): void;
+  nexthopInstalled(id: number, generation: number, errno: number): void;
+  nexthopDeleted(id: number, generation: number, errno: number): void;
+
+  link(facts: LinkFacts): void;
+  linkGone(ifindex: number): void;
+  address(facts: AddressFacts): void;
+  addressGone(facts: AddressFacts): void;
+  /**
+   * A route that is in the kernel: of somebody else, or of ours as a dump shows it. `nexthopId` 0 when it carries its paths
+   * itself; they are read from `paths` then.
+   */
+  route(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    nexthopId: number,
+    paths: () => readonly KernelPath[],
+  ): void;
+  routeGone(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+  ): void;
+  nexthop(
+    id: number,
+    protocol: number,
+    family: Family,
+    path: KernelPath | undefined,
+    members: readonly GroupMember[],
+  ): void;
+  nexthopGone(id: number): void;
+  dumpBegin(kind: number): void;
+  dumpEnd(kind: number): void;
+}
