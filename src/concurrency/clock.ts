@@ -27,6 +27,13 @@ export interface Clock {
   watch(fd: number, interest: Interest, fn: (ready: Interest) => void): Watch;
 }
 
+// A watch still open when its thread ends would call into an environment that is being torn down, and koffi then aborts the
+// whole process; so those of this module are closed when the thread says goodbye.
+const open: Set<Watch> = new Set<Watch>();
+process.on('exit', () => {
+  for (const watch of open) watch.close();
+});
+
 /** Node's loop of this thread. */
 export const nodeClock: Clock = {
   now: () => performance.now(),
@@ -39,7 +46,18 @@ export const nodeClock: Clock = {
     const handle = setTimeout(fn, ms);
     return () => clearTimeout(handle);
   },
-  watch: (fd, interest, fn) => watchFd(fd, interest, fn),
+  watch(fd, interest, fn) {
+    const inner = watchFd(fd, interest, fn);
+    const watch: Watch = {
+      set: next => inner.set(next),
+      close(): void {
+        open.delete(watch);
+        inner.close();
+      },
+    };
+    open.add(watch);
+    return watch;
+  },
 };
 
 interface Due {

@@ -60,7 +60,6 @@ export class PollLoop extends Tasks {
   }
 
   timer(name: string, fn: () => void): TimerTask {
-    const loop = this;
     const task = this.makeTask(name, 'T', () => {
       fn();
       return false;
@@ -68,13 +67,13 @@ export class PollLoop extends Tasks {
     const timer: Timer = { dueMs: Number.POSITIVE_INFINITY, task };
     this.#timers.push(timer);
     return {
-      start(ms: number): void {
-        loop.dequeue(task);
+      start: (ms: number): void => {
+        this.dequeue(task);
         if (timer.dueMs === Number.POSITIVE_INFINITY) task.account.active++;
-        timer.dueMs = loop.now() + ms;
+        timer.dueMs = this.now() + ms;
       },
-      stop(): void {
-        loop.dequeue(task);
+      stop: (): void => {
+        this.dequeue(task);
         if (timer.dueMs !== Number.POSITIVE_INFINITY) task.account.active--;
         timer.dueMs = Number.POSITIVE_INFINITY;
       },

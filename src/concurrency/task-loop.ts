@@ -46,7 +46,6 @@ export class TaskLoop extends Tasks {
   }
 
   timer(name: string, fn: () => void): TimerTask {
-    const loop = this;
     let cancel: (() => void) | undefined;
     const task = this.makeTask(name, 'T', () => {
       fn();
@@ -57,25 +56,25 @@ export class TaskLoop extends Tasks {
       cancel();
       cancel = undefined;
       task.account.active--;
-      loop.#closers.delete(disarm);
+      this.#closers.delete(disarm);
     };
     return {
-      start(ms: number): void {
+      start: (ms: number): void => {
         disarm();
-        loop.dequeue(task);
-        if (loop.#closed) return;
+        this.dequeue(task);
+        if (this.#closed) return;
         task.account.active++;
-        loop.#closers.add(disarm);
-        cancel = loop.#clock.timer(ms, () => {
+        this.#closers.add(disarm);
+        cancel = this.#clock.timer(ms, () => {
           cancel = undefined;
           task.account.active--;
-          loop.#closers.delete(disarm);
-          loop.enqueue(task);
+          this.#closers.delete(disarm);
+          this.enqueue(task);
         });
       },
-      stop(): void {
+      stop: (): void => {
         disarm();
-        loop.dequeue(task);
+        this.dequeue(task);
       },
       get active(): boolean {
         return cancel !== undefined || (task.queued && !task.cancelled);

@@ -13,8 +13,10 @@
 // Atomics.wait has to fetch them: every message is followed by a ring of the thread's own doorbell, which it watches, and
 // `poll` fetches what came.
 //
-// A thread in a system call cannot be terminated, and would hang process.exit(2) with it; so its bell is rung by force
-// first, which makes poll(2) return, and the termination happens at the next instruction of JavaScript.
+// A thread in a system call cannot be terminated, and would hang process.exit() with it; so its bell is rung by force
+// first, which makes poll(2) return, and the termination happens at the next instruction of JavaScript. A thread on
+// Node's loop must not be terminated at all while it watches descriptors (clock.ts says why): it is only asked, and where
+// it does not answer the process is what has to go.
 import { parentPort, receiveMessageOnPort, type Transferable, Worker, workerData } from 'node:worker_threads';
 import { Doorbell } from './doorbell.ts';
 
@@ -61,6 +63,8 @@ export interface ThreadOptions {
   onMessage?: (body: unknown) => void;
   /** The thread ended without having been asked to; it has been cleaned up. Not called for a start that failed. */
   onCrash?: (error: Error) => void;
+  /** The thread runs a loop of its own, without Node's: it may be terminated. Default false. */
+  ownLoop?: boolean;
   /** The start fails where `ready` does not come in this time. Default 30 s. */
   readyTimeoutMs?: number;
   execArgv?: string[];
@@ -93,7 +97,7 @@ export class Thread {
     clearTimeout(timer);
     if (outcome === 'ready') return thread;
     if (outcome === 'late') {
-      await thread.#terminate();
+      await thread.stop(1000);
       throw new Error(`thread ${options.name} was not ready within ${timeoutMs} ms`);
     }
     throw thread.#error ?? new Error(`thread ${options.name} ended before it was ready`);
@@ -150,7 +154,8 @@ export class Thread {
     });
   }
 
-  /** Asks the thread to stop, and terminates it when it has not after `graceMs`. True where it went by itself. */
+  /** Asks the thread to stop. One with a loop of its own is terminated when it has not after `graceMs`. False where the
+   *  thread is still there: it hangs, and only the end of the process will end it. */
   async stop(graceMs = 5000): Promise<boolean> {
     if (this.#state === 'ended') return true;
     this.#state = 'stopping';
@@ -159,23 +164,13 @@ export class Thread {
     const late = new Promise<boolean>(resolve => (timer = setTimeout(() => resolve(false), graceMs)));
     const inTime = await Promise.race([this.ended.then(() => true), late]);
     clearTimeout(timer);
-    if (!inTime) await this.#terminate();
-    return inTime;
-  }
-
-  /** Ends the thread at once, whatever it is doing. */
-  async terminate(): Promise<void> {
-    if (this.#state === 'ended') return;
-    this.#state = 'stopping';
-    await this.#terminate();
-  }
-
-  async #terminate(): Promise<void> {
-    if (this.#state === 'starting') this.#state = 'stopping';
+    if (inTime) return true;
+    if (!this.#options.ownLoop) return false;
     const done = this.#worker.terminate();
     this.#bell.force();
     await done;
     await this.ended;
+    return true;
   }
 
   #send(message: Down, transfer: readonly Transferable[]): void {
