@@ -1,0 +1,190 @@
+// A policy's view of one attribute set: say what is to change, get the id of the changed set. Changes are kept by code
+// and merged with the set's own octets in one pass when `finish` is called, so ten changes cost one copy.
+import type { AddressWords } from '../../net/index.ts';
+import { AF_INET, AF_INET6, readWord } from '../../net/index.ts';
+import {
+  ATTR_AGGREGATOR,
+  ATTR_AS_PATH,
+  ATTR_ATOMIC_AGGREGATE,
+  ATTR_COMMUNITIES,
+  ATTR_EXTENDED_COMMUNITIES,
+  ATTR_INTERNAL,
+  ATTR_LARGE_COMMUNITIES,
+  ATTR_LOCAL_PREF,
+  ATTR_MED,
+  ATTR_NEXT_HOP,
+  ATTR_ORIGIN,
+  ATTR_ORIGINATOR_ID,
+  AttributeWriter,
+  FLAG_EXTENDED,
+} from '../wire/attribute.ts';
+import {
+  type AsPathSegment,
+  decodeAsPath,
+  encodeAsPath,
+  encodeInternal,
+  encodeNextHop,
+  encodeWords,
+  flagsOf,
+} from './attribute-set.ts';
+import type { AttributeStore } from './attributes.ts';
+
+export class AttributeEditor {
+  readonly #store: AttributeStore;
+  readonly #writer = new AttributeWriter();
+  readonly #values: (Uint8Array | null | undefined)[] = new Array<Uint8Array | null | undefined>(256); // null: removed
+  #changed = false;
+  #id = 0;
+
+  constructor(store: AttributeStore) {
+    this.#store = store;
+  }
+
+  /** Starts with the set `id`, which somebody must hold until `finish`. */
+  begin(id: number): this {
+    this.#id = id;
+    if (this.#changed) this.#values.fill(undefined);
+    this.#changed = false;
+    return this;
+  }
+
+  /** Sets a whole attribute to these octets. */
+  set(code: number, value: Uint8Array): this {
+    this.#values[code] = value;
+    this.#changed = true;
+    return this;
+  }
+
+  remove(code: number): this {
+    this.#values[code] = null;
+    this.#changed = true;
+    return this;
+  }
+
+  /** The octets that the attribute has at this point, changes included; undefined where it is not there. */
+  get(code: number): Uint8Array | undefined {
+    const value = this.#values[code];
+    if (value !== undefined) return value ?? undefined;
+    const store = this.#store;
+    return store.find(this.#id, code) ? store.arena.slice(store.foundStart, store.foundEnd) : undefined;
+  }
+
+  setOrigin(origin: number): this {
+    return this.set(ATTR_ORIGIN, Uint8Array.of(origin));
+  }
+
+  setLocalPref(value: number): this {
+    return this.set(ATTR_LOCAL_PREF, encodeWords([value]));
+  }
+
+  setMed(value: number): this {
+    return this.set(ATTR_MED, encodeWords([value]));
+  }
+
+  setOriginatorId(value: number): this {
+    return this.set(ATTR_ORIGINATOR_ID, encodeWords([value]));
+  }
+
+  setAggregator(as: number, routerId: number): this {
+    return this.set(ATTR_AGGREGATOR, encodeWords([as, routerId]));
+  }
+
+  setAtomicAggregate(): this {
+    return this.set(ATTR_ATOMIC_AGGREGATE, new Uint8Array(0));
+  }
+
+  setWeight(weight: number): this {
+    const own = this.get(ATTR_INTERNAL);
+    return this.set(ATTR_INTERNAL, encodeInternal(weight, own ? readWord(own, 4) : 0));
+  }
+
+  setTag(tag: number): this {
+    const own = this.get(ATTR_INTERNAL);
+    return this.set(ATTR_INTERNAL, encodeInternal(own?.[8] === 1 ? readWord(own, 0) : undefined, tag));
+  }
+
+  asPath(): AsPathSegment[] {
+    const own = this.get(ATTR_AS_PATH);
+    return own ? decodeAsPath(own, 0, own.length) : [];
+  }
+
+  setAsPath(segments: readonly AsPathSegment[]): this {
+    return this.set(ATTR_AS_PATH, encodeAsPath(segments));
+  }
+
+  /** Puts `as` in front of the path, `times` times. */
+  prependAs(as: number, times = 1): this {
+    const path = this.asPath();
+    const first = path[0];
+    const run = new Array<number>(times).fill(as);
+    if (first?.type === 'sequence') first.as.unshift(...run);
+    else path.unshift({ type: 'sequence', as: run });
+    return this.setAsPath(path);
+  }
+
+  setNextHop4(word: number): this {
+    return this.set(ATTR_NEXT_HOP, encodeNextHop({ family: AF_INET, words: [word, 0, 0, 0] }));
+  }
+
+  setNextHop6(words: AddressWords, linkLocal?: AddressWords): this {
+    return this.set(ATTR_NEXT_HOP, encodeNextHop({ family: AF_INET6, words, ...(linkLocal && { linkLocal }) }));
+  }
+
+  communities(): number[] {
+    const own = this.get(ATTR_COMMUNITIES);
+    const list: number[] = [];
+    if (own) for (let at = 0; at + 4 <= own.length; at += 4) list.push(readWord(own, at));
+    return list;
+  }
+
+  /** Sorted and without doubles, as FRR sends them; none removes the attribute. */
+  setCommunities(list: readonly number[]): this {
+    const sorted = [...new Set(list)].sort((a, b) => a - b);
+    return sorted.length === 0 ? this.remove(ATTR_COMMUNITIES) : this.set(ATTR_COMMUNITIES, encodeWords(sorted));
+  }
+
+  setExtendedCommunities(list: readonly Uint8Array[]): this {
+    if (list.length === 0) return this.remove(ATTR_EXTENDED_COMMUNITIES);
+    return this.set(ATTR_EXTENDED_COMMUNITIES, Buffer.concat(list));
+  }
+
+  setLargeCommunities(list: readonly (readonly [number, number, number])[]): this {
+    if (list.length === 0) return this.remove(ATTR_LARGE_COMMUNITIES);
+    return this.set(ATTR_LARGE_COMMUNITIES, encodeWords(list.flat()));
+  }
+
+  /** Interns the changed set; the caller owns one reference. Unchanged, it is `begin`'s own id, with one more. */
+  finish(): number {
+    const store = this.#store;
+    if (!this.#changed) return store.retain(this.#id);
+    const to = this.#writer;
+    to.length = 0;
+    const arena = store.arena;
+    let at = store.start[this.#id]!;
+    const end = at + store.length[this.#id]!;
+    let code = 0; // the next code that may still have to be written
+    while (at < end) {
+      const own = arena[at + 1]!;
+      const extended = (arena[at]! & FLAG_EXTENDED) !== 0;
+      const length = extended ? (arena[at + 2]! << 8) | arena[at + 3]! : arena[at + 2]!;
+      const next = at + (extended ? 4 : 3) + length;
+      while (code < own) this.#put(to, code++);
+      if (this.#values[own] === undefined) {
+        to.need(next - at);
+        to.copy(arena, at, next);
+      } else this.#put(to, own);
+      code = own + 1;
+      at = next;
+    }
+    while (code < 256) this.#put(to, code++);
+    to.pad();
+    return store.intern(to);
+  }
+
+  #put(to: AttributeWriter, code: number): void {
+    const value = this.#values[code];
+    if (value === undefined || value === null) return;
+    to.header(flagsOf(code), code, value.length);
+    to.copy(value, 0, value.length);
+  }
+}

@@ -1,0 +1,64 @@
+// Prefixes on the wire: a length in bits and as many octets as it needs (RFC 4271 §4.3). The walk over a field is two
+// functions, so that the loops of the table and of the tests read the same way: `checkPrefixes` once for the whole field,
+// after which nobody else has to look for faults.
+import { maskWord } from '../../net/index.ts';
+
+/** Whether the range is a row of whole prefixes no longer than `bits` (RFC 7606 §5.3). */
+export function checkPrefixes(bytes: Uint8Array, from: number, end: number, bits: 32 | 128): boolean {
+  let at = from;
+  while (at < end) {
+    const length = bytes[at]!;
+    if (length > bits) return false;
+    at += 1 + ((length + 7) >>> 3);
+  }
+  return at === end;
+}
+
+/** Number of prefixes in a range that `checkPrefixes` accepted. */
+export function countPrefixes(bytes: Uint8Array, from: number, end: number): number {
+  let count = 0;
+  for (let at = from; at < end; at += 1 + ((bytes[at]! + 7) >>> 3)) count++;
+  return count;
+}
+
+/** Word `index` (0–3) of the prefix whose length octet is at `at`, host bits cleared. */
+export function prefixWord(bytes: Uint8Array, at: number, index: number): number {
+  const left = bytes[at]! - index * 32;
+  if (left <= 0) return 0;
+  const octets = left >= 32 ? 4 : (left + 7) >>> 3;
+  const from = at + 1 + index * 4;
+  let word = bytes[from]! << 24;
+  if (octets > 1) word |= bytes[from + 1]! << 16;
+  if (octets > 2) word |= bytes[from + 2]! << 8;
+  if (octets > 3) word |= bytes[from + 3]!;
+  return (word & maskWord(left)) >>> 0;
+}
+
+/** Writes an IPv4 prefix; returns the bytes written. */
+export function writePrefix4(bytes: Uint8Array, at: number, word: number, length: number): number {
+  bytes[at] = length;
+  if (length > 0) bytes[at + 1] = word >>> 24;
+  if (length > 8) bytes[at + 2] = word >>> 16;
+  if (length > 16) bytes[at + 3] = word >>> 8;
+  if (length > 24) bytes[at + 4] = word;
+  return 1 + ((length + 7) >>> 3);
+}
+
+/** Writes an IPv6 prefix; returns the bytes written. */
+export function writePrefix6(
+  bytes: Uint8Array,
+  at: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  length: number,
+): number {
+  bytes[at] = length;
+  const octets = (length + 7) >>> 3;
+  for (let i = 0; i < octets; i++) {
+    const word = i < 4 ? w0 : i < 8 ? w1 : i < 12 ? w2 : w3;
+    bytes[at + 1 + i] = word >>> (24 - (i & 3) * 8);
+  }
+  return 1 + octets;
+}
