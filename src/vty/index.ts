@@ -25,3 +25,15 @@ export {
   type RequestSide,
   serveCommands,
 } from './serve.ts';
+export {
+  BASE_MODES,
+  type Candidate,
+  type Entry,
+  explain,
+  Grammar,
+  type Match,
+  type ParseError,
+  wordsOf,
+} from './grammar.ts';
+export { loadConfig, type ConfigProblem, type LoadedConfig } from './file.ts';
+export { Block, ConfigTree, type Line, type Plan, type Step } from './tree.ts';
