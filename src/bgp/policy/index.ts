@@ -1,0 +1,25 @@
+// Policy: lists, route maps, and maps bound to a use.
+export { AsPathList } from './as-path-list.ts';
+export {
+  CommunityList,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
+  formatCommunities,
+  formatCommunity,
+  jsonCommunity,
+  parseCommunities,
+  parseCommunity,
+} from './community.ts';
+export { type PolicyKind, PolicyLibrary } from './library.ts';
+export { formatPrefixListEntry, PrefixList, type PrefixListEntry, prefixListEntry } from './prefix-list.ts';
+export { PathRegex } from './regex.ts';
+export {
+  type AttributeAccess,
+  type AttributeEdits,
+  type Binding,
+  BoundMap,
+  type Clause,
+  type Match,
+  type PolicyNames,
+  RouteMap,
+  type SetAction,
+} from './route-map.ts';
