@@ -22,8 +22,12 @@ export {
   type ConfigResult,
   commandHandler,
   formatJson,
+  perform,
   type RequestSide,
+  type ServeExtras,
   serveCommands,
+  type Tables,
+  type ThreadStatus,
 } from './serve.ts';
 export {
   BASE_MODES,

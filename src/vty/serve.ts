@@ -5,6 +5,7 @@
 // slice of work (a few milliseconds or a piece of text, whichever comes first), so the thread's other tasks run between
 // two slices, and no more than one piece is ever on its way. Nothing here waits, so the same handler serves a thread
 // that polls its port without Node's loop (there, commands must not give promises).
+import type { TaskStats } from '../concurrency/index.ts';
 import type { CommandArgs } from './args.ts';
 import type { Command, CommandSet, Output, Session } from './command.ts';
 import { CommandError } from './error.ts';
@@ -20,7 +21,8 @@ export type CommandRequest =
     }
   | { readonly vty: 'more'; readonly id: number }
   | { readonly vty: 'close'; readonly id: number }
-  | { readonly vty: 'config'; readonly actions: readonly ConfigAction[] };
+  | { readonly vty: 'config'; readonly actions: readonly ConfigAction[] }
+  | { readonly vty: 'status' };
 
 /** One change of the configuration. */
 export interface ConfigAction {
@@ -33,7 +35,34 @@ export interface ConfigAction {
 export type CommandReply =
   | { readonly text: string; readonly done: boolean }
   | { readonly error: string }
-  | { readonly results: readonly ConfigResult[] };
+  | { readonly results: readonly ConfigResult[] }
+  | { readonly status: ThreadStatus };
+
+/** What a thread says of itself for `show memory` and `show event cpu`. */
+export interface ThreadStatus {
+  /** Bytes of this thread's JavaScript heap, used and reserved; of memory outside it; of that, in array buffers. */
+  readonly memory: {
+    readonly heapUsed: number;
+    readonly heapTotal: number;
+    readonly external: number;
+    readonly arrayBuffers: number;
+  };
+  readonly tasks: readonly TaskStats[];
+  /** Sizes of tables by name: a number, or numbers by name. */
+  readonly tables: Tables;
+}
+
+export type Tables = Readonly<Record<string, number | Readonly<Record<string, number>>>>;
+
+/** What a thread can say beyond its commands. */
+export interface ServeExtras {
+  /** Accounts of the thread's loop (`TaskLoop.stats`). */
+  readonly tasks?: () => readonly TaskStats[];
+  /** Sizes of its tables, in rows or bytes as the names say. */
+  readonly tables?: () => Tables;
+  /** Gets the requests that are not about commands. */
+  readonly otherwise?: (message: unknown) => unknown;
+}
 
 /** `error`: refused, and not in force. `warning`: in force, but the operator should know. */
 export interface ConfigResult {
@@ -56,7 +85,7 @@ const RUNNING_LIMIT = 64;
 type Handler = (message: unknown) => CommandReply | Promise<CommandReply> | undefined;
 
 /** Answers the requests of main; undefined for a message that is not about commands. */
-export function commandHandler<State>(set: CommandSet<State>, state: State): Handler {
+export function commandHandler<State>(set: CommandSet<State>, state: State, extras: ServeExtras = {}): Handler {
   const running = new Map<number, Iterator<string> | AsyncIterator<string>>();
 
   function exec(request: Extract<CommandRequest, { vty: 'exec' }>): CommandReply | Promise<CommandReply> {
@@ -151,6 +180,8 @@ export function commandHandler<State>(set: CommandSet<State>, state: State): Han
         return close(request.id);
       case 'config':
         return configure(request.actions);
+      case 'status':
+        return { status: statusOf(extras) };
       default:
         return undefined;
     }
@@ -158,17 +189,26 @@ export function commandHandler<State>(set: CommandSet<State>, state: State): Han
 }
 
 /**
- * Answers main's commands on a worker's port. Where the port carries other requests too, `otherwise` gets them.
- * For loops without Node, call `commandHandler` and hand it the messages.
+ * Answers main's commands on a worker's port. For loops without Node, call `commandHandler` and hand it the messages. A
+ * thread without commands serves an empty set, so that it is seen in `show memory` and `show event cpu`.
  */
 export function serveCommands<State>(
   set: CommandSet<State>,
   state: State,
   side: RequestSide,
-  otherwise?: (message: unknown) => unknown,
+  extras: ServeExtras = {},
 ): void {
-  const handler = commandHandler(set, state);
-  side.onRequest(message => handler(message) ?? otherwise?.(message));
+  const handler = commandHandler(set, state, extras);
+  side.onRequest(message => handler(message) ?? extras.otherwise?.(message));
+}
+
+function statusOf(extras: ServeExtras): ThreadStatus {
+  const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+  return {
+    memory: { heapUsed, heapTotal, external, arrayBuffers },
+    tasks: extras.tasks?.() ?? [],
+    tables: extras.tables?.() ?? {},
+  };
 }
 
 /** Runs one change against the state it belongs to. */
