@@ -1,0 +1,161 @@
+// Zebra's side of the dataplane: allocate a context, fill it, enqueue it, flush; later, results and notifications come back
+// through `poll`, in the one order in which they left the dataplane thread.
+//
+//   const handle = client.allocate(OP_ROUTE_INSTALL);          // 0: no room now; zebraBell rings when results come
+//   client.requests.setObject(handle, routeId, generation);
+//   client.requests.setRoute(handle, 254, AF_INET, w0, 0, 0, 0, 24, RTPROT_BGP, RTN_UNICAST, 20, nexthopId);
+//   client.enqueue(handle);
+//   ...
+//   client.flush();
+//
+// Results and notifications use two rings (so that a flood of events never blocks a result), but carry one sequence, and
+// `poll` merges them by it. That matters after a resynchronisation: between DUMP_BEGIN and DUMP_END of a kind, an object for
+// which a result arrives has just been written by us, and what the dump says (or does not say) of it may be older.
+import {
+  Doorbell,
+  HandleConsumer,
+  HandleProducer,
+  HandleRing,
+  type QueueStats,
+  type PoolStats,
+} from '../concurrency/index.ts';
+import { clockMonotonicUs } from '../sys/index.ts';
+import type { DataplaneChannel } from './channel.ts';
+import { ContextPool, STATUS_QUEUED } from './context.ts';
+import { OP_RESYNC } from './operation.ts';
+
+/** Called with the pool and a handle; the context is freed when it returns. */
+export type ContextHandler = (pool: ContextPool, handle: number) => void;
+
+export interface DataplaneClientStats {
+  readonly requests: PoolStats;
+  readonly notifications: PoolStats;
+  readonly down: QueueStats;
+  readonly results: QueueStats;
+  readonly up: QueueStats;
+}
+
+export class DataplaneClient {
+  /** Contexts on their way down; owned here. */
+  readonly requests: ContextPool;
+  /** Contexts that came up; owned by the dataplane thread. */
+  readonly notifications: ContextPool;
+  /** Rings when results or notifications are there: watch it, then call `poll`. */
+  readonly bell: Doorbell;
+  readonly #channel: DataplaneChannel;
+  readonly #down: HandleProducer;
+  readonly #results: HandleConsumer;
+  readonly #up: HandleConsumer;
+  readonly #back: HandleProducer;
+  readonly #dataplaneBell: Doorbell;
+  #staged = 0;
+  #enteredUs = 0;
+  #result = -1; // popped, not yet handled
+  #notification = -1;
+
+  constructor(channel: DataplaneChannel) {
+    this.#channel = channel;
+    this.requests = new ContextPool(channel.requests);
+    this.notifications = new ContextPool(channel.notifications);
+    this.bell = new Doorbell(channel.zebraBell);
+    this.#down = new HandleProducer(channel.down);
+    this.#results = new HandleConsumer(channel.results);
+    this.#up = new HandleConsumer(channel.up);
+    this.#back = new HandleProducer(channel.back);
+    this.#dataplaneBell = new Doorbell(channel.dataplaneBell);
+  }
+
+  /** Requests that can be allocated now. Chained slots (groups of more than six) count too. */
+  room(): number {
+    return this.requests.room;
+  }
+
+  /** A context for one request, or 0 where all are in flight: wait for results. */
+  allocate(op: number): number {
+    return this.requests.allocate(op);
+  }
+
+  /** Gives back a context that was allocated but will not be enqueued. */
+  cancel(handle: number): void {
+    this.requests.free(handle);
+  }
+
+  /** Puts a filled context into the queue; the dataplane sees it after `flush`. Must not be touched after this. */
+  enqueue(handle: number): void {
+    if (this.#staged++ === 0) this.#enteredUs = clockMonotonicUs();
+    this.requests.setStatus(handle, STATUS_QUEUED);
+    this.requests.setEntered(handle, this.#enteredUs);
+    if (!this.#down.push(handle)) throw new Error('dataplane: the ring of requests is smaller than their pool');
+  }
+
+  /** Hands over what was enqueued, and wakes the dataplane thread if it sleeps. */
+  flush(): void {
+    if (this.#staged === 0) return;
+    this.#staged = 0;
+    this.#down.publish();
+    this.#dataplaneBell.ring();
+  }
+
+  /** Asks for a dump of the kinds (KIND_* bits). False where no request can be allocated now. */
+  requestResync(kinds: number): boolean {
+    const handle = this.allocate(OP_RESYNC);
+    if (handle === 0) return false;
+    this.requests.setKinds(handle, kinds);
+    this.enqueue(handle);
+    this.flush();
+    return true;
+  }
+
+  /**
+   * Takes at most `max` results and notifications, in their order, and frees them after the handler. Returns how many
+   * there were; as many as `max` means: come again.
+   */
+  poll(max: number, onResult: ContextHandler, onNotification: ContextHandler): number {
+    let done = 0;
+    for (; done < max; done++) {
+      // Notifications are looked at first: the dataplane publishes results first, so that whatever is older than the
+      // notification seen here is in the other ring by now.
+      if (this.#notification < 0) this.#notification = this.#up.pop();
+      if (this.#result < 0) this.#result = this.#results.pop();
+      if (this.#result < 0 && this.#notification < 0) break;
+      const resultFirst =
+        this.#notification < 0 ||
+        (this.#result >= 0 &&
+          ((this.requests.sequence(this.#result) - this.notifications.sequence(this.#notification)) | 0) < 0);
+      if (resultFirst) {
+        const handle = this.#result;
+        this.#result = -1;
+        onResult(this.requests, handle);
+        this.requests.free(handle);
+      } else {
+        const handle = this.#notification;
+        this.#notification = -1;
+        onNotification(this.notifications, handle);
+        this.#back.push(handle);
+      }
+    }
+    if (done > 0) {
+      this.#results.release();
+      this.#up.release();
+      this.#back.publish();
+      // The dataplane waits for notifications to come back only when it ran out of them; else nobody sleeps on this.
+      this.#dataplaneBell.ring();
+    }
+    return done;
+  }
+
+  /** Whether `poll` has something to give. Ask after `bell.arm()`. */
+  get pending(): boolean {
+    return this.#result >= 0 || this.#notification >= 0 || this.#results.length > 0 || this.#up.length > 0;
+  }
+
+  stats(): DataplaneClientStats {
+    return {
+      requests: ContextPool.stats(this.#channel.requests),
+      notifications: ContextPool.stats(this.#channel.notifications),
+      down: HandleRing.stats(this.#channel.down),
+      results: HandleRing.stats(this.#channel.results),
+      up: HandleRing.stats(this.#channel.up),
+    };
+  }
+}
