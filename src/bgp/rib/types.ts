@@ -39,8 +39,8 @@ export const PATH_MULTIPATH = 2;
 export const PATH_FILTERED = 4;
 /** AS_PATH, ORIGINATOR_ID or CLUSTER_LIST shows that the path went through here before. */
 export const PATH_LOOP = 8;
-/** The session went down, graceful restart keeps the path until End-of-RIB or the timer. */
-export const PATH_STALE = 16;
+/** Withdrawn since the decision last looked; the row goes when it does. Readers skip it. */
+export const PATH_REMOVED = 16;
 /** From a source of kind PEER_LOCAL. */
 export const PATH_LOCAL = 32;
 /** The next hop resolved when the decision last looked. */

@@ -173,7 +173,7 @@ export class UpdateParser implements ParsedUpdate {
     if (!checkPrefixes(bytes, this.nlriStart, end, 32)) return this.#reset(INVALID_NETWORK_FIELD);
 
     this.#attributes(at, this.nlriStart);
-    if (this.action === ACTION_RESET) return this;
+    if ((this.action as Action) === ACTION_RESET) return this;
     if (this.nlriEnd > this.nlriStart || this.reachFamily !== 0) this.#mandatory();
     else if (withdrawnBytes === 0) {
       if (attributeBytes === 0) this.endOfRib = AF_INET;
@@ -318,7 +318,8 @@ export class UpdateParser implements ParsedUpdate {
   #reach(value: number, end: number, start: number): void {
     const bytes = this.bytes;
     // RFC 7606 §3 (g): a second one makes it impossible to tell what was meant.
-    if (this.#reachHopLength !== 0) return this.#fault(ACTION_RESET, MALFORMED_ATTRIBUTE_LIST, ATTR_MP_REACH, start, end);
+    if (this.#reachHopLength !== 0)
+      return this.#fault(ACTION_RESET, MALFORMED_ATTRIBUTE_LIST, ATTR_MP_REACH, start, end);
     const family = this.#family(value);
     const hopLength = bytes[value + 3]!;
     this.#reachHop = value + 4;
@@ -339,7 +340,8 @@ export class UpdateParser implements ParsedUpdate {
   }
 
   #unreach(value: number, end: number, start: number): void {
-    if (this.unreachStart !== 0) return this.#fault(ACTION_RESET, MALFORMED_ATTRIBUTE_LIST, ATTR_MP_UNREACH, start, end);
+    if (this.unreachStart !== 0)
+      return this.#fault(ACTION_RESET, MALFORMED_ATTRIBUTE_LIST, ATTR_MP_UNREACH, start, end);
     const family = this.#family(value);
     this.unreachStart = value + 3;
     this.unreachEnd = end;

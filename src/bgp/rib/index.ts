@@ -1,0 +1,27 @@
+// Routes of one BGP speaker: attribute sets, next hops, tables, decision.
+export { AttributeEditor } from './attribute-editor.ts';
+export {
+  type AsPathSegment,
+  type AttributeSet,
+  decodeAsPath,
+  encodeAsPath,
+  formatAsPath,
+  type NextHopAddress,
+} from './attribute-set.ts';
+export {
+  AttributeStore,
+  HAS_ATOMIC_AGGREGATE,
+  HAS_CLUSTER_LIST,
+  HAS_COMMUNITIES,
+  HAS_LOCAL_PREF,
+  HAS_MED,
+  HAS_NO_ADVERTISE,
+  HAS_NO_EXPORT,
+  HAS_NO_EXPORT_SUBCONFED,
+  HAS_ORIGINATOR,
+  HAS_WEIGHT,
+} from './attributes.ts';
+export { DirtySet } from './dirty.ts';
+export { METRIC_UNKNOWN, NexthopTable } from './nexthops.ts';
+export { BgpTable, type BgpTableOptions, type PeerCounts, type TableConsumer } from './table.ts';
+export * from './types.ts';
