@@ -66,10 +66,12 @@ export interface Connection {
   /** Known once connected. */
   readonly local: SocketAddress | undefined;
   readonly remote: SocketAddress;
-  /** Who is told; whoever accepts a connection sets it before the callback returns. */
+  /** Who is told; whoever makes or accepts a connection sets it in the same turn. */
   events: ConnectionEvents;
   /** Bytes that `send` takes now. */
   room(): number;
+  /** Bytes sent that the socket has not taken yet. */
+  readonly queuedBytes: number;
   /** Queues whole messages, all or nothing: false where there is no room. They go out at the end of this turn. */
   send(bytes: Uint8Array, offset: number, length: number): boolean;
   /** Asks for one `writable` event as soon as at least half of the queue is free. */
@@ -84,6 +86,8 @@ export interface Connection {
   silentMs(): number;
   /** Milliseconds since the peer last took bytes of ours, 0 where none are waiting (RFC 9687). */
   stuckMs(): number;
+  /** Milliseconds since something was sent; undefined: nothing yet. */
+  sentAgoMs(): number | undefined;
   /** Asks the other thread to look at the socket; `probed` follows. */
   probe(): void;
   /** KEEPALIVEs that went out by `setKeepalive`, and all that came in. */
@@ -141,8 +145,9 @@ export interface StreamEvents {
 }
 
 export interface Transport {
-  /** Starts a connection; exactly one of `connected` and `failed` follows, unless it is closed before. */
-  connect(options: ConnectOptions, events: ConnectionEvents): Connection;
+  /** Starts a connection; set its `events` before this turn ends. Exactly one of `connected` and `failed` follows, unless it
+   *  is closed before. */
+  connect(options: ConnectOptions): Connection;
   listen(options: ListenOptions, events: ListenerEvents): Listener;
   connectUnix(path: string, events: StreamEvents): ByteStream;
   /** Stops handing out UPDATEs of all peers: when what is behind the sessions has no room. Peers are held by TCP. */

@@ -1,0 +1,140 @@
+// What two OPENs mean together: whether the peer is who it should be, and what both sides can do. No state, no side effects.
+import {
+  AFI_IPV4,
+  type AddressFamily,
+  type Capability,
+  SAFI_UNICAST,
+  sameFamily,
+  writeCapability,
+} from '../wire/capability.ts';
+import { EXTENDED_MESSAGE_BYTES, MAXIMUM_MESSAGE_BYTES } from '../wire/message.ts';
+import { ErrorCode, OpenError, type PeerError, peerError } from '../wire/notification.ts';
+import { AS_TRANS, type Open } from '../wire/open.ts';
+import type { Negotiated, OpenSummary, SessionConfig } from './types.ts';
+
+export const DEFAULT_HOLD_S = 180;
+export const DEFAULT_KEEPALIVE_S = 60;
+
+/** `Negotiated` without what only the connection knows. */
+export type Agreement = Omit<Negotiated, 'localAddress' | 'remoteAddress' | 'outgoing'>;
+
+/** Our OPEN. */
+export function localOpen(config: SessionConfig): Open {
+  return {
+    as2: config.localAs > 0xffff ? AS_TRANS : config.localAs,
+    holdTimeS: config.holdTimeS ?? DEFAULT_HOLD_S,
+    routerId: config.routerId,
+    capabilities: config.dontCapabilityNegotiate === true ? [] : localCapabilities(config),
+  };
+}
+
+function localCapabilities(config: SessionConfig): Capability[] {
+  const list: Capability[] = config.families.map(family => ({ kind: 'multiprotocol', family }));
+  if (config.announceRouteRefresh !== false) list.push({ kind: 'routeRefresh' }, { kind: 'enhancedRefresh' });
+  if (config.announceAs4 !== false) list.push({ kind: 'as4', as: config.localAs });
+  if (config.announceExtendedMessages !== false) list.push({ kind: 'extendedMessage' });
+  if (config.hostname !== undefined) {
+    list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
+  }
+  if (config.announceGracefulRestart !== false) {
+    // No family is listed: we help a restarting peer with End-of-RIB (RFC 4724 §4), and keep no state of our own.
+    const restart = { restarting: false, notification: false, timeS: config.restartTimeS ?? 120, families: [] };
+    list.push({ kind: 'gracefulRestart', restart });
+  }
+  list.push(...(config.extraCapabilities ?? []));
+  return list;
+}
+
+/** An OPEN as one looks at it afterwards. Where a capability comes twice, the first one counts (RFC 5492 §4). */
+export function summarize(open: Open): OpenSummary {
+  const { capabilities } = open;
+  const find = <Kind extends Capability['kind']>(kind: Kind): Extract<Capability, { kind: Kind }> | undefined =>
+    capabilities.find((capability): capability is Extract<Capability, { kind: Kind }> => capability.kind === kind);
+  const families: AddressFamily[] = [];
+  for (const capability of capabilities) {
+    if (capability.kind !== 'multiprotocol') continue;
+    if (!families.some(family => sameFamily(family, capability.family))) families.push(capability.family);
+  }
+  const as4 = find('as4');
+  const fqdn = find('fqdn');
+  const restart = find('gracefulRestart')?.restart;
+  return {
+    as: as4?.as ?? open.as2,
+    routerId: open.routerId,
+    holdTimeS: open.holdTimeS,
+    families,
+    routeRefresh: find('routeRefresh') !== undefined,
+    enhancedRefresh: find('enhancedRefresh') !== undefined,
+    as4: as4 !== undefined,
+    extendedMessages: find('extendedMessage') !== undefined,
+    ...(restart && {
+      gracefulRestart: { restarting: restart.restarting, timeS: restart.timeS, families: restart.families },
+    }),
+    ...(fqdn && { hostname: fqdn.hostname, domainname: fqdn.domainname }),
+    capabilities,
+  };
+}
+
+const IPV4_UNICAST: AddressFamily = { afi: AFI_IPV4, safi: SAFI_UNICAST };
+
+/** The agreement of our OPEN with theirs, or what to answer it with (RFC 4271 §6.2). */
+export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agreement | PeerError {
+  const local = summarize(ours);
+  const remote = summarize(theirs);
+  const badAs = (): PeerError =>
+    peerError(ErrorCode.open, OpenError.badPeerAs, new Uint8Array([theirs.as2 >>> 8, theirs.as2]));
+  // RFC 7607: AS 0 is nobody's. A speaker's two forms of its number must agree (RFC 6793 §4.1).
+  if (remote.as === 0 || theirs.as2 === 0) return badAs();
+  if (remote.as4 && theirs.as2 !== AS_TRANS && theirs.as2 !== remote.as) return badAs();
+  const internal = remote.as === config.localAs;
+  if (
+    config.remoteAs === 'internal'
+      ? !internal
+      : config.remoteAs === 'external'
+        ? internal
+        : remote.as !== config.remoteAs
+  ) {
+    return badAs();
+  }
+  // RFC 6286 §2.2: any identifier but 0, and inside an AS none like ours.
+  if (remote.routerId === 0 || (internal && remote.routerId === config.routerId)) {
+    const id = theirs.routerId;
+    return peerError(
+      ErrorCode.open,
+      OpenError.badIdentifier,
+      new Uint8Array([id >>> 24, (id >>> 16) & 255, (id >>> 8) & 255, id & 255]),
+    );
+  }
+  // RFC 4271 §4.2: zero, or at least three seconds.
+  if (remote.holdTimeS === 1 || remote.holdTimeS === 2) {
+    return peerError(ErrorCode.open, OpenError.unacceptableHoldTime, new Uint8Array([0, remote.holdTimeS]));
+  }
+  // A speaker that announces no family speaks IPv4 unicast (RFC 4760 §8).
+  const offered = local.families.length > 0 ? local.families : [IPV4_UNICAST];
+  const wanted = remote.families.length > 0 ? remote.families : [IPV4_UNICAST];
+  const families = offered.filter(family => wanted.some(other => sameFamily(other, family)));
+  if (families.length === 0) {
+    // RFC 5492 §5: the data lists the capabilities that we miss.
+    const missing = offered.map(family => writeCapability({ kind: 'multiprotocol', family }));
+    return peerError(ErrorCode.open, OpenError.unsupportedCapability, Buffer.concat(missing));
+  }
+  const holdTimeMs = Math.min(local.holdTimeS, remote.holdTimeS) * 1000;
+  const wantedKeepaliveMs = (config.keepaliveS ?? DEFAULT_KEEPALIVE_S) * 1000;
+  // RFC 4271 §4.4: a third of the hold time is reasonable, more often than once a second is forbidden.
+  const keepaliveMs = holdTimeMs === 0 ? 0 : Math.max(1000, Math.min(wantedKeepaliveMs, Math.floor(holdTimeMs / 3)));
+  const extended = local.extendedMessages && remote.extendedMessages;
+  return {
+    kind: internal ? 'internal' : 'external',
+    remoteAs: remote.as,
+    remoteRouterId: remote.routerId,
+    local,
+    remote,
+    families,
+    holdTimeMs,
+    keepaliveMs,
+    as4: local.as4 && remote.as4,
+    routeRefresh: local.routeRefresh && remote.routeRefresh,
+    enhancedRefresh: local.enhancedRefresh && remote.enhancedRefresh,
+    maximumMessageBytes: extended ? EXTENDED_MESSAGE_BYTES : MAXIMUM_MESSAGE_BYTES,
+  };
+}
