@@ -21,7 +21,7 @@ export interface ExecSpec<State, Syntax extends string> {
   readonly syntax: Syntax;
   /** One line for each token of the syntax that can be typed, in the order written, alternatives included. */
   readonly help: readonly string[];
-  /** The modes it belongs to; `exec` unless told. In configuration modes exec commands work after `do`. */
+  /** The mode it belongs to; `exec` unless told, `*` for all. In configuration modes exec commands work after `do`. */
   readonly mode?: string;
   /** Left out of `?` and completion, but works. */
   readonly hidden?: boolean;

@@ -328,7 +328,7 @@ export class Grammar {
   }
 
   #add(modes: readonly string[], entry: Entry): void {
-    for (const name of modes) {
+    for (const name of modes.includes('*') ? this.modes.keys() : modes) {
       if (!this.modes.has(name))
         throw new Error(`'${entry.command.syntax}' belongs to the mode '${name}', which nobody declares`);
       let grammar = this.#grammars.get(name);
@@ -375,15 +375,14 @@ export class Grammar {
     return worst;
   }
 
-  /** What may come next after `words`, given what is typed of the next one. */
+  /** What may come next after `words`, given what is typed of the next one. The modes above are asked only where the mode
+   *  itself knows nothing, so that `?` shows what belongs here. */
   candidates(mode: string, words: readonly string[], partial: string): Candidate[] {
-    const found = new Map<string, Candidate>();
     for (const name of this.scopes(mode)) {
-      for (const candidate of this.#grammars.get(name)?.candidates(words, partial) ?? []) {
-        if (!found.has(candidate.text)) found.set(candidate.text, candidate);
-      }
+      const found = this.#grammars.get(name)?.candidates(words, partial) ?? [];
+      if (found.length > 0) return found;
     }
-    return [...found.values()].sort((a, b) => rank(a) - rank(b) || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
+    return [];
   }
 }
 
