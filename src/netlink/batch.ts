@@ -1,0 +1,159 @@
+// Many messages in one send. Only the last asks for an ACK: rtnetlink handles a send from front to back before the call
+// returns, and answers errors as they come, so the last ACK says that all the others were handled, and the errors before it
+// say which of them failed.
+//
+//    message     m0      m1      m2  …  mN-1 (NLM_F_ACK)
+//    sequence    s       s+1     s+2    s+N-1
+//    answers             E(s+1)         ACK(s+N-1)           ⇒ m1 failed, all others are confirmed
+//
+// When the ACK does not come (the answers overran the receive buffer) whatever has no error of its own is in doubt. Requests
+// that may be repeated (create or replace, delete) are then sent again in small groups that all ask for ACKs: `verify`.
+import { MessageBuffer } from './buffer.ts';
+import { NLM_F_ACK, NLMSG_ERROR } from './constants.ts';
+import { readExtendedAck } from './error.ts';
+import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
+
+export interface BatchOptions {
+  /** Bytes of one send at most; the socket's send buffer must hold it. */
+  readonly bytes?: number;
+  /** Messages of one send at most. */
+  readonly messages?: number;
+}
+
+/** All messages have an answer. */
+export const BATCH_CONFIRMED = 0;
+/** Some answers were lost: see `errors` for those that came, and `verify`. */
+export const BATCH_DOUBTFUL = 1;
+/** The kernel took nothing (`sendErrno`): the batch is as it was and may be sent again. */
+export const BATCH_REFUSED = 2;
+export type BatchOutcome = typeof BATCH_CONFIRMED | typeof BATCH_DOUBTFUL | typeof BATCH_REFUSED;
+
+const UNANSWERED: number = -1;
+
+export class NetlinkBatch {
+  readonly buffer: MessageBuffer;
+  readonly capacityBytes: number;
+  readonly capacityMessages: number;
+  /** Messages in the batch. */
+  count = 0;
+  /** Where the next message goes. */
+  offset = 0;
+  /** By message, after `send`: 0 = done, an errno, or -1 where the answer was lost. */
+  readonly errors: Int32Array;
+  /** Extended-ACK texts by message, of failures only. */
+  readonly reasons: Map<number, string> = new Map();
+  /** errno of the send that was refused. */
+  sendErrno = 0;
+  readonly #offsets: Int32Array;
+  readonly #socket: NetlinkSocket;
+  #first: number;
+
+  constructor(socket: NetlinkSocket, options: BatchOptions = {}) {
+    this.#socket = socket;
+    this.capacityBytes = options.bytes ?? 65_536;
+    this.capacityMessages = options.messages ?? 1024;
+    this.buffer = new MessageBuffer(this.capacityBytes);
+    this.errors = new Int32Array(this.capacityMessages);
+    this.#offsets = new Int32Array(this.capacityMessages + 1);
+    this.#first = socket.sequence(this.capacityMessages);
+  }
+
+  /** Whether a message of `bytes` still fits. */
+  fits(bytes: number): boolean {
+    return this.count < this.capacityMessages && this.offset + bytes <= this.capacityBytes;
+  }
+
+  /** The sequence number that the next message must carry. */
+  get sequence(): number {
+    return (this.#first + this.count) | 0;
+  }
+
+  /** Takes in the message of `bytes` just encoded at `offset`. */
+  commit(bytes: number): void {
+    this.#offsets[this.count] = this.offset;
+    this.offset += bytes;
+    this.count++;
+    this.#offsets[this.count] = this.offset;
+  }
+
+  /** Empties it for the next round. */
+  reset(): void {
+    this.count = 0;
+    this.offset = 0;
+    this.sendErrno = 0;
+    if (this.reasons.size > 0) this.reasons.clear();
+    this.#first = this.#socket.sequence(this.capacityMessages);
+  }
+
+  /** Sends all and reads the answers. */
+  send(): BatchOutcome {
+    const count = this.count;
+    if (count === 0) return BATCH_CONFIRMED;
+    this.#wantAck(count - 1);
+    this.sendErrno = this.#socket.send(this.buffer.bytes, this.offset);
+    if (this.sendErrno !== 0) return BATCH_REFUSED;
+    this.errors.fill(0, 0, count);
+    if (this.#read(0, count)) return BATCH_CONFIRMED;
+    // An error that we saw stands; what was silent may have failed.
+    for (let i = 0; i < count; i++) if (this.errors[i] === 0) this.errors[i] = UNANSWERED;
+    return BATCH_DOUBTFUL;
+  }
+
+  /**
+   * Sends every message without an answer again, a few at a time and each with an ACK. Only for messages that may be
+   * repeated. True where all have an answer now.
+   */
+  verify(): boolean {
+    const few = 32;
+    let all = true;
+    for (let from = 0; from < this.count; from += few) {
+      const to = Math.min(this.count, from + few);
+      for (let i = from; i < to; i++) this.#wantAck(i);
+      const start = this.#offsets[from]!;
+      const end = this.#offsets[to]!;
+      if (this.#socket.send(this.buffer.bytes.subarray(start, end), end - start) !== 0) {
+        all = false;
+        continue;
+      }
+      this.errors.fill(UNANSWERED, from, to);
+      if (!this.#read(from, to)) all = false;
+    }
+    return all;
+  }
+
+  #wantAck(message: number): void {
+    this.buffer.words[(this.#offsets[message]! >> 2) + 1]! |= NLM_F_ACK << 16;
+  }
+
+  /** Reads answers until that of the last of `[from, to)`; false where answers were lost. */
+  #read(from: number, to: number): boolean {
+    const socket = this.#socket;
+    const view = socket.view;
+    let lost = false;
+    for (;;) {
+      const length = socket.receive();
+      if (length === RECEIVE_EMPTY) return false;
+      if (length === RECEIVE_OVERRUN) {
+        // Read on: errors that are still there count.
+        lost = true;
+        continue;
+      }
+      for (let at = 0; at + 20 <= length; ) {
+        const size = view.getUint32(at, true);
+        if (size < 16 || at + size > length) break;
+        const message = (view.getInt32(at + 8, true) - this.#first) | 0;
+        if (view.getUint16(at + 4, true) === NLMSG_ERROR && message >= from && message < to) {
+          const error = -view.getInt32(at + 16, true);
+          this.errors[message] = error;
+          if (error !== 0) {
+            const { reason } = readExtendedAck(socket.bytes, at, size);
+            if (reason !== '') this.reasons.set(message, reason);
+          }
+          // In the first round silence means success, so a loss before the last answer leaves doubt all the same.
+          if (message === to - 1) return !lost;
+        }
+        at += (size + 3) & ~3;
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// Where messages are written: bytes for sending, and the same bytes as words. Netlink aligns everything to four bytes and
+// is in the machine's order (little-endian on all that this runs on), so a message is written a word at a time; only
+// addresses are in network order and get swapped.
+import { NLM_F_REQUEST } from './constants.ts';
+
+/** Bytes of `struct nlmsghdr`. */
+export const HEADER_BYTES = 16;
+
+export class MessageBuffer {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly view: DataView;
+
+  /** `size` in bytes; rounded up to a word. */
+  constructor(size: number) {
+    const buffer = new ArrayBuffer((size + 3) & ~3);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Int32Array(buffer);
+    this.view = new DataView(buffer);
+  }
+}
+
+/** The other byte order. */
+export function swap32(word: number): number {
+  return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+}
+
+/** Writes `struct nlmsghdr` at byte `offset`; the port id is 0, the kernel knows it. */
+export function writeHeader(
+  buffer: MessageBuffer,
+  offset: number,
+  length: number,
+  type: number,
+  flags: number,
+  sequence: number,
+): void {
+  const at = offset >> 2;
+  const words = buffer.words;
+  words[at] = length;
+  words[at + 1] = type | ((flags | NLM_F_REQUEST) << 16);
+  words[at + 2] = sequence;
+  words[at + 3] = 0;
+}

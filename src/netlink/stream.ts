@@ -1,0 +1,259 @@
+// One ordered history of a namespace: links, addresses, neighbours, routes, nexthop objects and rules, all groups on one
+// socket, so that everybody sees one order. It begins with a dump of everything and then follows the kernel; when it lost
+// something, it dumps again. So whoever applies it in order always ends at what the kernel has.
+//
+//    the kernel   ──multicast──▶ socket A ──┐  drained to its end, then put down …
+//                 ◀──request──── socket B   ├──▶ sink: event… │ dumpBegin(k) item… dumpEnd(k) │ event…
+//                 ──dump───────▶ socket B ──┘  … while a kind is dumped
+//
+// Why nothing is lost or out of order. A is joined before any dump, so whatever changes during one waits in A and is told
+// after dumpEnd. An event that the dump had seen already is told again, older than what the dump said; but each object's last
+// event says its last state, so the repetition ends at the same place. A is drained before a dump for another reason:
+// after an overrun the kernel queues nothing, and reports nothing, until the queue has been empty (NETLINK_S_CONGESTED), so
+// a dump that began earlier would miss what changes meanwhile. If A overruns again during a dump, that dump ends as usual and
+// all kinds are dumped once more.
+//
+// Pull, not push: each `step` takes one datagram and gives its messages to the sink; who has no room does not call it, and
+// the kernel keeps the rest.
+import { E, SysError } from '../sys/index.ts';
+import * as c from './constants.ts';
+import { DUMP_DONE, DUMP_INTERRUPTED, DUMP_MORE, Dump, dumpRequest, type MessageVisitor } from './dump.ts';
+import { NetlinkError } from './error.ts';
+import { dropOwnEchoes } from './filter.ts';
+import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
+
+/** Kinds of objects, one bit each, in the order in which they are dumped. */
+export const KIND_LINK = 1;
+export const KIND_ADDRESS = 2;
+export const KIND_NEXTHOP = 4;
+export const KIND_ROUTE = 8;
+export const KIND_NEIGHBOR = 16;
+export const KIND_RULE = 32;
+export const KIND_ALL = 63;
+
+interface Kind {
+  readonly bit: number;
+  readonly request: number;
+  /** Families dumped one after the other. */
+  readonly families: readonly number[];
+  readonly groups: readonly number[];
+}
+
+// What refers to something comes after it: addresses need links, routes need nexthop objects.
+const kinds: readonly Kind[] = [
+  { bit: KIND_LINK, request: c.RTM_GETLINK, families: [0], groups: [c.RTNLGRP_LINK] },
+  {
+    bit: KIND_ADDRESS,
+    request: c.RTM_GETADDR,
+    families: [0],
+    groups: [c.RTNLGRP_IPV4_IFADDR, c.RTNLGRP_IPV6_IFADDR],
+  },
+  { bit: KIND_NEXTHOP, request: c.RTM_GETNEXTHOP, families: [0], groups: [c.RTNLGRP_NEXTHOP] },
+  { bit: KIND_ROUTE, request: c.RTM_GETROUTE, families: [2, 10], groups: [c.RTNLGRP_IPV4_ROUTE, c.RTNLGRP_IPV6_ROUTE] },
+  { bit: KIND_NEIGHBOR, request: c.RTM_GETNEIGH, families: [2, 10], groups: [c.RTNLGRP_NEIGH] },
+  { bit: KIND_RULE, request: c.RTM_GETRULE, families: [2, 10], groups: [c.RTNLGRP_IPV4_RULE, c.RTNLGRP_IPV6_RULE] },
+];
+
+/** Where the history goes. The bytes are the stream's own buffer: read them before returning. */
+export interface StreamSink {
+  /** One message: an event, or (`dumped`) an item of the dump that was begun. */
+  message(type: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void;
+  /** What follows, up to `dumpEnd`, is all there is of this kind. A second `dumpBegin` without an end: it starts over. */
+  dumpBegin(kind: number): void;
+  dumpEnd(kind: number): void;
+}
+
+export interface StreamOptions {
+  /** KIND_* bits to follow; all unless told. */
+  readonly kinds?: number;
+  /** Receive buffer of the notification socket in bytes; 832 bytes a route in the kernel's books. 64 MiB unless told. */
+  readonly receiveBuffer?: number;
+  /** Dumps of one kind that may be interrupted in a row before what came is taken, and dumped again a little later. */
+  readonly restarts?: number;
+}
+
+export interface StreamStats {
+  readonly datagrams: number;
+  readonly messages: number;
+  /** Times the receive buffer overran and everything was dumped again. */
+  readonly overruns: number;
+  readonly dumps: number;
+  /** Dumps begun again because the table changed under them. */
+  readonly interruptions: number;
+}
+
+/** Kinds whose dumps were interrupted too often are dumped again after this. */
+const RETRY_MS = 200;
+
+export class NotificationStream {
+  /** The notification socket: readable means that `step` has work. */
+  readonly socket: NetlinkSocket;
+  readonly #dumpSocket: NetlinkSocket;
+  readonly #dump: Dump;
+  readonly #kinds: number;
+  readonly #restartLimit: number;
+  #wanted: number; // kinds to be dumped
+  #current: Kind | undefined; // kind being dumped
+  #family = 0; // index into its families
+  #restarts = 0;
+  #drained = false; // A was seen empty since the last overrun
+  #retryKinds = 0;
+  #retryAtMs = 0;
+  #datagrams = 0;
+  #messages = 0;
+  #overruns = 0;
+  #dumps = 0;
+  #interruptions = 0;
+
+  constructor(options: StreamOptions = {}) {
+    this.#kinds = options.kinds ?? KIND_ALL;
+    this.#restartLimit = options.restarts ?? 20;
+    this.#wanted = this.#kinds;
+    this.socket = new NetlinkSocket({ receiveBuffer: options.receiveBuffer ?? 64 << 20 });
+    this.#dumpSocket = new NetlinkSocket({ receiveBuffer: 1 << 20 });
+    this.#dump = new Dump(this.#dumpSocket);
+    for (const kind of kinds) {
+      if ((this.#kinds & kind.bit) !== 0) for (const group of kind.groups) this.socket.join(group);
+    }
+  }
+
+  /** Leaves out echoes of route and nexthop changes made through these sockets (NetlinkSocket.portId). */
+  ignore(portIds: readonly number[]): void {
+    dropOwnEchoes(this.socket.fd, portIds);
+  }
+
+  /** Dumps these kinds again (of those it follows), soon. */
+  resync(kinds: number): void {
+    this.#wanted |= kinds & this.#kinds;
+  }
+
+  /** Whether it is dumping or has a dump to do: then `step` has work although the socket may not be readable. */
+  get dumping(): boolean {
+    return this.#current !== undefined || this.#wanted !== 0;
+  }
+
+  /** Milliseconds until it wants to be stepped for a dump put off; -1 = never. */
+  retryInMs(nowMs: number): number {
+    return this.#retryKinds === 0 ? -1 : Math.max(0, this.#retryAtMs - nowMs);
+  }
+
+  get stats(): StreamStats {
+    return {
+      datagrams: this.#datagrams,
+      messages: this.#messages,
+      overruns: this.#overruns,
+      dumps: this.#dumps,
+      interruptions: this.#interruptions,
+    };
+  }
+
+  /** Takes one datagram, or one step of a dump. False where there is nothing to do now. */
+  step(sink: StreamSink): boolean {
+    if (this.#current !== undefined) {
+      this.#stepDump(sink);
+      return true;
+    }
+    if (this.#retryKinds !== 0 && performance.now() >= this.#retryAtMs) {
+      this.#wanted |= this.#retryKinds;
+      this.#retryKinds = 0;
+    }
+    const length = this.socket.receive();
+    if (length === RECEIVE_OVERRUN) {
+      this.#overruns++;
+      this.#drained = false;
+      this.#wanted = this.#kinds;
+      return true;
+    }
+    if (length === RECEIVE_EMPTY) {
+      this.#drained = true;
+      if (this.#wanted === 0) return false;
+      this.#beginKind(sink);
+      return true;
+    }
+    this.#datagrams++;
+    this.#visit(this.socket, length, sink);
+    return true;
+  }
+
+  close(): void {
+    this.socket.close();
+    this.#dumpSocket.close();
+  }
+
+  #visit(socket: NetlinkSocket, length: number, sink: StreamSink): void {
+    const view = socket.view;
+    for (let at = 0; at + 16 <= length; ) {
+      const size = view.getUint32(at, true);
+      if (size < 16 || at + size > length) break;
+      const type = view.getUint16(at + 4, true);
+      if (type >= c.RTM_NEWLINK) {
+        this.#messages++;
+        sink.message(type, socket.bytes, at, size, false);
+      }
+      at += (size + 3) & ~3;
+    }
+  }
+
+  #beginKind(sink: StreamSink): void {
+    const kind = kinds.find(candidate => (this.#wanted & candidate.bit) !== 0);
+    if (kind === undefined) return;
+    this.#wanted &= ~kind.bit;
+    this.#current = kind;
+    this.#restarts = 0;
+    this.#start(kind, sink);
+  }
+
+  #start(kind: Kind, sink: StreamSink): void {
+    this.#dumps++;
+    this.#family = 0;
+    sink.dumpBegin(kind.bit);
+    this.#dump.begin(dumpRequest(kind.request, kind.families[0]!));
+  }
+
+  #stepDump(sink: StreamSink): void {
+    const kind = this.#current!;
+    let state: number;
+    try {
+      state = this.#dump.step(this.#item(sink));
+    } catch (error) {
+      // A family that this kernel was built without has nothing to dump.
+      const absent = [E.EOPNOTSUPP, E.EAFNOSUPPORT, E.EPROTONOSUPPORT];
+      if (!(error instanceof NetlinkError && absent.includes(error.errno))) throw error;
+      state = DUMP_DONE;
+    }
+    if (state === DUMP_MORE) return;
+    if (state === DUMP_INTERRUPTED) {
+      this.#interruptions++;
+      if (this.#restarts++ < this.#restartLimit) {
+        this.#start(kind, sink);
+        return;
+      }
+      // It changes faster than it can be read. Go on with what came, and look again when it may be calmer.
+      this.#retryKinds |= kind.bit;
+      this.#retryAtMs = performance.now() + RETRY_MS;
+    }
+    this.#family++;
+    const family = kind.families[this.#family];
+    if (family !== undefined) {
+      this.#dump.begin(dumpRequest(kind.request, family));
+      return;
+    }
+    this.#current = undefined;
+    sink.dumpEnd(kind.bit);
+  }
+
+  #sink: StreamSink | undefined;
+  #visitor: MessageVisitor | undefined;
+
+  #item(sink: StreamSink): MessageVisitor {
+    if (this.#sink !== sink) {
+      this.#sink = sink;
+      this.#visitor = (type, bytes, offset, length): void => {
+        this.#messages++;
+        sink.message(type, bytes, offset, length, true);
+      };
+    }
+    if (!this.#drained) throw new SysError('dump', E.EINVAL, 'begun before the notifications were drained');
+    return this.#visitor!;
+  }
+}
