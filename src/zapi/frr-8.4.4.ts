@@ -58,7 +58,7 @@ import {
   ROUTE_CODEC_844,
 } from './route.ts';
 
-const INTERFACE_NAME_BYTES = 20;
+const INTERFACE_NAME_BYTES = 16;
 const VRF_NAME_BYTES = 36;
 const HARDWARE_MAX_BYTES = 20;
 
