@@ -87,6 +87,8 @@ type Handler = (message: unknown) => CommandReply | Promise<CommandReply> | unde
 /** Answers the requests of main; undefined for a message that is not about commands. */
 export function commandHandler<State>(set: CommandSet<State>, state: State, extras: ServeExtras = {}): Handler {
   const running = new Map<number, Iterator<string> | AsyncIterator<string>>();
+  /** Commands whose promise has not settled; false once their reader went away. */
+  const promised = new Map<number, boolean>();
 
   function exec(request: Extract<CommandRequest, { vty: 'exec' }>): CommandReply | Promise<CommandReply> {
     const command = set.commands[request.command];
@@ -95,10 +97,13 @@ export function commandHandler<State>(set: CommandSet<State>, state: State, extr
     try {
       const output = command.run(state, request.args, request.session);
       if (output instanceof Promise) {
-        return output.then(
-          value => begin(request.id, value),
-          (error: unknown) => failure(command, error),
-        );
+        promised.set(request.id, true);
+        return output
+          .then(
+            value => (promised.get(request.id) ? begin(request.id, value) : { text: '', done: true }),
+            (error: unknown) => failure(command, error),
+          )
+          .finally(() => promised.delete(request.id));
       }
       return begin(request.id, output);
     } catch (error) {
@@ -160,6 +165,7 @@ export function commandHandler<State>(set: CommandSet<State>, state: State, extr
   function close(id: number): CommandReply {
     const iterator = running.get(id);
     running.delete(id);
+    if (promised.has(id)) promised.set(id, false);
     // A generator runs its `finally` here, which may let go of what it held.
     void iterator?.return?.();
     return { text: '', done: true };

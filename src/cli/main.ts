@@ -1,0 +1,61 @@
+// `grevy COMMAND …`: says which program runs. Each is loaded only when it is asked for, so that `grevy sh -c` starts fast.
+import { readFileSync } from 'node:fs';
+
+const USAGE = `Usage: grevy COMMAND [OPTIONS]
+
+  run -c FILE [--run-dir DIR] [-z ZSERV_SOCKET]   run the daemon in the foreground
+  sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
+  check -c FILE                                   read a configuration and say what is wrong with it
+  demo [--once]                                   a small network in namespaces of its own
+  help, --help                                    this text
+  --version                                       which version this is
+
+The run directory is /run/grevy unless told; several daemons live side by side in several run directories.
+`;
+
+type Program = (argv: readonly string[]) => Promise<number>;
+
+const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
+  run: async () => (await import('./run.ts')).run,
+  sh: async () => (await import('./sh.ts')).sh,
+  check: async () => (await import('./check.ts')).check,
+  demo: async () => (await import('./demo/demo.ts')).demo,
+};
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (name === '--version' || name === '-V') {
+    process.stdout.write(`grevy ${version()}\n`);
+    return 0;
+  }
+  const load = name !== undefined && Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
+  if (!load) {
+    process.stderr.write(name === undefined ? USAGE : `grevy: there is no command '${name}'\n\n${USAGE}`);
+    return 2;
+  }
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  try {
+    return await (await load())(rest);
+  } catch (error) {
+    // parseArgs' own words name the option; a stack would only hide them.
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!code.startsWith('ERR_PARSE_ARGS')) throw error;
+    process.stderr.write(`grevy ${name}: ${(error as Error).message}\n`);
+    return 2;
+  }
+}
+
+// Not process.exit(): what was written to a pipe must be written whole.
+process.exitCode = await main(process.argv.slice(2));
