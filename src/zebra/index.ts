@@ -22,3 +22,5 @@ export {
 } from './nexthop/set.ts';
 export { RibTable } from './rib/table.ts';
 export * from './route-type.ts';
+export { KIND_ALL, type Plane, type PlaneEvents } from './plane.ts';
+export { Zebra, type ZebraHooks } from './zebra.ts';

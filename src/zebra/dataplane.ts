@@ -1,0 +1,310 @@
+// The forwarding plane behind real contexts: each call of Plane fills one context, and what comes back is read out of
+// contexts into PlaneEvents. Nothing is decided here.
+import {
+  type ContextPool,
+  type DataplaneClient,
+  FLAG_GROUP,
+  OP_ADDRESS,
+  OP_ADDRESS_DELETE,
+  OP_ADDRESS_GONE,
+  OP_ADDRESS_INSTALL,
+  OP_DUMP_BEGIN,
+  OP_DUMP_END,
+  OP_LINK,
+  OP_LINK_GONE,
+  OP_LINK_SET,
+  OP_NEXTHOP,
+  OP_NEXTHOP_DELETE,
+  OP_NEXTHOP_GONE,
+  OP_NEXTHOP_INSTALL,
+  OP_ROUTE,
+  OP_ROUTE_DELETE,
+  OP_ROUTE_GONE,
+  OP_ROUTE_INSTALL,
+  PATH_BLACKHOLE,
+  PATH_ONLINK,
+} from '../dataplane/index.ts';
+import type { AddressWords, Family } from '../net/index.ts';
+import { AF_INET, AF_INET6 } from '../net/index.ts';
+import { RTPROT_ZEBRA } from './nexthop/objects.ts';
+import { type GroupMember, type KernelPath, KIND_ALL, type Plane, type PlaneEvents } from './plane.ts';
+
+const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
+/** IFA_SCOPE and flags of addresses that an operator configures. */
+const SCOPE_UNIVERSE = 0;
+
+function familyOf(number: number): Family {
+  return number === AF_INET ? AF_INET : AF_INET6;
+}
+
+function readPath(pool: ContextPool, handle: number, slot: number): KernelPath {
+  const gatewayFamily = pool.gatewayFamily(slot);
+  const flags = pool.pathFlags(slot);
+  return {
+    gatewayFamily: gatewayFamily === 0 ? 0 : familyOf(gatewayFamily),
+    gateway:
+      gatewayFamily === 0
+        ? NO_ADDRESS
+        : [pool.gatewayWord(slot, 0), pool.gatewayWord(slot, 1), pool.gatewayWord(slot, 2), pool.gatewayWord(slot, 3)],
+    ifindex: pool.ifindex(slot),
+    blackhole: (flags & PATH_BLACKHOLE) !== 0,
+    onlink: (flags & PATH_ONLINK) !== 0,
+    weight: Math.max(1, pool.weight(slot === 0 ? handle : slot)),
+  };
+}
+
+function readPaths(pool: ContextPool, handle: number): KernelPath[] {
+  const paths: KernelPath[] = [];
+  const count = pool.count(handle);
+  for (let slot = handle, i = 0; i < count && slot !== 0; i++, slot = pool.next(slot)) {
+    paths.push(readPath(pool, handle, slot));
+  }
+  return paths;
+}
+
+export class DataplanePlane implements Plane {
+  readonly client: DataplaneClient;
+  /** Changes of links and addresses that commands asked for and that were refused: (what, errno). */
+  onFailure: (what: string, errno: number) => void = () => {};
+  readonly #onResult: (pool: ContextPool, handle: number) => void;
+  readonly #onNotification: (pool: ContextPool, handle: number) => void;
+  #events: PlaneEvents | undefined;
+  #resync = 0;
+
+  constructor(client: DataplaneClient) {
+    this.client = client;
+    this.#onResult = (pool, handle) => this.#result(pool, handle, this.#events!);
+    this.#onNotification = (pool, handle) => this.#notification(pool, handle, this.#events!);
+  }
+
+  room(): number {
+    return this.client.room();
+  }
+
+  routeInstall(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    nexthopId: number,
+    metric: number,
+  ): void {
+    const handle = this.#allocate(OP_ROUTE_INSTALL);
+    this.client.requests.setObject(handle, object, generation);
+    this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
+    this.client.enqueue(handle);
+  }
+
+  routeDelete(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    metric: number,
+  ): void {
+    const handle = this.#allocate(OP_ROUTE_DELETE);
+    this.client.requests.setObject(handle, object, generation);
+    this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, 0, metric, 0);
+    this.client.enqueue(handle);
+  }
+
+  nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void {
+    const handle = this.#allocate(OP_NEXTHOP_INSTALL);
+    const pool = this.client.requests;
+    pool.setObject(handle, id, generation);
+    pool.setNexthop(handle, id, family, RTPROT_ZEBRA);
+    const [w0, w1, w2, w3] = path.gateway;
+    const flags = (path.blackhole ? PATH_BLACKHOLE : 0) | (path.onlink ? PATH_ONLINK : 0);
+    pool.setPath(handle, path.ifindex, path.gatewayFamily, w0, w1, w2, w3, flags, 1);
+    this.client.enqueue(handle);
+  }
+
+  groupInstall(id: number, generation: number, members: readonly GroupMember[]): void {
+    const handle = this.#allocate(OP_NEXTHOP_INSTALL);
+    const pool = this.client.requests;
+    pool.setObject(handle, id, generation);
+    pool.setNexthop(handle, id, 0, RTPROT_ZEBRA);
+    const fits = pool.setMembers(
+      handle,
+      members.map(one => one.id),
+      members.map(one => one.weight),
+    );
+    if (!fits) throw new Error(`a group of ${members.length} was handed over without room for it`);
+    this.client.enqueue(handle);
+  }
+
+  nexthopDelete(id: number, generation: number): void {
+    const handle = this.#allocate(OP_NEXTHOP_DELETE);
+    this.client.requests.setObject(handle, id, generation);
+    this.client.requests.setNexthop(handle, id, 0, RTPROT_ZEBRA);
+    this.client.enqueue(handle);
+  }
+
+  flush(): void {
+    if (this.#resync !== 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
+    this.client.flush();
+  }
+
+  requestResync(kinds: number): void {
+    this.#resync |= kinds & KIND_ALL;
+    this.flush();
+  }
+
+  readonly linkFlags = (ifindex: number, change: number, flags: number): boolean => {
+    const handle = this.client.allocate(OP_LINK_SET);
+    if (handle === 0) return false;
+    this.client.requests.setLinkFlags(handle, ifindex, change, flags);
+    this.client.enqueue(handle);
+    this.client.flush();
+    return true;
+  };
+
+  readonly address = (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number): boolean => {
+    const handle = this.client.allocate(add ? OP_ADDRESS_INSTALL : OP_ADDRESS_DELETE);
+    if (handle === 0) return false;
+    this.client.requests.setAddress(handle, {
+      ifindex,
+      family,
+      local,
+      peer: local,
+      length,
+      flags: 0,
+      scope: SCOPE_UNIVERSE,
+      label: '',
+    });
+    this.client.enqueue(handle);
+    this.client.flush();
+    return true;
+  };
+
+  poll(events: PlaneEvents, max: number): number {
+    this.#events = events;
+    return this.client.poll(max, this.#onResult, this.#onNotification);
+  }
+
+  /** Room was asked for before: running out here is a mistake of ours. */
+  #allocate(op: number): number {
+    const handle = this.client.allocate(op);
+    if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
+    return handle;
+  }
+
+  #result(pool: ContextPool, handle: number, events: PlaneEvents): void {
+    const op = pool.op(handle);
+    const object = pool.object(handle);
+    const generation = pool.generation(handle);
+    const errno = pool.errno(handle);
+    switch (op) {
+      case OP_ROUTE_INSTALL:
+        events.routeInstalled(
+          object,
+          generation,
+          errno,
+          pool.protocol(handle),
+          pool.routeType(handle),
+          pool.nexthopId(handle),
+        );
+        break;
+      case OP_ROUTE_DELETE:
+        events.routeDeleted(object, generation, errno);
+        break;
+      case OP_NEXTHOP_INSTALL:
+        events.nexthopInstalled(object, generation, errno);
+        break;
+      case OP_NEXTHOP_DELETE:
+        events.nexthopDeleted(object, generation, errno);
+        break;
+      case OP_LINK_SET:
+        if (errno !== 0) this.onFailure('link flags', errno);
+        break;
+      case OP_ADDRESS_INSTALL:
+      case OP_ADDRESS_DELETE:
+        if (errno !== 0) this.onFailure('address', errno);
+        break;
+      default: // RESYNC: its dump tells
+    }
+  }
+
+  #notification(pool: ContextPool, handle: number, events: PlaneEvents): void {
+    switch (pool.op(handle)) {
+      case OP_LINK:
+        events.link(pool.link(handle));
+        break;
+      case OP_LINK_GONE:
+        events.linkGone(pool.ifindex(handle));
+        break;
+      case OP_ADDRESS:
+        events.address(pool.address(handle));
+        break;
+      case OP_ADDRESS_GONE:
+        events.addressGone(pool.address(handle));
+        break;
+      case OP_ROUTE:
+        events.route(
+          pool.table(handle),
+          familyOf(pool.family(handle)),
+          pool.prefixWord(handle, 0),
+          pool.prefixWord(handle, 1),
+          pool.prefixWord(handle, 2),
+          pool.prefixWord(handle, 3),
+          pool.length(handle),
+          pool.protocol(handle),
+          pool.routeType(handle),
+          pool.metric(handle),
+          pool.nexthopId(handle),
+          () => readPaths(pool, handle),
+        );
+        break;
+      case OP_ROUTE_GONE:
+        events.routeGone(
+          pool.table(handle),
+          familyOf(pool.family(handle)),
+          pool.prefixWord(handle, 0),
+          pool.prefixWord(handle, 1),
+          pool.prefixWord(handle, 2),
+          pool.prefixWord(handle, 3),
+          pool.length(handle),
+          pool.protocol(handle),
+          pool.routeType(handle),
+          pool.metric(handle),
+        );
+        break;
+      case OP_NEXTHOP: {
+        const members: GroupMember[] = [];
+        const group = (pool.flags(handle) & FLAG_GROUP) !== 0;
+        if (group) pool.members(handle, (id, weight) => members.push({ id, weight: Math.max(1, weight) }));
+        events.nexthop(
+          pool.nexthopId(handle),
+          pool.protocol(handle),
+          familyOf(pool.family(handle)),
+          group ? undefined : readPath(pool, handle, handle),
+          members,
+        );
+        break;
+      }
+      case OP_NEXTHOP_GONE:
+        events.nexthopGone(pool.nexthopId(handle));
+        break;
+      case OP_DUMP_BEGIN:
+        for (let kind = 1; kind <= KIND_ALL; kind <<= 1) if ((pool.kinds(handle) & kind) !== 0) events.dumpBegin(kind);
+        break;
+      case OP_DUMP_END:
+        for (let kind = 1; kind <= KIND_ALL; kind <<= 1) if ((pool.kinds(handle) & kind) !== 0) events.dumpEnd(kind);
+        break;
+      default: // neighbours, rules: nobody here asks for them yet
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// The router id of each VRF, as FRR chooses it: what is configured, else the highest IPv4 address of a loopback interface
+// that is not 127.0.0.0/8, else the highest of any interface. It is kept while its address exists, whatever comes later.
+import { AF_INET, AF_INET6, type AddressWords, type Family, parseIp6 } from '../../net/index.ts';
+import type { RouterIdFace } from '../face.ts';
+import type { Interfaces } from './interfaces.ts';
+
+const NONE: AddressWords = [0, 0, 0, 0];
+
+export class RouterId implements RouterIdFace {
+  readonly #interfaces: Interfaces;
+  readonly #listeners: Set<(vrf: number) => void> = new Set();
+  #configured4: AddressWords | undefined;
+  #configured6: AddressWords | undefined;
+  #current: AddressWords = NONE;
+
+  constructor(interfaces: Interfaces) {
+    this.#interfaces = interfaces;
+    interfaces.listen({
+      link: () => this.#choose(),
+      linkGone: () => this.#choose(),
+      address: () => this.#choose(),
+      addressGone: () => this.#choose(),
+    });
+  }
+
+  get(_vrf: number, family: Family): AddressWords {
+    if (family === AF_INET6) return this.#configured6 ?? NONE;
+    return this.#current;
+  }
+
+  /** Configured, or undefined for the automatic choice. */
+  configure(family: Family, words: AddressWords | undefined): void {
+    if (family === AF_INET6) {
+      this.#configured6 = words;
+      for (const listener of this.#listeners) listener(0);
+      return;
+    }
+    this.#configured4 = words;
+    this.#choose();
+  }
+
+  get configured(): boolean {
+    return this.#configured4 !== undefined;
+  }
+
+  listen(listener: (vrf: number) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #choose(): void {
+    const next = this.#configured4 ?? this.#automatic();
+    if (next[0] === this.#current[0]) return;
+    this.#current = next;
+    for (const listener of this.#listeners) listener(0);
+  }
+
+  #automatic(): AddressWords {
+    let loopback = 0;
+    let any = 0;
+    for (const one of this.#interfaces.list(0)) {
+      for (const address of one.addresses) {
+        if (address.family !== AF_INET) continue;
+        const word = address.local[0];
+        if (word >>> 24 === 127 || word === 0) continue;
+        if (one.loopback) loopback = Math.max(loopback, word);
+        any = Math.max(any, word);
+      }
+    }
+    const best = loopback || any;
+    return best === 0 ? NONE : [best, 0, 0, 0];
+  }
+}
+
+/** `X:X::X:X` of `ipv6 router-id`. */
+export function parseRouterId6(text: string): AddressWords | undefined {
+  return parseIp6(text);
+}

@@ -1,0 +1,144 @@
+// Static routes: `ip route` and `ipv6 route` lines. Lines of one prefix and distance are the members of one route; each
+// distance is a route of its own, so that a floating one waits behind the better. Interfaces are named, and may not exist
+// yet: a line whose interface is missing counts as soon as it comes.
+import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
+import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
+import type { Interface, Interfaces } from './interface/interfaces.ts';
+import type { Nexthop, NexthopSets } from './nexthop/set.ts';
+import type { Rib } from './rib/rib.ts';
+import { ROUTE_STATIC } from './route-type.ts';
+
+export interface StaticNexthop {
+  readonly gateway: { readonly family: Family; readonly words: AddressWords } | undefined;
+  readonly interface: string | undefined;
+  /** BLACKHOLE_* or 0. */
+  readonly blackhole: number;
+  readonly onlink: boolean;
+}
+
+interface Line {
+  readonly nexthop: StaticNexthop;
+  readonly key: string;
+  tag: number;
+}
+
+interface Route {
+  readonly prefix: Prefix;
+  readonly distance: number;
+  readonly lines: Map<string, Line>;
+  installed: boolean;
+}
+
+export class StaticRoutes {
+  readonly #rib: Rib;
+  readonly #sets: NexthopSets;
+  readonly #interfaces: Interfaces;
+  readonly #routes: Map<string, Route> = new Map();
+
+  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces) {
+    this.#rib = rib;
+    this.#sets = sets;
+    this.#interfaces = interfaces;
+  }
+
+  get count(): number {
+    return this.#routes.size;
+  }
+
+  /** Adds a next hop to the route of this prefix and distance, or changes its tag. */
+  add(prefix: Prefix, nexthop: StaticNexthop, distance: number, tag: number): void {
+    const routeKey = `${formatPrefix(prefix)} ${distance}`;
+    const key = lineKey(nexthop);
+    // A next hop has one distance: the same one with another is moved.
+    for (const [otherKey, other] of this.#routes) {
+      if (otherKey !== routeKey && formatPrefix(other.prefix) === formatPrefix(prefix) && other.lines.has(key))
+        this.#removeLine(otherKey, key);
+    }
+    let route = this.#routes.get(routeKey);
+    if (route === undefined) {
+      route = { prefix, distance, lines: new Map(), installed: false };
+      this.#routes.set(routeKey, route);
+    }
+    route.lines.set(key, { nexthop, key, tag });
+    this.#update(route);
+  }
+
+  /** Takes it away; false where there was none. */
+  remove(prefix: Prefix, nexthop: StaticNexthop, distance: number): boolean {
+    return this.#removeLine(`${formatPrefix(prefix)} ${distance}`, lineKey(nexthop));
+  }
+
+  #removeLine(routeKey: string, key: string): boolean {
+    const route = this.#routes.get(routeKey);
+    if (route === undefined || !route.lines.delete(key)) return false;
+    this.#update(route);
+    if (route.lines.size === 0) this.#routes.delete(routeKey);
+    return true;
+  }
+
+  /** An interface came, went or was renamed: lines that name one are looked at again. */
+  interfaceChanged(_one: Interface): void {
+    for (const route of this.#routes.values()) {
+      for (const line of route.lines.values()) {
+        if (line.nexthop.interface === undefined) continue;
+        this.#update(route);
+        break;
+      }
+    }
+  }
+
+  #update(route: Route): void {
+    const members: Nexthop[] = [];
+    let tag = 0;
+    for (const line of route.lines.values()) {
+      const { gateway, blackhole, onlink } = line.nexthop;
+      let ifindex = 0;
+      if (line.nexthop.interface !== undefined) {
+        const one = this.#interfaces.byName(line.nexthop.interface);
+        if (one === undefined) continue;
+        ifindex = one.ifindex;
+      }
+      tag = line.tag;
+      members.push({
+        gatewayFamily: gateway === undefined ? 0 : gateway.family,
+        gateway: gateway === undefined ? [0, 0, 0, 0] : gateway.words,
+        ifindex,
+        blackhole,
+        onlink,
+        weight: 1,
+      });
+    }
+    const { family, words, length } = route.prefix;
+    const [w0, w1, w2, w3] = words;
+    if (members.length === 0) {
+      if (route.installed) {
+        this.#rib.remove(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, route.distance, 0);
+      }
+      route.installed = false;
+      return;
+    }
+    members.sort(compareMembers);
+    const set = this.#sets.intern(0, family, members, true);
+    const flags = FLAG_ALLOW_RECURSION | FLAG_RR_USE_DISTANCE;
+    this.#rib.add(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
+    route.installed = true;
+  }
+}
+
+function lineKey(one: StaticNexthop): string {
+  const gateway = one.gateway === undefined ? '' : formatAddress(one.gateway.family, one.gateway.words);
+  return `${gateway} ${one.interface ?? ''} ${one.blackhole}`;
+}
+
+/** One order whatever the order of configuration, so that the same lines make the same set. */
+function compareMembers(a: Nexthop, b: Nexthop): number {
+  return (
+    a.blackhole - b.blackhole ||
+    a.gatewayFamily - b.gatewayFamily ||
+    a.gateway[0] - b.gateway[0] ||
+    a.gateway[1] - b.gateway[1] ||
+    a.gateway[2] - b.gateway[2] ||
+    a.gateway[3] - b.gateway[3] ||
+    a.ifindex - b.ifindex
+  );
+}

@@ -1,0 +1,505 @@
+// Zebra as one object: tables, interfaces, next hops and the plane, wired to each other. It has no loop of its own: whoever
+// owns it calls `receive` when the plane has something, `process` when `wake` asked for it, and the timers' functions when
+// their time comes (thread.ts does; tests do it by hand).
+//
+//   plane ──▶ receive ──▶ interfaces, objects, rib (mark dirty)
+//   clients, configuration ──▶ rib (mark dirty), nexthops
+//   process: resolver ─▶ walks ─▶ urgent destinations ─▶ the others ─▶ doomed objects ─▶ flush
+import { AF_INET, AF_INET6, type Family } from '../net/index.ts';
+import type {
+  InterfacesFace,
+  NexthopsFace,
+  NhtFace,
+  OwnerOptions,
+  Owner,
+  RedistributionFeed,
+  RouteNotes,
+  ZebraFace,
+} from './face.ts';
+import { ConnectedRoutes } from './interface/connected.ts';
+import { type Interface, Interfaces } from './interface/interfaces.ts';
+import { RouterId } from './interface/router-id.ts';
+import { NexthopObjects } from './nexthop/objects.ts';
+import { Resolver } from './nexthop/resolver.ts';
+import { BLACKHOLE_NULL, BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type Nexthop, NexthopSets } from './nexthop/set.ts';
+import {
+  KIND_ADDRESS,
+  KIND_ALL,
+  KIND_LINK,
+  KIND_NEXTHOP,
+  KIND_ROUTE,
+  type KernelPath,
+  type Plane,
+  type PlaneEvents,
+  RTN_BLACKHOLE,
+  RTN_PROHIBIT,
+  RTN_UNICAST,
+  RTN_UNREACHABLE,
+} from './plane.ts';
+import { Feed } from './rib/redistribution.ts';
+import { CONGESTION_HIGH, CONGESTION_LOW, Rib } from './rib/rib.ts';
+import { isOwnProtocol, kernelProtocol } from './route-type.ts';
+import { StaticRoutes } from './static.ts';
+
+const RTPROT_REDIRECT = 1;
+const RTPROT_KERNEL = 2;
+
+export interface ZebraHooks {
+  /** Call `process` soon. */
+  wake(): void;
+  /** Call `fn` after that many milliseconds, once. */
+  later(ms: number, fn: () => void): void;
+  /** Seconds of a clock that never goes back. */
+  nowS(): number;
+}
+
+export interface OwnerState {
+  readonly id: Owner;
+  readonly options: OwnerOptions;
+  readonly since: number;
+  notify: boolean;
+}
+
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 30_000;
+const POLL_AT_ONCE = 512;
+
+export class Zebra implements ZebraFace, PlaneEvents {
+  readonly plane: Plane;
+  readonly interfaces: Interfaces & InterfacesFace;
+  readonly sets: NexthopSets;
+  readonly objects: NexthopObjects;
+  readonly rib: Rib;
+  readonly routerId: RouterId;
+  readonly resolver: Resolver;
+  readonly nht: NhtFace;
+  readonly nexthops: NexthopsFace;
+  readonly connected: ConnectedRoutes;
+  readonly statics: StaticRoutes;
+  readonly owners: Map<Owner, OwnerState> = new Map();
+  readonly startedS: number;
+
+  readonly #hooks: ZebraHooks;
+  readonly #feeds: Feed[] = [];
+  readonly #feedsByOwner: Map<Owner, Feed[]> = new Map();
+  readonly #relief: Set<() => void> = new Set();
+  readonly #readyListeners: (() => void)[] = [];
+  #notes: RouteNotes | undefined;
+  #nextOwner = 1;
+  #waiting: number = KIND_ALL;
+  #dumping = 0;
+  #congested = false;
+  #retryMs = RETRY_FIRST_MS;
+  #retryArmed = false;
+  #stopping = false;
+  resyncs = 0;
+
+  constructor(plane: Plane, hooks: ZebraHooks) {
+    this.plane = plane;
+    this.#hooks = hooks;
+    this.startedS = hooks.nowS();
+    const wake = (): void => hooks.wake();
+    this.interfaces = new Interfaces(() => Date.now());
+    this.sets = new NexthopSets(
+      {
+        created: set => {
+          this.objects.setCreated(set);
+          this.resolver.setCreated(set);
+          hooks.wake(); // so that an id nobody takes is given up
+        },
+        released: set => {
+          this.objects.setReleased(set);
+          this.resolver.setReleased(set);
+        },
+      },
+      hooks.nowS,
+    );
+    this.objects = new NexthopObjects(plane, {
+      lost: id => this.rib.groupLost(id),
+      revisit: (set, id) => this.rib.revisit(set, id),
+      retryLater: () => this.#retryLater(),
+    });
+    this.rib = new Rib(
+      {
+        nowS: hooks.nowS,
+        wake,
+        selectionChanged: (table, id) => this.resolver.destinationChanged(table, id),
+        note: (owner, note, table, id, type, instance) => this.#notes?.note(owner, note, table, id, type, instance),
+        retryLater: () => this.#retryLater(),
+      },
+      plane,
+      this.sets,
+      this.objects,
+      this.#feeds,
+    );
+    this.resolver = new Resolver(
+      {
+        table: (vrf, family) => this.rib.table(vrf, family),
+        setChanged: (set, activeChanged) => {
+          this.objects.update(set);
+          if (activeChanged) this.rib.revisit(set, 0);
+        },
+        wake,
+      },
+      this.sets,
+      this.interfaces,
+    );
+    this.nht = this.resolver;
+    this.nexthops = this.sets;
+    this.routerId = new RouterId(this.interfaces);
+    this.connected = new ConnectedRoutes(this.rib, this.sets);
+    this.statics = new StaticRoutes(this.rib, this.sets, this.interfaces);
+    this.interfaces.listen({
+      link: (one, wasUp) => this.#linkChanged(one, wasUp),
+      linkGone: one => this.#linkLost(one),
+      address: one => {
+        this.connected.update(one);
+        this.resolver.everything();
+      },
+      addressGone: one => {
+        this.connected.update(one);
+        this.resolver.everything();
+      },
+    });
+    // Both families exist from the start.
+    this.rib.table(0, AF_INET);
+    this.rib.table(0, AF_INET6);
+  }
+
+  // Life ------------------------------------------------------------------------------------------------------------------
+
+  /** Asks for the kernel's state; nothing is decided before it is known. */
+  start(): void {
+    this.plane.requestResync(KIND_ALL);
+  }
+
+  get ready(): boolean {
+    return this.#waiting === 0;
+  }
+
+  onReady(listener: () => void): void {
+    if (this.ready) listener();
+    else this.#readyListeners.push(listener);
+  }
+
+  /** Takes what the plane has, a bounded amount; true when there may be more. */
+  receive(): boolean {
+    const count = this.plane.poll(this, POLL_AT_ONCE);
+    if (count > 0) this.#relieve();
+    // Room came back, or something changed: either way there may be something to decide.
+    if (count > 0) this.#hooks.wake();
+    return count === POLL_AT_ONCE;
+  }
+
+  /** One slice of work; true when there is more that could be done right away. */
+  process(shouldYield: () => boolean): boolean {
+    if (!this.resolver.run(shouldYield)) {
+      this.plane.flush();
+      return true;
+    }
+    const done = this.rib.run(shouldYield);
+    let more = !done && !this.rib.blocked;
+    if (done && this.resolver.idle && !this.rib.walking) {
+      if (!this.objects.tidy(!this.rib.swept)) more = false;
+      this.sets.sweep(set => this.objects.busy(set));
+    } else if (done) more = true;
+    this.plane.flush();
+    this.#relieve();
+    return more;
+  }
+
+  /** Nothing waits, nothing is on its way. */
+  get idle(): boolean {
+    return (
+      this.ready &&
+      this.resolver.idle &&
+      this.rib.dirty === 0 &&
+      this.rib.inFlight === 0 &&
+      !this.rib.walking &&
+      this.objects.doomedCount === 0 &&
+      this.objects.inFlight === 0
+    );
+  }
+
+  /** Orderly stop: everything of ours leaves the kernel. Go on calling `receive` and `process` until `idle`. */
+  withdraw(): void {
+    this.#stopping = true;
+    this.rib.withdrawAll();
+    this.#hooks.wake();
+  }
+
+  /** Routes of an earlier life that nobody asked for until now are removed; the time is up. */
+  sweep(): void {
+    if (!this.rib.swept) this.rib.sweep();
+  }
+
+  /** Asks the kernel for everything again, and repairs the difference. */
+  reconcile(): void {
+    this.resyncs++;
+    this.plane.requestResync(KIND_ALL);
+    this.rib.recheck();
+  }
+
+  // Clients ---------------------------------------------------------------------------------------------------------------
+
+  addOwner(options: OwnerOptions): Owner {
+    let id = this.#nextOwner;
+    while (this.owners.has(id)) id = (id % 65_535) + 1;
+    this.#nextOwner = (id % 65_535) + 1;
+    this.owners.set(id, { id, options, since: Date.now(), notify: options.notify });
+    this.rib.notify[id] = options.notify ? 1 : 0;
+    return id;
+  }
+
+  setNotify(owner: Owner, notify: boolean): void {
+    const state = this.owners.get(owner);
+    if (state === undefined) return;
+    state.notify = notify;
+    this.rib.notify[owner] = notify ? 1 : 0;
+  }
+
+  dropOwner(owner: Owner, retainMs = 0): void {
+    if (!this.owners.has(owner)) return;
+    this.rib.notify[owner] = 0;
+    this.resolver.dropOwner(owner);
+    for (const feed of [...(this.#feedsByOwner.get(owner) ?? [])]) feed.close();
+    this.#feedsByOwner.delete(owner);
+    const end = (): void => {
+      this.owners.delete(owner);
+      this.rib.dropOwner(owner);
+    };
+    if (retainMs === 0) end();
+    else this.#hooks.later(retainMs, end);
+  }
+
+  routesComplete(owner: Owner): void {
+    const state = this.owners.get(owner);
+    if (state === undefined) return;
+    const protocol = kernelProtocol(state.options.type);
+    if (protocol !== 0 && !this.rib.swept) this.rib.sweep(protocol);
+  }
+
+  setNotes(notes: RouteNotes): void {
+    this.#notes = notes;
+  }
+
+  redistribution(owner: Owner, ready: () => void): RedistributionFeed {
+    const feed = new Feed(
+      {
+        table: (vrf, family) => this.rib.table(vrf, family),
+        released: (table, id) => this.rib.forgetIfIdle(table, id),
+        closed: one => {
+          const at = this.#feeds.indexOf(one);
+          if (at >= 0) this.#feeds.splice(at, 1);
+          const own = this.#feedsByOwner.get(owner);
+          if (own !== undefined) own.splice(own.indexOf(one), 1);
+        },
+      },
+      ready,
+    );
+    this.#feeds.push(feed);
+    const own = this.#feedsByOwner.get(owner);
+    if (own === undefined) this.#feedsByOwner.set(owner, [feed]);
+    else own.push(feed);
+    return feed;
+  }
+
+  get congested(): boolean {
+    if (!this.#congested && this.rib.dirty > CONGESTION_HIGH) {
+      this.#congested = true;
+      this.rib.stats.congestions++;
+    }
+    return this.#congested;
+  }
+
+  onRelief(listener: () => void): () => void {
+    this.#relief.add(listener);
+    return () => void this.#relief.delete(listener);
+  }
+
+  #relieve(): void {
+    if (!this.#congested || this.rib.dirty > CONGESTION_LOW) return;
+    this.#congested = false;
+    for (const listener of this.#relief) listener();
+  }
+
+  // Interfaces ------------------------------------------------------------------------------------------------------------
+
+  #linkChanged(one: Interface, wasUp: boolean): void {
+    if (!one.keepsNexthops) this.#kernelDropped(one.ifindex);
+    if (one.operative !== wasUp) {
+      this.connected.update(one);
+      this.resolver.interfaceChanged(one.ifindex);
+      if (one.operative && wasUp !== one.operative) this.#dependencyCame();
+    }
+    this.statics.interfaceChanged(one);
+  }
+
+  #linkLost(one: Interface): void {
+    this.#kernelDropped(one.ifindex);
+    this.connected.update(one);
+    this.resolver.interfaceChanged(one.ifindex);
+    this.statics.interfaceChanged(one);
+  }
+
+  /** What the kernel removes in silence when a device goes down. */
+  #kernelDropped(ifindex: number): void {
+    this.objects.deviceLost(ifindex);
+    this.rib.kernelRoutesLost(set =>
+      set.members.every(member => {
+        if (member.blackhole !== 0) return false;
+        if (member.ifindex === ifindex) return true;
+        const other = this.interfaces.byIndex(member.ifindex);
+        return other !== undefined && !other.operative;
+      }),
+    );
+  }
+
+  /** Something came that failed installs may have waited for. */
+  #dependencyCame(): void {
+    this.objects.retry();
+    this.rib.retryFailed();
+  }
+
+  #retryLater(): void {
+    if (this.#retryArmed || this.#stopping) return;
+    this.#retryArmed = true;
+    this.#hooks.later(this.#retryMs, () => {
+      this.#retryArmed = false;
+      this.objects.retry();
+      const failed = this.rib.retryFailed();
+      this.#retryMs = failed === 0 ? RETRY_FIRST_MS : Math.min(RETRY_MAX_MS, this.#retryMs * 2);
+      if (failed > 0) this.#retryLater();
+      this.#hooks.wake();
+    });
+  }
+
+  // PlaneEvents -----------------------------------------------------------------------------------------------------------
+
+  routeInstalled(object: number, generation: number, errno: number, protocol: number, type: number, id: number): void {
+    this.rib.routeInstalled(object, generation, errno, protocol, type, id);
+  }
+
+  routeDeleted(object: number, generation: number, errno: number): void {
+    this.rib.routeDeleted(object, generation, errno);
+  }
+
+  nexthopInstalled(id: number, generation: number, errno: number): void {
+    this.objects.installed(id, generation, errno);
+  }
+
+  nexthopDeleted(id: number, generation: number, errno: number): void {
+    this.objects.deleted(id, generation, errno);
+  }
+
+  link(facts: Parameters<PlaneEvents['link']>[0]): void {
+    this.interfaces.onLink(facts);
+  }
+
+  linkGone(ifindex: number): void {
+    this.interfaces.onLinkGone(ifindex);
+  }
+
+  address(facts: Parameters<PlaneEvents['address']>[0]): void {
+    this.interfaces.onAddress(facts);
+  }
+
+  addressGone(facts: Parameters<PlaneEvents['address']>[0]): void {
+    this.interfaces.onAddressGone(facts);
+  }
+
+  route(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    nexthopId: number,
+    paths: () => readonly KernelPath[],
+  ): void {
+    if (!isOwnProtocol(protocol)) {
+      // The kernel's own routes (connected, local, broadcast) follow from addresses; redirects are not routing.
+      if (protocol === RTPROT_KERNEL || protocol === RTPROT_REDIRECT || protocol === 0) return;
+      if (family === AF_INET6 && (w0 >>> 22 === 0x3fa || w0 >>> 24 === 0xff)) return;
+    }
+    if (type !== RTN_UNICAST && type !== RTN_BLACKHOLE && type !== RTN_UNREACHABLE && type !== RTN_PROHIBIT) return;
+    this.rib.kernelRoute(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, () =>
+      this.sets.intern(0, family, kernelNexthops(type, paths()), false),
+    );
+  }
+
+  routeGone(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    _type: number,
+    metric: number,
+  ): void {
+    this.rib.kernelRouteGone(table, family, w0, w1, w2, w3, length, protocol, metric);
+  }
+
+  nexthop(
+    id: number,
+    protocol: number,
+    family: Family,
+    path: KernelPath | undefined,
+    members: Parameters<PlaneEvents['nexthop']>[4],
+  ): void {
+    this.objects.seen(id, protocol, family, path, members);
+  }
+
+  nexthopGone(id: number): void {
+    this.objects.gone(id);
+  }
+
+  dumpBegin(kind: number): void {
+    this.#dumping |= kind;
+    if (kind === KIND_LINK) this.interfaces.beginLinkDump();
+    else if (kind === KIND_ADDRESS) this.interfaces.beginAddressDump();
+    else if (kind === KIND_NEXTHOP) this.objects.dumpBegin();
+    else if (kind === KIND_ROUTE) this.rib.dumpBegin();
+  }
+
+  dumpEnd(kind: number): void {
+    if ((this.#dumping & kind) === 0) return;
+    this.#dumping &= ~kind;
+    if (kind === KIND_LINK) this.interfaces.endLinkDump();
+    else if (kind === KIND_ADDRESS) this.interfaces.endAddressDump();
+    else if (kind === KIND_NEXTHOP) this.objects.dumpEnd();
+    else if (kind === KIND_ROUTE) this.rib.dumpEnd();
+    if (this.#waiting === 0) return;
+    this.#waiting &= ~kind;
+    if (this.#waiting === 0) {
+      this.rib.started();
+      for (const listener of this.#readyListeners.splice(0)) listener();
+    }
+  }
+}
+
+/** A kernel route's paths as the members of a set. */
+function kernelNexthops(type: number, paths: readonly KernelPath[]): Nexthop[] {
+  if (type !== RTN_UNICAST) {
+    const blackhole =
+      type === RTN_UNREACHABLE ? BLACKHOLE_REJECT : type === RTN_PROHIBIT ? BLACKHOLE_PROHIBIT : BLACKHOLE_NULL;
+    return [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole, onlink: false, weight: 1 }];
+  }
+  return paths.map(path => ({
+    gatewayFamily: path.gatewayFamily,
+    gateway: path.gateway,
+    ifindex: path.ifindex,
+    blackhole: path.blackhole ? BLACKHOLE_NULL : 0,
+    // It is in the kernel already: nothing about it is to be proved again.
+    onlink: path.gatewayFamily !== 0,
+    weight: path.weight,
+  }));
+}
