@@ -88,6 +88,11 @@ export class Doorbell {
     return result !== 'timed-out';
   }
 
+  /** The consumer sleeps, or is about to. */
+  get armed(): boolean {
+    return load(this.#words, FLAG) !== AWAKE;
+  }
+
   /** Times a ring had to wake somebody. */
   get wakeUps(): number {
     return load(this.#words, RINGS);

@@ -1,0 +1,464 @@
+// Every interleaving of the lock-free structures, on their real source; and the check of the check: each store removed, made
+// plain or moved must be found out.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type * as byteRing from '../../src/concurrency/byte-ring.ts';
+import type * as doorbell from '../../src/concurrency/doorbell.ts';
+import type * as handleRing from '../../src/concurrency/handle-ring.ts';
+import type * as streamRing from '../../src/concurrency/stream-ring.ts';
+import { type Api, explore, type Scenario } from './model/engine.ts';
+import { loadModel, type Mutant, storeMutants, swap } from './model/load.ts';
+
+type HandleModule = typeof handleRing;
+type ByteModule = typeof byteRing;
+type StreamModule = typeof streamRing;
+type BellModule = typeof doorbell;
+
+function handleScenarios({ HandleRing, HandleProducer, HandleConsumer }: HandleModule): Scenario[] {
+  const scenario = (name: string, capacity: number, bursts: number[], takes: number): Scenario => ({
+    name,
+    build() {
+      const memory = HandleRing.create(capacity);
+      const total = bursts.reduce((sum, size) => sum + size, 0);
+      return [
+        () => {
+          const producer = new HandleProducer(memory);
+          return api => {
+            let next = 1;
+            for (const burst of bursts) {
+              for (let i = 0; i < burst; i++, next++) api.until(() => producer.push(next));
+              producer.publish();
+            }
+          };
+        },
+        () => {
+          const consumer = new HandleConsumer(memory);
+          return api => {
+            for (let expected = 1; expected <= total; ) {
+              let handle = -1;
+              api.until(() => (handle = consumer.pop()) !== -1);
+              for (let taken = 1; ; taken++) {
+                api.equal(handle, expected++, 'handle');
+                if (taken === takes || (handle = consumer.pop()) === -1) break;
+              }
+              consumer.release();
+            }
+            api.equal(consumer.pop(), -1, 'after the last handle');
+          };
+        },
+      ];
+    },
+  });
+  return [
+    scenario('a ring of one', 1, [1, 1, 1], 1),
+    scenario('in bursts', 4, [2, 3, 2, 1], 8),
+    scenario('one by one', 2, [1, 1, 1, 1, 1], 1),
+  ];
+}
+
+function byteScenarios({ ByteRing, ByteProducer, ByteConsumer }: ByteModule): Scenario[] {
+  const scenario = (name: string, bytes: number, sizes: number[], burst: number): Scenario => ({
+    name,
+    build() {
+      const memory = ByteRing.create(bytes);
+      return [
+        () => {
+          const producer = new ByteProducer(memory);
+          return api => {
+            sizes.forEach((size, frame) => {
+              let at = -1;
+              api.until(() => (at = producer.reserve(size)) !== -1);
+              for (let i = 0; i < size; i++) producer.bytes[at + i] = frame * 16 + i;
+              producer.commit();
+              if ((frame + 1) % burst === 0 || frame === sizes.length - 1) producer.publish();
+            });
+          };
+        },
+        () => {
+          const consumer = new ByteConsumer(memory);
+          return api => {
+            sizes.forEach((size, frame) => {
+              api.until(() => consumer.next());
+              api.equal(consumer.size, size, 'size');
+              for (let i = 0; i < size; i++) api.equal(consumer.bytes[consumer.offset + i]!, frame * 16 + i, 'byte');
+              consumer.release();
+            });
+            api.equal(Number(consumer.next()), 0, 'after the last frame');
+          };
+        },
+      ];
+    },
+  });
+  return [
+    scenario('bursts', 32, [4, 4, 4, 4, 4], 2),
+    scenario('frames that leave the end unused', 32, [5, 9, 12, 2], 1),
+    scenario('frames that wrap', 16, [4, 1, 0, 4, 3], 1),
+  ];
+}
+
+function streamScenarios({ StreamRing, StreamWriter, StreamReader }: StreamModule): Scenario[] {
+  const scenario = (name: string, bytes: number, sizes: number[], most: number): Scenario => ({
+    name,
+    build() {
+      const memory = StreamRing.create(bytes);
+      const total = sizes.reduce((sum, size) => sum + size, 0);
+      return [
+        () => {
+          const writer = new StreamWriter(memory);
+          return api => {
+            let next = 1;
+            for (const size of sizes) {
+              const source = Uint8Array.from({ length: size }, () => next++);
+              api.until(() => writer.write(source, 0, size));
+              writer.publish();
+            }
+          };
+        },
+        () => {
+          const reader = new StreamReader(memory);
+          return api => {
+            for (let expected = 1; expected <= total; ) {
+              api.until(() => reader.peek());
+              const size = Math.min(most, reader.size);
+              for (let i = 0; i < size; i++) api.equal(reader.bytes[reader.offset + i]!, expected++, 'byte');
+              reader.consume(size);
+            }
+            api.equal(Number(reader.peek()), 0, 'after the last byte');
+          };
+        },
+      ];
+    },
+  });
+  return [scenario('pieces that wrap', 4, [3, 2, 1, 3], 8), scenario('read in halves', 4, [2, 4, 1], 2)];
+}
+
+interface BellParts {
+  bells: BellModule;
+  rings: HandleModule;
+}
+
+// The consumer's protocol, as the task loops follow it.
+function drain(parts: BellParts, memories: SharedArrayBuffer[], bell: SharedArrayBuffer, total: number, lazy = false) {
+  return () => {
+    const consumers = memories.map(memory => new parts.rings.HandleConsumer(memory));
+    const view = new parts.bells.Doorbell(bell);
+    return (api: Api): void => {
+      let got = 0;
+      const take = (): boolean => {
+        const before = got;
+        for (const consumer of consumers) {
+          while (consumer.pop() !== -1) got++;
+          consumer.release();
+        }
+        return got > before;
+      };
+      while (got < total) {
+        view.disarm();
+        if (take()) continue;
+        view.arm();
+        if (!lazy && take()) continue;
+        api.poll(view.fd);
+        view.answer();
+      }
+    };
+  };
+}
+
+function sender(parts: BellParts, memory: SharedArrayBuffer, bell: SharedArrayBuffer, count: number, early = false) {
+  return () => {
+    const producer = new parts.rings.HandleProducer(memory);
+    const view = new parts.bells.Doorbell(bell);
+    return (): void => {
+      for (let i = 1; i <= count; i++) {
+        producer.push(i);
+        if (early) view.ring();
+        producer.publish();
+        if (!early) view.ring();
+      }
+    };
+  };
+}
+
+function bellScenarios(parts: BellParts): Scenario[] {
+  const { Doorbell } = parts.bells;
+  const { HandleRing, HandleProducer, HandleConsumer } = parts.rings;
+  const alone = (name: string, maxWakes: number, run: (bell: doorbell.Doorbell, api: Api) => void): Scenario => ({
+    name,
+    maxWakes,
+    build() {
+      const bell = Doorbell.create();
+      return [
+        () => {
+          const view = new Doorbell(bell);
+          return api => run(view, api);
+        },
+      ];
+    },
+  });
+  return [
+    {
+      name: 'two messages to a thread in poll',
+      build() {
+        const ring = HandleRing.create(4);
+        const bell = Doorbell.create();
+        return [sender(parts, ring, bell, 2), drain(parts, [ring], bell, 2)];
+      },
+    },
+    {
+      name: 'two producers and one bell',
+      build() {
+        const one = HandleRing.create(2);
+        const two = HandleRing.create(2);
+        const bell = Doorbell.create();
+        return [sender(parts, one, bell, 1), sender(parts, two, bell, 1), drain(parts, [one, two], bell, 2)];
+      },
+    },
+    {
+      name: 'messages to a thread in Atomics.wait',
+      build() {
+        const ring = HandleRing.create(4);
+        const bell = Doorbell.create();
+        return [
+          sender(parts, ring, bell, 2),
+          () => {
+            const consumer = new HandleConsumer(ring);
+            const view = new Doorbell(bell);
+            return () => {
+              for (let got = 0; got < 2; ) {
+                view.armWait();
+                if (consumer.pop() !== -1) got++;
+                else view.sleep();
+              }
+            };
+          },
+        ];
+      },
+    },
+    {
+      name: 'a thread in Atomics.wait is forced awake',
+      build() {
+        const bell = Doorbell.create();
+        return [
+          () => {
+            const view = new Doorbell(bell);
+            return () => {
+              view.armWait();
+              view.sleep();
+            };
+          },
+          () => {
+            const view = new Doorbell(bell);
+            return api => {
+              // Until the other is about to sleep there is nothing to force.
+              api.until(() => view.armed);
+              view.force();
+            };
+          },
+        ];
+      },
+    },
+    {
+      name: 'two rings at once pay for one wake-up',
+      maxWakes: 1,
+      build() {
+        const bell = Doorbell.create();
+        const ringer = (): ((api: Api) => void) => {
+          const view = new Doorbell(bell);
+          return () => view.ring();
+        };
+        return [
+          () => {
+            const view = new Doorbell(bell);
+            return () => view.arm();
+          },
+          ringer,
+          ringer,
+        ];
+      },
+    },
+    alone('a ring to a thread that is awake is free', 0, bell => {
+      bell.arm();
+      bell.disarm();
+      bell.ring();
+    }),
+    alone('a ring after a sleep that timed out is free', 0, (bell, api) => {
+      bell.armWait();
+      api.equal(Number(bell.sleep(1)), 0, 'rung');
+      bell.ring();
+    }),
+    alone('after a forced wake-up a ring is free', 2, bell => {
+      bell.arm();
+      bell.force(); // an eventfd write and a notify
+      bell.ring();
+    }),
+    {
+      name: 'a stale wake-up is answered once',
+      build() {
+        const ring = HandleRing.create(2);
+        const bell = Doorbell.create();
+        return [
+          () => {
+            const producer = new HandleProducer(ring);
+            const view = new Doorbell(bell);
+            return () => {
+              view.force();
+              producer.push(7);
+              producer.publish();
+              view.ring();
+            };
+          },
+          drain(parts, [ring], bell, 1),
+        ];
+      },
+    },
+  ];
+}
+
+function check(scenarios: Scenario[]): { states: number; found: string | undefined } {
+  let states = 0;
+  for (const scenario of scenarios) {
+    const started = performance.now();
+    const outcome = explore(scenario);
+    if (process.env['MODEL_VERBOSE']) {
+      console.log(`  ${scenario.name}: ${outcome.states} states, ${Math.round(performance.now() - started)} ms`);
+    }
+    states += outcome.states;
+    if (outcome.violation) return { states, found: `${scenario.name}: ${outcome.violation.message}` };
+  }
+  return { states, found: undefined };
+}
+
+async function checkMutants<Module>(
+  file: string,
+  mutants: Mutant[],
+  scenarios: (module: Module) => Scenario[],
+): Promise<string[]> {
+  const survivors: string[] = [];
+  for (const mutant of mutants) {
+    const { found } = check(scenarios(await loadModel<Module>(file, mutant.edit)));
+    if (process.env['MODEL_VERBOSE']) console.log(`${mutant.name}: ${found ?? 'SURVIVED'}`);
+    if (found === undefined) survivors.push(mutant.name);
+  }
+  return survivors;
+}
+
+test('HandleRing: no interleaving loses, repeats or tears a handle', async t => {
+  const { states, found } = check(handleScenarios(await loadModel<HandleModule>('handle-ring.ts')));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('HandleRing: every store removed, made plain or moved is found out', async () => {
+  const fill = `    this.#slots[staged & this.#mask] = handle;
+    this.#staged = (staged + 1) | 0;`;
+  const take = `    this.#next = (next + 1) | 0;
+    return this.#slots[next & this.#mask]!;`;
+  const mutants = [
+    ...storeMutants('handle-ring.ts'),
+    swap('publish before the slot is filled', fill, `    store(this.#header, WRITTEN, (staged + 1) | 0);\n${fill}`),
+    swap(
+      'release before the slot is read',
+      take,
+      `    store(this.#header, READ, (next + 1) | 0);
+    this.#next = (next + 1) | 0;
+    return this.#slots[next & this.#mask]!;`,
+    ),
+    swap(
+      'one handle too many',
+      'if (((staged - this.#readSeen) | 0) === this.capacity) {\n        this.#refuse',
+      'if (((staged - this.#readSeen) | 0) === this.capacity + 1) {\n        this.#refuse',
+    ),
+  ];
+  assert.deepEqual(await checkMutants('handle-ring.ts', mutants, handleScenarios), []);
+});
+
+test('ByteRing: no interleaving loses, repeats or tears a frame', async t => {
+  const { states, found } = check(byteScenarios(await loadModel<ByteModule>('byte-ring.ts')));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('ByteRing: every store removed, made plain or moved is found out', async () => {
+  const mutants = [
+    ...storeMutants('byte-ring.ts'),
+    swap(
+      'publish before the frame is built',
+      '    this.#reserved = size;\n    this.#start = this.#staged;',
+      '    this.#reserved = size;\n    this.#start = this.#staged;\n    store(this.#header, WRITTEN, (this.#staged + need) | 0);',
+    ),
+    swap(
+      'release before the frame is read',
+      '    this.offset = at + 4;',
+      '    store(this.#header, READ, (this.#next + ((size + 7) & ~3)) | 0);\n    this.offset = at + 4;',
+    ),
+    swap('no room asked for the unused end', 'need <= tail ? need : tail + need', 'need'),
+    swap('no mark at the unused end', '      this.#sizes[at >> 2] = WRAP;\n', ''),
+  ];
+  assert.deepEqual(await checkMutants('byte-ring.ts', mutants, byteScenarios), []);
+});
+
+test('StreamRing: no interleaving loses, repeats or tears a byte', async t => {
+  const { states, found } = check(streamScenarios(await loadModel<StreamModule>('stream-ring.ts')));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('StreamRing: every store removed, made plain or moved is found out', async () => {
+  const copy = '    const first = Math.min(size, this.capacity - at);\n';
+  const mutants = [
+    ...storeMutants('stream-ring.ts'),
+    swap(
+      'publish before the bytes are there',
+      copy,
+      `${copy}    store(this.#header, WRITTEN, (this.#staged + size) | 0);\n`,
+    ),
+    swap(
+      'release before the bytes are read',
+      '    return this.size > 0;',
+      '    if (this.size > 0) store(this.#header, READ, (this.#read + this.size) | 0);\n    return this.size > 0;',
+    ),
+    swap('one byte too many', 'this.room < size', 'this.room + 1 < size'),
+  ];
+  assert.deepEqual(await checkMutants('stream-ring.ts', mutants, streamScenarios), []);
+});
+
+test('Doorbell: no interleaving loses a wake-up, and none is paid for twice', async t => {
+  const parts = {
+    bells: await loadModel<BellModule>('doorbell.ts'),
+    rings: await loadModel<HandleModule>('handle-ring.ts'),
+  };
+  const { states, found } = check(bellScenarios(parts));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('Doorbell: every store and exchange removed or torn is found out', async () => {
+  const rings = await loadModel<HandleModule>('handle-ring.ts');
+  const survivors = await checkMutants<BellModule>('doorbell.ts', storeMutants('doorbell.ts'), bells =>
+    bellScenarios({ bells, rings }),
+  );
+  assert.deepEqual(survivors, []);
+});
+
+test('Doorbell: a consumer that does not look again, or a producer that rings too early, is found out', async () => {
+  const parts = {
+    bells: await loadModel<BellModule>('doorbell.ts'),
+    rings: await loadModel<HandleModule>('handle-ring.ts'),
+  };
+  for (const [lazy, early] of [
+    [true, false],
+    [false, true],
+  ] as const) {
+    const { found } = check([
+      {
+        name: lazy ? 'no second look' : 'rings before it publishes',
+        build() {
+          const ring = parts.rings.HandleRing.create(4);
+          const bell = parts.bells.Doorbell.create();
+          return [sender(parts, ring, bell, 2, early), drain(parts, [ring], bell, 2, lazy)];
+        },
+      },
+    ]);
+    assert.match(found ?? 'nothing found', /nobody can go on/);
+  }
+});
