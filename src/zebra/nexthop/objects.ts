@@ -22,7 +22,7 @@ import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet, type ResolvedPat
 
 /** Ids of ours are BASE + 1 … BASE + SPAN - 1; FRR's own stay below 250,000,000 too but start at 1. */
 export const NEXTHOP_ID_BASE = 100_000_000;
-export const NEXTHOP_ID_SPAN = 1 << 22;
+export const NEXTHOP_ID_SPAN: number = 1 << 22;
 /** RTPROT_ZEBRA: what our objects carry. */
 export const RTPROT_ZEBRA = 11;
 

@@ -1,0 +1,371 @@
+// A model of what the kernel does with zebra's requests, for tests: a queue of requests that is worked off when the test says
+// so, silent deletions (a device that goes down takes nexthop objects, groups and IPv4 routes along), refusals, and
+// notifications in one order with the results.
+import { AF_INET, type AddressWords, type Family } from '../../src/net/index.ts';
+import type {
+  AddressFacts,
+  GroupMember,
+  KernelPath,
+  LinkFacts,
+  Plane,
+  PlaneEvents,
+} from '../../src/zebra/plane.ts';
+
+const ENOENT = 2;
+const ESRCH = 3;
+const EINVAL = 22;
+const ENETDOWN = 100;
+
+export interface FakeRoute {
+  key: string;
+  family: Family;
+  words: AddressWords;
+  length: number;
+  protocol: number;
+  type: number;
+  nexthopId: number;
+  metric: number;
+  paths: readonly KernelPath[];
+}
+
+interface FakeLink {
+  facts: LinkFacts;
+  up: boolean;
+}
+
+type Event = (events: PlaneEvents) => void;
+
+export class FakeKernel implements Plane {
+  capacity: number;
+  readonly routes: Map<string, FakeRoute> = new Map();
+  readonly nexthops: Map<number, { family: Family; path: KernelPath }> = new Map();
+  readonly groups: Map<number, GroupMember[]> = new Map();
+  readonly links: Map<number, FakeLink> = new Map();
+  readonly addresses: AddressFacts[] = [];
+  readonly #requests: (() => void)[] = [];
+  readonly #up: Event[] = [];
+  /** Requests not answered yet, or whose answer was not read yet. */
+  #inFlight = 0;
+  /** Messages that created, replaced or deleted something. */
+  routeMessages = 0;
+  nexthopMessages = 0;
+  /** Gives an errno to refuse a route with, or 0. */
+  refuse: () => number = () => 0;
+  /** Events are thrown away (an overrun), to be followed by a resynchronisation. */
+  deaf = false;
+
+  constructor(capacity = 64) {
+    this.capacity = capacity;
+  }
+
+  // Plane -----------------------------------------------------------------------------------------------------------
+
+  room(): number {
+    return this.capacity - this.#inFlight;
+  }
+
+  #request(run: () => Event): void {
+    if (this.room() <= 0) throw new Error('no room');
+    this.#inFlight++;
+    this.#requests.push(() => {
+      const result = run();
+      this.#up.push(events => {
+        this.#inFlight--;
+        result(events);
+      });
+    });
+  }
+
+  routeInstall(
+    object: number,
+    generation: number,
+    _table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    nexthopId: number,
+    metric: number,
+  ): void {
+    this.#request(() => {
+      this.routeMessages++;
+      let errno = this.refuse();
+      if (errno === 0 && type === 1 && !this.groups.has(nexthopId)) errno = EINVAL;
+      if (errno === 0) {
+        const key = routeKey(family, [w0, w1, w2, w3], length, metric);
+        this.routes.set(key, {
+          key,
+          family,
+          words: [w0, w1, w2, w3],
+          length,
+          protocol,
+          type,
+          nexthopId,
+          metric,
+          paths: [],
+        });
+      }
+      return events => events.routeInstalled(object, generation, errno, protocol, type, nexthopId);
+    });
+  }
+
+  routeDelete(
+    object: number,
+    generation: number,
+    _table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    metric: number,
+  ): void {
+    this.#request(() => {
+      this.routeMessages++;
+      const key = routeKey(family, [w0, w1, w2, w3], length, metric);
+      const there = this.routes.get(key);
+      let errno = this.refuse();
+      if (errno === 0) {
+        if (there === undefined || there.protocol !== protocol) errno = ESRCH;
+        else this.routes.delete(key);
+      }
+      return events => events.routeDeleted(object, generation, errno);
+    });
+  }
+
+  nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void {
+    this.#request(() => {
+      this.nexthopMessages++;
+      const errno = !path.blackhole && !(this.links.get(path.ifindex)?.up ?? false) ? ENETDOWN : 0;
+      if (errno === 0) this.nexthops.set(id, { family, path });
+      return events => events.nexthopInstalled(id, generation, errno);
+    });
+  }
+
+  groupInstall(id: number, generation: number, members: readonly GroupMember[]): void {
+    this.#request(() => {
+      this.nexthopMessages++;
+      const unique = new Set(members.map(one => one.id)).size === members.length;
+      const errno = unique && members.length > 0 && members.every(one => this.nexthops.has(one.id)) ? 0 : EINVAL;
+      if (errno === 0) this.groups.set(id, [...members]);
+      return events => events.nexthopInstalled(id, generation, errno);
+    });
+  }
+
+  nexthopDelete(id: number, generation: number): void {
+    this.#request(() => {
+      this.nexthopMessages++;
+      let errno = 0;
+      if (this.groups.has(id)) this.#dropGroup(id, true);
+      else if (this.nexthops.has(id)) this.#dropNexthop(id, true);
+      else errno = ENOENT;
+      return events => events.nexthopDeleted(id, generation, errno);
+    });
+  }
+
+  flush(): void {}
+
+  requestResync(kinds: number): void {
+    this.#requests.push(() => {
+      this.deaf = false;
+      for (let kind = 1; kind < 16; kind <<= 1) if ((kinds & kind) !== 0) this.#dump(kind);
+    });
+  }
+
+  poll(events: PlaneEvents, max: number): number {
+    let count = 0;
+    while (count < max) {
+      const event = this.#up.shift();
+      if (event === undefined) break;
+      event(events);
+      count++;
+    }
+    return count;
+  }
+
+  // What the test does ------------------------------------------------------------------------------------------------
+
+  /** Works off up to `count` requests. */
+  serve(count = Number.POSITIVE_INFINITY): number {
+    let done = 0;
+    while (done < count) {
+      const request = this.#requests.shift();
+      if (request === undefined) break;
+      request();
+      done++;
+    }
+    return done;
+  }
+
+  get busy(): boolean {
+    return this.#requests.length > 0 || this.#up.length > 0;
+  }
+
+  get pendingEvents(): number {
+    return this.#up.length;
+  }
+
+  notify(event: Event): void {
+    if (!this.deaf) this.#up.push(event);
+  }
+
+  addLink(ifindex: number, name: string, up: boolean): void {
+    const facts = linkFacts(ifindex, name, up);
+    this.links.set(ifindex, { facts, up });
+    this.notify(events => events.link(facts));
+  }
+
+  setLink(ifindex: number, up: boolean): void {
+    const link = this.links.get(ifindex)!;
+    if (link.up === up) return;
+    link.up = up;
+    link.facts = linkFacts(ifindex, link.facts.name, up);
+    if (!up) {
+      for (const [id, one] of [...this.nexthops]) if (one.path.ifindex === ifindex) this.#dropNexthop(id, false);
+      for (const [key, route] of [...this.routes]) {
+        if (route.family === AF_INET && route.nexthopId === 0 && route.paths.some(path => path.ifindex === ifindex)) {
+          this.routes.delete(key);
+        }
+      }
+    }
+    const facts = link.facts;
+    this.notify(events => events.link(facts));
+  }
+
+  addAddress(ifindex: number, family: Family, local: AddressWords, length: number): void {
+    const facts: AddressFacts = { ifindex, family, local, peer: local, length, flags: 0, label: '' };
+    this.addresses.push(facts);
+    this.notify(events => events.address(facts));
+  }
+
+  removeAddress(at: number): void {
+    const [facts] = this.addresses.splice(at, 1);
+    if (facts) this.notify(events => events.addressGone(facts));
+  }
+
+  /** `ip route del` of a route of anybody's. */
+  deleteRoute(key: string): void {
+    const route = this.routes.get(key);
+    if (route === undefined) return;
+    this.routes.delete(key);
+    this.notify(events =>
+      events.routeGone(254, route.family, ...route.words, route.length, route.protocol, route.type, route.metric),
+    );
+  }
+
+  /** `ip nexthop del`: told, but not the IPv4 routes that go with it. */
+  deleteNexthop(id: number): void {
+    if (this.groups.has(id)) {
+      this.#dropGroup(id, false);
+      this.notify(events => events.nexthopGone(id));
+    } else if (this.nexthops.has(id)) {
+      this.#dropNexthop(id, false);
+      this.notify(events => events.nexthopGone(id));
+    }
+  }
+
+  /** A route of somebody else. */
+  foreignRoute(family: Family, words: AddressWords, length: number, metric: number, paths: readonly KernelPath[]): void {
+    const key = routeKey(family, words, length, metric);
+    const route: FakeRoute = { key, family, words, length, protocol: 4, type: 1, nexthopId: 0, metric, paths };
+    this.routes.set(key, route);
+    this.notify(events => this.#tell(events, route));
+  }
+
+  ours(): FakeRoute[] {
+    return [...this.routes.values()].filter(route => route.protocol !== 4);
+  }
+
+  /** The paths that a route of ours really has. */
+  pathsOf(route: FakeRoute): string[] {
+    if (route.type !== 1) return [`type ${route.type}`];
+    const members = this.groups.get(route.nexthopId) ?? [];
+    return members
+      .map(member => {
+        const path = this.nexthops.get(member.id)!.path;
+        return path.blackhole ? 'blackhole' : `${path.gateway.join('.')}/${path.gatewayFamily}%${path.ifindex}`;
+      })
+      .toSorted();
+  }
+
+  #tell(events: PlaneEvents, route: FakeRoute): void {
+    events.route(
+      254,
+      route.family,
+      ...route.words,
+      route.length,
+      route.protocol,
+      route.type,
+      route.metric,
+      route.nexthopId,
+      () => route.paths,
+    );
+  }
+
+  #dropNexthop(id: number, quiet: boolean): void {
+    this.nexthops.delete(id);
+    for (const [group, members] of [...this.groups]) {
+      const left = members.filter(member => member.id !== id);
+      if (left.length === members.length) continue;
+      if (left.length === 0) this.#dropGroup(group, quiet);
+      else this.groups.set(group, left);
+    }
+  }
+
+  #dropGroup(id: number, _quiet: boolean): void {
+    this.groups.delete(id);
+    for (const [key, route] of [...this.routes]) {
+      if (route.nexthopId !== id) continue;
+      this.routes.delete(key);
+      if (route.family !== AF_INET) {
+        this.notify(events =>
+          events.routeGone(254, route.family, ...route.words, route.length, route.protocol, route.type, route.metric),
+        );
+      }
+    }
+  }
+
+  #dump(kind: number): void {
+    this.#up.push(events => events.dumpBegin(kind));
+    if (kind === 1) for (const link of this.links.values()) this.#push(link.facts, (events, one) => events.link(one));
+    if (kind === 2) for (const one of this.addresses) this.#push(one, (events, facts) => events.address(facts));
+    if (kind === 4) {
+      for (const [id, one] of this.nexthops) {
+        this.#up.push(events => events.nexthop(id, 11, one.family, one.path, []));
+      }
+      for (const [id, members] of this.groups) {
+        const copy = [...members];
+        this.#up.push(events => events.nexthop(id, 11, AF_INET, undefined, copy));
+      }
+    }
+    if (kind === 8) for (const route of [...this.routes.values()]) this.#up.push(events => this.#tell(events, route));
+    this.#up.push(events => events.dumpEnd(kind));
+  }
+
+  #push<T>(value: T, tell: (events: PlaneEvents, value: T) => void): void {
+    this.#up.push(events => tell(events, value));
+  }
+}
+
+export function routeKey(family: Family, words: AddressWords, length: number, metric: number): string {
+  return `${family}:${words.join('.')}/${length}#${metric}`;
+}
+
+function linkFacts(ifindex: number, name: string, up: boolean): LinkFacts {
+  return {
+    ifindex,
+    name,
+    flags: up ? 0x1 | 0x40 | 0x10000 | 0x1000 | 0x2 : 0x2 | 0x1000,
+    mtu: 1500,
+    mac: new Uint8Array([2, 0, 0, 0, 0, ifindex]),
+    hardwareType: 1,
+    link: 0,
+    master: 0,
+  };
+}
