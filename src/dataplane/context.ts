@@ -71,8 +71,6 @@ export const FLAG_SKIP_KERNEL = 1;
 export const FLAG_GROUP = 2;
 /** Notification: it is an item of a dump, between DUMP_BEGIN and DUMP_END. */
 export const FLAG_DUMP = 4;
-/** Notification: the change was made through this dataplane (a dump item or an echo of an own protocol number). */
-export const FLAG_OWN = 8;
 
 // Path flags.
 export const PATH_BLACKHOLE = 1;

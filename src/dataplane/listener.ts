@@ -1,0 +1,390 @@
+// The kernel's own history, as notification contexts to zebra: one socket, one order (netlink/stream.ts), in the thread that
+// also programs the kernel. What is no business of a routing stack's is left out here: the local table, cached routes, bridge
+// ports' and bridges' own tables.
+//
+// Back-pressure: a step is taken only when the pool surely holds what one datagram can bring. When zebra is slow the kernel
+// keeps the rest in the socket's buffer, and when that overruns, everything is dumped again; so memory is bounded and
+// the picture right in the end.
+import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
+import {
+  NexthopView,
+  NotificationStream,
+  readAddressMessage,
+  readLink,
+  readNeighbor,
+  readRule,
+  RouteView,
+  rtnetlink as c,
+  type StreamSink,
+  type StreamStats,
+} from '../netlink/index.ts';
+import type { DataplaneChannel } from './channel.ts';
+import { ContextPool, FLAG_DUMP, PATH_BLACKHOLE, PATH_DEAD, PATH_LINKDOWN, PATH_ONLINK } from './context.ts';
+import {
+  KIND_ADDRESS,
+  KIND_ALL,
+  KIND_LINK,
+  KIND_NEIGHBOR,
+  KIND_NEXTHOP,
+  KIND_ROUTE,
+  KIND_RULE,
+  OP_ADDRESS,
+  OP_ADDRESS_GONE,
+  OP_DUMP_BEGIN,
+  OP_DUMP_END,
+  OP_LINK,
+  OP_LINK_GONE,
+  OP_MORE,
+  OP_NEIGHBOR,
+  OP_NEIGHBOR_GONE,
+  OP_NEXTHOP,
+  OP_NEXTHOP_GONE,
+  OP_ROUTE,
+  OP_ROUTE_GONE,
+  OP_RULE,
+  OP_RULE_GONE,
+} from './operation.ts';
+import type { OrderStamp } from './pipeline.ts';
+
+/** Contexts that one datagram may need: a dump's holds up to 32 KiB of messages of 44 bytes and more. */
+const STEP_ROOM = 1024;
+
+const NONE: readonly [number, number, number, number] = [0, 0, 0, 0];
+const NO_MAC: Uint8Array = new Uint8Array(0);
+
+export interface ListenerOptions {
+  /** KIND_* bits to follow; all unless told. */
+  readonly kinds?: number;
+  readonly receiveBuffer?: number;
+}
+
+export interface ListenerStats extends StreamStats {
+  /** Contexts sent up. */
+  readonly notifications: number;
+  /** Times a step had to wait until zebra took some. */
+  readonly waits: number;
+  /** Messages that found no context after all; their kind was dumped again. */
+  readonly dropped: number;
+}
+
+export class Listener implements StreamSink {
+  readonly stream: NotificationStream;
+  readonly #pool: ContextPool;
+  readonly #up: HandleProducer;
+  readonly #back: HandleConsumer;
+  readonly #stamp: OrderStamp;
+  readonly #stepRoom: number;
+  readonly #route: RouteView = new RouteView();
+  readonly #nexthop: NexthopView = new NexthopView();
+  #notifications = 0;
+  #waits = 0;
+  #dropped = 0;
+  #waiting = false;
+
+  constructor(channel: DataplaneChannel, stamp: OrderStamp, options: ListenerOptions = {}) {
+    this.#pool = new ContextPool(channel.notifications);
+    this.#stepRoom = Math.min(STEP_ROOM, this.#pool.limit);
+    this.#up = new HandleProducer(channel.up);
+    this.#back = new HandleConsumer(channel.back);
+    this.#stamp = stamp;
+    this.stream = new NotificationStream({
+      kinds: options.kinds ?? KIND_ALL,
+      ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
+    });
+  }
+
+  /** At most `steps` datagrams. True where more may be there, and room for it. */
+  run(steps: number): boolean {
+    this.#reclaim();
+    for (let i = 0; i < steps; i++) {
+      if (this.#pool.room < this.#stepRoom) {
+        this.#reclaim();
+        if (this.#pool.room < this.#stepRoom) {
+          if (!this.#waiting) this.#waits++;
+          this.#waiting = true;
+          return false;
+        }
+      }
+      this.#waiting = false;
+      if (!this.stream.step(this)) return false;
+    }
+    return true;
+  }
+
+  /** Notifications wait for zebra to give contexts back. */
+  get blocked(): boolean {
+    return this.#waiting;
+  }
+
+  /** Whether zebra gave some back. */
+  get returned(): boolean {
+    return this.#back.length > 0;
+  }
+
+  publish(): void {
+    this.#up.publish();
+  }
+
+  get stats(): ListenerStats {
+    return {
+      ...this.stream.stats,
+      notifications: this.#notifications,
+      waits: this.#waits,
+      dropped: this.#dropped,
+    };
+  }
+
+  close(): void {
+    this.stream.close();
+  }
+
+  #reclaim(): void {
+    for (let handle = this.#back.pop(); handle >= 0; handle = this.#back.pop()) this.#pool.free(handle);
+    this.#back.release();
+  }
+
+  #allocate(op: number, kind: number, dumped: boolean): number {
+    const handle = this.#pool.allocate(op);
+    if (handle === 0) this.#lose(kind);
+    else if (dumped) this.#pool.setFlags(handle, FLAG_DUMP);
+    return handle;
+  }
+
+  #lose(kind: number): void {
+    this.#dropped++;
+    this.stream.resync(kind);
+  }
+
+  #send(handle: number): void {
+    this.#notifications++;
+    this.#pool.setSequence(handle, this.#stamp.next());
+    if (!this.#up.push(handle)) throw new Error('dataplane: the ring of notifications is smaller than their pool');
+  }
+
+  // The stream's side --------------------------------------------------------------------------------------------------
+
+  dumpBegin(kind: number): void {
+    this.#mark(OP_DUMP_BEGIN, kind);
+  }
+
+  dumpEnd(kind: number): void {
+    this.#mark(OP_DUMP_END, kind);
+  }
+
+  #mark(op: number, kind: number): void {
+    const handle = this.#allocate(op, kind, false);
+    if (handle === 0) return;
+    this.#pool.setKinds(handle, kind);
+    this.#send(handle);
+  }
+
+  message(type: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    switch (type) {
+      case c.RTM_NEWROUTE:
+      case c.RTM_DELROUTE:
+        this.#routeMessage(type === c.RTM_NEWROUTE ? OP_ROUTE : OP_ROUTE_GONE, bytes, offset, length, dumped);
+        return;
+      case c.RTM_NEWNEXTHOP:
+      case c.RTM_DELNEXTHOP:
+        this.#nexthopMessage(type === c.RTM_NEWNEXTHOP ? OP_NEXTHOP : OP_NEXTHOP_GONE, bytes, offset, length, dumped);
+        return;
+      case c.RTM_NEWLINK:
+      case c.RTM_DELLINK:
+        this.#linkMessage(type === c.RTM_NEWLINK ? OP_LINK : OP_LINK_GONE, bytes, offset, length, dumped);
+        return;
+      case c.RTM_NEWADDR:
+      case c.RTM_DELADDR:
+        this.#addressMessage(type === c.RTM_NEWADDR ? OP_ADDRESS : OP_ADDRESS_GONE, bytes, offset, length, dumped);
+        return;
+      case c.RTM_NEWNEIGH:
+      case c.RTM_DELNEIGH:
+        this.#neighborMessage(type === c.RTM_NEWNEIGH ? OP_NEIGHBOR : OP_NEIGHBOR_GONE, bytes, offset, length, dumped);
+        return;
+      case c.RTM_NEWRULE:
+      case c.RTM_DELRULE:
+        this.#ruleMessage(type === c.RTM_NEWRULE ? OP_RULE : OP_RULE_GONE, bytes, offset, length, dumped);
+        return;
+      default:
+    }
+  }
+
+  #routeMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const route = this.#route;
+    if (!route.decode(bytes, offset, length)) return;
+    if ((route.flags & c.RTM_F_CLONED) !== 0 || route.table === c.RT_TABLE_LOCAL) return;
+    // An IPv6 deletion names the type 0 when the route had none of its own.
+    const { type } = route;
+    if (type !== c.RTN_UNICAST && (type < c.RTN_BLACKHOLE || type > c.RTN_PROHIBIT)) return;
+    const pool = this.#pool;
+    if (pool.room < Math.max(1, route.pathCount)) {
+      this.#lose(KIND_ROUTE);
+      return;
+    }
+    const handle = this.#allocate(op, KIND_ROUTE, dumped);
+    if (handle === 0) return;
+    pool.setRoute(
+      handle,
+      route.table,
+      route.family,
+      route.w0,
+      route.w1,
+      route.w2,
+      route.w3,
+      route.length,
+      route.protocol,
+      type,
+      route.metric,
+      route.nexthopId,
+    );
+    // With a nexthop object the paths are the object's; the kernel repeats them for old readers.
+    if (route.nexthopId === 0) this.#paths(handle, route);
+    this.#send(handle);
+  }
+
+  #paths(handle: number, route: RouteView): void {
+    const pool = this.#pool;
+    let slot = handle;
+    for (let i = 0; i < route.pathCount; i++) {
+      if (i > 0) {
+        const next = pool.allocate(OP_MORE);
+        pool.setNext(slot, next);
+        slot = next;
+      }
+      pool.setPath(
+        slot,
+        route.pathIfindex[i]!,
+        route.pathGatewayFamily[i]!,
+        route.pathGateway[4 * i]!,
+        route.pathGateway[4 * i + 1]!,
+        route.pathGateway[4 * i + 2]!,
+        route.pathGateway[4 * i + 3]!,
+        pathFlags(route.pathFlags[i]!),
+        route.pathWeight[i]!,
+      );
+    }
+    pool.setCount(handle, route.pathCount);
+  }
+
+  #nexthopMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const nexthop = this.#nexthop;
+    if (!nexthop.decode(bytes, offset, length)) return;
+    const handle = this.#allocate(op, KIND_NEXTHOP, dumped);
+    if (handle === 0) return;
+    const pool = this.#pool;
+    pool.setNexthop(handle, nexthop.id, nexthop.family, nexthop.protocol);
+    if (nexthop.memberCount > 0) {
+      const ids = nexthop.memberId.subarray(0, nexthop.memberCount);
+      if (!pool.setMembers(handle, ids, nexthop.memberWeight)) {
+        pool.free(handle);
+        this.#lose(KIND_NEXTHOP);
+        return;
+      }
+    } else {
+      pool.setPath(
+        handle,
+        nexthop.ifindex,
+        nexthop.gatewayFamily,
+        nexthop.w0,
+        nexthop.w1,
+        nexthop.w2,
+        nexthop.w3,
+        pathFlags(nexthop.flags) | (nexthop.blackhole ? PATH_BLACKHOLE : 0),
+        1,
+      );
+    }
+    this.#send(handle);
+  }
+
+  #linkMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const link = readLink(bytes, offset, length);
+    // A bridge tells of its ports in messages of its own family; leaving a bridge is not the link's end.
+    if (link.family === c.AF_BRIDGE) return;
+    const handle = this.#allocate(op, KIND_LINK, dumped);
+    if (handle === 0) return;
+    this.#pool.setLink(handle, {
+      ifindex: link.ifindex,
+      name: link.name ?? '',
+      flags: link.flags,
+      mtu: link.mtu ?? 0,
+      mac: link.address ?? NO_MAC,
+      hardwareType: link.hardwareType,
+      link: link.link ?? 0,
+      master: link.master ?? 0,
+      operState: link.operState ?? 0,
+      vrfTable: link.info?.kind === 'vrf' ? (link.info.data?.table ?? 0) : 0,
+    });
+    this.#send(handle);
+  }
+
+  #addressMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const address = readAddressMessage(bytes, offset, length);
+    if (address.family !== 2 && address.family !== 10) return;
+    const handle = this.#allocate(op, KIND_ADDRESS, dumped);
+    if (handle === 0) return;
+    const local = address.local ?? address.peer ?? NONE;
+    this.#pool.setAddress(handle, {
+      ifindex: address.ifindex,
+      family: address.family,
+      local,
+      peer: address.peer ?? local,
+      length: address.length,
+      flags: address.flags ?? 0,
+      scope: address.scope,
+      label: address.label ?? '',
+    });
+    this.#send(handle);
+  }
+
+  #neighborMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const neighbor = readNeighbor(bytes, offset, length);
+    if (neighbor.family !== 2 && neighbor.family !== 10) return;
+    const handle = this.#allocate(op, KIND_NEIGHBOR, dumped);
+    if (handle === 0) return;
+    this.#pool.setNeighbor(handle, {
+      ifindex: neighbor.ifindex,
+      family: neighbor.family,
+      address: neighbor.destination ?? NONE,
+      state: neighbor.state,
+      flags: neighbor.flags,
+      mac: neighbor.mac ?? NO_MAC,
+    });
+    this.#send(handle);
+  }
+
+  #ruleMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const rule = readRule(bytes, offset, length);
+    if (rule.family !== 2 && rule.family !== 10) return;
+    const handle = this.#allocate(op, KIND_RULE, dumped);
+    if (handle === 0) return;
+    const kept = this.#pool.setRule(handle, {
+      family: rule.family,
+      priority: rule.priority ?? 0,
+      action: rule.action,
+      table: rule.table ?? 0,
+      source: rule.source ?? NONE,
+      sourceLength: rule.sourceLength,
+      destination: rule.destination ?? NONE,
+      destinationLength: rule.destinationLength,
+      mark: rule.mark ?? 0,
+      markMask: rule.markMask ?? 0,
+      inverted: (rule.flags & 2) !== 0,
+      protocol: rule.protocol ?? 0,
+      inputInterface: rule.inputInterface ?? '',
+      outputInterface: rule.outputInterface ?? '',
+    });
+    if (!kept) {
+      this.#pool.free(handle);
+      this.#lose(KIND_RULE);
+      return;
+    }
+    this.#send(handle);
+  }
+}
+
+function pathFlags(kernel: number): number {
+  return (
+    ((kernel & c.RTNH_F_ONLINK) !== 0 ? PATH_ONLINK : 0) |
+    ((kernel & c.RTNH_F_DEAD) !== 0 ? PATH_DEAD : 0) |
+    ((kernel & c.RTNH_F_LINKDOWN) !== 0 ? PATH_LINKDOWN : 0)
+  );
+}
