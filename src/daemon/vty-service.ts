@@ -8,6 +8,7 @@ import type { TaskStats } from '../concurrency/index.ts';
 import {
   type Block,
   type CommandReply,
+  type CommandSet,
   CommandError,
   commandHandler,
   type ConfigProblem,
@@ -36,6 +37,8 @@ export interface VtyServiceOptions {
   readonly threads: () => readonly ThreadInfo[];
   /** Accounts of main's own loop. */
   readonly tasks?: () => readonly TaskStats[];
+  /** Command tables; the daemon's own unless told. `main`'s must be among them. */
+  readonly commands?: readonly CommandSet<never>[];
   readonly logChanged?: (line: string, present: boolean) => void;
 }
 
@@ -62,7 +65,9 @@ export class VtyService {
   constructor(options: VtyServiceOptions) {
     this.#options = options;
     const startedAt = Date.now();
-    this.configuration = new RunningConfiguration(new Grammar(allCommands), name => this.owner(name));
+    this.configuration = new RunningConfiguration(new Grammar(options.commands ?? allCommands), name =>
+      this.owner(name),
+    );
     this.#state = {
       configuration: this.configuration,
       configFile: options.configFile,

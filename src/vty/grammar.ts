@@ -262,6 +262,33 @@ class ModeGrammar {
     return states;
   }
 
+  /** Lines that two commands both claim. */
+  conflicts(): string[] {
+    const found = new Set<string>();
+    const seen = new Set<State>();
+    const queue = [this.start];
+    for (let state = queue.pop(); state; state = queue.pop()) {
+      if (seen.has(state)) continue;
+      seen.add(state);
+      for (const form of ['plain', 'no'] as const) {
+        const ends = state.ends.filter(entry => entry.form === form);
+        if (ends.length > 1)
+          found.add(ends.map(e => `${e.owner}: ${form === 'no' ? 'no ' : ''}${e.command.syntax}`).join(' | '));
+      }
+      for (const keyword of this.#keywordsOf(state)) queue.push(this.#keyword(state, keyword) as State);
+      // One word may stand at several typed positions of a kind at once: overlapping ranges are taken together.
+      for (const list of state.typed.values()) {
+        for (const n of list)
+          queue.push(
+            this.#after(
+              list.filter(other => overlap(this.#positions[n] as Position, this.#positions[other] as Position)),
+            ),
+          );
+      }
+    }
+    return [...found];
+  }
+
   candidates(words: readonly string[], partial: string): Candidate[] {
     const found = new Map<string, Candidate>();
     for (const state of this.#reach(words)) {
@@ -282,6 +309,10 @@ class ModeGrammar {
     }
     return [...found.values()].sort((a, b) => rank(a) - rank(b) || (a.text < b.text ? -1 : a.text > b.text ? 1 : 0));
   }
+}
+
+function overlap(a: Position, b: Position): boolean {
+  return a.kind !== Kind.Range || (a.low <= b.high && b.low <= a.high);
 }
 
 class Ambiguous extends Error {
@@ -343,6 +374,23 @@ export class Grammar {
   /** What can be typed in a mode. */
   entries(mode: string): readonly Entry[] {
     return this.#grammars.get(mode)?.entries ?? [];
+  }
+
+  /** Faults of the tables: lines that two commands of one mode claim, tokens without help. For tests. */
+  faults(): string[] {
+    const faults: string[] = [];
+    for (const [mode, grammar] of this.#grammars) {
+      for (const conflict of grammar.conflicts()) faults.push(`${mode}: two commands for one line: ${conflict}`);
+      for (const { command, form, syntax } of grammar.entries) {
+        const { length } = syntax.positions;
+        if (form === 'plain' && command.help.length !== length) {
+          faults.push(`${mode}: '${command.syntax}' has ${length} tokens and ${command.help.length} lines of help`);
+        }
+        if (command.help.some(line => line.trim() === ''))
+          faults.push(`${mode}: '${command.syntax}' has an empty line of help`);
+      }
+    }
+    return faults;
   }
 
   /** Modes in which a line typed in `mode` is looked up: itself, then the ones it lies in, up to `configure`. */

@@ -361,11 +361,16 @@ function compare(old: Block, wanted: Block, gone: Step[], come: Step[]): void {
 
 function sortedLines(block: Block): Line[] {
   const lines = [...block.lines.values()];
-  // Groups in the order of their first line.
+  // Numbered lists by name, as FRR; other groups in the order of their first line.
   const groupOrder = new Map<string, number>();
   for (const line of lines) if (!groupOrder.has(line.group)) groupOrder.set(line.group, groupOrder.size);
   const order = (line: Line): number => groupOrder.get(line.group) as number;
-  return lines.sort((a, b) => a.rank - b.rank || order(a) - order(b) || a.sequence - b.sequence);
+  return lines.sort(
+    (a, b) =>
+      a.rank - b.rank ||
+      (a.sequence > 0 && b.sequence > 0 && a.group !== b.group ? (a.group < b.group ? -1 : 1) : order(a) - order(b)) ||
+      a.sequence - b.sequence,
+  );
 }
 
 /** Neighbouring top-level lines of one section stand without `!` between them. */
