@@ -143,6 +143,7 @@ export class BgpTable {
   #zebraAttached = false;
   readonly #consumers: TableConsumer[] = [];
   #wake = false;
+  #clock = 0; // the time of this batch
   readonly #walks: Walk[] = [];
   readonly #now: () => number;
   readonly #policies: (Policy | undefined)[] = [];
@@ -245,6 +246,7 @@ export class BgpTable {
   ingest(peer: number, update: UpdateParser): void {
     const bytes = update.bytes;
     const ipv4 = this.family === AF_INET;
+    this.#clock = this.#now();
     if (ipv4 && update.withdrawnEnd > update.withdrawnStart) {
       this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd);
     }
@@ -267,6 +269,7 @@ export class BgpTable {
   announce(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, attributes: number): void {
     const prefix = this.prefixes.insert(w0, w1, w2, w3, length);
     if (prefix >= this.first.length) this.#growPrefixes();
+    this.#clock = this.#now();
     const loop = this.#loopFlag(peer, attributes);
     const post = this.#import(peer, attributes, prefix);
     this.#announce(prefix, peer, attributes, post, loop);
@@ -419,7 +422,7 @@ export class BgpTable {
       this.pathReceived[path] = received;
       this.pathAttributes[path] = post < 0 ? 0 : post;
       this.pathFlags[path] = flags;
-      this.pathChanged[path] = this.#now();
+      this.pathChanged[path] = this.#clock;
       this.#undecided.add(prefix);
       return;
     }
@@ -428,7 +431,7 @@ export class BgpTable {
     this.pathReceived[path] = received;
     this.pathAttributes[path] = post < 0 ? 0 : post;
     this.pathFlags[path] = flags;
-    this.pathChanged[path] = this.#now();
+    this.pathChanged[path] = this.#clock;
     this.pathReason[path] = 0;
     this.#undecided.add(prefix);
   }
@@ -457,6 +460,7 @@ export class BgpTable {
   /** A slice of the walks, at most `maxRows` path rows, then all decisions that are due. True: there is more to do. */
   work(maxRows: number): boolean {
     let left = maxRows;
+    this.#clock = this.#now();
     while (left > 0 && this.#walks.length > 0) {
       const walk = this.#walks[0]!;
       const end = Math.min(this.pathLimit, walk.row + left);

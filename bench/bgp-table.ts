@@ -1,0 +1,148 @@
+// The BGP thread's whole work on a full table, without sockets: parse, intern, table, decision, export, encode. Each
+// figure is for a fresh table; the pipeline run interleaves the stages as the daemon does, in quanta of 64 KiB.
+// Usage: node bench/bgp-table.ts [prefixes] [sets] [rounds]; `--cpu-prof` shows where the time goes.
+import { AF_INET } from '../src/net/index.ts';
+import { AttributeStore, BgpTable, defaultDecisionOptions, NexthopTable, PEER_EBGP } from '../src/bgp/rib/index.ts';
+import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
+import { UpdateParser } from '../src/bgp/wire/update.ts';
+import { buildTable } from './lib/table.ts';
+
+const prefixes = Number(process.argv[2] ?? 1_000_000);
+const sets = Number(process.argv[3] ?? Math.round(prefixes * 0.15));
+const rounds = Number(process.argv[4] ?? 3);
+const BIRD_SECONDS_PER_MILLION = 1.25; // session to last prefix at the receiver, sockets and feeder included
+const QUANTUM = 65536;
+
+const table = buildTable({ prefixes, attributeSets: sets });
+const withdrawals = table.withdrawals();
+console.log(
+  `${table.prefixCount} prefixes, ${sets} sets, ${table.messageCount} messages, ${(table.updates.length / 1e6).toFixed(1)} MB`,
+);
+
+function fresh(): { store: AttributeStore; rib: BgpTable; parser: UpdateParser; feeder: number; receiver: number } {
+  const nexthops = new NexthopTable();
+  nexthops.defaultReachable = true;
+  const store = new AttributeStore(nexthops);
+  const rib = new BgpTable({ family: AF_INET, store, decision: defaultDecisionOptions(65000, 1) });
+  const peer = { kind: PEER_EBGP, weight: 0, allowOwnAs: 0 } as const;
+  const feeder = rib.addPeer({ ...peer, as: 65001, routerId: 2, address: [0x0a000001, 0, 0, 0] });
+  const receiver = rib.addPeer({ ...peer, as: 65002, routerId: 3, address: [0x0a000002, 0, 0, 0] });
+  const parser = new UpdateParser({ ebgp: true, as4: true, ipv4: true, ipv6: false, firstAs: 65001 });
+  return { store, rib, parser, feeder, receiver };
+}
+
+function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages: number }): UpdateGroup {
+  const made = new UpdateGroup(rib, {
+    kind: 'ebgp',
+    localAs: 65000,
+    routerId: 1,
+    clusterId: 1,
+    defaultLocalPref: 100,
+    localAddress4: 0x0a000003,
+    nextHopSelf: false,
+    nextHopUnchanged: false,
+    sendCommunity: true,
+    sendExtendedCommunity: true,
+    sendLargeCommunity: true,
+    removePrivateAs: 'no',
+    as4: true,
+    extendedNextHop: false,
+    maximumMessageBytes: 4096,
+  });
+  const ring = new Uint8Array(1 << 20);
+  made.join({
+    peer: receiver,
+    room: () => 65536,
+    send(bytes, offset, length) {
+      ring.set(bytes.subarray(offset, offset + length), sink.bytes & 0x7ffff);
+      sink.bytes += length;
+      sink.messages++;
+      return true;
+    },
+  });
+  return made;
+}
+
+function time(name: string, run: () => void): number {
+  const from = performance.now();
+  run();
+  const ms = performance.now() - from;
+  console.log(
+    `  ${name.padEnd(28)} ${ms.toFixed(0).padStart(6)} ms ${((ms * 1e6) / prefixes).toFixed(0).padStart(6)} ns/prefix`,
+  );
+  return ms;
+}
+
+function feed(updates: Uint8Array, each: (offset: number, length: number) => void): void {
+  for (let at = 0; at < updates.length; ) {
+    const length = (updates[at + 16]! << 8) | updates[at + 17]!;
+    each(at, length);
+    at += length;
+  }
+}
+
+const totals: number[] = [];
+for (let round = 0; round < rounds; round++) {
+  console.log(`round ${round + 1}: stages one after another`);
+  const { store, rib, parser, feeder, receiver } = fresh();
+  const sink = { bytes: 0, messages: 0 };
+  rib.attachZebra();
+  const updates = table.updates;
+  time('parse', () => feed(updates, (at, length) => parser.parse(updates, at, length)));
+  time('parse, intern, table', () => {
+    feed(updates, (at, length) => {
+      parser.parse(updates, at, length);
+      rib.ingest(feeder, parser);
+    });
+  });
+  time('decide', () => rib.decide());
+  time('zebra announcer', () => {
+    while (rib.nextChanges(1000, () => true) > 0);
+  });
+  const out = group(rib, receiver, sink);
+  time('export, encode', () => {
+    while (out.run(4096));
+  });
+  console.log(`  sent ${sink.messages} messages, ${(sink.bytes / 1e6).toFixed(1)} MB`);
+  time('withdraw all', () => {
+    feed(withdrawals, (at, length) => {
+      parser.parse(withdrawals, at, length);
+      rib.ingest(feeder, parser);
+    });
+    rib.decide();
+    while (rib.nextChanges(1000, () => true) > 0);
+    while (out.run(4096));
+  });
+  if (rib.prefixes.size !== 0 || store.size !== 0)
+    throw new Error(`left: ${rib.prefixes.size} prefixes, ${store.size} sets`);
+}
+for (let round = 0; round < rounds; round++) {
+  const { store, rib, parser, feeder, receiver } = fresh();
+  const sink = { bytes: 0, messages: 0 };
+  const out = group(rib, receiver, sink);
+  global.gc?.();
+  const before = process.memoryUsage();
+  const updates = table.updates;
+  const ms = time('pipeline, whole', () => {
+    for (let at = 0; at < updates.length; ) {
+      for (const stop = Math.min(updates.length, at + QUANTUM); at < stop; ) {
+        const length = (updates[at + 16]! << 8) | updates[at + 17]!;
+        parser.parse(updates, at, length);
+        rib.ingest(feeder, parser);
+        at += length;
+      }
+      rib.work(10_000);
+      while (out.run(4096));
+    }
+  });
+  totals.push(ms);
+  const memory = process.memoryUsage();
+  const { arenaUsedBytes } = store.stats();
+  console.log(
+    `    ${sink.messages} messages; RSS ${((memory.rss - before.rss) / 1e6).toFixed(0)} MB more, buffers ${((memory.arrayBuffers - before.arrayBuffers) / 1e6).toFixed(0)} MB, arena used ${(arenaUsedBytes / 1e6).toFixed(1)} MB`,
+  );
+}
+totals.sort((a, b) => a - b);
+const median = totals[totals.length >> 1]! / 1000;
+const bird = (BIRD_SECONDS_PER_MILLION * prefixes) / 1e6;
+console.log(`median ${median.toFixed(3)} s; BIRD end to end ${bird.toFixed(2)} s; ratio ${(median / bird).toFixed(2)}`);

@@ -1,0 +1,349 @@
+// What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
+// RFC 4456 (reflection), RFC 1997 (well-known communities), and what the operator asked for. One pass over the
+// canonical octets into a scratch area, and the result is interned like any other set.
+import { AF_INET, AF_INET6, containsAddress, type Family, isLinkLocal6, writeAddress } from '../../net/index.ts';
+import { decodeAsPath, encodeAsPath } from '../rib/attribute-set.ts';
+import {
+  type AttributeStore,
+  HAS_LOCAL_PREF,
+  HAS_MED,
+  HAS_NO_ADVERTISE,
+  HAS_NO_EXPORT,
+  HAS_NO_EXPORT_SUBCONFED,
+} from '../rib/attributes.ts';
+import type { BgpTable } from '../rib/table.ts';
+import { PEER_EBGP, PEER_IBGP, PEER_LOCAL } from '../rib/types.ts';
+import {
+  ATTR_AS_PATH,
+  ATTR_CLUSTER_LIST,
+  ATTR_COMMUNITIES,
+  ATTR_EXTENDED_COMMUNITIES,
+  ATTR_INTERNAL,
+  ATTR_LARGE_COMMUNITIES,
+  ATTR_LOCAL_PREF,
+  ATTR_MED,
+  ATTR_NEXT_HOP,
+  ATTR_ORIGINATOR_ID,
+  AttributeWriter,
+  attributeTypes,
+  FLAG_EXTENDED,
+  FLAG_OPTIONAL,
+  FLAG_PARTIAL,
+  FLAG_TRANSITIVE,
+  SEGMENT_SEQUENCE,
+} from '../wire/attribute.ts';
+import type { GroupOptions } from './types.ts';
+
+/** 64512–65534 and 4200000000–4294967294 (RFC 6996 §5). */
+export function isPrivateAs(as: number): boolean {
+  return (as >= 64512 && as <= 65534) || (as >= 4200000000 && as <= 4294967294);
+}
+
+export class ExportTransform {
+  readonly #store: AttributeStore;
+  readonly #table: BgpTable;
+  readonly #family: Family;
+  readonly #options: GroupOptions;
+  readonly #ebgp: boolean;
+  readonly #writer = new AttributeWriter();
+  /** Own next hop, 4, 16 or 32 octets; none: routes that need it cannot be sent. */
+  readonly #self: Uint8Array;
+  // The last answer for a set, by its id: good while neither set's id was given to another.
+  #cacheOut = new Uint32Array(0);
+  #cacheSerial = new Uint32Array(0);
+  #cacheOutSerial = new Uint32Array(0);
+  #cacheVariant = new Uint32Array(0);
+
+  constructor(table: BgpTable, options: GroupOptions) {
+    this.#table = table;
+    this.#store = table.store;
+    this.#family = table.family;
+    this.#options = options;
+    this.#ebgp = options.kind === 'ebgp';
+    this.#self = selfNexthop(table.family, options);
+  }
+
+  /** The policy or the rules changed: no answer holds any more. */
+  forget(): void {
+    this.#cacheVariant.fill(0);
+  }
+
+  /** What members are sent for a path: an id with one reference, or 0: nothing. */
+  apply(path: number, prefix: number): number {
+    const table = this.#table;
+    const store = this.#store;
+    const attributes = table.pathAttributes[path]!;
+    if (attributes === 0) return 0;
+    const flags = store.flags[attributes]!;
+    const peer = table.pathPeer[path]!;
+    const kind = table.peerKind(peer);
+    if ((flags & HAS_NO_ADVERTISE) !== 0) return 0;
+    if (this.#ebgp) {
+      if ((flags & (HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
+    } else if (kind === PEER_IBGP && this.#options.kind === 'ibgp') {
+      return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
+    }
+    const reflected = !this.#ebgp && kind !== PEER_LOCAL && kind !== PEER_EBGP;
+    const policy = this.#options.policy;
+    if (policy?.perPrefix === true) return this.#build(attributes, prefix, peer, kind, reflected);
+
+    // A reflected set carries its originator's id, so the answer is the peer's; others differ by kind only. 0: no answer.
+    const variant = reflected ? 16 + peer : 1 + kind;
+    if (attributes >= this.#cacheOut.length) this.#growCache();
+    if (this.#cacheVariant[attributes] === variant && this.#cacheSerial[attributes] === store.serial[attributes]) {
+      const known = this.#cacheOut[attributes]!;
+      if (known === 0) return 0;
+      if (this.#cacheOutSerial[attributes] === store.serial[known] && store.references(known) > 0) {
+        return store.retain(known);
+      }
+    }
+    const out = this.#build(attributes, -1, peer, kind, reflected);
+    if (attributes >= this.#cacheOut.length) this.#growCache();
+    this.#cacheVariant[attributes] = variant;
+    this.#cacheSerial[attributes] = store.serial[attributes]!;
+    this.#cacheOut[attributes] = out;
+    this.#cacheOutSerial[attributes] = store.serial[out]!;
+    return out;
+  }
+
+  #build(attributes: number, prefix: number, peer: number, kind: number, reflected: boolean): number {
+    const store = this.#store;
+    const policy = this.#options.policy;
+    if (!policy) return this.#transform(attributes, attributes, peer, kind, reflected);
+    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but one that our policy sets is.
+    let base = attributes;
+    const strip = this.#ebgp && kind !== PEER_LOCAL && (store.flags[attributes]! & HAS_MED) !== 0;
+    if (strip) base = store.editor.begin(attributes).remove(ATTR_MED).finish();
+    const chosen = policy.apply(base, prefix, peer);
+    let out = 0;
+    if (chosen > 0) {
+      // The policy may have added a community that forbids it.
+      const flags = store.flags[chosen]!;
+      const forbidden = HAS_NO_ADVERTISE | (this.#ebgp ? HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED : 0);
+      if ((flags & forbidden) === 0) out = this.#transform(chosen, attributes, peer, kind, reflected);
+      store.release(chosen);
+    }
+    if (strip) store.release(base);
+    return out;
+  }
+
+  /** `original`: the set before the policy, which may have chosen a next hop. */
+  #transform(attributes: number, original: number, peer: number, kind: number, reflected: boolean): number {
+    const store = this.#store;
+    const options = this.#options;
+    const ebgp = this.#ebgp;
+    const to = this.#writer;
+    const arena = store.arena;
+    const self = this.#nexthopIsSelf(attributes, original, kind);
+    if (self && this.#self.length === 0) return 0;
+    const keepMed = !ebgp || kind === PEER_LOCAL || options.policy !== undefined;
+    to.length = 0;
+    // What is not in the set but has to be in the result, by ascending code.
+    let hop = self;
+    let pref = !ebgp && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
+    let originator = reflected;
+    let cluster = reflected;
+    let at = store.start[attributes]!;
+    const end = at + store.length[attributes]!;
+    while (at < end) {
+      const flags = arena[at]!;
+      const code = arena[at + 1]!;
+      const extended = (flags & FLAG_EXTENDED) !== 0;
+      const length = extended ? (arena[at + 2]! << 8) | arena[at + 3]! : arena[at + 2]!;
+      const value = at + (extended ? 4 : 3);
+      const next = value + length;
+      if (code >= ATTR_NEXT_HOP) {
+        if (hop) hop = this.#writeSelf(to);
+        if (code > ATTR_LOCAL_PREF) {
+          if (pref) pref = this.#writeLocalPref(to);
+          if (code >= ATTR_ORIGINATOR_ID) {
+            if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
+            if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
+          }
+        }
+      }
+      let keep = true;
+      switch (code) {
+        case ATTR_INTERNAL:
+          keep = false;
+          break;
+        case ATTR_AS_PATH:
+          if (ebgp) {
+            this.#writeAsPath(to, value, next);
+            keep = false;
+          }
+          break;
+        case ATTR_NEXT_HOP:
+          keep = !self;
+          if (keep && length === 32 && ebgp === false) {
+            // The link-local address means nothing behind the link (RFC 2545 §3).
+            to.header(FLAG_TRANSITIVE, ATTR_NEXT_HOP, 16);
+            to.copy(arena, value, value + 16);
+            keep = false;
+          }
+          break;
+        case ATTR_MED:
+          keep = keepMed;
+          break;
+        case ATTR_LOCAL_PREF:
+          keep = !ebgp;
+          break;
+        case ATTR_COMMUNITIES:
+          keep = options.sendCommunity;
+          break;
+        case ATTR_ORIGINATOR_ID:
+          keep = !ebgp;
+          originator = false;
+          break;
+        case ATTR_CLUSTER_LIST:
+          keep = !ebgp;
+          if (cluster) {
+            cluster = this.#writeCluster(to, arena, value, next);
+            keep = false;
+          }
+          break;
+        case ATTR_EXTENDED_COMMUNITIES:
+          keep = options.sendExtendedCommunity;
+          break;
+        case ATTR_LARGE_COMMUNITIES:
+          keep = options.sendLargeCommunity;
+          break;
+        default:
+          if (attributeTypes[code] === undefined) {
+            // RFC 4271 §5: passed on by one that did not know it.
+            to.header(flags | FLAG_PARTIAL, code, length);
+            to.copy(arena, value, next);
+            keep = false;
+          }
+      }
+      if (keep) {
+        to.need(next - at);
+        to.copy(arena, at, next);
+      }
+      at = next;
+    }
+    if (hop) this.#writeSelf(to);
+    if (pref) this.#writeLocalPref(to);
+    if (originator) this.#writeOriginator(to, peer);
+    if (cluster) this.#writeCluster(to, arena, 0, 0);
+    to.pad();
+    return store.intern(to);
+  }
+
+  /** RFC 4271 §5.1.3. */
+  #nexthopIsSelf(attributes: number, original: number, kind: number): boolean {
+    const store = this.#store;
+    const options = this.#options;
+    const hop = store.nexthop[attributes]!;
+    if (hop === 0) return true;
+    const hops = store.nexthops;
+    const family = hops.family(hop);
+    const words = hops.words(hop);
+    if (words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0) return true;
+    // An address that the members could not use in this family at all.
+    if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
+    if (family === AF_INET6 && isLinkLocal6(words)) return true;
+    if (hop !== store.nexthop[original]) return false;
+    if (options.nextHopUnchanged) return false;
+    if (this.#ebgp) {
+      if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
+      return !containsAddress(options.sharedSubnet, family, words);
+    }
+    if (kind === PEER_EBGP || kind === PEER_LOCAL) return options.nextHopSelf !== false;
+    return options.nextHopSelf === 'force';
+  }
+
+  #writeSelf(to: AttributeWriter): false {
+    to.header(FLAG_TRANSITIVE, ATTR_NEXT_HOP, this.#self.length);
+    to.copy(this.#self, 0, this.#self.length);
+    return false;
+  }
+
+  #writeLocalPref(to: AttributeWriter): false {
+    to.header(FLAG_TRANSITIVE, ATTR_LOCAL_PREF, 4);
+    to.word(this.#options.defaultLocalPref);
+    return false;
+  }
+
+  #writeOriginator(to: AttributeWriter, peer: number): false {
+    to.header(FLAG_OPTIONAL, ATTR_ORIGINATOR_ID, 4);
+    to.word(this.#table.peers[peer]?.routerId ?? 0);
+    return false;
+  }
+
+  #writeCluster(to: AttributeWriter, arena: Uint8Array, from: number, end: number): false {
+    to.header(FLAG_OPTIONAL, ATTR_CLUSTER_LIST, 4 + end - from);
+    to.word(this.#options.clusterId);
+    to.copy(arena, from, end);
+    return false;
+  }
+
+  /** The path with our AS in front (RFC 4271 §5.1.2 (b)). */
+  #writeAsPath(to: AttributeWriter, from: number, end: number): void {
+    const options = this.#options;
+    let bytes = this.#store.arena;
+    let at = from;
+    let last = end;
+    if (options.removePrivateAs !== 'no' && end > from) {
+      bytes = this.#withoutPrivateAs(bytes.subarray(from, end));
+      at = 0;
+      last = bytes.length;
+    }
+    const count = last > at ? bytes[at + 1]! : 0;
+    if (last > at && bytes[at] === SEGMENT_SEQUENCE && count < 255) {
+      to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, 4 + last - at);
+      to.byte(SEGMENT_SEQUENCE);
+      to.byte(count + 1);
+      to.word(options.localAs);
+      to.copy(bytes, at + 2, last);
+    } else {
+      to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, 6 + last - at);
+      to.byte(SEGMENT_SEQUENCE);
+      to.byte(1);
+      to.word(options.localAs);
+      to.copy(bytes, at, last);
+    }
+  }
+
+  #withoutPrivateAs(path: Uint8Array): Uint8Array {
+    const mode = this.#options.removePrivateAs;
+    const segments = decodeAsPath(path, 0, path.length);
+    if (mode === 'if-only' && !segments.every(segment => segment.as.every(isPrivateAs))) return path;
+    for (const segment of segments) {
+      segment.as =
+        mode === 'replace'
+          ? segment.as.map(as => (isPrivateAs(as) ? this.#options.localAs : as))
+          : segment.as.filter(as => !isPrivateAs(as));
+    }
+    return encodeAsPath(segments);
+  }
+
+  #growCache(): void {
+    const rows = this.#store.capacity;
+    const grow = (column: Uint32Array): Uint32Array<ArrayBuffer> => {
+      const larger = new Uint32Array(rows);
+      larger.set(column);
+      return larger;
+    };
+    this.#cacheOut = grow(this.#cacheOut);
+    this.#cacheSerial = grow(this.#cacheSerial);
+    this.#cacheOutSerial = grow(this.#cacheOutSerial);
+    this.#cacheVariant = grow(this.#cacheVariant);
+  }
+}
+
+function selfNexthop(family: Family, options: GroupOptions): Uint8Array {
+  if (family === AF_INET && options.localAddress4 !== undefined) {
+    const bytes = new Uint8Array(4);
+    writeAddress(AF_INET, [options.localAddress4, 0, 0, 0], bytes, 0);
+    return bytes;
+  }
+  if (family === AF_INET && !options.extendedNextHop) return new Uint8Array(0);
+  const global = options.localAddress6 ?? options.localLinkLocal6;
+  if (!global) return new Uint8Array(0);
+  const both = options.kind === 'ebgp' && options.localAddress6 && options.localLinkLocal6;
+  const bytes = new Uint8Array(both ? 32 : 16);
+  writeAddress(AF_INET6, global, bytes, 0);
+  if (both && options.localLinkLocal6) writeAddress(AF_INET6, options.localLinkLocal6, bytes, 16);
+  return bytes;
+}
