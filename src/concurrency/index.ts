@@ -31,7 +31,7 @@ export {
   type WorkTask,
   YIELD_MS,
 } from './tasks.ts';
-export { Thread, type ThreadOptions, type ThreadSide, threadSide } from './thread.ts';
+export { type StopKind, Thread, type ThreadOptions, type ThreadSide, threadSide } from './thread.ts';
 export {
   formatWorkQueues,
   type Loop,

@@ -34,6 +34,9 @@ type Up =
   | { kind: 'reply'; id: number; body: unknown }
   | { kind: 'error'; id: number; error: WireError };
 
+/** `end`: for good, so take back what you did to the world. `restart`: another thread takes your place at once, so leave it. */
+export type StopKind = 'end' | 'restart';
+
 interface WorkerData {
   name: string;
   data: unknown;
@@ -156,10 +159,10 @@ export class Thread {
 
   /** Asks the thread to stop. One with a loop of its own is terminated when it has not after `graceMs`. False where the
    *  thread is still there: it hangs, and only the end of the process will end it. */
-  async stop(graceMs = 5000): Promise<boolean> {
+  async stop(graceMs = 5000, how: StopKind = 'end'): Promise<boolean> {
     if (this.#state === 'ended') return true;
     this.#state = 'stopping';
-    this.#send({ kind: 'stop' }, []);
+    this.#send({ kind: 'stop', how }, []);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>(resolve => (timer = setTimeout(() => resolve(false), graceMs)));
     const inTime = await Promise.race([this.ended.then(() => true), late]);
@@ -228,7 +231,7 @@ export interface ThreadSide<Data> {
   /** Answers requests; an exception or a rejected promise goes back to the asker. */
   onRequest(fn: (body: unknown) => unknown): void;
   /** Runs when the parent asks to stop; when its promise settles the thread ends. */
-  onStop(fn: () => void | Promise<void>): void;
+  onStop(fn: (how: StopKind) => void | Promise<void>): void;
   /** Fetches and handles messages without Node's loop; how many there were. After it came a stop, `stopping` is true, and
    *  the thread ends when `onStop`'s function has returned. */
   poll(): number;
@@ -243,7 +246,7 @@ class WorkerSide<Data> implements ThreadSide<Data> {
   readonly #port: NonNullable<typeof parentPort>;
   #message: ((body: unknown) => void) | undefined;
   #request: ((body: unknown) => unknown) | undefined;
-  #stop: (() => void | Promise<void>) | undefined;
+  #stop: ((how: StopKind) => void | Promise<void>) | undefined;
 
   constructor() {
     if (!parentPort) throw new Error('threadSide() outside a thread');
@@ -271,7 +274,7 @@ class WorkerSide<Data> implements ThreadSide<Data> {
     this.#request = fn;
   }
 
-  onStop(fn: () => void | Promise<void>): void {
+  onStop(fn: (how: StopKind) => void | Promise<void>): void {
     this.#stop = fn;
   }
 
@@ -299,7 +302,7 @@ class WorkerSide<Data> implements ThreadSide<Data> {
         break;
       case 'stop':
         this.stopping = true;
-        this.#finish();
+        this.#finish(message.how);
         break;
     }
   }
@@ -317,8 +320,8 @@ class WorkerSide<Data> implements ThreadSide<Data> {
     }
   }
 
-  #finish(): void {
-    const done = this.#stop?.();
+  #finish(how: StopKind): void {
+    const done = this.#stop?.(how);
     // In a worker this ends the thread, not the process.
     if (done instanceof Promise) {
       done.then(

@@ -15,7 +15,7 @@ side.onMessage(body => {
   if (body === 'spin') for (;;);
   side.post({ echo: body });
 });
-side.onStop(() => side.post('stopping'));
+side.onStop(how => side.post(`stopping: ${how}`));
 
 if (mode === 'fail') throw new Error('cannot start');
 if (mode !== 'late') side.ready();

@@ -36,6 +36,7 @@ for (const mode of ['node', 'poll', 'wait']) {
     assert.equal(await thread.stop(), true);
     assert.equal(thread.running, false);
     await until(() => messages.length === 3, { timeoutMs: 2000, what: 'the farewell' });
+    assert.equal(messages[2], 'stopping: end');
     assert.deepEqual(crashes, []);
     await assert.rejects(thread.request('late'), /has ended/);
   });
