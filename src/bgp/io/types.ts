@@ -30,12 +30,16 @@ export interface ConnectOptions extends SocketOptions {
   device?: string;
   /** TCP MD5 signature (RFC 2385). */
   md5Key?: string;
+  /** Network namespace to open the socket in (`/run/netns/NAME`); default: the process's. */
+  namespace?: string;
 }
 
 export interface ListenOptions {
   /** Any address is all words 0. */
   local: SocketAddress;
   device?: string;
+  /** Network namespace to open the socket in; default: the process's. */
+  namespace?: string;
 }
 
 /** What a connection tells its user. After `failed`, `closed`, `headerError` or a NOTIFICATION nothing more comes. */
