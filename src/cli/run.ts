@@ -1,0 +1,31 @@
+// `grevy run`: the daemon in the foreground.
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { ExitCode, runDaemon } from '../daemon/daemon.ts';
+
+export async function run(argv: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      config: { type: 'string', short: 'c' },
+      'run-dir': { type: 'string', default: '/run/grevy' },
+      zserv: { type: 'string', short: 'z' },
+      retain: { type: 'boolean', short: 'r', default: false },
+    },
+  });
+  if (values.config === undefined) {
+    process.stderr.write('grevy run: which configuration? (-c FILE)\n');
+    return ExitCode.usage;
+  }
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return await runDaemon({
+    configFile: resolve(values.config),
+    runDir: resolve(values['run-dir']),
+    ...(values.zserv === undefined ? {} : { zserv: resolve(values.zserv) }),
+    retain: values.retain,
+    version,
+  });
+}

@@ -1,0 +1,163 @@
+// The daemon: reads the configuration, takes the run directory, starts the threads, opens the shell's socket, and waits to
+// be told to stop.
+//
+//    SIGTERM, SIGINT   stop in order: sessions are closed, routes withdrawn from the kernel (unless `retain`); a second
+//                      signal, or the deadline, ends it at once and leaves the routes where they are
+//    SIGHUP            reads the configuration file again, and puts the difference into force
+//    kill -9           everything is gone but the routes: they forward until the next start adopts them
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TaskLoop } from '../concurrency/index.ts';
+import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
+import { allCommands } from './commands.ts';
+import { RunDirectoryInUse, takeRunDirectory } from './run-directory.ts';
+import { Supervisor } from './supervisor.ts';
+import { groupPlans } from './threads.ts';
+import { VtyService } from './vty-service.ts';
+
+export interface DaemonOptions {
+  readonly configFile: string;
+  readonly runDir: string;
+  /** The ZAPI socket; RUN_DIR/zserv.api unless told. */
+  readonly zserv?: string;
+  /** Leave the routes in the kernel when stopped in order. */
+  readonly retain?: boolean;
+  readonly version: string;
+  /** For the whole of an orderly stop. */
+  readonly stopDeadlineMs?: number;
+}
+
+/** How the daemon ended. */
+export const ExitCode = {
+  ok: 0,
+  /** The configuration was not understood, or a thread could not be started. */
+  failed: 1,
+  usage: 2,
+  /** Another daemon has the run directory. */
+  inUse: 3,
+} as const;
+
+const STOP_DEADLINE_MS = 60_000;
+
+export function log(text: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+}
+
+function report(problems: readonly ConfigProblem[]): void {
+  for (const { file, line, message } of problems) process.stderr.write(`${file}:${line}: ${message}\n`);
+}
+
+/** Ends the process although a thread hangs: the ordinary way would wait for that thread. */
+function endNow(): never {
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
+}
+
+/** Runs the daemon until it is told to stop; gives its exit code. */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const { configFile, runDir } = options;
+  let text: string;
+  try {
+    text = readFileSync(configFile, 'utf8');
+  } catch (error) {
+    process.stderr.write(`grevy run: ${(error as Error).message}\n`);
+    return ExitCode.failed;
+  }
+  // Before anything is started: a daemon with half of its configuration does more harm than none.
+  const { problems } = loadConfig(new Grammar(allCommands), text, configFile);
+  if (problems.length > 0) {
+    report(problems);
+    return ExitCode.failed;
+  }
+  let directory: ReturnType<typeof takeRunDirectory>;
+  try {
+    directory = takeRunDirectory(runDir);
+  } catch (error) {
+    process.stderr.write(`grevy run: ${(error as Error).message}\n`);
+    return error instanceof RunDirectoryInUse ? ExitCode.inUse : ExitCode.failed;
+  }
+  // Listened for from the first moment on: a signal during the start is not lost.
+  const signals = stopSignals();
+  const loop = new TaskLoop('main');
+  const supervisor = new Supervisor({
+    loop,
+    plans: groupPlans({ zserv: options.zserv ?? join(runDir, 'zserv.api'), retain: options.retain ?? false }),
+    log,
+    restarted: names => replay(vty, names),
+    hopeless: reason => {
+      log(`${reason}: the daemon ends, routes stay in the kernel`);
+      endNow();
+    },
+  });
+  const vty = new VtyService({
+    runDir,
+    configFile,
+    version: options.version,
+    thread: name => supervisor.thread(name),
+    threads: () => supervisor.threads(),
+    tasks: () => loop.stats(),
+  });
+  let code: number = ExitCode.ok;
+  try {
+    await supervisor.start();
+    report(await vty.load(text, configFile));
+    await vty.listen();
+    process.on('SIGHUP', () => void reload(vty, configFile));
+    log(`grevy ${options.version} runs: process ${process.pid}, run directory ${runDir}`);
+    log(`${await signals.first}: stopping`);
+  } catch (error) {
+    log(`cannot start: ${(error as Error).stack ?? String(error)}`);
+    code = ExitCode.failed;
+  }
+  void signals.second.then(signal => {
+    log(`${signal} again: the daemon ends at once, routes stay in the kernel`);
+    endNow();
+  });
+  await vty.close();
+  const clean = await supervisor.stop(options.stopDeadlineMs ?? STOP_DEADLINE_MS);
+  if (!clean) {
+    log('the daemon ends although threads still run, routes stay in the kernel');
+    endNow();
+  }
+  loop.close();
+  directory.release();
+  signals.forget();
+  if (code === ExitCode.ok) log('stopped');
+  return code;
+}
+
+async function replay(vty: VtyService, names: readonly string[]): Promise<void> {
+  for (const name of names)
+    for (const refused of await vty.replay(name)) log(`${name} refused after its restart: ${refused}`);
+}
+
+async function reload(vty: VtyService, file: string): Promise<void> {
+  try {
+    const problems = await vty.load(readFileSync(file, 'utf8'), file);
+    report(problems);
+    log(problems.length > 0 ? `${file}: ${problems.length} lines not in force` : `${file}: in force`);
+  } catch (error) {
+    log(`${file} not read: ${(error as Error).message}`);
+  }
+}
+
+interface StopSignals {
+  readonly first: Promise<NodeJS.Signals>;
+  readonly second: Promise<NodeJS.Signals>;
+  forget(): void;
+}
+
+function stopSignals(): StopSignals {
+  const waiting: ((signal: NodeJS.Signals) => void)[] = [];
+  const first = new Promise<NodeJS.Signals>(resolve => waiting.push(resolve));
+  const second = new Promise<NodeJS.Signals>(resolve => waiting.push(resolve));
+  const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
+  return {
+    first,
+    second,
+    forget(): void {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, listener);
+    },
+  };
+}
