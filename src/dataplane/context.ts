@@ -33,7 +33,6 @@ import {
 
 export const CONTEXT_BYTES = 128;
 
-const HEAD = 0;
 const SEQUENCE = 1;
 const OBJECT = 2;
 const GENERATION = 3;

@@ -21,4 +21,7 @@ export { KernelProvider, type KernelProviderOptions, type KernelStats } from './
 export type { DataplaneThreadData } from './thread.ts';
 
 /** Module of the thread, for `Thread.start`. */
-export const dataplaneThread: URL = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
+export const dataplaneThread: URL = new URL(
+  import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js',
+  import.meta.url,
+);

@@ -1,0 +1,497 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  BATCH_CONFIRMED,
+  BATCH_DOUBTFUL,
+  beginNexthopGroup,
+  collect,
+  dumpRequest,
+  encodeGroupMember,
+  encodeNexthop,
+  encodeNexthopDelete,
+  encodeRoute,
+  encodeRouteDelete,
+  encodeRouteWithPaths,
+  endNexthopGroup,
+  KIND_ALL,
+  NetlinkBatch,
+  NetlinkError,
+  NetlinkSocket,
+  NotificationStream,
+  observe,
+  readDump,
+  readLink,
+  RouteView,
+  rtnetlink as c,
+  writeAddressMessage,
+  writeLink,
+  writeNeighbor,
+  writeRule,
+} from '../../src/netlink/index.ts';
+import { inNetworkNamespace } from '../../src/sys/index.ts';
+import { Lab, type Namespace } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+import { kernelText, Picture } from './picture.ts';
+
+const CREATE = c.NLM_F_CREATE | c.NLM_F_REPLACE;
+
+/** xorshift32: the same sequence for the same seed. */
+function generator(seed: number): (below: number) => number {
+  let state = seed | 1;
+  return below => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+describe('netlink against the kernel', () => {
+  const lab = new Lab();
+  let ns: Namespace;
+  let socket: NetlinkSocket;
+  let directory: string;
+
+  before(async () => {
+    directory = await lab.directory();
+    ns = await lab.namespace('nl');
+    for (const [name, peer] of [
+      ['d0', 'e0'],
+      ['d1', 'e1'],
+    ]) {
+      await ns.run('ip', 'link', 'add', name!, 'type', 'veth', 'peer', 'name', peer!);
+      await ns.run('ip', 'link', 'set', peer!, 'up');
+    }
+    socket = inNetworkNamespace(ns.path, () => new NetlinkSocket({ receiveBuffer: 4 << 20 }));
+  });
+
+  after(async () => {
+    socket?.close();
+    await lab.close();
+  });
+
+  const ifindexOf = (name: string): number =>
+    collect(socket, dumpRequest(c.RTM_GETLINK), readLink).find(link => link.name === name)!.ifindex;
+
+  test('what is written shows in ip -j', async () => {
+    const d0 = ifindexOf('d0');
+    socket.request('set d0 up', (w, f, q) =>
+      writeLink(w, c.RTM_NEWLINK, f, q, { ifindex: d0, flags: 1, change: 1, mtu: 1400 }),
+    );
+    socket.request('address', (w, f, q) =>
+      writeAddressMessage(w, c.RTM_NEWADDR, f | CREATE, q, {
+        family: 2,
+        ifindex: d0,
+        length: 24,
+        local: [0x0a010001, 0, 0, 0],
+        peer: [0x0a010001, 0, 0, 0],
+      }),
+    );
+    socket.request('neighbour', (w, f, q) =>
+      writeNeighbor(w, c.RTM_NEWNEIGH, f | CREATE, q, {
+        family: 2,
+        ifindex: d0,
+        state: c.NUD_PERMANENT,
+        destination: [0x0a010009, 0, 0, 0],
+        mac: Uint8Array.of(2, 0, 0, 0, 0, 9),
+      }),
+    );
+    socket.request('rule', (w, f, q) =>
+      writeRule(w, c.RTM_NEWRULE, f | c.NLM_F_CREATE | c.NLM_F_EXCL, q, {
+        family: 2,
+        action: c.FR_ACT_TO_TBL,
+        table: 1000,
+        priority: 77,
+        source: [0x0a020000, 0, 0, 0],
+        sourceLength: 16,
+      }),
+    );
+    const batch = new NetlinkBatch(socket);
+    const put = (size: number): void => batch.commit(size);
+    put(
+      encodeNexthop(
+        batch.buffer,
+        batch.offset,
+        batch.sequence,
+        CREATE,
+        11,
+        2,
+        11,
+        d0,
+        2,
+        0x0a010002,
+        0,
+        0,
+        0,
+        false,
+        false,
+      ),
+    );
+    put(
+      encodeNexthop(
+        batch.buffer,
+        batch.offset,
+        batch.sequence,
+        CREATE,
+        12,
+        2,
+        11,
+        d0,
+        2,
+        0x0a010003,
+        0,
+        0,
+        0,
+        false,
+        false,
+      ),
+    );
+    put(
+      encodeNexthop(
+        batch.buffer,
+        batch.offset,
+        batch.sequence,
+        CREATE,
+        13,
+        2,
+        11,
+        d0,
+        10,
+        0xfe800000,
+        0,
+        0,
+        1,
+        false,
+        false,
+      ),
+    );
+    let end = beginNexthopGroup(batch.buffer, batch.offset, batch.sequence, CREATE, 20, 11);
+    end = encodeGroupMember(batch.buffer, end, 11, 3);
+    end = encodeGroupMember(batch.buffer, end, 12, 1);
+    put(endNexthopGroup(batch.buffer, batch.offset, end));
+    put(
+      encodeRoute(batch.buffer, batch.offset, batch.sequence, CREATE, 2, 254, 0x14000000, 0, 0, 0, 24, 186, 1, 20, 20),
+    );
+    put(
+      encodeRoute(batch.buffer, batch.offset, batch.sequence, CREATE, 2, 1000, 0x14000100, 0, 0, 0, 24, 186, 1, 20, 13),
+    );
+    put(
+      encodeRoute(batch.buffer, batch.offset, batch.sequence, CREATE, 2, 254, 0x14000200, 0, 0, 0, 24, 196, 6, 20, 0),
+    );
+    put(
+      encodeRoute(batch.buffer, batch.offset, batch.sequence, CREATE, 10, 254, 0x20010db8, 0, 0, 0, 32, 186, 7, 20, 0),
+    );
+    put(
+      encodeRouteWithPaths(
+        batch.buffer,
+        batch.offset,
+        batch.sequence,
+        CREATE,
+        2,
+        254,
+        [0x14000300, 0, 0, 0],
+        24,
+        4,
+        5,
+        [
+          { ifindex: d0, gatewayFamily: 2, gateway: [0x0a010004, 0, 0, 0], flags: 0, weight: 2 },
+          { ifindex: d0, gatewayFamily: 10, gateway: [0xfe800000, 0, 0, 4], flags: 0, weight: 1 },
+        ],
+      ),
+    );
+    assert.equal(batch.send(), BATCH_CONFIRMED);
+    assert.deepEqual(
+      [...batch.errors.subarray(0, batch.count)].filter(error => error !== 0),
+      [],
+      [...batch.reasons.values()].join(),
+    );
+
+    const [link] = await ns.ipJson('addr', 'show', 'd0');
+    assert.equal(link!.mtu, 1400);
+    assert.ok((link!.addr_info as { local: string }[]).some(info => info.local === '10.1.0.1'));
+    const neighbors = await ns.ipJson('neigh', 'show', 'nud', 'permanent');
+    assert.ok(neighbors.some(n => n.dst === '10.1.0.9' && n.lladdr === '02:00:00:00:00:09'));
+    assert.ok(
+      (await ns.ipJson('rule')).some(rule => rule.priority === 77 && rule.src === '10.2.0.0' && rule.table === '1000'),
+    );
+    const [group] = await ns.ipJson('nexthop', 'show', 'id', '20');
+    assert.deepEqual(group!.group, [{ id: 11, weight: 3 }, { id: 12 }]);
+    const routes = await ns.ipJson('-N', 'route', 'show', 'table', 'all');
+    const route = (dst: string): Record<string, unknown> | undefined => routes.find(r => r.dst === dst);
+    assert.equal(route('20.0.0.0/24')!.nhid, 20);
+    assert.equal(route('20.0.1.0/24')!.nhid, 13);
+    assert.equal(Number(route('20.0.1.0/24')!.table), 1000);
+    assert.equal(Number(route('20.0.2.0/24')!.type), 6);
+    assert.equal(Number(route('20.0.2.0/24')!.protocol), 196);
+    const paths = route('20.0.3.0/24')!.nexthops as Record<string, unknown>[];
+    assert.deepEqual(
+      paths.map(path => path.gateway ?? (path.via as { host: string }).host),
+      ['10.1.0.4', 'fe80::4'],
+    );
+    assert.deepEqual(
+      paths.map(path => path.weight),
+      [2, 1],
+    );
+
+    batch.reset();
+    put(encodeRouteDelete(batch.buffer, batch.offset, batch.sequence, 0, 2, 254, 0x14000000, 0, 0, 0, 24, 186, 20));
+    put(encodeRouteDelete(batch.buffer, batch.offset, batch.sequence, 0, 2, 254, 0x14000000, 0, 0, 0, 24, 186, 20));
+    put(encodeNexthopDelete(batch.buffer, batch.offset, batch.sequence, 0, 20));
+    assert.equal(batch.send(), BATCH_CONFIRMED);
+    assert.deepEqual([...batch.errors.subarray(0, 3)], [0, 3, 0], 'the second deletion is ESRCH');
+  });
+
+  test('a refusal carries the words of the kernel, and is matched to its message', () => {
+    assert.throws(
+      () =>
+        socket.request('route', (w, f, q) => {
+          const size = encodeRoute(w.buffer, 0, q, f | CREATE, 2, 254, 0x1e000000, 0, 0, 0, 24, 186, 1, 20, 4711);
+          w.at = size;
+        }),
+      (error: unknown) => error instanceof NetlinkError && error.code === 'EINVAL' && /Nexthop id/.test(error.reason),
+    );
+    const batch = new NetlinkBatch(socket);
+    for (let i = 0; i < 500; i++) {
+      const id = i % 7 === 3 ? 4711 : 11;
+      batch.commit(
+        encodeRoute(
+          batch.buffer,
+          batch.offset,
+          batch.sequence,
+          CREATE,
+          2,
+          254,
+          0x1e000000 + i * 256,
+          0,
+          0,
+          0,
+          24,
+          186,
+          1,
+          20,
+          id,
+        ),
+      );
+    }
+    assert.equal(batch.send(), BATCH_CONFIRMED);
+    for (let i = 0; i < 500; i++) assert.equal(batch.errors[i], i % 7 === 3 ? 22 : 0, `message ${i}`);
+    assert.match(batch.reasons.get(3)!, /Nexthop id/);
+  });
+
+  test('lost answers leave doubt, which asking again removes', () => {
+    const small = inNetworkNamespace(ns.path, () => new NetlinkSocket({ receiveBuffer: 2048 }));
+    const batch = new NetlinkBatch(small);
+    for (let i = 0; i < 300; i++) {
+      const id = i < 290 ? 4711 : 11;
+      batch.commit(
+        encodeRoute(
+          batch.buffer,
+          batch.offset,
+          batch.sequence,
+          CREATE,
+          2,
+          254,
+          0x1f000000 + i * 256,
+          0,
+          0,
+          0,
+          24,
+          186,
+          1,
+          20,
+          id,
+        ),
+      );
+    }
+    assert.equal(batch.send(), BATCH_DOUBTFUL);
+    batch.verify();
+    // Even a few errors may overrun so small a buffer: what has an answer has the right one, and nothing is taken for done.
+    for (let i = 0; i < 300; i++)
+      assert.ok(batch.errors[i] === -1 || batch.errors[i] === (i < 290 ? 22 : 0), `message ${i}`);
+    small.close();
+  });
+
+  test('a picture kept by the stream equals ip -j after random operations', async t => {
+    const seed = Number(process.env.GREVY_SEED ?? 20_261_121);
+    t.diagnostic(`seed ${seed}`);
+    const random = generator(seed);
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream());
+    const picture = new Picture();
+    picture.follow(stream);
+    picture.settle();
+    assert.equal(picture.text(), await kernelText(ns));
+    const batchFile = join(directory, 'batch');
+    for (let round = 0; round < 12; round++) {
+      const lines = Array.from({ length: 60 }, () => randomCommand(random));
+      writeFileSync(batchFile, `${lines.join('\n')}\n`);
+      // Many of them are refused, which is as good.
+      await ns.run('sh', '-c', `ip -force -batch ${batchFile} 2>/dev/null || true`);
+      if (round % 3 === 0) stream.resync(KIND_ALL);
+      // Duplicate address detection and the like may still be under way: the two must become equal.
+      await until(
+        async () => {
+          picture.settle();
+          const text = await kernelText(ns);
+          picture.settle();
+          return picture.text() === text;
+        },
+        { what: 'the picture to equal the kernel', timeoutMs: 8000 },
+      ).catch(async () => assert.equal(picture.text(), await kernelText(ns)));
+    }
+    stream.close();
+  });
+
+  test('an overrun of the receive buffer is noticed, and the picture converges', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ receiveBuffer: 4096 }));
+    const picture = new Picture();
+    picture.follow(stream);
+    picture.settle();
+    const lines = Array.from({ length: 3000 }, (_, i) => `route replace blackhole 50.${i >> 8}.${i & 255}.0/24`);
+    writeFileSync(join(directory, 'flood'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'flood'));
+    picture.settle();
+    assert.ok(stream.stats.overruns > 0);
+    assert.equal(picture.text(), await kernelText(ns));
+    // While a dump runs too: changes are made by another process at the same time.
+    const undo = lines.map(line => line.replace('replace', 'del')).join('\n');
+    writeFileSync(join(directory, 'undo'), `${undo}\n`);
+    const running = ns.run('ip', '-batch', join(directory, 'undo'));
+    let busy = true;
+    void running.finally(() => {
+      busy = false;
+    });
+    while (busy) {
+      stream.resync(KIND_ALL);
+      for (let i = 0; i < 20; i++) stream.step(picture.sink);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    await running;
+    picture.settle();
+    assert.equal(picture.text(), await kernelText(ns));
+    stream.close();
+  });
+
+  test('own echoes of routes and nexthop objects are left out, all else is told', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream());
+    stream.ignore([socket.portId]);
+    const picture = new Picture();
+    picture.follow(stream);
+    picture.settle();
+    const before = stream.stats.messages;
+    const batch = new NetlinkBatch(socket);
+    for (let i = 0; i < 100; i++) {
+      batch.commit(
+        encodeRoute(
+          batch.buffer,
+          batch.offset,
+          batch.sequence,
+          CREATE,
+          2,
+          254,
+          0x3c000000 + i * 256,
+          0,
+          0,
+          0,
+          24,
+          186,
+          6,
+          20,
+          0,
+        ),
+      );
+    }
+    assert.equal(batch.send(), BATCH_CONFIRMED);
+    picture.settle();
+    assert.equal(stream.stats.messages, before, 'nothing of our own');
+    await ns.run('ip', 'route', 'add', 'blackhole', '61.0.0.0/24');
+    picture.settle();
+    assert.equal(stream.stats.messages, before + 1, 'what somebody else did');
+    const lo = ifindexOf('lo');
+    socket.request('mtu', (w, f, q) => writeLink(w, c.RTM_NEWLINK, f, q, { ifindex: lo, mtu: 60_000 }));
+    picture.settle();
+    assert.ok(stream.stats.messages > before + 1, 'a link that we changed');
+    stream.close();
+  });
+
+  test('on the loop of Node events come as values', async () => {
+    const names: string[] = [];
+    const watch = inNetworkNamespace(ns.path, () =>
+      observe({}, event => {
+        if (event.what === 'link') names.push(`${event.gone ? '-' : '+'}${event.link.name}`);
+      }),
+    );
+    await until(() => names.includes('+d1'), { what: 'the dump of links' });
+    await ns.run('ip', 'link', 'add', 'late', 'type', 'bridge');
+    await until(() => names.includes('+late'), { what: 'a new link' });
+    await ns.run('ip', 'link', 'del', 'late');
+    await until(() => names.includes('-late'), { what: 'its end' });
+    watch.close();
+  });
+
+  test('a dump of many routes goes through one view', () => {
+    const view = new RouteView();
+    let count = 0;
+    readDump(
+      socket,
+      dumpRequest(c.RTM_GETROUTE, 2, 254),
+      (_type, bytes, offset, length) => {
+        assert.ok(view.decode(bytes, offset, length));
+        assert.equal(view.table, 254, 'strict checking filters by table');
+        count++;
+      },
+      () => {
+        count = 0;
+      },
+    );
+    assert.ok(count >= 100);
+  });
+});
+
+function randomCommand(random: (below: number) => number): string {
+  const device = ['d0', 'd1'][random(2)]!;
+  const subnet = device === 'd0' ? 1 : 2;
+  const prefix = `40.0.${random(40)}.0/24`;
+  const prefix6 = `2001:db8:${random(30).toString(16)}::/48`;
+  switch (random(18)) {
+    case 0:
+      return `link set ${device} ${random(3) === 0 ? 'down' : 'up'}`;
+    case 1:
+      return `link set ${device} mtu ${1300 + random(200)}`;
+    case 2:
+      return `addr replace 10.${subnet}.0.${1 + random(4)}/24 dev ${device}`;
+    case 3:
+      return `addr del 10.${subnet}.0.${1 + random(4)}/24 dev ${device}`;
+    case 4:
+      return `addr replace 2001:db8:f00${subnet}::${1 + random(4)}/64 dev ${device} nodad`;
+    case 5:
+      return `route replace ${prefix} via 10.${subnet}.0.${100 + random(20)} dev ${device} proto ${[4, 186][random(2)]}`;
+    case 6:
+      return `route del ${prefix}`;
+    case 7:
+      return `route replace ${prefix} nexthop via 10.1.0.9 dev d0 nexthop via 10.2.0.9 dev d1 weight 3`;
+    case 8:
+      return `route replace ${['blackhole', 'unreachable', 'prohibit'][random(3)]} ${prefix} metric ${random(3)}`;
+    case 9:
+      return `-6 route replace ${prefix6} via fe80::${1 + random(9)} dev ${device}`;
+    case 10:
+      return `-6 route del ${prefix6}`;
+    case 11:
+      return `nexthop replace id ${100 + random(8)} via 10.${subnet}.0.${100 + random(20)} dev ${device} proto 11`;
+    case 12:
+      return `nexthop replace id ${200 + random(4)} group ${100 + random(4)},${1 + random(9)}/${104 + random(4)} proto 11`;
+    case 13:
+      return `nexthop del id ${[100 + random(8), 200 + random(4)][random(2)]}`;
+    case 14:
+      return `route replace ${prefix} nhid ${[100 + random(8), 200 + random(4)][random(2)]} proto 186`;
+    case 15:
+      return `rule add from 10.${random(6)}.0.0/16 lookup ${1000 + random(3)} pref ${500 + random(6)}`;
+    case 16:
+      return `rule del pref ${500 + random(6)}`;
+    default:
+      return random(2) === 0
+        ? `neigh replace 10.${subnet}.0.${50 + random(5)} lladdr 02:00:00:00:00:${10 + random(80)} nud permanent dev ${device}`
+        : `neigh del 10.${subnet}.0.${50 + random(5)} dev ${device}`;
+  }
+}
