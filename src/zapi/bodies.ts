@@ -63,7 +63,8 @@ export class BodyReader {
   /** A copy of the next `n` bytes. */
   raw(n: number): Uint8Array {
     const at = this.#take(n);
-    return this.bytes.slice(at, at + n);
+    // A Buffer's own `slice` would be a view.
+    return Uint8Array.prototype.slice.call(this.bytes, at, at + n);
   }
 
   /** Text in a field of `n` bytes, ended by NUL. */

@@ -170,7 +170,7 @@ export interface InterfaceMessage {
   readonly mtu6: number;
   readonly bandwidth: number;
   readonly linkIfindex: number;
-  /** FRR's link-layer type: 2 Ethernet, 30 loopback, 0 unknown … */
+  /** FRR's link-layer type: 1 Ethernet, 30 loopback, 0 unknown … */
   readonly linkType: number;
   readonly hardwareAddress: Uint8Array;
 }

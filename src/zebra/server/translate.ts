@@ -1,0 +1,197 @@
+// Between zebra's objects and ZAPI's messages.
+import { AF_INET, AF_INET6, type AddressWords, type Family } from '../../net/index.ts';
+import {
+  INTERFACE_ACTIVE,
+  INTERFACE_LINKDETECTION,
+  type InterfaceAddressMessage,
+  type InterfaceMessage,
+  NEXTHOP_BLACKHOLE,
+  NEXTHOP_FLAG_EVPN,
+  NEXTHOP_FLAG_HAS_BACKUP,
+  NEXTHOP_FLAG_LABEL,
+  NEXTHOP_FLAG_ONLINK,
+  NEXTHOP_FLAG_SEG6,
+  NEXTHOP_FLAG_SEG6LOCAL,
+  NEXTHOP_FLAG_WEIGHT,
+  NEXTHOP_IFINDEX,
+  NEXTHOP_IPV4,
+  NEXTHOP_IPV4_IFINDEX,
+  NEXTHOP_IPV6,
+  NEXTHOP_IPV6_IFINDEX,
+  type NexthopColumns,
+  type NexthopUpdate,
+  type UpdateNexthop,
+} from '../../zapi/index.ts';
+import type { NhtRegistration } from '../face.ts';
+import { IFA_F_SECONDARY, type Interface, type InterfaceAddress } from '../interface/interfaces.ts';
+import {
+  BLACKHOLE_NULL,
+  blackholeNexthop,
+  gatewayNexthop,
+  interfaceNexthop,
+  type Nexthop,
+  type ResolvedPath,
+} from '../nexthop/set.ts';
+
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
+// FRR's own numbers of link-layer types.
+const LLT_UNKNOWN = 0;
+const LLT_ETHER = 1;
+const LLT_LOOPBACK = 30;
+
+const ADDRESS_SECONDARY = 1;
+const ADDRESS_PEER = 2;
+
+const ZERO: AddressWords = [0, 0, 0, 0];
+
+export function interfaceMessage(one: Interface): InterfaceMessage {
+  const type =
+    one.hardwareType === ARPHRD_ETHER ? LLT_ETHER : one.hardwareType === ARPHRD_LOOPBACK ? LLT_LOOPBACK : LLT_UNKNOWN;
+  return {
+    name: one.name,
+    ifindex: one.ifindex,
+    status: INTERFACE_ACTIVE | INTERFACE_LINKDETECTION,
+    flags: one.flags,
+    ptmEnable: 0,
+    // 2 = unknown: there is no topology manager.
+    ptmStatus: 2,
+    metric: 0,
+    speed: 0,
+    mtu: one.mtu,
+    mtu6: one.mtu,
+    bandwidth: 0,
+    linkIfindex: one.link,
+    linkType: type,
+    hardwareAddress: type === LLT_LOOPBACK ? one.mac.subarray(0, 0) : one.mac.subarray(0, 20),
+  };
+}
+
+export function addressMessage(one: Interface, address: InterfaceAddress): InterfaceAddressMessage {
+  return {
+    ifindex: one.ifindex,
+    flags:
+      ((address.flags & IFA_F_SECONDARY) !== 0 && address.family === AF_INET ? ADDRESS_SECONDARY : 0) |
+      (address.hasPeer ? ADDRESS_PEER : 0),
+    address: { family: address.family, words: address.local, length: address.length },
+    destination: address.hasPeer ? address.peer : ZERO,
+  };
+}
+
+/** ZAPI's type of a resolved path. */
+export function pathType(gatewayFamily: Family | 0, blackhole: number): number {
+  if (blackhole !== 0) return NEXTHOP_BLACKHOLE;
+  if (gatewayFamily === AF_INET) return NEXTHOP_IPV4_IFINDEX;
+  return gatewayFamily === AF_INET6 ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IFINDEX;
+}
+
+export function nexthopUpdate(one: NhtRegistration): NexthopUpdate {
+  const match = { family: one.family, words: one.words, length: one.length };
+  const to = one.resolution;
+  if (to === undefined) {
+    return {
+      message: 0,
+      safi: one.safi,
+      match,
+      resolved: { family: one.family, words: ZERO, length: 0 },
+      color: 0,
+      routeType: 0,
+      instance: 0,
+      distance: 0,
+      metric: 0,
+      nexthops: [],
+    };
+  }
+  const nexthops: UpdateNexthop[] = to.paths.map(path => ({
+    vrf: one.vrf,
+    type: pathType(path.gatewayFamily, path.blackhole),
+    flags: 0,
+    gateway: path.gateway,
+    ifindex: path.ifindex,
+    blackhole: path.blackhole,
+    // Weights are told where they say something.
+    weight: path.weight > 1 ? path.weight : 0,
+    labels: [],
+  }));
+  return {
+    message: 0,
+    safi: one.safi,
+    match,
+    resolved: { family: to.family, words: to.words, length: to.length },
+    color: 0,
+    routeType: to.type,
+    instance: to.instance,
+    distance: to.distance,
+    metric: to.metric,
+    nexthops,
+  };
+}
+
+/** Fills `into` with resolved paths; as many as it has rows for. */
+export function pathsToColumns(paths: readonly ResolvedPath[], vrf: number, into: NexthopColumns): void {
+  into.count = 0;
+  for (const path of paths) {
+    if (into.count >= into.type.length) return;
+    const row = into.add(pathType(path.gatewayFamily, path.blackhole), vrf);
+    into.ifindex[row] = path.ifindex;
+    into.blackhole[row] = path.blackhole;
+    into.w0[row] = path.gateway[0];
+    into.w1[row] = path.gateway[1];
+    into.w2[row] = path.gateway[2];
+    into.w3[row] = path.gateway[3];
+    if (path.onlink) into.flags[row]! |= NEXTHOP_FLAG_ONLINK;
+    if (path.weight > 1) {
+      into.flags[row]! |= NEXTHOP_FLAG_WEIGHT;
+      into.weight[row] = path.weight;
+    }
+  }
+}
+
+/** What zebra does not forward by yet, by the next hop's flag. */
+const UNSUPPORTED: readonly (readonly [number, string])[] = [
+  [NEXTHOP_FLAG_LABEL, 'MPLS labels'],
+  [NEXTHOP_FLAG_HAS_BACKUP, 'backup next hops'],
+  [NEXTHOP_FLAG_SEG6, 'SRv6 encapsulation'],
+  [NEXTHOP_FLAG_SEG6LOCAL, 'SRv6 local SIDs'],
+  [NEXTHOP_FLAG_EVPN, 'EVPN router MACs'],
+];
+
+/** Next hops as zebra takes them, or what is asked for that it cannot do. */
+export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | string {
+  const members: Nexthop[] = [];
+  for (let i = 0; i < columns.count; i++) {
+    const flags = columns.flags[i]!;
+    for (const [flag, what] of UNSUPPORTED) {
+      if ((flags & flag) !== 0) {
+        // A backup may be left out: it only matters while its primary is down.
+        if (flag !== NEXTHOP_FLAG_HAS_BACKUP) return what;
+      }
+    }
+    if (columns.vrf[i] !== vrf) return 'next hops in another VRF';
+    const weight = (flags & NEXTHOP_FLAG_WEIGHT) !== 0 ? Math.min(256, Math.max(1, columns.weight[i]!)) : 1;
+    const onlink = (flags & NEXTHOP_FLAG_ONLINK) !== 0;
+    const ifindex = columns.ifindex[i]!;
+    const words: AddressWords = [columns.w0[i]!, columns.w1[i]!, columns.w2[i]!, columns.w3[i]!];
+    switch (columns.type[i]!) {
+      case NEXTHOP_IFINDEX:
+        members.push(interfaceNexthop(ifindex, weight));
+        break;
+      // The plain types carry an ifindex too, which is to be found anew: it is what the client saw last.
+      case NEXTHOP_IPV4:
+        members.push(gatewayNexthop(AF_INET, words, 0, false, weight));
+        break;
+      case NEXTHOP_IPV4_IFINDEX:
+        members.push(gatewayNexthop(AF_INET, words, ifindex, onlink, weight));
+        break;
+      case NEXTHOP_IPV6:
+        members.push(gatewayNexthop(AF_INET6, words, 0, false, weight));
+        break;
+      case NEXTHOP_IPV6_IFINDEX:
+        members.push(gatewayNexthop(AF_INET6, words, ifindex, onlink, weight));
+        break;
+      default:
+        members.push(blackholeNexthop(columns.blackhole[i] === 0 ? BLACKHOLE_NULL : columns.blackhole[i]!));
+    }
+  }
+  return members;
+}
