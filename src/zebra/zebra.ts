@@ -16,6 +16,7 @@ import type {
   RouteNotes,
   ZebraFace,
 } from './face.ts';
+import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
 import { type Interface, Interfaces } from './interface/interfaces.ts';
 import { RouterId } from './interface/router-id.ts';
@@ -39,6 +40,7 @@ import {
 import { Feed } from './rib/redistribution.ts';
 import { CONGESTION_HIGH, CONGESTION_LOW, Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
+import type { ZapiServer } from './server/index.ts';
 import { StaticRoutes } from './static.ts';
 
 const RTPROT_REDIRECT = 1;
@@ -75,8 +77,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly nht: NhtFace;
   readonly nexthops: NexthopsFace;
   readonly connected: ConnectedRoutes;
+  readonly interfaceConfig: InterfaceConfig;
   readonly statics: StaticRoutes;
   readonly owners: Map<Owner, OwnerState> = new Map();
+  /** Who speaks to clients, for the commands that show it. */
+  server: ZapiServer | undefined = undefined;
   readonly startedS: number;
 
   readonly #hooks: ZebraHooks;
@@ -84,6 +89,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly #feedsByOwner: Map<Owner, Feed[]> = new Map();
   readonly #relief: Set<() => void> = new Set();
   readonly #readyListeners: (() => void)[] = [];
+  /** Interfaces whose lines have been put into force. */
+  readonly #configured: Set<number> = new Set();
   #notes: RouteNotes | undefined;
   #nextOwner = 1;
   #waiting: number = KIND_ALL;
@@ -148,6 +155,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.nexthops = this.sets;
     this.routerId = new RouterId(this.interfaces);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
+    this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
     this.statics = new StaticRoutes(this.rib, this.sets, this.interfaces);
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
@@ -164,6 +172,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
     // Both families exist from the start.
     this.rib.table(0, AF_INET);
     this.rib.table(0, AF_INET6);
+  }
+
+  nowS(): number {
+    return this.#hooks.nowS();
   }
 
   // Life ------------------------------------------------------------------------------------------------------------------
@@ -333,9 +345,14 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (one.operative && wasUp !== one.operative) this.#dependencyCame();
     }
     this.statics.interfaceChanged(one);
+    if (!this.#configured.has(one.ifindex)) {
+      this.#configured.add(one.ifindex);
+      this.interfaceConfig.interfaceCame(one);
+    }
   }
 
   #linkLost(one: Interface): void {
+    this.#configured.delete(one.ifindex);
     this.#kernelDropped(one.ifindex);
     this.connected.update(one);
     this.resolver.interfaceChanged(one.ifindex);

@@ -2,14 +2,7 @@
 // so, silent deletions (a device that goes down takes nexthop objects, groups and IPv4 routes along), refusals, and
 // notifications in one order with the results.
 import { AF_INET, type AddressWords, type Family } from '../../src/net/index.ts';
-import type {
-  AddressFacts,
-  GroupMember,
-  KernelPath,
-  LinkFacts,
-  Plane,
-  PlaneEvents,
-} from '../../src/zebra/plane.ts';
+import type { AddressFacts, GroupMember, KernelPath, LinkFacts, Plane, PlaneEvents } from '../../src/zebra/plane.ts';
 
 const ENOENT = 2;
 const ESRCH = 3;
@@ -192,7 +185,7 @@ export class FakeKernel implements Plane {
   // What the test does ------------------------------------------------------------------------------------------------
 
   /** Works off up to `count` requests. */
-  serve(count = Number.POSITIVE_INFINITY): number {
+  serve(count: number = Number.POSITIVE_INFINITY): number {
     let done = 0;
     while (done < count) {
       const request = this.#requests.shift();
@@ -271,7 +264,13 @@ export class FakeKernel implements Plane {
   }
 
   /** A route of somebody else. */
-  foreignRoute(family: Family, words: AddressWords, length: number, metric: number, paths: readonly KernelPath[]): void {
+  foreignRoute(
+    family: Family,
+    words: AddressWords,
+    length: number,
+    metric: number,
+    paths: readonly KernelPath[],
+  ): void {
     const key = routeKey(family, words, length, metric);
     const route: FakeRoute = { key, family, words, length, protocol: 4, type: 1, nexthopId: 0, metric, paths };
     this.routes.set(key, route);

@@ -48,7 +48,13 @@ export class Bench {
       while (this.zebra.process(() => false));
       const served = this.kernel.serve();
       while (this.zebra.receive());
-      if (served === 0 && !this.kernel.busy && this.zebra.rib.dirty === 0 && !this.zebra.rib.walking && this.zebra.resolver.idle) {
+      if (
+        served === 0 &&
+        !this.kernel.busy &&
+        this.zebra.rib.dirty === 0 &&
+        !this.zebra.rib.walking &&
+        this.zebra.resolver.idle
+      ) {
         while (this.zebra.process(() => false));
         if (!this.kernel.busy && this.kernel.serve() === 0) return;
       }

@@ -92,7 +92,12 @@ test('the default route resolves next hops only when told so', () => {
 
 test('through a blackhole is a blackhole', () => {
   const b = two();
-  b.add('203.0.113.0/24', ROUTE_STATIC, [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole: 1, onlink: false, weight: 1 }], 1);
+  b.add(
+    '203.0.113.0/24',
+    ROUTE_STATIC,
+    [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole: 1, onlink: false, weight: 1 }],
+    1,
+  );
   b.add('10.0.0.0/8', ROUTE_BGP, [b.via('203.0.113.7')], 200);
   b.settle();
   assert.equal(b.kernel.routes.get(keyOf('203.0.113.0/24'))!.type, 6);
@@ -101,7 +106,13 @@ test('through a blackhole is a blackhole', () => {
 
 test('routes that the kernel drops with a link are known to be gone and come back with it', () => {
   const b = two();
-  for (let i = 0; i < 300; i++) b.add(`10.${i % 250}.${i}.0/24`.replace(/\.(\d{3,})\./, (_, n) => `.${Number(n) % 256}.`), ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  for (let i = 0; i < 300; i++)
+    b.add(
+      `10.${i % 250}.${i}.0/24`.replace(/\.(\d{3,})\./, (_, n) => `.${Number(n) % 256}.`),
+      ROUTE_BGP,
+      [b.via('192.0.2.9')],
+      20,
+    );
   b.settle();
   const count = b.kernel.ours().length;
   b.kernel.setLink(2, false);

@@ -1,0 +1,522 @@
+// Zebra's commands: what main's grammar reads, and what zebra's thread runs.
+import {
+  AF_INET,
+  AF_INET6,
+  type Family,
+  formatAddress,
+  parseAddress,
+  parseInterfaceAddress,
+  parsePrefix,
+  type Prefix,
+} from '../net/index.ts';
+import { type CommandArgs, type CommandSet, CommandError, commandSet, config, exec } from '../vty/index.ts';
+import { isForwarding, setForwarding } from './forwarding.ts';
+import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
+import { routeTypeByName } from './route-type.ts';
+import { clientCommands } from './server/index.ts';
+import {
+  drift,
+  interfaceJson,
+  interfacesBriefJson,
+  nexthopGroupsJson,
+  showDrift,
+  showInterface,
+  showInterfaceDescriptions,
+  showInterfacesBrief,
+  showNexthopGroups,
+  showNht,
+  showRoute,
+  showRouteJson,
+  showRoutes,
+  showRoutesJson,
+  showSummary,
+  showSummaryJson,
+  showZebra,
+  sortedInterfaces,
+} from './show.ts';
+import type { StaticNexthop } from './static.ts';
+import type { Zebra } from './zebra.ts';
+
+const SHOW = 'Show running system information';
+const IP = 'IP information';
+const IPV6 = 'IPv6 information';
+const JSON_HELP = 'JavaScript Object Notation';
+const NO_NEGATE_DEFAULT_DISTANCE = 1;
+
+function readPrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new CommandError(`% Malformed address: ${text}`);
+  return prefix;
+}
+
+function typeNumber(name: string): number {
+  const type = routeTypeByName(name);
+  if (type === undefined) throw new CommandError(`% Unknown route type: ${name}`);
+  return type.number;
+}
+
+function staticNexthop(args: {
+  gateway?: string | undefined;
+  interface?: string | undefined;
+  drop?: string | undefined;
+  onlink?: unknown;
+}): StaticNexthop {
+  const drop = args.drop?.toLowerCase();
+  return {
+    gateway: args.gateway === undefined ? undefined : parseAddress(args.gateway),
+    interface: args.interface,
+    blackhole: drop === undefined ? 0 : drop === 'reject' ? BLACKHOLE_REJECT : BLACKHOLE_NULL,
+    onlink: args.onlink !== undefined,
+  };
+}
+
+interface StaticArgs {
+  readonly prefix: string;
+  readonly gateway?: string;
+  readonly interface?: string;
+  readonly drop?: string;
+  readonly distance?: number;
+  readonly tag?: number;
+  readonly onlink?: unknown;
+}
+
+function staticKey(args: Partial<StaticArgs>): string {
+  // Host bits do not make another route.
+  const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
+  const name = prefix === undefined ? args.prefix : `${formatAddress(prefix.family, prefix.words)}/${prefix.length}`;
+  return `${name} ${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
+}
+
+function applyStatic(zebra: Zebra, args: StaticArgs): void {
+  const prefix = readPrefix(args.prefix);
+  zebra.statics.add(prefix, staticNexthop(args), args.distance ?? NO_NEGATE_DEFAULT_DISTANCE, args.tag ?? 0);
+}
+
+function removeStatic(zebra: Zebra, args: StaticArgs): void {
+  zebra.statics.remove(readPrefix(args.prefix), staticNexthop(args), args.distance ?? NO_NEGATE_DEFAULT_DISTANCE);
+}
+
+const DROP_HELP = ['Silently discard packets', 'Emit an ICMP unreachable', 'Null interface'] as const;
+const OPTION_HELP = [
+  'Set tag for this route',
+  'Tag value',
+  'Distance value for this route',
+  'Treat the nexthop as directly attached to the interface',
+] as const;
+
+function interfaceName(context: readonly CommandArgs[]): string {
+  const name = context[0]?.['name'];
+  if (typeof name !== 'string') throw new CommandError('% Not inside an interface block');
+  return name;
+}
+
+function interfaceAddress(text: string): Prefix {
+  const address = parseInterfaceAddress(text);
+  if (address === undefined) throw new CommandError(`% Malformed address: ${text}`);
+  return address;
+}
+
+function requirePlane(zebra: Zebra): void {
+  if (!zebra.interfaceConfig.able) throw new CommandError('% The dataplane cannot change interfaces');
+}
+
+function oneRoute(zebra: Zebra, args: { address?: string; prefix?: string; json?: unknown }): string | object {
+  const exact = args.prefix !== undefined;
+  const prefix = readPrefix((args.prefix ?? args.address)!);
+  return args.json === undefined ? showRoute(zebra, prefix, exact) : showRouteJson(zebra, prefix, exact);
+}
+
+function forwardingText(family: Family): string {
+  const state = isForwarding(family) ? 'on' : 'off';
+  return family === AF_INET ? `IP forwarding is ${state}\n` : `ipv6 forwarding is ${state}\n`;
+}
+
+function setForwardingTo(family: Family, on: boolean): void {
+  try {
+    setForwarding(family, on);
+  } catch (error) {
+    throw new CommandError(`% Cannot change forwarding: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const TYPE_HELP = [
+  'Kernel routes',
+  'Connected routes',
+  'Static routes',
+  'Border Gateway Protocol',
+  'Open Shortest Path First',
+  'Intermediate System to Intermediate System',
+] as const;
+
+export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
+  'zebra',
+  [
+    // Routes ----------------------------------------------------------------------------------------------------------
+    exec({
+      syntax: 'show ip route [json]',
+      help: [SHOW, IP, 'IP routing table', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined ? showRoutes(zebra, AF_INET, {}) : showRoutesJson(zebra, AF_INET, {}),
+    }),
+    exec({
+      syntax: 'show ip route <A.B.C.D$address|A.B.C.D/M$prefix> [json]',
+      help: [SHOW, IP, 'IP routing table', 'Network in the IP routing table', 'IP prefix', JSON_HELP],
+      run: (zebra: Zebra, args) => oneRoute(zebra, args),
+    }),
+    exec({
+      syntax: 'show ip route A.B.C.D/M$prefix longer-prefixes [json]',
+      help: [SHOW, IP, 'IP routing table', 'IP prefix', 'Show this prefix and all longer ones', JSON_HELP],
+      run: (zebra: Zebra, args) => {
+        const filter = { inside: readPrefix(args.prefix) };
+        return args.json === undefined ? showRoutes(zebra, AF_INET, filter) : showRoutesJson(zebra, AF_INET, filter);
+      },
+    }),
+    exec({
+      syntax: 'show ip route <kernel|connected|static|bgp|ospf|isis>$protocol [json]',
+      help: [SHOW, IP, 'IP routing table', ...TYPE_HELP, JSON_HELP],
+      run: (zebra: Zebra, args) => {
+        const filter = { type: typeNumber(args.protocol) };
+        return args.json === undefined ? showRoutes(zebra, AF_INET, filter) : showRoutesJson(zebra, AF_INET, filter);
+      },
+    }),
+    exec({
+      syntax: 'show ip route summary [json]',
+      help: [SHOW, IP, 'IP routing table', 'Summary of all routes', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined ? showSummary(zebra, AF_INET) : showSummaryJson(zebra, AF_INET),
+    }),
+    exec({
+      syntax: 'show ipv6 route [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined ? showRoutes(zebra, AF_INET6, {}) : showRoutesJson(zebra, AF_INET6, {}),
+    }),
+    exec({
+      syntax: 'show ipv6 route <X:X::X:X$address|X:X::X:X/M$prefix> [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', 'Network in the IPv6 routing table', 'IPv6 prefix', JSON_HELP],
+      run: (zebra: Zebra, args) => oneRoute(zebra, args),
+    }),
+    exec({
+      syntax: 'show ipv6 route X:X::X:X/M$prefix longer-prefixes [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', 'IPv6 prefix', 'Show this prefix and all longer ones', JSON_HELP],
+      run: (zebra: Zebra, args) => {
+        const filter = { inside: readPrefix(args.prefix) };
+        return args.json === undefined ? showRoutes(zebra, AF_INET6, filter) : showRoutesJson(zebra, AF_INET6, filter);
+      },
+    }),
+    exec({
+      syntax: 'show ipv6 route <kernel|connected|static|bgp|ospf6|isis>$protocol [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', ...TYPE_HELP, JSON_HELP],
+      run: (zebra: Zebra, args) => {
+        const filter = { type: typeNumber(args.protocol) };
+        return args.json === undefined ? showRoutes(zebra, AF_INET6, filter) : showRoutesJson(zebra, AF_INET6, filter);
+      },
+    }),
+    exec({
+      syntax: 'show ipv6 route summary [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', 'Summary of all routes', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined ? showSummary(zebra, AF_INET6) : showSummaryJson(zebra, AF_INET6),
+    }),
+
+    // Next hops -------------------------------------------------------------------------------------------------------
+    exec({
+      syntax: 'show nexthop-group rib [(0-4294967295)$id] [json]',
+      help: [SHOW, 'Show nexthop groups', 'RIB information', 'Nexthop group id', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined ? showNexthopGroups(zebra, args.id) : nexthopGroupsJson(zebra, args.id),
+    }),
+    exec({
+      syntax: 'show ip nht',
+      help: [SHOW, IP, 'IP nexthop tracking table'],
+      run: (zebra: Zebra) => showNht(zebra, AF_INET),
+    }),
+    exec({
+      syntax: 'show ipv6 nht',
+      help: [SHOW, IPV6, 'IPv6 nexthop tracking table'],
+      run: (zebra: Zebra) => showNht(zebra, AF_INET6),
+    }),
+
+    // Interfaces --------------------------------------------------------------------------------------------------------
+    exec({
+      syntax: 'show interface [json]',
+      help: [SHOW, 'Interface status and configuration', JSON_HELP],
+      run: (zebra: Zebra, args) =>
+        args.json === undefined
+          ? sortedInterfaces(zebra)
+              .map(one => showInterface(zebra, one))
+              .join('')
+          : Object.fromEntries(sortedInterfaces(zebra).map(one => [one.name, interfaceJson(zebra, one)])),
+    }),
+    exec({
+      syntax: 'show interface brief [json]',
+      help: [SHOW, 'Interface status and configuration', 'Interface status and configuration summary', JSON_HELP],
+      run: (zebra: Zebra, args) => (args.json === undefined ? showInterfacesBrief(zebra) : interfacesBriefJson(zebra)),
+    }),
+    exec({
+      syntax: 'show interface description',
+      help: [SHOW, 'Interface status and configuration', 'Interface description'],
+      run: (zebra: Zebra) => showInterfaceDescriptions(zebra),
+    }),
+    exec({
+      syntax: 'show interface INTERFACE$name [json]',
+      help: [SHOW, 'Interface status and configuration', 'Interface name', JSON_HELP],
+      run: (zebra: Zebra, args) => {
+        const one = zebra.interfaces.byName(args.name);
+        if (one === undefined) throw new CommandError(`% Can't find interface ${args.name}`);
+        return args.json === undefined ? showInterface(zebra, one) : { [one.name]: interfaceJson(zebra, one) };
+      },
+    }),
+
+    // Zebra -------------------------------------------------------------------------------------------------------------
+    exec({
+      syntax: 'show zebra',
+      help: [SHOW, 'Zebra information'],
+      run: (zebra: Zebra) => showZebra(zebra, { ip: isForwarding(AF_INET), ipv6: isForwarding(AF_INET6) }),
+    }),
+    ...clientCommands<Zebra>(zebra => {
+      if (zebra.server === undefined) throw new CommandError('% The ZAPI server is not running');
+      return zebra.server;
+    }),
+    exec({
+      syntax: 'show zebra route drift [json]',
+      help: [SHOW, 'Zebra information', 'Routes', 'What is wanted and what the kernel has', JSON_HELP],
+      run: (zebra: Zebra, args) => (args.json === undefined ? showDrift(zebra) : drift(zebra)),
+    }),
+    exec({
+      syntax: 'clear zebra route reconcile',
+      help: ['Reset functions', 'Zebra information', 'Routes', 'Read the kernel again and repair the difference'],
+      run: (zebra: Zebra) => {
+        zebra.reconcile();
+      },
+    }),
+    exec({
+      syntax: 'show <ip|ipv6> router-id',
+      help: [SHOW, IP, IPV6, 'Router ID'],
+      run: (zebra: Zebra, args) => routerIdText(zebra, 'ipv6' in args && args.ipv6 !== undefined ? AF_INET6 : AF_INET),
+    }),
+    exec({
+      syntax: 'show router-id',
+      help: [SHOW, 'Router ID'],
+      run: (zebra: Zebra) => routerIdText(zebra, AF_INET),
+    }),
+    exec({
+      syntax: 'show ip forwarding',
+      help: [SHOW, IP, 'IP forwarding status'],
+      run: () => forwardingText(AF_INET),
+    }),
+    exec({
+      syntax: 'show ipv6 forwarding',
+      help: [SHOW, IPV6, 'Forwarding status'],
+      run: () => forwardingText(AF_INET6),
+    }),
+
+    // Configuration -----------------------------------------------------------------------------------------------------
+    config({
+      mode: 'configure',
+      syntax: 'ip forwarding',
+      help: ['IP configuration', 'Turn on IP forwarding'],
+      keeps: 'both',
+      apply: () => setForwardingTo(AF_INET, true),
+      remove: () => setForwardingTo(AF_INET, false),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ipv6 forwarding',
+      help: ['IPv6 configuration', 'Turn on IPv6 forwarding'],
+      keeps: 'both',
+      apply: () => setForwardingTo(AF_INET6, true),
+      remove: () => setForwardingTo(AF_INET6, false),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'router-id A.B.C.D$id',
+      help: ['Manually set the router id', 'Router id in dotted-quad form'],
+      key: () => 'router-id',
+      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET, undefined),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ip router-id A.B.C.D$id',
+      help: ['IP configuration', 'Manually set the router id', 'Router id in dotted-quad form'],
+      key: () => 'router-id',
+      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET, undefined),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ipv6 router-id X:X::X:X$id',
+      help: ['IPv6 configuration', 'Manually set the router id', 'IPv6 address used as router id'],
+      key: () => 'ipv6 router-id',
+      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET6, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET6, undefined),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ip nht resolve-via-default',
+      help: ['IP configuration', 'Filter next hop tracking route resolution', 'Resolve via default route'],
+      apply: (zebra: Zebra) => resolveViaDefault(zebra, 'ip', true),
+      remove: (zebra: Zebra) => resolveViaDefault(zebra, 'ip', false),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ipv6 nht resolve-via-default',
+      help: ['IPv6 configuration', 'Filter next hop tracking route resolution', 'Resolve via default route'],
+      apply: (zebra: Zebra) => resolveViaDefault(zebra, 'ipv6', true),
+      remove: (zebra: Zebra) => resolveViaDefault(zebra, 'ipv6', false),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ip route A.B.C.D/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IP configuration',
+        'Establish static routes',
+        'IP destination prefix',
+        ...DROP_HELP,
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax:
+        'ip route A.B.C.D/M$prefix A.B.C.D$gateway [INTERFACE$interface] [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+      help: [
+        'IP configuration',
+        'Establish static routes',
+        'IP destination prefix',
+        'IP gateway address',
+        'Interface of the gateway',
+        ...OPTION_HELP,
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ip route A.B.C.D/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IP configuration',
+        'Establish static routes',
+        'IP destination prefix',
+        'Gateway interface',
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ipv6 route X:X::X:X/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        ...DROP_HELP,
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax:
+        'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [INTERFACE$interface] [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        'IPv6 gateway address',
+        'Interface of the gateway',
+        ...OPTION_HELP,
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'ipv6 route X:X::X:X/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        'Gateway interface',
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'interface INTERFACE$name',
+      help: ['Select an interface to configure', 'Interface name'],
+      opens: 'interface',
+      apply: () => {},
+      remove: (zebra: Zebra, args) => zebra.interfaceConfig.forget(args.name),
+    }),
+    config({
+      mode: 'interface',
+      syntax: 'description LINE...$text',
+      help: ['Interface specific description', 'Characters describing this interface'],
+      key: () => 'description',
+      apply: (zebra: Zebra, args, context) => zebra.interfaceConfig.describe(interfaceName(context), textOf(args.text)),
+      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.describe(interfaceName(context), ''),
+    }),
+    config({
+      mode: 'interface',
+      syntax: 'ip address A.B.C.D/M$address',
+      help: ['IP configuration', 'Set the IP address of an interface', 'IP address (e.g. 10.0.0.1/8)'],
+      apply: (zebra: Zebra, args, context) => {
+        requirePlane(zebra);
+        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+      },
+      remove: (zebra: Zebra, args, context) =>
+        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+    }),
+    config({
+      mode: 'interface',
+      syntax: 'ipv6 address X:X::X:X/M$address',
+      help: ['IPv6 configuration', 'Set the IP address of an interface', 'IPv6 address (e.g. 3ffe:506::1/48)'],
+      apply: (zebra: Zebra, args, context) => {
+        requirePlane(zebra);
+        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+      },
+      remove: (zebra: Zebra, args, context) =>
+        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+    }),
+    config({
+      mode: 'interface',
+      syntax: 'shutdown',
+      help: ['Shutdown the selected interface'],
+      apply: (zebra: Zebra, _args, context) => {
+        requirePlane(zebra);
+        zebra.interfaceConfig.shutdown(interfaceName(context), true);
+      },
+      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.shutdown(interfaceName(context), false),
+    }),
+  ],
+  [{ name: 'interface', prompt: '(config-if)', parent: 'configure' }],
+);
+
+function textOf(text: string | readonly string[]): string {
+  return typeof text === 'string' ? text : text.join(' ');
+}
+
+function routerIdText(zebra: Zebra, family: Family): string {
+  const words = zebra.routerId.get(0, family);
+  return `zebra:\n     router-id ${formatAddress(family, words)} vrf default\n`;
+}
+
+function resolveViaDefault(zebra: Zebra, which: 'ip' | 'ipv6', on: boolean): void {
+  if (zebra.resolver.viaDefault[which] === on) return;
+  zebra.resolver.viaDefault[which] = on;
+  zebra.resolver.everything();
+}

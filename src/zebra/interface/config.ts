@@ -1,0 +1,100 @@
+// What the configuration wants of interfaces, by name, because an interface may come later than its lines. It is compared
+// with what the kernel says whenever either changes: addresses are added and removed and links set down or up through the
+// plane; descriptions are ours alone.
+import { AF_INET, equalWords, formatPrefix, type Prefix } from '../../net/index.ts';
+import type { Plane } from '../plane.ts';
+import { IFF_UP, type Interface, type Interfaces } from './interfaces.ts';
+
+interface Wanted {
+  description: string;
+  readonly addresses: Map<string, Prefix>;
+  /** undefined: the configuration says nothing, so the link is left as it is. */
+  shutdown: boolean | undefined;
+}
+
+export class InterfaceConfig {
+  readonly #plane: Plane;
+  readonly #interfaces: Interfaces;
+  readonly #wanted: Map<string, Wanted> = new Map();
+
+  constructor(plane: Plane, interfaces: Interfaces) {
+    this.#plane = plane;
+    this.#interfaces = interfaces;
+  }
+
+  /** Whether addresses and links can be changed from here. */
+  get able(): boolean {
+    return this.#plane.address !== undefined && this.#plane.linkFlags !== undefined;
+  }
+
+  #of(name: string): Wanted {
+    let wanted = this.#wanted.get(name);
+    if (wanted === undefined) {
+      wanted = { description: '', addresses: new Map(), shutdown: undefined };
+      this.#wanted.set(name, wanted);
+    }
+    return wanted;
+  }
+
+  describe(name: string, description: string): void {
+    this.#of(name).description = description;
+    const one = this.#interfaces.byName(name);
+    if (one !== undefined) one.description = description;
+  }
+
+  addAddress(name: string, address: Prefix): void {
+    this.#of(name).addresses.set(formatPrefix(address), address);
+    const one = this.#interfaces.byName(name);
+    if (one !== undefined) this.#ensure(one, address);
+  }
+
+  removeAddress(name: string, address: Prefix): void {
+    this.#of(name).addresses.delete(formatPrefix(address));
+    const one = this.#interfaces.byName(name);
+    if (one === undefined || !this.#has(one, address)) return;
+    this.#plane.address?.(false, one.ifindex, address.family, address.words, address.length);
+  }
+
+  shutdown(name: string, down: boolean): void {
+    this.#of(name).shutdown = down ? true : undefined;
+    const one = this.#interfaces.byName(name);
+    if (one !== undefined) this.#plane.linkFlags?.(one.ifindex, IFF_UP, down ? 0 : IFF_UP);
+  }
+
+  /** `no interface NAME`: what the block configured is taken back. */
+  forget(name: string): void {
+    const wanted = this.#wanted.get(name);
+    if (wanted === undefined) return;
+    for (const address of [...wanted.addresses.values()]) this.removeAddress(name, address);
+    if (wanted.shutdown === true) this.shutdown(name, false);
+    this.describe(name, '');
+    this.#wanted.delete(name);
+  }
+
+  /** An interface came, or was renamed: its lines come into force. */
+  interfaceCame(one: Interface): void {
+    const wanted = this.#wanted.get(one.name);
+    if (wanted === undefined) return;
+    one.description = wanted.description;
+    for (const address of wanted.addresses.values()) this.#ensure(one, address);
+    if (wanted.shutdown === true && (one.flags & IFF_UP) !== 0) this.#plane.linkFlags?.(one.ifindex, IFF_UP, 0);
+  }
+
+  #has(one: Interface, address: Prefix): boolean {
+    return one.addresses.some(
+      other =>
+        other.family === address.family && other.length === address.length && equalWords(other.local, address.words),
+    );
+  }
+
+  #ensure(one: Interface, address: Prefix): void {
+    if (!this.#has(one, address)) {
+      this.#plane.address?.(true, one.ifindex, address.family, address.words, address.length);
+    }
+  }
+}
+
+/** `ip` or `ipv6`, the word that an address line begins with. */
+export function addressWord(address: Prefix): 'ip' | 'ipv6' {
+  return address.family === AF_INET ? 'ip' : 'ipv6';
+}

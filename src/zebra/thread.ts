@@ -1,0 +1,101 @@
+// Zebra's thread: Node's loop with named tasks around one Zebra, its ZAPI server, and the doorbell of the dataplane.
+//
+//   dplane ──bell──▶ `dataplane results`: receive ──▶ wake ──▶ `rib process`: process (10 ms slices)
+//   main ──port──▶ commands and configuration           timers: retries, sweep of earlier routes
+import { TaskLoop, threadSide } from '../concurrency/index.ts';
+import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
+import { serveCommands, type Tables } from '../vty/index.ts';
+import { zebraCommands } from './commands.ts';
+import { DataplanePlane } from './dataplane.ts';
+import { ZapiServer } from './server/index.ts';
+import { Zebra } from './zebra.ts';
+
+/** workerData of this thread. */
+export interface ZebraThreadData {
+  readonly channel: DataplaneChannel;
+  /** Path of the ZAPI socket. */
+  readonly zserv: string;
+  /** Routes stay in the kernel when the thread ends in order. */
+  readonly retain: boolean;
+  /** Routes of an earlier life that nobody announced are removed after this long; 60,000 unless told. */
+  readonly sweepMs?: number;
+}
+
+const SWEEP_MS = 60_000;
+/** An orderly stop gives up after this long; what is left stays in the kernel, for the next start to adopt. */
+const WITHDRAW_MS = 20_000;
+
+const side = threadSide<ZebraThreadData>();
+const { channel, zserv, retain, sweepMs } = side.data;
+const loop = new TaskLoop(side.name);
+const client = new DataplaneClient(channel);
+const plane = new DataplanePlane(client);
+
+const process = loop.work('rib process', () => zebra.process(shouldYield));
+const shouldYield = (): boolean => loop.shouldYield();
+
+const zebra: Zebra = new Zebra(plane, {
+  wake: () => process.wake(),
+  later: (ms, fn) => {
+    // Short-lived and rare: retries, and clients whose routes are retained.
+    const timer = loop.timer('zebra timer', fn);
+    timer.start(ms);
+  },
+  nowS: () => Math.floor(performance.now() / 1000),
+});
+plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
+
+const bell = loop.doorbell('dataplane results', client.bell, () => {
+  zebra.receive();
+  return client.pending;
+});
+
+const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text) });
+zebra.server = server;
+
+function tables(): Tables {
+  const out: Record<string, Record<string, number>> = {};
+  for (const table of zebra.rib.tables) {
+    out[`RIB ${table.family === 2 ? 'IPv4' : 'IPv6'}`] = {
+      prefixes: table.prefixes.size,
+      routes: table.routes,
+      bytes: table.bytes,
+    };
+  }
+  out['next hops'] = { sets: zebra.sets.size, objects: zebra.objects.count, tracked: zebra.resolver.watched };
+  out['RIB queue'] = {
+    waiting: zebra.rib.dirty,
+    highWater: zebra.rib.dirtyHighWater,
+    congestions: zebra.rib.stats.congestions,
+  };
+  return out;
+}
+
+serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), tables });
+
+side.onStop(async how => {
+  await server.close();
+  if (how === 'end' && !retain) {
+    zebra.withdraw();
+    const deadline = performance.now() + WITHDRAW_MS;
+    while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  bell.close();
+  loop.close();
+});
+
+// Clients are let in when the kernel's state is known; before that they would be told half of it.
+zebra.onReady(() => {
+  server.listen().then(
+    () => {
+      loop.timer('sweep of earlier routes', () => zebra.sweep()).start(sweepMs ?? SWEEP_MS);
+      side.ready();
+    },
+    (error: unknown) => {
+      setImmediate(() => {
+        throw error;
+      });
+    },
+  );
+});
+zebra.start();
