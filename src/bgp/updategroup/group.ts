@@ -148,9 +148,10 @@ export class UpdateGroup implements TableConsumer {
   /** A peer went down. */
   leave(target: GroupMember): void {
     this.#isMember[target.peer] = 0;
-    for (const stream of this.#streams) {
-      const at = stream.members.findIndex(member => member.target === target);
-      if (at >= 0) stream.members.splice(at, 1);
+    const unsend = this.#find(target)?.unsend;
+    this.#remove(target);
+    if (unsend) {
+      for (let prefix = unsend.take(); prefix >= 0; prefix = unsend.take()) this.#table.releasePrefix(prefix);
     }
     this.#dropEmptyStreams();
     this.onWork();
@@ -163,11 +164,12 @@ export class UpdateGroup implements TableConsumer {
   /** The peer asked for everything again (RFC 2918). */
   refresh(target: GroupMember): void {
     const member = this.#find(target);
-    if (!member) return;
-    const stream: Stream = { members: [member], dirty: new DirtySet(), announced: undefined };
+    const stream = this.#streams.find(other => other.members.some(own => own === member));
+    if (!member || !stream) return;
     this.#remove(target);
-    this.#markWanted(stream);
-    this.#streams.push(stream);
+    // What was pending stays so: there may be withdrawals in it.
+    const own = this.#split(stream, member);
+    this.#markWanted(own);
     this.#dropEmptyStreams();
     this.onWork();
   }
@@ -182,8 +184,10 @@ export class UpdateGroup implements TableConsumer {
   /** After the last member left: gives everything back. */
   close(): void {
     this.#table.detach(this);
-    this.dirty.clear();
-    for (const stream of this.#streams) stream.dirty.clear();
+    const table = this.#table;
+    const release = (dirty: DirtySet): void => {
+      for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) table.releasePrefix(prefix);
+    };
     for (let prefix = 0; prefix < this.#out.length; prefix++) {
       const out = this.#out[prefix]!;
       const sent = this.#sent[prefix]!;
@@ -191,7 +195,12 @@ export class UpdateGroup implements TableConsumer {
       this.#store.release(out);
       if (sent !== UNKNOWN) this.#store.release(sent);
       this.#out[prefix] = this.#sent[prefix] = 0;
-      this.#table.releasePrefix(prefix);
+      table.releasePrefix(prefix);
+    }
+    release(this.dirty);
+    for (const stream of this.#streams) {
+      release(stream.dirty);
+      for (const member of stream.members) release(member.unsend);
     }
     this.#streams.length = 1;
     this.#main.members.length = 0;
@@ -221,6 +230,8 @@ export class UpdateGroup implements TableConsumer {
    */
   run(maxPrefixes: number, nowMs: number = performance.now()): boolean {
     this.#table.decide();
+    // Nothing is computed before there is somebody to tell.
+    if (this.#fresh) return false;
     if (this.#table.prefixes.capacity > this.#out.length) this.#growPrefixes();
     for (let left = maxPrefixes; left > 0; left--) {
       const prefix = this.dirty.take();
@@ -255,7 +266,7 @@ export class UpdateGroup implements TableConsumer {
       // Who is left out changes only if one of the two is a member.
       if (out === 0 || source === from || (this.#isMember[source] === 0 && this.#isMember[from] === 0)) {
         this.#source[prefix] = source;
-        if (out === 0 && table.first[prefix] === 0) table.releasePrefix(prefix);
+        if (out === 0) table.releasePrefix(prefix);
         return;
       }
     } else {
@@ -355,7 +366,7 @@ export class UpdateGroup implements TableConsumer {
     return this.#ready(stream, nowMs);
   }
 
-  #split(stream: Stream, member: Member): void {
+  #split(stream: Stream, member: Member): Stream {
     const own: Stream = { members: [member], dirty: new DirtySet(), announced: undefined };
     own.dirty.addAll(stream.dirty);
     if (stream.announced) {
@@ -363,6 +374,7 @@ export class UpdateGroup implements TableConsumer {
       own.announced.addAll(stream.announced);
     }
     this.#streams.push(own);
+    return own;
   }
 
   /** Withdrawals of prefixes nobody is to have; 0: none of the members had any of them. */
@@ -585,7 +597,7 @@ export class UpdateGroup implements TableConsumer {
         if (out !== 0) stream.announced.add(prefix);
         else stream.announced.delete(prefix);
       }
-      if (out === 0 && this.#table.first[prefix] === 0) this.#table.releasePrefix(prefix);
+      if (out === 0) this.#table.releasePrefix(prefix);
     }
   }
 
@@ -616,7 +628,7 @@ export class UpdateGroup implements TableConsumer {
         const [w0, w1, w2, w3] = prefixes.words(prefix);
         at += writePrefix6(bytes, at, w0, w1, w2, w3, prefixes.length[prefix]!);
       }
-      if (this.#table.first[prefix] === 0) this.#table.releasePrefix(prefix);
+      this.#table.releasePrefix(prefix);
     }
     this.#messages++;
     member.target.send(bytes, 0, this.#closeWithdrawal(begin, at));
@@ -666,7 +678,7 @@ export class UpdateGroup implements TableConsumer {
       this.#sent[prefix] = out;
       if (sent !== UNKNOWN) store.release(sent);
       this.#sentSource[prefix] = this.#source[prefix]!;
-      if (out === 0 && this.#table.first[prefix] === 0) this.#table.releasePrefix(prefix);
+      if (out === 0) this.#table.releasePrefix(prefix);
     }
   }
 
@@ -694,9 +706,8 @@ export class UpdateGroup implements TableConsumer {
       const stream = this.#streams[i]!;
       if (stream.members.length > 0) continue;
       this.#streams.splice(i, 1);
-      for (let prefix = stream.dirty.take(); prefix >= 0; prefix = stream.dirty.take()) {
-        if (this.#table.first[prefix] === 0) this.#table.releasePrefix(prefix);
-      }
+      for (let prefix = stream.dirty.take(); prefix >= 0; prefix = stream.dirty.take())
+        this.#table.releasePrefix(prefix);
     }
   }
 
