@@ -278,7 +278,11 @@ describe('the dataplane thread', () => {
       args: { json: true },
       session: { terminalLength: 0 },
     });
-    assert.equal(JSON.parse((status as { text: string }).text).routeUpdateErrors, 1, 'that of the object that never was');
+    assert.equal(
+      JSON.parse((status as { text: string }).text).routeUpdateErrors,
+      1,
+      'that of the object that never was',
+    );
   });
 
   test('a zebra that takes nothing costs bounded memory, and hears the truth afterwards', async () => {
