@@ -1,0 +1,246 @@
+// The messages that a session itself speaks: what is written can be read again, and whatever arrives, parsers answer with a
+// value or with a mistake of the peer's, never with an exception.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Capability, familyName, readCapability, writeCapability } from '../../src/bgp/wire/capability.ts';
+import {
+  checkHeader,
+  encodeMessage,
+  encodeNotification,
+  EXTENDED_MESSAGE_BYTES,
+  HEADER_BYTES,
+  headerError,
+  KEEPALIVE,
+  MAXIMUM_MESSAGE_BYTES,
+  MessageType,
+} from '../../src/bgp/wire/message.ts';
+import {
+  formatNotification,
+  isPeerError,
+  parseNotification,
+  peerError,
+  shutdownData,
+  shutdownText,
+} from '../../src/bgp/wire/notification.ts';
+import { encodeOpen, type Open, parseOpen } from '../../src/bgp/wire/open.ts';
+import { encodeRouteRefresh, parseRouteRefresh } from '../../src/bgp/wire/refresh.ts';
+import { MessageTracker } from '../../src/bgp/io/outbox.ts';
+
+const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+const body = (message: Uint8Array): Uint8Array => message.subarray(HEADER_BYTES);
+
+/** Records like those that parsers make: with Object's prototype, for deepEqual. */
+const plain = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record<T>(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+const byte = fc.nat(255);
+const word16 = fc.nat(65535);
+const family = plain({ afi: word16, safi: byte });
+const capability: fc.Arbitrary<Capability> = fc.oneof(
+  plain({ kind: fc.constant('multiprotocol' as const), family }),
+  fc.constant<Capability>({ kind: 'routeRefresh' }),
+  fc.constant<Capability>({ kind: 'extendedMessage' }),
+  fc.constant<Capability>({ kind: 'enhancedRefresh' }),
+  plain({ kind: fc.constant('as4' as const), as: fc.nat(0xffffffff) }),
+  plain({
+    kind: fc.constant('gracefulRestart' as const),
+    restart: plain({
+      restarting: fc.boolean(),
+      notification: fc.boolean(),
+      timeS: fc.nat(4095),
+      families: fc.array(plain({ afi: word16, safi: byte, forwarding: fc.boolean() }), { maxLength: 20 }),
+    }),
+  }),
+  plain({
+    kind: fc.constant('fqdn' as const),
+    hostname: fc.string({ maxLength: 64 }),
+    domainname: fc.string({ maxLength: 64 }),
+  }),
+  plain({
+    kind: fc.constant('unknown' as const),
+    code: fc.integer({ min: 128, max: 255 }),
+    value: fc.uint8Array({ maxLength: 255 }),
+  }),
+);
+const open: fc.Arbitrary<Open> = plain({
+  as2: word16,
+  holdTimeS: word16,
+  routerId: fc.nat(0xffffffff),
+  capabilities: fc.array(capability, { maxLength: 14 }),
+});
+
+test('an OPEN comes back as it was written, with either form of its parameters', () => {
+  fc.assert(
+    fc.property(open, value => {
+      const bytes = encodeOpen(value);
+      assert.equal(checkHeader(bytes, 0, MAXIMUM_MESSAGE_BYTES), bytes.length);
+      assert.deepEqual(parseOpen(bytes, HEADER_BYTES, bytes.length - HEADER_BYTES), value);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('an OPEN that ends too early anywhere is a mistake of the peer, and never an exception', () => {
+  fc.assert(
+    fc.property(open, value => {
+      const bytes = body(encodeOpen(value));
+      for (let length = 0; length < bytes.length; length++) {
+        const result = parseOpen(bytes.slice(0, length), 0, length);
+        assert.ok(isPeerError(result) && result.code === 2, `cut to ${length} of ${bytes.length}`);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('no bytes at all make the parsers throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
+      parseOpen(bytes, 0, bytes.length);
+      parseOpen(Uint8Array.from([4, ...bytes]), 0, bytes.length + 1);
+      parseNotification(bytes, 0, bytes.length);
+      parseRouteRefresh(bytes, 0, bytes.length);
+      readCapability(bytes[0] ?? 0, bytes.subarray(1));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('an OPEN as FRR sends it is understood', () => {
+  const bytes = hex(
+    '04 fdea 00b4 0a000002 24' +
+      '02 06 01 04 0001 00 01' + // IPv4 unicast
+      '02 02 80 00 02 02 02 00' + // route refresh, old and new
+      '02 06 41 04 0000fdea' + // 4-octet AS
+      '02 02 06 00' + // extended messages
+      '02 06 45 04 00010101', // ADD-PATH: not ours, kept
+  );
+  assert.deepEqual(parseOpen(bytes, 0, bytes.length), {
+    as2: 65002,
+    holdTimeS: 180,
+    routerId: 0x0a000002,
+    capabilities: [
+      { kind: 'multiprotocol', family: { afi: 1, safi: 1 } },
+      { kind: 'unknown', code: 128, value: new Uint8Array(0) },
+      { kind: 'routeRefresh' },
+      { kind: 'as4', as: 65002 },
+      { kind: 'extendedMessage' },
+      { kind: 'unknown', code: 69, value: hex('00010101') },
+    ],
+  });
+});
+
+test('a wrong version is answered with ours, an unknown parameter with its own subcode', () => {
+  assert.deepEqual(parseOpen(hex('03 fdea 00b4 0a000002 00'), 0, 10), peerError(2, 1, hex('0004')));
+  assert.deepEqual(parseOpen(hex('04 fdea 00b4 0a000002 03 01 01 00'), 0, 13), peerError(2, 4));
+});
+
+test('several capabilities may share one parameter', () => {
+  const bytes = hex('04 fdea 00b4 0a000002 0c 02 0a 02 00 41 04 0000fdea 06 00');
+  const result = parseOpen(bytes, 0, bytes.length);
+  assert.ok(!isPeerError(result));
+  assert.deepEqual(
+    result.capabilities.map(one => one.kind),
+    ['routeRefresh', 'as4', 'extendedMessage'],
+  );
+});
+
+test('a capability whose value makes no sense is kept as unknown', () => {
+  assert.deepEqual(readCapability(65, hex('0001')), { kind: 'unknown', code: 65, value: hex('0001') });
+  assert.deepEqual(writeCapability(readCapability(73, hex('02616205'))), hex('49 04 02616205'));
+});
+
+test('headers are judged in the order of RFC 4271 §6.1', () => {
+  const good = encodeMessage(MessageType.update, new Uint8Array(4));
+  assert.equal(checkHeader(good, 0, MAXIMUM_MESSAGE_BYTES), 23);
+  const bad = (change: (bytes: Uint8Array) => void, maximum: number = MAXIMUM_MESSAGE_BYTES): unknown => {
+    const bytes = good.slice();
+    change(bytes);
+    assert.equal(checkHeader(bytes, 0, maximum), -1);
+    return headerError(bytes, 0, maximum);
+  };
+  assert.deepEqual(
+    bad(bytes => (bytes[7] = 0)),
+    peerError(1, 1),
+  );
+  assert.deepEqual(
+    bad(bytes => (bytes[17] = 18)),
+    peerError(1, 2, hex('0012')),
+  );
+  assert.deepEqual(
+    bad(bytes => (bytes[17] = 22)),
+    peerError(1, 2, hex('0016')),
+  );
+  assert.deepEqual(
+    bad(bytes => (bytes[16] = 17)),
+    peerError(1, 2, hex('1117')),
+  );
+  assert.deepEqual(
+    bad(bytes => (bytes[18] = 9)),
+    peerError(1, 3, hex('09')),
+  );
+  const long = encodeMessage(MessageType.open, new Uint8Array(5000));
+  assert.equal(checkHeader(long, 0, EXTENDED_MESSAGE_BYTES), -1, 'OPEN never is an extended message');
+  assert.equal(checkHeader(encodeMessage(MessageType.update, new Uint8Array(5000)), 0, EXTENDED_MESSAGE_BYTES), 5019);
+  assert.equal(checkHeader(KEEPALIVE, 0, MAXIMUM_MESSAGE_BYTES), 19);
+  assert.equal(checkHeader(encodeMessage(MessageType.keepalive, new Uint8Array(1)), 0, MAXIMUM_MESSAGE_BYTES), -1);
+});
+
+test('a NOTIFICATION comes back as it was written, with names for people', () => {
+  fc.assert(
+    fc.property(byte, byte, fc.uint8Array({ maxLength: 100 }), (code, subcode, data) => {
+      const bytes = encodeNotification(peerError(code, subcode, data));
+      assert.deepEqual(parseNotification(bytes, 19, bytes.length - 19), { code, subcode, data });
+    }),
+  );
+  assert.equal(formatNotification(peerError(6, 2)), 'Cease/Administrative Shutdown');
+  assert.equal(formatNotification(peerError(4, 0)), 'Hold Timer Expired');
+  assert.equal(formatNotification(peerError(99, 3)), 'code 99/subcode 3');
+});
+
+test('a shutdown communication keeps whole characters and fits into 255 bytes', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), text => {
+      const data = shutdownData(text);
+      assert.ok(data.length <= 256);
+      const back = shutdownText(peerError(6, 2, data));
+      assert.ok(text.toWellFormed().startsWith(back ?? ''));
+      if (Buffer.byteLength(text) <= 255 && text !== '') assert.equal(back, text.toWellFormed());
+    }),
+  );
+  assert.equal(shutdownText(peerError(6, 2, hex('03 ff ff ff'))), undefined, 'not UTF-8');
+  assert.equal(shutdownText(peerError(6, 4, hex('09 61'))), undefined, 'longer than the data');
+});
+
+test('ROUTE-REFRESH comes back as it was written', () => {
+  const refresh = { afi: 2, safi: 1, kind: 0 };
+  assert.deepEqual(parseRouteRefresh(encodeRouteRefresh(refresh), 19, 4), refresh);
+  const short = parseRouteRefresh(hex('0001'), 0, 2);
+  assert.ok(isPeerError(short) && short.code === 7 && short.subcode === 1 && short.data.length === 21);
+});
+
+test('families have the names of FRR', () => {
+  assert.equal(familyName({ afi: 2, safi: 1 }), 'ipv6Unicast');
+  assert.equal(familyName({ afi: 9, safi: 9 }), 'afi9/safi9');
+});
+
+test('the boundaries of outgoing messages are known, however the socket takes the bytes', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 10 }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+      (bodies, pieces) => {
+        const stream = Buffer.concat(bodies.map(size => encodeMessage(MessageType.update, new Uint8Array(size))));
+        const ends = new Set<number>();
+        for (let i = 0, end = 0; i < bodies.length; i++) ends.add((end += bodies[i]! + HEADER_BYTES));
+        const tracker = new MessageTracker();
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const size = Math.min(pieces[i % pieces.length]!, stream.length - at);
+          tracker.advance(stream, at, size);
+          at += size;
+          assert.equal(tracker.position === 0, ends.has(at), `after ${at} bytes`);
+        }
+      },
+    ),
+  );
+});
