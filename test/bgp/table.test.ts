@@ -264,11 +264,11 @@ test('table and decision agree with a slow reference under any operations', () =
             const key = table.prefixes.w0[prefix]! >>> 8;
             if (count === 0) told.delete(key);
             else {
-              const text = [...paths.slice(0, count)].map(path => {
+              const text = Array.from(paths.subarray(0, count), path => {
                 const set = store.decode(table.pathAttributes[path]!);
-                return `${table.pathPeer[path]}:${set.nextHop?.words[0]}:${set.asPath.map(segment => segment.as.join())}:${set.med}`;
+                return `${table.pathPeer[path]}:${set.nextHop?.words[0]}:${set.asPath.map(segment => segment.as.join()).join()}:${String(set.med)}`;
               });
-              told.set(key, `${name} ${text.sort()}`);
+              told.set(key, `${name} ${text.sort().join()}`);
             }
             return true;
           }) > 0
@@ -289,9 +289,9 @@ test('table and decision agree with a slow reference under any operations', () =
           assert.deepEqual(multipath, reference.multipath.get(prefix) ?? [], `multipath of ${prefix}`);
           const text = multipath.map(from => {
             const { plain } = reference.paths.get(prefix)!.find(path => path.peer === from)!;
-            return `${from}:${plain.hop}:${plain.path.join()}:${plain.med}`;
+            return `${from}:${plain.hop}:${plain.path.join()}:${String(plain.med)}`;
           });
-          const expected = multipath.length === 0 ? undefined : `${formatIp4(prefix << 8)} ${text.sort()}`;
+          const expected = multipath.length === 0 ? undefined : `${formatIp4(prefix << 8)} ${text.sort().join()}`;
           assert.equal(told.get(prefix), expected, `zebra about ${prefix}`);
         }
       };

@@ -21,7 +21,6 @@ import {
   FLAG_TRANSITIVE,
   SEGMENT_CONFED_SEQUENCE,
   SEGMENT_CONFED_SET,
-  SEGMENT_SEQUENCE,
   SEGMENT_SET,
 } from '../wire/attribute.ts';
 

@@ -266,6 +266,7 @@ export class UpdateGroup implements TableConsumer {
       // Who is left out changes only if one of the two is a member.
       if (out === 0 || source === from || (this.#isMember[source] === 0 && this.#isMember[from] === 0)) {
         this.#source[prefix] = source;
+        if (this.#sent[prefix] === out) this.#sentSource[prefix] = source;
         if (out === 0) table.releasePrefix(prefix);
         return;
       }
@@ -660,6 +661,7 @@ export class UpdateGroup implements TableConsumer {
           const sent = this.#sent[prefix]!;
           if (sent !== UNKNOWN) this.#store.release(sent);
           this.#sent[prefix] = UNKNOWN;
+          this.#sentSource[prefix] = 0;
         }
       }
       this.#main.members.push(...stream.members);

@@ -175,7 +175,7 @@ export class ExportTransform {
           break;
         case ATTR_NEXT_HOP:
           keep = !self;
-          if (keep && length === 32 && ebgp === false) {
+          if (keep && length === 32 && !ebgp) {
             // The link-local address means nothing behind the link (RFC 2545 §3).
             to.header(FLAG_TRANSITIVE, ATTR_NEXT_HOP, 16);
             to.copy(arena, value, value + 16);
