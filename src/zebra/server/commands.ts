@@ -18,18 +18,19 @@ function ago(sinceMs: number, nowMs: number): string {
 function summary(server: ZapiServer): string {
   const now = server.now();
   const lines = [
-    'Name      Connect Time    Last Read  Last Write      IPv4 Routes       IPv6 Routes',
-    '--------------------------------------------------------------------------------',
+    'Name      Connect Time    Last Read  Last Write      IPv4 Routes           IPv6 Routes',
+    '-'.repeat(90),
   ];
   for (const one of server.sessions) {
+    const { out } = one;
     const { ip4, ip6 } = one.stats;
-    const name = one.name.padEnd(8);
-    const times = [one.connectedMs, one.lastReadMs, one.lastWriteMs].map(ms => ago(ms, now).padStart(12)).join('');
-    const routes4 = `${ip4.add}/${ip4.update}/${ip4.delete}`.padStart(18);
-    const routes6 = `${ip6.add}/${ip6.update}/${ip6.delete}`.padStart(18);
-    lines.push(`${name}${times}${routes4}${routes6}`);
+    const time = (ms: number, width: number): string => ago(ms, now).padStart(width);
+    const times = `${time(one.connectedMs, 12)}${time(one.lastReadMs, 13)}${time(out.lastWriteMs, 12)}`;
+    const routes = (count: { add: number; update: number; delete: number }): string =>
+      `${String(count.add + count.update).padStart(11)}/${String(count.delete).padEnd(10)}`;
+    lines.push(`${one.name.padEnd(10)}${times}${routes(ip4)}${routes(ip6)}`);
   }
-  lines.push('Routes column shows (added/updated/deleted)');
+  lines.push('Routes column shows (added+updated)/deleted');
   return `${lines.join('\n')}\n`;
 }
 
@@ -50,9 +51,9 @@ function* detail(server: ZapiServer): Generator<string> {
       );
     } else lines.push('Not registered for Nexthop Updates');
     lines.push(
-      `Client will ${one.notify ? '' : 'Not '}be notified about the status of its routes.`,
+      `Client will ${one.notify ? '' : 'Not '}be notified about it's routes status`,
       `Last Msg Rx Time: ${ago(one.lastReadMs, now)}`,
-      `Last Msg Tx Time: ${ago(one.lastWriteMs, now)}`,
+      `Last Msg Tx Time: ${ago(out.lastWriteMs, now)}`,
       `Last Rcvd Cmd: ZEBRA_${one.lastCommand}`,
       `Last Sent Cmd: ZEBRA_${out.lastCommand}`,
       '',
@@ -64,16 +65,20 @@ function* detail(server: ZapiServer): Generator<string> {
       ['IPv6', stats.ip6],
       ['Redist:v4', stats.redistribute4],
       ['Redist:v6', stats.redistribute6],
-      ['NHT', stats.nexthops],
-      ['Connected', stats.connected],
-      ['Interface', stats.interfaces],
+      ['VRF', stats.vrfs],
+      ['Connected', stats.interfaces],
+      ['Interface', stats.states],
+      ['Intf Addr', stats.addresses],
+      ['NHT v4', stats.nexthops4],
+      ['NHT v6', stats.nexthops6],
     ] as const) {
       const columns = [count.add, count.update, count.delete].map(n => String(n).padEnd(12)).join('');
       lines.push(`${name.padEnd(12)}${columns}`.trimEnd());
     }
     lines.push(
+      `Errors: ${stats.faults}`,
       '',
-      `Messages in: ${stats.framesIn} (${stats.bytesIn} bytes), unknown: ${stats.unknown}, malformed: ${stats.faults}, refused routes: ${stats.refused}`,
+      `Messages in: ${stats.framesIn} (${stats.bytesIn} bytes), unknown: ${stats.unknown}, refused routes: ${stats.refused}`,
       `Messages out: ${out.frames} (${out.bytes} bytes), waiting: ${out.waiting}, high-water mark: ${out.highWater}`,
       `Reading: ${one.paused ? 'paused' : 'yes'}, pauses: ${stats.pauses}`,
       `Stale routes are kept: ${one.retainMs / 1000} s`,
@@ -94,7 +99,7 @@ function json(one: Session, now: number): object {
     synchronous: one.synchronous,
     connectTimeSecs: seconds(one.connectedMs),
     lastReadSecs: one.lastReadMs === 0 ? undefined : seconds(one.lastReadMs),
-    lastWriteSecs: one.lastWriteMs === 0 ? undefined : seconds(one.lastWriteMs),
+    lastWriteSecs: out.lastWriteMs === 0 ? undefined : seconds(out.lastWriteMs),
     routeNotifications: one.notify,
     lastReceivedCommand: one.lastCommand,
     lastSentCommand: out.lastCommand,

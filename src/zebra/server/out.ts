@@ -24,6 +24,8 @@ export class Out {
   frames = 0;
   bytes = 0;
   highWater = 0;
+  /** When bytes last went to the socket, as performance.now() gives it; 0 = never. */
+  lastWriteMs = 0;
   /** Name of the last command sent. */
   lastCommand = '';
   #scheduled = false;
@@ -77,6 +79,7 @@ export class Out {
     const chunk = Buffer.from(this.buffer.subarray(0, this.end));
     this.bytes += this.end;
     this.end = 0;
+    this.lastWriteMs = performance.now();
     this.#socket.write(chunk);
     const waiting = this.#socket.writableLength;
     if (waiting > this.highWater) this.highWater = waiting;

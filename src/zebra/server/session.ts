@@ -79,9 +79,13 @@ export interface SessionStats {
   readonly ip6: Counters;
   readonly redistribute4: Counters;
   readonly redistribute6: Counters;
-  readonly connected: Counters;
   readonly interfaces: Counters;
-  readonly nexthops: Counters;
+  /** INTERFACE_UP and INTERFACE_DOWN. */
+  readonly states: Counters;
+  readonly addresses: Counters;
+  readonly vrfs: Counters;
+  readonly nexthops4: Counters;
+  readonly nexthops6: Counters;
   framesIn: number;
   bytesIn: number;
   unknown: number;
@@ -97,7 +101,6 @@ export class Session {
   readonly id: number;
   readonly connectedMs: number;
   lastReadMs = 0;
-  lastWriteMs = 0;
   lastCommand = '';
   nexthopRegistryMs = 0;
   nexthopUpdateMs = 0;
@@ -117,9 +120,12 @@ export class Session {
     ip6: counters(),
     redistribute4: counters(),
     redistribute6: counters(),
-    connected: counters(),
     interfaces: counters(),
-    nexthops: counters(),
+    states: counters(),
+    addresses: counters(),
+    vrfs: counters(),
+    nexthops4: counters(),
+    nexthops6: counters(),
     framesIn: 0,
     bytesIn: 0,
     unknown: 0,
@@ -167,8 +173,11 @@ export class Session {
     this.#told = new ToldInterfaces(
       ifindex => server.zebra.interfaces.byIndex(ifindex),
       (name, message, vrf) => {
-        if (name.startsWith('INTERFACE_ADDRESS')) this.stats.connected[name.endsWith('ADD') ? 'add' : 'delete']++;
-        else this.stats.interfaces[name === 'INTERFACE_DELETE' ? 'delete' : 'add']++;
+        const { addresses, interfaces, states } = this.stats;
+        if (name.startsWith('INTERFACE_ADDRESS')) addresses[name.endsWith('ADD') ? 'add' : 'delete']++;
+        else if (name === 'INTERFACE_ADD') interfaces.add++;
+        else if (name === 'INTERFACE_DELETE') interfaces.delete++;
+        else states[name === 'INTERFACE_UP' ? 'add' : 'delete']++;
         this.out.put(name, message, vrf);
       },
     );
@@ -399,6 +408,7 @@ export class Session {
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
     this.out.put('CAPABILITIES', { vrfBackend: 0, mpls: false, ecmp: this.#server.ecmp, mlagRole: 0 });
+    this.stats.vrfs.add++;
     this.out.put('VRF_ADD', { table: MAIN_TABLE, netns: '', name: 'default' });
     this.#server.log(`client ${this.label} connected`);
   }
@@ -619,7 +629,7 @@ export class Session {
     if (tracked === undefined) {
       tracked = { vrf, registration: undefined };
       this.#nexthops.set(key, tracked);
-      this.stats.nexthops.add++;
+      this.#nexthopCounters(family).add++;
     }
     const mine = tracked;
     this.nexthopRegistryMs = this.#server.now();
@@ -640,6 +650,10 @@ export class Session {
     );
   }
 
+  #nexthopCounters(family: Family): Counters {
+    return family === AF_INET ? this.stats.nexthops4 : this.stats.nexthops6;
+  }
+
   #untrack(entry: NexthopRegistration, vrf: number): void {
     const { family, length, words } = entry.prefix;
     const prefix = makePrefix(family, words, length);
@@ -648,7 +662,7 @@ export class Session {
     if (tracked === undefined) return;
     this.#nexthops.delete(key);
     this.#changedNexthops.delete(tracked);
-    this.stats.nexthops.delete++;
+    this.#nexthopCounters(family).delete++;
     this.#server.zebra.nht.unregister(this.#owner(), vrf, family, prefix.words, length, entry.safi);
   }
 
@@ -763,14 +777,13 @@ export class Session {
     for (const tracked of this.#changedNexthops) {
       if (!this.out.room) break;
       this.#changedNexthops.delete(tracked);
-      this.stats.nexthops.update++;
       this.nexthopUpdateMs = this.#server.now();
       if (tracked.registration !== undefined) {
+        this.#nexthopCounters(tracked.registration.family).update++;
         this.out.put('NEXTHOP_UPDATE', nexthopUpdate(tracked.registration), tracked.vrf);
       }
     }
     if (this.#feedReady && this.#feed !== undefined && this.out.room) this.#server.wakeFeeds(this);
-    this.lastWriteMs = this.#server.now();
     return false;
   }
 
