@@ -1,4 +1,5 @@
 // Policy: lists, route maps, and maps bound to a use.
+export { attributeAccess } from './attribute-access.ts';
 export { AsPathList } from './as-path-list.ts';
 export {
   CommunityList,

@@ -9,7 +9,9 @@
 // same for the same id each time. So a clause remembers, for the ids that it saw last, whether they matched and what
 // came out, and a prefix with a set seen before costs the prefix conditions and one look into that memory:
 //
-//    id ──▶ row = id & mask:  │ in id │ verdict │ out id │     (the row holds a reference to both sets)
+//    id ──▶ row = id & mask:  │ id, serial │ verdict │ out id, serial │
+//
+// The memory holds no references: a serial that is no longer the id's tells that the set is another one.
 import type { AddressWords, Family, Prefix } from '../../net/index.ts';
 import { AF_INET } from '../../net/index.ts';
 import type { AsPathList } from './as-path-list.ts';
@@ -135,6 +137,8 @@ export interface AttributeAccess {
   firstAs(id: number): number;
   /** In ascending order. */
   communities(id: number): readonly number[];
+  /** Differs each time an id is given to another set. */
+  serial(id: number): number;
   /** Takes one reference more. */
   retain(id: number): void;
   release(id: number): void;
@@ -193,33 +197,38 @@ interface BoundClause {
 
 /** A direct-mapped memory of the last sets that a clause saw. */
 class ClauseMemory {
-  ids: Int32Array = new Int32Array(0);
-  verdicts: Uint8Array = new Uint8Array(0);
-  outs: Int32Array = new Int32Array(0);
-  mask = 0;
+  ids: Uint32Array = new Uint32Array(MEMORY_FIRST); // 0: the row is empty
+  serials: Uint32Array = new Uint32Array(MEMORY_FIRST);
+  verdicts: Uint8Array = new Uint8Array(MEMORY_FIRST);
+  outs: Uint32Array = new Uint32Array(MEMORY_FIRST); // 0: not known
+  outSerials: Uint32Array = new Uint32Array(MEMORY_FIRST);
+  mask: number = MEMORY_FIRST - 1;
   misses = 0;
 
-  grow(attributes: AttributeAccess): void {
-    const rows = this.ids.length === 0 ? MEMORY_FIRST : Math.min(this.ids.length * 4, MEMORY_MOST);
-    this.clear(attributes);
-    this.ids = new Int32Array(rows).fill(-1);
-    this.outs = new Int32Array(rows).fill(-1);
+  /** The row of a set, emptied where it was another's. */
+  row(id: number, serial: number): number {
+    let row = id & this.mask;
+    if (this.ids[row] === id && this.serials[row] === serial) return row;
+    if (this.ids[row] !== 0 && ++this.misses > this.mask && this.mask < MEMORY_MOST - 1) {
+      this.#grow();
+      row = id & this.mask;
+    }
+    this.ids[row] = id;
+    this.serials[row] = serial;
+    this.verdicts[row] = UNKNOWN;
+    this.outs[row] = 0;
+    return row;
+  }
+
+  #grow(): void {
+    const rows = (this.mask + 1) * 4;
+    this.ids = new Uint32Array(rows);
+    this.serials = new Uint32Array(rows);
     this.verdicts = new Uint8Array(rows);
+    this.outs = new Uint32Array(rows);
+    this.outSerials = new Uint32Array(rows);
     this.mask = rows - 1;
     this.misses = 0;
-  }
-
-  clear(attributes: AttributeAccess): void {
-    for (let row = 0; row < this.ids.length; row++) this.drop(row, attributes);
-  }
-
-  drop(row: number, attributes: AttributeAccess): void {
-    if (this.ids[row]! < 0) return;
-    attributes.release(this.ids[row]!);
-    if (this.outs[row]! >= 0) attributes.release(this.outs[row]!);
-    this.ids[row] = -1;
-    this.outs[row] = -1;
-    this.verdicts[row] = UNKNOWN;
   }
 }
 
@@ -228,6 +237,8 @@ export class BoundMap {
   readonly map: RouteMap | undefined;
   /** Whether the answer can differ between prefixes with one attribute set. */
   readonly perPrefix: boolean;
+  /** Whether the answer depends on whom the map is compiled for. */
+  readonly perPeer: boolean;
   /** Names of the lists and maps that the answer depends on, as `kind name`. */
   readonly depends: ReadonlySet<string>;
   readonly #clauses: readonly BoundClause[];
@@ -244,6 +255,12 @@ export class BoundMap {
     this.#clauses = clauses.map(clause => bindClause(clause, clauses, binding, depends, depth));
     this.perPrefix = this.#clauses.some(
       clause => clause.prefixLists.length > 0 || clause.prefixLength >= 0 || clause.call?.perPrefix === true,
+    );
+    this.perPeer = this.#clauses.some(
+      ({ source, call }) =>
+        call?.perPeer === true ||
+        [...source.matches.values()].some(({ match }) => match.kind === 'peer') ||
+        [...source.sets.values()].some(({ set }) => set.kind === 'next-hop-peer'),
     );
     this.depends = depends;
   }
@@ -285,15 +302,6 @@ export class BoundMap {
     return -1;
   }
 
-  /** Lets go of the sets remembered. The map must not be applied afterwards. */
-  close(): void {
-    for (const clause of this.#clauses) {
-      clause.memory.clear(this.#attributes);
-      clause.memory.ids = new Int32Array(0);
-      clause.call?.close();
-    }
-  }
-
   #matches(clause: BoundClause, id: number, prefix: number): boolean {
     if (clause.never) return false;
     const lists = clause.prefixLists;
@@ -311,7 +319,7 @@ export class BoundMap {
     const conditions = clause.attributeMatches;
     if (conditions.length === 0) return true;
     const memory = clause.memory;
-    const row = this.#row(memory, id);
+    const row = memory.row(id, this.#attributes.serial(id));
     let verdict = memory.verdicts[row]!;
     if (verdict === UNKNOWN) {
       verdict = MATCHES;
@@ -323,32 +331,20 @@ export class BoundMap {
 
   /** Takes the caller's reference to `id` and gives one to what comes out. */
   #change(clause: BoundClause, id: number): number {
+    const attributes = this.#attributes;
     const memory = clause.memory;
-    const row = this.#row(memory, id);
+    const row = memory.row(id, attributes.serial(id));
     let out = memory.outs[row]!;
-    if (out < 0) {
+    if (out !== 0 && attributes.serial(out) === memory.outSerials[row]) attributes.retain(out);
+    else {
       const edits: AttributeEdits = {};
       for (const change of clause.changes) change(id, edits);
-      out = this.#attributes.edit(id, edits);
-      memory.outs[row] = out; // the row keeps the reference that `edit` gave
+      out = attributes.edit(id, edits);
+      memory.outs[row] = out;
+      memory.outSerials[row] = attributes.serial(out);
     }
-    this.#attributes.retain(out);
-    this.#attributes.release(id);
+    attributes.release(id);
     return out;
-  }
-
-  #row(memory: ClauseMemory, id: number): number {
-    if (memory.ids.length === 0) memory.grow(this.#attributes);
-    let row = id & memory.mask;
-    if (memory.ids[row] === id) return row;
-    if (memory.ids[row]! >= 0 && ++memory.misses > memory.mask && memory.ids.length < MEMORY_MOST) {
-      memory.grow(this.#attributes);
-      row = id & memory.mask;
-    }
-    memory.drop(row, this.#attributes);
-    this.#attributes.retain(id);
-    memory.ids[row] = id;
-    return row;
   }
 }
 

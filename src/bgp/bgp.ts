@@ -1,0 +1,124 @@
+// The state of the bgp thread: policy, instances, and the way to zebra. Everything that configuration changes is level-triggered:
+// a line changes a setting, and one coalesced event later the running state is compared with the settings and brought to
+// them. So a whole file is applied as one change, and the order of its lines does not matter.
+import type { EventTask, TaskLoop, TimerTask } from '../concurrency/index.ts';
+import { CommandError } from '../vty/index.ts';
+import type { ZapiConnect } from '../zapi/index.ts';
+import { BgpInstance } from './instance.ts';
+import { Interfaces } from './interfaces.ts';
+import type { Transport } from './io/types.ts';
+import { PolicyLibrary } from './policy/index.ts';
+import { ZebraLink } from './zclient.ts';
+
+export interface BgpEnvironment {
+  readonly loop: TaskLoop;
+  readonly transport: Transport;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random: () => number;
+  /** How zebra is reached; undefined: the speaker runs without one. */
+  readonly zebra?: ZapiConnect;
+  /** Announced to peers and shown. */
+  readonly hostname?: string;
+  /** Milliseconds since the epoch. */
+  readonly wallMs?: () => number;
+  /** What happened, for the log. */
+  readonly log?: (text: string) => void;
+  /** The port that instances listen on; 0: they do not. */
+  readonly listenPort?: number;
+}
+
+/** Changes of policy are gathered this long before the affected routes are evaluated anew. */
+const POLICY_DELAY_MS = 20;
+
+export class Bgp {
+  readonly environment: BgpEnvironment;
+  readonly loop: TaskLoop;
+  readonly policy: PolicyLibrary = new PolicyLibrary();
+  /** By VRF name; the default one is `default`. */
+  readonly instances: Map<string, BgpInstance> = new Map();
+  readonly zebra: ZebraLink | undefined;
+  hostname: string;
+  noRib = false;
+  #interfaces: Interfaces | undefined;
+  readonly #reconcile: EventTask;
+  readonly #policyTimer: TimerTask;
+
+  constructor(environment: BgpEnvironment) {
+    this.environment = environment;
+    this.loop = environment.loop;
+    this.hostname = environment.hostname ?? '';
+    this.#reconcile = this.loop.event('bgp configuration', () => {
+      for (const instance of this.instances.values()) instance.reconcile();
+    });
+    this.#policyTimer = this.loop.timer('bgp policy update', () => this.#policyChanged());
+    this.policy.onChange = () => {
+      if (!this.#policyTimer.active) this.#policyTimer.start(POLICY_DELAY_MS);
+    };
+    this.zebra = environment.zebra === undefined ? undefined : new ZebraLink(this, environment.zebra);
+  }
+
+  /** Zebra's interfaces; without zebra the system's, looked up once per round of configuration. */
+  get interfaces(): Interfaces {
+    if (this.zebra !== undefined) return this.zebra.interfaces;
+    this.#interfaces ??= Interfaces.ofSystem();
+    return this.#interfaces;
+  }
+
+  /** Milliseconds since the epoch. */
+  wallMs(): number {
+    return (this.environment.wallMs ?? Date.now)();
+  }
+
+  log(text: string): void {
+    this.environment.log?.(text);
+  }
+
+  /** The instance that commands without a VRF mean. Throws where there is none. */
+  instance(name = 'default'): BgpInstance {
+    const instance = this.instances.get(name);
+    if (instance === undefined) throw new CommandError('% BGP instance not found');
+    return instance;
+  }
+
+  openInstance(name: string, as: number): BgpInstance {
+    let instance = this.instances.get(name);
+    if (instance !== undefined && instance.as !== as) {
+      throw new CommandError(`BGP is already running; AS is ${instance.as}`);
+    }
+    if (instance === undefined) {
+      instance = new BgpInstance(this, name, as);
+      this.instances.set(name, instance);
+      this.changed();
+    }
+    return instance;
+  }
+
+  closeInstance(name: string): void {
+    const instance = this.instances.get(name);
+    this.instances.delete(name);
+    instance?.close();
+  }
+
+  setNoRib(noRib: boolean): void {
+    this.noRib = noRib;
+    for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();
+  }
+
+  /** Settings or surroundings changed: compare and act, once, soon. */
+  changed(): void {
+    this.#interfaces = undefined;
+    this.#reconcile.schedule();
+  }
+
+  /** Ends all sessions with a NOTIFICATION. */
+  close(): void {
+    for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
+    this.zebra?.stop();
+  }
+
+  #policyChanged(): void {
+    const changed = new Set(this.policy.changed);
+    this.policy.changed.clear();
+    for (const instance of this.instances.values()) instance.policyChanged(changed);
+  }
+}

@@ -1,0 +1,428 @@
+// `neighbor …`: one table row for each line. A row says what the line's words mean as a change of settings, and which
+// fields a `no` takes back; who the neighbour is (an address or a peer group) and in which address family the line
+// stands is the same for all rows.
+import { type Args, type Command, CommandError, type CommandArgs, config } from '../vty/index.ts';
+import { type BgpInstance, instanceOf } from './instance.ts';
+import type { Bgp } from './bgp.ts';
+import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
+
+const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
+const NEIGHBOR_HELP = ['Specify neighbor router', 'Neighbor address', 'Neighbor IPv6 address', 'Neighbor tag'];
+
+type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
+
+/** The words of a line that say which setting it is: those before the first variable or bracket. */
+function setting(tail: string): string {
+  return tail.split(/ ?(?=[A-Z(<[])/)[0]!;
+}
+
+function neighborOf(args: unknown): string {
+  return (args as { neighbor: string }).neighbor;
+}
+
+/** The address family of a line: its block's, or IPv4 where it stands in the router's block itself. */
+export function afiOf(context: readonly CommandArgs[]): Afi {
+  return (context[1]?.['afi'] as Afi | undefined) ?? 'ipv4';
+}
+
+/** The settings that a line is about; the neighbour or group must be there. */
+function layerOf(
+  bgp: Bgp,
+  context: readonly CommandArgs[],
+  neighbor: string,
+): { instance: BgpInstance; layer: SettingsLayer } {
+  const instance = instanceOf(bgp, context);
+  const target = instance.peers.get(neighbor) ?? instance.groups.get(neighbor);
+  if (target === undefined) throw new CommandError('% Specify remote-as or peer-group commands first');
+  return { instance, layer: target.own };
+}
+
+/** The same for a line that goes: where the neighbour is gone already, so are its settings. */
+function dropSettings(
+  bgp: Bgp,
+  context: readonly CommandArgs[],
+  neighbor: string,
+  drop: (layer: SettingsLayer) => void,
+): void {
+  const instance = instanceOf(bgp, context);
+  const target = instance.peers.get(neighbor) ?? instance.groups.get(neighbor);
+  if (target === undefined) return;
+  drop(target.own);
+  instance.peersChanged();
+}
+
+/** A line about the session. `read` gives the fields it sets, `fields` are those that its `no` clears. */
+function peerLine<const Tail extends string>(
+  tail: Tail,
+  help: readonly string[],
+  read: (args: Args<Neighbor<Tail>>) => PeerSettings,
+  fields: readonly (keyof PeerSettings)[],
+): Command<Bgp> {
+  const key = setting(tail);
+  return config({
+    mode: 'router-bgp',
+    syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
+    help: [...NEIGHBOR_HELP, ...help],
+    key: args => `${neighborOf(args)} ${key}`,
+    check: args => void read(args),
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, neighborOf(args));
+      for (const field of fields) delete layer.peer[field];
+      Object.assign(layer.peer, read(args));
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, neighborOf(args), layer => {
+        for (const field of fields) delete layer.peer[field];
+      });
+    },
+  });
+}
+
+/** A line about one address family. */
+function afLine<const Tail extends string>(
+  tail: Tail,
+  help: readonly string[],
+  read: (args: Args<Neighbor<Tail>>) => PeerAfSettings,
+  fields: readonly (keyof PeerAfSettings)[],
+  key: (args: Args<Neighbor<Tail>>) => string = () => setting(tail),
+): Command<Bgp> {
+  return config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
+    help: [...NEIGHBOR_HELP, ...help],
+    key: args => `${neighborOf(args)} ${key(args)}`,
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, neighborOf(args));
+      const af = layer.af[afiOf(context)];
+      for (const field of fields) delete af[field];
+      Object.assign(af, read(args));
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, neighborOf(args), layer => {
+        for (const field of fields) delete layer.af[afiOf(context)][field];
+      });
+    },
+  });
+}
+
+/** A line with a direction: `prefix-list NAME in`. */
+function listLine(
+  word: 'prefix-list' | 'filter-list' | 'route-map',
+  help: readonly string[],
+  inField: 'prefixListIn' | 'filterListIn' | 'routeMapIn',
+  outField: 'prefixListOut' | 'filterListOut' | 'routeMapOut',
+): Command<Bgp> {
+  const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
+  return config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
+    help: [...NEIGHBOR_HELP, ...help],
+    key: args => `${args.neighbor} ${word} ${args.direction}`,
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      Object.assign(layer.af[afiOf(context)], { [field(args)]: args.name });
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field(args)]);
+    },
+  });
+}
+
+function parseAs(text: string): number | 'internal' | 'external' {
+  if (text === 'internal' || text === 'external') return text;
+  return Number(text);
+}
+
+export const neighborCommands: readonly Command<Bgp>[] = [
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor WORD$name peer-group',
+    help: ['Specify neighbor router', 'Neighbor tag', 'Configure peer-group'],
+    key: args => `${args.name} peer-group`,
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).addGroup(args.name);
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).removeGroup(args.name);
+    },
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor remote-as <(1-4294967295)|internal|external>$as',
+    help: [...NEIGHBOR_HELP, 'Specify a BGP neighbor', 'AS number', 'Internal BGP peer', 'External BGP peer'],
+    key: args => `${args.neighbor} remote-as`,
+    no: ['neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor'],
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRemoteAs(args.neighbor, parseAs(String(args.as)));
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRemoteAs(args.neighbor, undefined);
+    },
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor <A.B.C.D|X:X::X:X>$neighbor peer-group WORD$group',
+    help: [...NEIGHBOR_HELP.slice(0, 3), 'Member of the peer-group', 'Peer-group name'],
+    key: args => `${args.neighbor} peer-group`,
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setGroup(args.neighbor, args.group);
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setGroup(args.neighbor, undefined);
+    },
+  }),
+  peerLine(
+    'description LINE...$text',
+    ['Neighbor specific description', 'Up to 80 characters describing this neighbor'],
+    args => ({ description: args.text }),
+    ['description'],
+  ),
+  peerLine('password LINE...$text', ['Set a password', 'The password'], args => ({ password: args.text }), [
+    'password',
+  ]),
+  peerLine(
+    'timers (0-65535)$keepalive (0-65535)$hold',
+    ['BGP per neighbor timers', 'Keepalive interval', 'Holdtime'],
+    args => {
+      if (args.hold === 1 || args.hold === 2)
+        throw new CommandError('% hold time value must be either 0 or greater than 3');
+      return { keepaliveS: args.keepalive, holdTimeS: args.hold };
+    },
+    ['keepaliveS', 'holdTimeS'],
+  ),
+  peerLine(
+    'timers connect (1-65535)$seconds',
+    ['BGP per neighbor timers', 'BGP connect timer', 'Connect timer'],
+    args => ({ connectRetryS: args.seconds }),
+    ['connectRetryS'],
+  ),
+  peerLine(
+    'timers delayopen (1-240)$seconds',
+    ['BGP per neighbor timers', 'RFC 4271 DelayOpenTimer', 'DelayOpenTime timer interval'],
+    args => ({ delayOpenS: args.seconds }),
+    ['delayOpenS'],
+  ),
+  peerLine(
+    'update-source <A.B.C.D|X:X::X:X|WORD>$source',
+    ['Source of routing updates', 'IPv4 address', 'IPv6 address', 'Interface name (requires zebra to be running)'],
+    args => ({ updateSource: args.source }),
+    ['updateSource'],
+  ),
+  peerLine('interface WORD$name', ['Interface', 'Interface name'], args => ({ interface: args.name }), ['interface']),
+  peerLine(
+    'ebgp-multihop [(1-255)$hops]',
+    ['Allow EBGP neighbors not on directly connected networks', 'maximum hop count'],
+    args => ({ ebgpMultihop: args.hops ?? 255 }),
+    ['ebgpMultihop'],
+  ),
+  peerLine(
+    'ttl-security hops (1-254)$hops',
+    ['BGP ttl-security parameters', 'Specify the maximum number of hops to the BGP peer', 'Number of hops to BGP peer'],
+    args => ({ ttlSecurityHops: args.hops }),
+    ['ttlSecurityHops'],
+  ),
+  peerLine('passive', ["Don't send open messages to this neighbor"], () => ({ passive: true }), ['passive']),
+  peerLine('shutdown', ['Administratively shut down this neighbor'], () => ({ shutdown: true }), [
+    'shutdown',
+    'shutdownMessage',
+  ]),
+  peerLine(
+    'shutdown message LINE...$text',
+    ['Administratively shut down this neighbor', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
+    args => ({ shutdown: true, shutdownMessage: args.text }),
+    ['shutdown', 'shutdownMessage'],
+  ),
+  peerLine('port (0-65535)$port', ["Neighbor's BGP port", 'TCP port number'], args => ({ port: args.port }), ['port']),
+  peerLine(
+    'local-as (1-4294967295)$as [no-prepend [replace-as]]',
+    [
+      'Specify a local-as number',
+      'AS number used as local AS',
+      'Do not prepend local-as to updates from ebgp peers',
+      'Do not prepend local-as to updates from ibgp peers',
+    ],
+    args => ({
+      localAs: args.as,
+      localAsNoPrepend: args['no-prepend'] === true,
+      localAsReplace: args['replace-as'] === true,
+    }),
+    ['localAs', 'localAsNoPrepend', 'localAsReplace'],
+  ),
+  peerLine(
+    'advertisement-interval (0-600)$seconds',
+    ['Minimum interval between sending BGP routing updates', 'time in seconds'],
+    args => ({ advertisementIntervalS: args.seconds }),
+    ['advertisementIntervalS'],
+  ),
+  peerLine(
+    'disable-connected-check',
+    ['one-hop away EBGP peer using loopback address'],
+    () => ({ disableConnectedCheck: true }),
+    ['disableConnectedCheck'],
+  ),
+  peerLine(
+    'capability extended-nexthop',
+    ['Advertise capability to the peer', 'Advertise extended next-hop capability to the peer'],
+    () => ({ extendedNextHop: true }),
+    ['extendedNextHop'],
+  ),
+  peerLine(
+    'dont-capability-negotiate',
+    ['Do not perform capability negotiation'],
+    () => ({ dontCapabilityNegotiate: true }),
+    ['dontCapabilityNegotiate'],
+  ),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
+    help: [...NEIGHBOR_HELP, 'Enable the Address Family for this Neighbor'],
+    key: args => `${args.neighbor} activate`,
+    keeps: 'both',
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      layer.af[afiOf(context)].activate = true;
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => {
+        layer.af[afiOf(context)].activate = false;
+      });
+    },
+  }),
+  afLine(
+    'next-hop-self [force]',
+    ['Disable the next hop calculation for this neighbor', 'Set the next hop to self for reflected routes'],
+    args => ({ nextHopSelf: args.force === true ? 'force' : true }),
+    ['nextHopSelf'],
+  ),
+  afLine(
+    'route-reflector-client',
+    ['Configure a neighbor as Route Reflector client'],
+    () => ({ routeReflectorClient: true }),
+    ['routeReflectorClient'],
+  ),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor send-community [<standard|extended|large|both|all>$which]',
+    help: [
+      ...NEIGHBOR_HELP,
+      'Send Community attribute to this neighbor',
+      'Send Standard Community attributes',
+      'Send Extended Community attributes',
+      'Send Large Community attributes',
+      'Send Standard and Extended Community attributes',
+      'Send Standard, Large and Extended Community attributes',
+    ],
+    // All kinds are sent unless told otherwise, so only the negative form says anything.
+    keeps: 'negative',
+    key: args => `${args.neighbor} send-community ${args.which ?? 'standard'}`,
+    apply: (bgp: Bgp, args, context) => sendCommunity(bgp, context, args.neighbor, args.which ?? 'standard', true),
+    remove: (bgp: Bgp, args, context) => sendCommunity(bgp, context, args.neighbor, args.which ?? 'standard', false),
+  }),
+  listLine(
+    'prefix-list',
+    [
+      'Filter updates to/from this neighbor',
+      'Name of a prefix list',
+      'Filter incoming updates',
+      'Filter outgoing updates',
+    ],
+    'prefixListIn',
+    'prefixListOut',
+  ),
+  listLine(
+    'filter-list',
+    ['Establish BGP filters', 'AS path access-list name', 'Filter incoming routes', 'Filter outgoing routes'],
+    'filterListIn',
+    'filterListOut',
+  ),
+  listLine(
+    'route-map',
+    [
+      'Apply route map to neighbor',
+      'Name of route map',
+      'Apply map to incoming routes',
+      'Apply map to outbound routes',
+    ],
+    'routeMapIn',
+    'routeMapOut',
+  ),
+  afLine(
+    'soft-reconfiguration inbound',
+    ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],
+    () => ({ softReconfiguration: true }),
+    ['softReconfiguration'],
+  ),
+  afLine(
+    'default-originate [route-map WORD$map]',
+    [
+      'Originate default route to this neighbor',
+      'Route-map to specify criteria to originate default',
+      'route-map name',
+    ],
+    args => ({ defaultOriginate: true, ...(args.map === undefined ? {} : { defaultOriginateMap: args.map }) }),
+    ['defaultOriginate', 'defaultOriginateMap'],
+  ),
+  afLine(
+    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>]',
+    [
+      'Maximum number of prefix accept from this peer',
+      'maximum no. of prefix limit',
+      'Threshold value (%) at which to generate a warning msg',
+      'Only give warning message when limit is exceeded',
+      'Restart bgp connection after limit is exceeded',
+      'Restart interval in minutes',
+    ],
+    args => ({
+      maximumPrefix: args.count,
+      maximumPrefixThreshold: args.threshold ?? 75,
+      maximumPrefixWarningOnly: args['warning-only'] === true,
+      ...(args.restart === undefined ? {} : { maximumPrefixRestartMin: args.restart }),
+    }),
+    ['maximumPrefix', 'maximumPrefixThreshold', 'maximumPrefixWarningOnly', 'maximumPrefixRestartMin'],
+  ),
+  afLine(
+    'allowas-in [(1-10)$count]',
+    ['Accept as-path with my AS present in it', 'Number of occurrences of AS number'],
+    args => ({ allowAsIn: args.count ?? 3 }),
+    ['allowAsIn'],
+  ),
+  afLine(
+    'remove-private-AS [all] [replace-AS]',
+    [
+      'Remove private ASNs in outbound updates',
+      'Apply to all AS numbers',
+      'Replace private ASNs with our ASN in outbound updates',
+    ],
+    args => ({ removePrivateAs: args['replace-AS'] === true ? 'replace' : args.all === true ? 'all' : 'if-only' }),
+    ['removePrivateAs'],
+  ),
+  afLine(
+    'weight (0-65535)$weight',
+    ['Set default weight for routes from this neighbor', 'default weight'],
+    args => ({ weight: args.weight }),
+    ['weight'],
+  ),
+  afLine(
+    'attribute-unchanged next-hop',
+    ['BGP attribute is propagated unchanged to this neighbor', 'Nexthop attribute'],
+    () => ({ nextHopUnchanged: true }),
+    ['nextHopUnchanged'],
+  ),
+];
+
+function sendCommunity(bgp: Bgp, context: readonly CommandArgs[], neighbor: string, which: string, on: boolean): void {
+  const instance = instanceOf(bgp, context);
+  const af = (instance.peers.get(neighbor) ?? instance.groups.get(neighbor))?.own.af[afiOf(context)];
+  if (af === undefined) {
+    if (!on) throw new CommandError('% Specify remote-as or peer-group commands first');
+    return;
+  }
+  if (which === 'standard' || which === 'both' || which === 'all') af.sendCommunity = on;
+  if (which === 'extended' || which === 'both' || which === 'all') af.sendExtendedCommunity = on;
+  if (which === 'large' || which === 'all') af.sendLargeCommunity = on;
+  instance.peersChanged();
+}

@@ -1,0 +1,340 @@
+// `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
+import { parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
+import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
+import type { Bgp } from './bgp.ts';
+import { afiOf } from './commands-neighbor.ts';
+import { instanceOf, type InstanceOptions } from './instance.ts';
+import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
+
+const BGP = 'BGP specific commands';
+
+/** A line that is one option of the instance. */
+function optionLine<const Syntax extends string>(
+  syntax: Syntax,
+  help: readonly string[],
+  set: (options: InstanceOptions, args: Args<Syntax>) => void,
+  unset: (options: InstanceOptions) => void,
+  keeps: 'positive' | 'negative' = 'positive',
+): Command<Bgp> {
+  const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
+  return config({
+    mode: 'router-bgp',
+    syntax,
+    help,
+    keeps,
+    key: () => key,
+    apply(bgp: Bgp, args, context) {
+      const instance = instanceOf(bgp, context);
+      set(instance.options, args);
+      instance.optionsChanged();
+    },
+    remove(bgp: Bgp, _, context) {
+      const instance = instanceOf(bgp, context);
+      unset(instance.options);
+      instance.optionsChanged();
+    },
+  });
+}
+
+type Flag = { [K in keyof InstanceOptions]-?: InstanceOptions[K] extends boolean ? K : never }[keyof InstanceOptions];
+
+function flagLine(
+  syntax: string,
+  help: readonly string[],
+  flag: Flag,
+  keeps: 'positive' | 'negative' = 'positive',
+): Command<Bgp> {
+  return optionLine(
+    syntax,
+    help,
+    options => {
+      options[flag] = true;
+    },
+    options => {
+      options[flag] = false;
+    },
+    keeps,
+  );
+}
+
+function readIp4(text: string): number {
+  const word = parseIp4(text);
+  if (word < 0) throw new CommandError(`% Malformed address: ${text}`);
+  return word;
+}
+
+function readPrefix(afi: Afi, text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) throw new CommandError('% Malformed prefix');
+  return prefix;
+}
+
+export const routerCommands: readonly Command<Bgp>[] = [
+  config({
+    mode: 'configure',
+    syntax: 'bgp no-rib',
+    help: [BGP, 'Disable BGP route installation to RIB (Zebra)'],
+    apply: (bgp: Bgp) => bgp.setNoRib(true),
+    remove: (bgp: Bgp) => bgp.setNoRib(false),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'router bgp (1-4294967295)$asn',
+    help: ['Enable a routing process', 'BGP information', 'AS number'],
+    opens: 'router-bgp',
+    key: () => 'router bgp',
+    no: ['router bgp'],
+    apply(bgp: Bgp, args) {
+      bgp.openInstance('default', args.asn);
+    },
+    remove(bgp: Bgp) {
+      bgp.closeInstance('default');
+    },
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'address-family <ipv4|ipv6>$afi [unicast]',
+    help: ['Enter Address Family command mode', 'Address family', 'Address family', 'Address Family modifier'],
+    opens: 'address-family',
+    key: args => args.afi ?? '',
+    apply() {},
+    remove() {},
+  }),
+  optionLine(
+    'bgp router-id A.B.C.D$id',
+    [BGP, 'Override configured router identifier', 'Manually configured router identifier'],
+    (options, args) => {
+      options.routerId = readIp4(args.id);
+    },
+    options => {
+      options.routerId = undefined;
+    },
+  ),
+  optionLine(
+    'bgp cluster-id <A.B.C.D|(1-4294967295)>$id',
+    [
+      BGP,
+      'Configure Route-Reflector Cluster-id',
+      'Route-Reflector Cluster-id in IP address format',
+      'Route-Reflector Cluster-id as 32 bit quantity',
+    ],
+    (options, args) => {
+      const text = String(args.id);
+      options.clusterId = text.includes('.') ? readIp4(text) : Number(text);
+    },
+    options => {
+      options.clusterId = undefined;
+    },
+  ),
+  flagLine(
+    'bgp ebgp-requires-policy',
+    [BGP, 'Require in and out policy for eBGP peers (RFC8212)'],
+    'ebgpRequiresPolicy',
+    'negative',
+  ),
+  flagLine(
+    'bgp default ipv4-unicast',
+    [BGP, 'Configure BGP defaults', 'Activate ipv4-unicast for a peer by default'],
+    'defaultIpv4',
+    'negative',
+  ),
+  flagLine(
+    'bgp default ipv6-unicast',
+    [BGP, 'Configure BGP defaults', 'Activate ipv6-unicast for a peer by default'],
+    'defaultIpv6',
+  ),
+  optionLine(
+    'bgp default local-preference (0-4294967295)$value',
+    [
+      BGP,
+      'Configure BGP defaults',
+      'local preference (higher=more preferred)',
+      'Configure default local preference value',
+    ],
+    (options, args) => {
+      options.defaultLocalPref = args.value;
+    },
+    options => {
+      options.defaultLocalPref = 100;
+    },
+  ),
+  flagLine('bgp log-neighbor-changes', [BGP, 'Log neighbor up/down and reset reason'], 'logNeighborChanges'),
+  flagLine('bgp always-compare-med', [BGP, 'Allow comparing MED from different neighbors'], 'alwaysCompareMed'),
+  flagLine(
+    'bgp deterministic-med',
+    [BGP, 'Pick the best-MED path among paths advertised from the neighboring AS'],
+    'deterministicMed',
+  ),
+  flagLine(
+    'bgp bestpath as-path ignore',
+    [BGP, 'Change the default bestpath selection', 'AS-path attribute', 'Ignore as-path length in selecting a route'],
+    'ignoreAsPathLength',
+  ),
+  optionLine(
+    'bgp bestpath as-path multipath-relax [<as-set|no-as-set>]',
+    [
+      BGP,
+      'Change the default bestpath selection',
+      'AS-path attribute',
+      'Allow load sharing across routes that have different AS paths (but same length)',
+      'Generate an AS_SET',
+      'Do not generate an AS_SET',
+    ],
+    options => {
+      options.multipathRelax = true;
+    },
+    options => {
+      options.multipathRelax = false;
+    },
+  ),
+  flagLine(
+    'bgp bestpath compare-routerid',
+    [BGP, 'Change the default bestpath selection', 'Compare router-id for identical EBGP paths'],
+    'compareRouterId',
+  ),
+  flagLine(
+    'bgp bestpath med missing-as-worst',
+    [BGP, 'Change the default bestpath selection', 'MED attribute', 'Treat missing MED as the least preferred one'],
+    'missingMedAsWorst',
+  ),
+  flagLine(
+    'bgp network import-check',
+    [BGP, 'BGP network command', 'Check BGP network route exists in IGP'],
+    'networkImportCheck',
+    'negative',
+  ),
+  optionLine(
+    'timers bgp (0-65535)$keepalive (0-65535)$hold',
+    ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
+    (options, args) => {
+      if (args.hold === 1 || args.hold === 2)
+        throw new CommandError('% hold time value must be either 0 or greater than 3');
+      options.keepaliveS = args.keepalive;
+      options.holdTimeS = args.hold;
+    },
+    options => {
+      options.keepaliveS = 60;
+      options.holdTimeS = 180;
+    },
+  ),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'maximum-paths (1-256)$count',
+    help: ['Forward packets over multiple paths', 'Number of paths'],
+    key: () => 'maximum-paths',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ebgp', args.count);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ebgp', 1);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'maximum-paths ibgp (1-256)$count',
+    help: ['Forward packets over multiple paths', 'iBGP-multipath', 'Number of paths'],
+    key: () => 'maximum-paths ibgp',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ibgp', args.count);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ibgp', 1);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'distance bgp (1-255)$external (1-255)$internal (1-255)$local',
+    help: [
+      'Define an administrative distance',
+      'BGP distance',
+      'Distance for routes external to the AS',
+      'Distance for routes internal to the AS',
+      'Distance for local routes',
+    ],
+    key: () => 'distance bgp',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setDistance(afiOf(context), args.external, args.internal, args.local);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).setDistance(afiOf(context), 20, 200, 200);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
+    help: [
+      'Specify a network to announce via BGP',
+      'IPv4 prefix',
+      'IPv6 prefix',
+      'Route-map to modify the attributes',
+      'Name of the route map',
+    ],
+    key: args => `network ${args.prefix}`,
+    check: (args, context) => void readPrefix(afiOf(context), args.prefix),
+    apply(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setNetwork(afi, readPrefix(afi, args.prefix), { map: args.map });
+    },
+    remove(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setNetwork(afi, readPrefix(afi, args.prefix), undefined);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'redistribute <kernel|connected|static>$protocol [{metric (0-4294967295)$metric|route-map WORD$map}]',
+    help: [
+      'Redistribute information from another routing protocol',
+      'Kernel routes (not installed via the zebra RIB)',
+      'Connected routes (directly attached subnet or host)',
+      'Statically configured routes',
+      'Metric for redistributed routes',
+      'Default metric',
+      'Route map reference',
+      'Pointer to route-map entries',
+    ],
+    key: args => `redistribute ${args.protocol}`,
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRedistribute(afiOf(context), args.protocol, { metric: args.metric, map: args.map });
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRedistribute(afiOf(context), args.protocol, undefined);
+    },
+  }),
+];
+
+export const clearCommands: readonly Command<Bgp>[] = [
+  exec({
+    syntax:
+      'clear [ip] bgp [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      'Address Family',
+      'Address Family',
+      'Address Family modifier',
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'Soft reconfig inbound and outbound updates',
+      'Send route-refresh unless using soft-reconfiguration inbound',
+      'Resend all outbound updates',
+    ],
+    run(bgp: Bgp, args) {
+      const instance = bgp.instance();
+      const who = String(args.who);
+      const peers = [...instance.peers.values()].filter(
+        peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
+      );
+      if (peers.length === 0 && who !== '*') return `%BGP: Unknown neighbor - "${who}"\n`;
+      const afis = args.afi === undefined ? AFIS : [args.afi];
+      for (const peer of peers) {
+        if (args.soft !== true && args.direction === undefined) peer.reset();
+        else for (const afi of afis) instance.softClear(peer, afi, args.direction);
+      }
+      return undefined;
+    },
+  }),
+];

@@ -1,0 +1,17 @@
+// Every command that the bgp thread owns, and its configuration modes.
+import { type CommandSet, commandSet } from '../vty/index.ts';
+import type { Bgp } from './bgp.ts';
+import { neighborCommands } from './commands-neighbor.ts';
+import { clearCommands, routerCommands } from './commands-router.ts';
+import { policyCommands } from './policy/commands.ts';
+import { showCommands } from './show-commands.ts';
+
+export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
+  'bgp',
+  [...routerCommands, ...neighborCommands, ...policyCommands, ...clearCommands, ...showCommands],
+  [
+    { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },
+    { name: 'address-family', prompt: '(config-router-af)', parent: 'router-bgp', exit: 'exit-address-family' },
+    { name: 'route-map', prompt: '(config-route-map)', parent: 'configure' },
+  ],
+);

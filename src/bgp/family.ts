@@ -1,0 +1,312 @@
+// One address family of an instance: its table, the routes that start here, the update groups, and zebra's announcer, each
+// served by a named task in slices.
+//
+//   sessions ─ingest─▶ BgpTable ─▶ [work]  'bgp process'
+//                          ├────▶ groups   'bgp generate updates'
+//                          └────▶ zebra    'bgp announce to zebra'
+import type { TimerTask, WorkTask } from '../concurrency/index.ts';
+import type { PrefixTable } from '../net/index.ts';
+import type { BgpInstance } from './instance.ts';
+import { LocalRoutes } from './local-routes.ts';
+import type { PeerFamily } from './peer.ts';
+import { dependsOn } from './peer.ts';
+import type { PeerPolicy } from './peer-policy.ts';
+import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
+import type { Session } from './session/types.ts';
+import { AFI_FAMILY, type Afi } from './settings.ts';
+import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/index.ts';
+import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
+import { ZebraAnnouncer } from './zebra-announcer.ts';
+
+/** Rows of a walk, and prefixes of a group, in one slice: some milliseconds. */
+const WALK_ROWS = 20_000;
+const GROUP_PREFIXES = 8_000;
+
+export interface JoinRequest {
+  /** Peers with equal keys share a group. */
+  readonly key: string;
+  readonly options: GroupOptions;
+  readonly makePolicy: () => PeerPolicy | undefined;
+  /** Minimum route advertisement interval. */
+  readonly intervalMs: number;
+  readonly defaultOriginate: boolean;
+  readonly target: Session;
+}
+
+/** A peer's place in a group. */
+export interface Membership {
+  readonly slot: GroupSlot;
+  readonly member: GroupMember;
+  dependsOn(changed: ReadonlySet<string>): boolean;
+  policyChanged(): void;
+  refresh(): void;
+  writable(): void;
+  leave(): void;
+}
+
+/** A group with its policy and its task. */
+export class GroupSlot {
+  readonly id: number;
+  readonly key: string;
+  readonly group: UpdateGroup;
+  readonly createdMs: number;
+  readonly names: string[] = [];
+  policy: PeerPolicy | undefined;
+  readonly #makePolicy: () => PeerPolicy | undefined;
+  readonly #family: FamilyInstance;
+  readonly #work: WorkTask;
+  readonly #patience: TimerTask;
+  readonly #interval: TimerTask;
+  readonly #intervalMs: number;
+  /** What members that came from another group were told there, by member. */
+  readonly #known: Map<GroupMember, KnownPrefixes> = new Map();
+  #closed = false;
+
+  constructor(family: FamilyInstance, id: number, request: JoinRequest, table: BgpTable = family.table) {
+    const { loop } = family.instance.bgp;
+    this.#family = family;
+    this.id = id;
+    this.key = request.key;
+    this.createdMs = family.instance.bgp.wallMs();
+    this.#makePolicy = request.makePolicy;
+    this.policy = request.makePolicy();
+    this.group = new UpdateGroup(
+      table,
+      this.policy === undefined ? request.options : { ...request.options, policy: this.policy },
+    );
+    this.#work = loop.work('bgp generate updates', () => this.#run());
+    this.#patience = loop.timer('bgp slow peer', () => this.#work.wake());
+    this.#interval = loop.timer('bgp advertisement interval', () => this.#work.wake());
+    this.#intervalMs = request.intervalMs;
+    this.group.onWork = () => this.wake();
+    this.group.onTimer = ms => this.#patience.start(ms);
+  }
+
+  wake(): void {
+    if (!this.#interval.active) this.#work.wake();
+  }
+
+  /** A list or map changed inside: compile again and look at everything anew. */
+  rebuild(): void {
+    this.policy = this.#makePolicy();
+    if (this.policy === undefined) delete this.group.options.policy;
+    else this.group.options.policy = this.policy;
+    this.group.policyChanged();
+  }
+
+  /** `member` knows these prefixes from a group before; those that are not wanted here are withdrawn when that is known. */
+  remember(member: GroupMember, known: KnownPrefixes): void {
+    this.#known.set(member, known);
+    this.wake();
+  }
+
+  forget(member: GroupMember): void {
+    this.#known.delete(member);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#patience.stop();
+    this.#interval.stop();
+    this.group.close();
+  }
+
+  #run(): boolean {
+    if (this.#closed) return false;
+    const { loop } = this.#family.instance.bgp;
+    let more = this.group.run(GROUP_PREFIXES, loop.now());
+    while (more && !loop.shouldYield()) more = this.group.run(GROUP_PREFIXES, loop.now());
+    if (!more && this.#known.size > 0) more = this.#withdrawKnown();
+    if (!more && this.#intervalMs > 0) this.#interval.start(this.#intervalMs);
+    return more;
+  }
+
+  /** True: there is more to do at once. */
+  #withdrawKnown(): boolean {
+    if (this.group.stats().pending > 0) return false;
+    for (const [member, known] of this.#known) {
+      if (!known.withdraw(member, this.group, this.#family.table.prefixes)) return false;
+      this.#known.delete(member);
+    }
+    return false;
+  }
+}
+
+/** Prefixes that a peer was told of in another group: copied, because their rows may be given to others. */
+export class KnownPrefixes {
+  readonly #words: readonly Uint32Array[];
+  readonly #length: Uint8Array;
+  #at = 0;
+
+  constructor(group: UpdateGroup, member: GroupMember, prefixes: PrefixTable) {
+    const ids: number[] = [];
+    for (let id = 0; id < prefixes.limit; id++)
+      if (prefixes.has(id) && group.advertised(member, id) !== 0) ids.push(id);
+    this.#words = [0, 1, 2, 3].map(word => Uint32Array.from(ids, id => prefixes.words(id)[word]!));
+    this.#length = Uint8Array.from(ids, id => prefixes.length[id]!);
+  }
+
+  /** Withdraws what the group does not want for the member; false: no room, go on later. */
+  withdraw(member: GroupMember, group: UpdateGroup, prefixes: PrefixTable): boolean {
+    const [w0, w1, w2, w3] = this.#words as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+    const size = group.options.maximumMessageBytes;
+    while (this.#at < this.#length.length) {
+      if (member.room() < size) return false;
+      const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, i => {
+        const id = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
+        return id >= 0 && group.advertised(member, id) !== 0
+          ? undefined
+          : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
+      });
+      if (message !== undefined) member.send(message, 0, message.length);
+      this.#at = next;
+    }
+    return true;
+  }
+}
+
+export class FamilyInstance {
+  readonly instance: BgpInstance;
+  readonly afi: Afi;
+  readonly table: BgpTable;
+  readonly local: LocalRoutes;
+  readonly announcer: ZebraAnnouncer;
+  readonly groups: Map<string, GroupSlot> = new Map();
+  /** The default route alone, for `default-originate`. */
+  #defaults: { table: BgpTable; slots: Map<string, GroupSlot> } | undefined;
+  readonly #work: WorkTask;
+  #nextGroup = 1;
+  #decisionKey = '';
+
+  constructor(instance: BgpInstance, afi: Afi) {
+    this.instance = instance;
+    this.afi = afi;
+    const { loop } = instance.bgp;
+    this.table = new BgpTable({
+      family: AFI_FAMILY[afi],
+      store: instance.store,
+      decision: defaultDecisionOptions(instance.as, instance.options.routerId ?? 0),
+      now: () => Math.floor(instance.bgp.wallMs() / 1000),
+    });
+    this.#work = loop.work('bgp process', () => this.table.work(WALK_ROWS));
+    this.table.onWork = () => this.#work.wake();
+    this.announcer = new ZebraAnnouncer(this);
+    this.local = new LocalRoutes(this);
+  }
+
+  /** Options of the instance that the decision looks at. */
+  reconcile(): void {
+    const { options, as, routerId, clusterId } = this.instance;
+    const decision = {
+      localAs: as,
+      routerId,
+      clusterId,
+      defaultLocalPref: options.defaultLocalPref,
+      alwaysCompareMed: options.alwaysCompareMed,
+      deterministicMed: options.deterministicMed,
+      missingMedAsWorst: options.missingMedAsWorst,
+      compareRouterId: options.compareRouterId,
+      ignoreAsPathLength: options.ignoreAsPathLength,
+      multipathRelax: options.multipathRelax,
+    };
+    const key = JSON.stringify(decision);
+    if (key !== this.#decisionKey) {
+      this.#decisionKey = key;
+      Object.assign(this.table.decision, decision);
+      this.table.redecideAll();
+    }
+    this.local.reconcile();
+  }
+
+  setDistance(external: number, internal: number, local: number): void {
+    this.announcer.distance = { external, internal, local };
+    this.zebraChanged();
+  }
+
+  /** What zebra is to be told may differ for every prefix. */
+  zebraChanged(): void {
+    this.announcer.restart();
+  }
+
+  /** Puts a peer into the group for `request`; where it is in that group already, nothing happens. */
+  join(one: PeerFamily, request: JoinRequest): Membership {
+    const before = one.membership;
+    if (before !== undefined && before.slot.key === request.key) return before;
+    let slot = this.groups.get(request.key);
+    if (slot === undefined) {
+      slot = new GroupSlot(this, this.#nextGroup++, request);
+      this.groups.set(request.key, slot);
+    }
+    const known = before && new KnownPrefixes(before.slot.group, before.member, this.table.prefixes);
+    before?.leave();
+    const { target } = request;
+    const member: GroupMember = {
+      peer: one.index,
+      room: () => target.room(),
+      send: (bytes, offset, length) => target.send(bytes, offset, length),
+    };
+    const defaults = request.defaultOriginate ? this.#joinDefaults(request) : undefined;
+    slot.group.join(member);
+    if (known !== undefined) slot.remember(member, known);
+    const joined = slot;
+    const membership: Membership = {
+      slot: joined,
+      member,
+      dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
+      policyChanged: () => joined.rebuild(),
+      refresh: () => {
+        joined.group.refresh(member);
+        defaults?.refresh();
+      },
+      writable: () => {
+        joined.wake();
+        defaults?.writable();
+      },
+      leave: () => {
+        joined.forget(member);
+        joined.group.leave(member);
+        defaults?.leave();
+        if (joined.group.memberCount > 0) return;
+        this.groups.delete(joined.key);
+        joined.close();
+      },
+    };
+    return membership;
+  }
+
+  #joinDefaults(request: JoinRequest): { refresh(): void; writable(): void; leave(): void } {
+    this.#defaults ??= { table: this.local.defaultTable(), slots: new Map() };
+    const { table, slots } = this.#defaults;
+    let slot = slots.get(request.key);
+    if (slot === undefined) {
+      slot = new GroupSlot(this, 0, { ...request, makePolicy: () => undefined }, table);
+      slots.set(request.key, slot);
+    }
+    const { target } = request;
+    const member: GroupMember = {
+      peer: 0,
+      room: () => target.room(),
+      // The family's own group says when all routes were sent.
+      send: (bytes, offset, length) => isEndOfRib(bytes, offset, length) || target.send(bytes, offset, length),
+    };
+    const joined = slot;
+    joined.group.join(member);
+    return {
+      refresh: () => joined.group.refresh(member),
+      writable: () => joined.wake(),
+      leave: () => {
+        joined.group.leave(member);
+        if (joined.group.memberCount > 0) return;
+        slots.delete(joined.key);
+        joined.close();
+      },
+    };
+  }
+
+  close(): void {
+    this.local.close();
+    this.announcer.close();
+    for (const slot of this.groups.values()) slot.close();
+    this.groups.clear();
+  }
+}

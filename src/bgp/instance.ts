@@ -1,0 +1,317 @@
+// One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
+// configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
+// settings, interfaces or router id.
+import { AF_INET, AF_INET6, type AddressWords, type Family, type Prefix, parseAddress } from '../net/index.ts';
+import { type CommandArgs, CommandError } from '../vty/index.ts';
+import type { Bgp } from './bgp.ts';
+import { FamilyInstance } from './family.ts';
+import { hostPrefix } from './interfaces.ts';
+import type { Connection, Listener } from './io/types.ts';
+import { NexthopTracker } from './nexthop-tracking.ts';
+import { Peer, PeerGroup } from './peer.ts';
+import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { AttributeStore, NexthopTable } from './rib/index.ts';
+import { AFIS, type Afi } from './settings.ts';
+
+export interface InstanceOptions {
+  routerId: number | undefined;
+  clusterId: number | undefined;
+  ebgpRequiresPolicy: boolean;
+  defaultIpv4: boolean;
+  defaultIpv6: boolean;
+  defaultLocalPref: number;
+  logNeighborChanges: boolean;
+  alwaysCompareMed: boolean;
+  deterministicMed: boolean;
+  ignoreAsPathLength: boolean;
+  multipathRelax: boolean;
+  compareRouterId: boolean;
+  missingMedAsWorst: boolean;
+  networkImportCheck: boolean;
+  keepaliveS: number;
+  holdTimeS: number;
+}
+
+function defaultOptions(): InstanceOptions {
+  return {
+    routerId: undefined,
+    clusterId: undefined,
+    ebgpRequiresPolicy: true,
+    defaultIpv4: true,
+    defaultIpv6: false,
+    defaultLocalPref: 100,
+    logNeighborChanges: false,
+    alwaysCompareMed: false,
+    deterministicMed: false,
+    ignoreAsPathLength: false,
+    multipathRelax: false,
+    compareRouterId: false,
+    missingMedAsWorst: false,
+    networkImportCheck: true,
+    keepaliveS: 60,
+    holdTimeS: 180,
+  };
+}
+
+const LISTEN_RETRY_MS = 3000;
+
+/** The instance that a configuration line's block belongs to. */
+export function instanceOf(bgp: Bgp, _context: readonly CommandArgs[]): BgpInstance {
+  return bgp.instance();
+}
+
+export class BgpInstance {
+  readonly bgp: Bgp;
+  readonly name: string;
+  readonly as: number;
+  /** VRF id, as ZAPI has it. */
+  readonly vrf: number = 0;
+  readonly options: InstanceOptions = defaultOptions();
+  /** By address as text. */
+  readonly peers: Map<string, Peer> = new Map();
+  readonly groups: Map<string, PeerGroup> = new Map();
+  readonly nexthops: NexthopTable;
+  readonly store: AttributeStore;
+  readonly access: AttributeAccess;
+  readonly tracker: NexthopTracker;
+  readonly family: Readonly<Record<Afi, FamilyInstance>>;
+  readonly #listeners: Listener[] = [];
+  #closed = false;
+
+  constructor(bgp: Bgp, name: string, as: number) {
+    this.bgp = bgp;
+    this.name = name;
+    this.as = as;
+    this.nexthops = new NexthopTable(
+      id => this.tracker.track(id),
+      id => {
+        this.tracker.forget(id);
+        for (const family of this.families) family.announcer.forgetNexthop(id);
+      },
+    );
+    this.nexthops.defaultReachable = bgp.zebra === undefined;
+    this.store = new AttributeStore(this.nexthops);
+    this.access = attributeAccess(this.store);
+    this.tracker = new NexthopTracker(this);
+    this.family = { ipv4: new FamilyInstance(this, 'ipv4'), ipv6: new FamilyInstance(this, 'ipv6') };
+    bgp.zebra?.attach(this);
+    const port = bgp.environment.listenPort ?? 179;
+    if (port !== 0) for (const family of [AF_INET, AF_INET6] as const) this.#listen(family, port);
+  }
+
+  get families(): readonly FamilyInstance[] {
+    return AFIS.map(afi => this.family[afi]);
+  }
+
+  /** Configured, or zebra's choice, or the highest IPv4 address at hand; 0 where there is none. */
+  get routerId(): number {
+    if (this.options.routerId !== undefined) return this.options.routerId;
+    if (this.bgp.zebra !== undefined) return this.bgp.zebra.routerId;
+    let highest = 0;
+    for (const one of this.bgp.interfaces.values()) {
+      for (const { family, words } of one.addresses) {
+        if (family === AF_INET && words[0] >>> 24 !== 127 && words[0] > highest) highest = words[0];
+      }
+    }
+    return highest;
+  }
+
+  get clusterId(): number {
+    return this.options.clusterId ?? this.routerId;
+  }
+
+  // ---- configuration -------------------------------------------------------------------------------------------------
+
+  addGroup(name: string): void {
+    if (!this.groups.has(name)) this.groups.set(name, new PeerGroup(name));
+    this.peersChanged();
+  }
+
+  removeGroup(name: string): void {
+    this.groups.delete(name);
+    for (const peer of this.peers.values()) {
+      if (peer.groupName !== name) continue;
+      peer.groupName = undefined;
+      this.#dropIfBare(peer);
+    }
+    this.peersChanged();
+  }
+
+  /** `remote-as` makes a neighbour, and without it (its own or its group's) there is none. */
+  setRemoteAs(name: string, as: number | 'internal' | 'external' | undefined): void {
+    const group = this.groups.get(name);
+    if (group !== undefined) {
+      if (as === undefined) delete group.own.peer.remoteAs;
+      else group.own.peer.remoteAs = as;
+    } else if (as === undefined) {
+      const peer = this.peers.get(name);
+      if (peer === undefined) return;
+      delete peer.own.peer.remoteAs;
+      this.#dropIfBare(peer);
+    } else this.#needPeer(name).own.peer.remoteAs = as;
+    this.peersChanged();
+  }
+
+  setGroup(name: string, group: string | undefined): void {
+    if (group !== undefined) {
+      const target = this.groups.get(group);
+      if (target === undefined) throw new CommandError('% Configure the peer-group first');
+      if (!this.peers.has(name) && target.own.peer.remoteAs === undefined) {
+        throw new CommandError('% Specify remote-as or peer-group remote AS first');
+      }
+      this.#needPeer(name).groupName = group;
+    } else {
+      const peer = this.peers.get(name);
+      if (peer === undefined) return;
+      peer.groupName = undefined;
+      this.#dropIfBare(peer);
+    }
+    this.peersChanged();
+  }
+
+  #needPeer(name: string): Peer {
+    let peer = this.peers.get(name);
+    if (peer !== undefined) return peer;
+    const address = parseAddress(name);
+    if (address === undefined) throw new CommandError('% Create the peer-group or interface first');
+    if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
+      throw new CommandError('% Can not configure the local system as neighbor');
+    }
+    peer = new Peer(this, name, address.family, address.words);
+    this.peers.set(name, peer);
+    return peer;
+  }
+
+  #dropIfBare(peer: Peer): void {
+    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined) return;
+    this.peers.delete(peer.name);
+    peer.close();
+  }
+
+  setMaximumPaths(afi: Afi, kind: 'ebgp' | 'ibgp', count: number): void {
+    const decision = this.family[afi].table.decision;
+    if (kind === 'ebgp') decision.maximumPathsEbgp = count;
+    else decision.maximumPathsIbgp = count;
+    this.family[afi].table.redecideAll();
+  }
+
+  setDistance(afi: Afi, external: number, internal: number, local: number): void {
+    this.family[afi].setDistance(external, internal, local);
+  }
+
+  setNetwork(afi: Afi, prefix: Prefix, network: { map: string | undefined } | undefined): void {
+    this.family[afi].local.setNetwork(prefix, network);
+  }
+
+  setRedistribute(
+    afi: Afi,
+    protocol: 'kernel' | 'connected' | 'static',
+    options: { metric: number | undefined; map: string | undefined } | undefined,
+  ): void {
+    this.family[afi].local.setRedistribute(protocol, options);
+  }
+
+  peersChanged(): void {
+    this.bgp.changed();
+  }
+
+  optionsChanged(): void {
+    this.bgp.changed();
+  }
+
+  // ---- running -------------------------------------------------------------------------------------------------------
+
+  /** Brings what runs to what is configured. */
+  reconcile(): void {
+    if (this.#closed) return;
+    for (const family of this.families) family.reconcile();
+    for (const peer of this.peers.values()) peer.reconcile();
+    this.tracker.interfacesChanged();
+  }
+
+  /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
+  policyChanged(changed: ReadonlySet<string>): void {
+    for (const peer of this.peers.values()) peer.policyChanged(changed);
+    for (const family of this.families) family.local.policyChanged(changed);
+  }
+
+  /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */
+  softClear(peer: Peer, afi: Afi, direction: 'in' | 'out' | undefined): void {
+    if (direction !== 'out') peer.softIn(afi);
+    if (direction !== 'in') peer.softOut(afi);
+  }
+
+  /** The peer that an incoming connection is from. */
+  accept(connection: Connection): void {
+    const { family, words } = plainAddress(connection.remote);
+    for (const peer of this.peers.values()) {
+      if (peer.family === family && peer.words.every((word, i) => word === words[i]) && peer.accept(connection)) return;
+    }
+    this.bgp.log(`connection from ${connection.remote.words.join(':')} refused: not a configured neighbor`);
+    connection.close();
+  }
+
+  /** MD5 keys are the listeners' business: the kernel checks them before a connection is accepted. */
+  setMd5Key(peer: Peer, key: string): void {
+    const listener = this.#listeners.find(one => one.local.family === peer.family);
+    listener?.setMd5Key({ family: peer.family, words: peer.words, port: 0, scopeId: 0 }, key);
+  }
+
+  #listen(family: Family, port: number): void {
+    const { transport, loop } = this.bgp.environment;
+    const retry = loop.timer('bgp listen', () => {
+      if (!this.#closed) this.#listen(family, port);
+    });
+    const listener = transport.listen(
+      { local: { family, words: [0, 0, 0, 0], port, scopeId: 0 } },
+      {
+        listening: () => {
+          for (const peer of this.peers.values()) peer.installMd5Key();
+        },
+        failed: failure => {
+          this.bgp.log(`cannot listen on port ${port}: ${failure.syscall} ${failure.code}`);
+          const at = this.#listeners.indexOf(listener);
+          if (at >= 0) this.#listeners.splice(at, 1);
+          if (failure.code !== 'EAFNOSUPPORT') retry.start(LISTEN_RETRY_MS);
+        },
+        accepted: connection => this.accept(connection),
+      },
+    );
+    this.#listeners.push(listener);
+  }
+
+  /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */
+  close(): void {
+    this.#closed = true;
+    for (const listener of this.#listeners) listener.close();
+    this.#listeners.length = 0;
+    for (const peer of this.peers.values()) peer.close();
+    for (const family of this.families) family.close();
+    this.tracker.close();
+    this.bgp.zebra?.detach(this);
+  }
+
+  /** Whether zebra says that the address is on a network of ours. */
+  connected(family: Family, words: AddressWords): boolean {
+    return this.bgp.interfaces.connected(family, words) !== undefined;
+  }
+
+  /** An address of the family, or undefined. */
+  parse(family: Family, text: string): AddressWords | undefined {
+    const address = parseAddress(text);
+    return address?.family === family ? address.words : undefined;
+  }
+
+  hostPrefix(family: Family, words: AddressWords): Prefix {
+    return hostPrefix(family, words);
+  }
+}
+
+/** An IPv4 address that came in as an IPv4-mapped IPv6 one is an IPv4 address. */
+function plainAddress(address: { family: Family; words: AddressWords }): { family: Family; words: AddressWords } {
+  const { family, words } = address;
+  if (family === AF_INET6 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff) {
+    return { family: AF_INET, words: [words[3], 0, 0, 0] };
+  }
+  return { family, words };
+}

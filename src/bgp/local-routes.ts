@@ -1,0 +1,310 @@
+// Routes that start here: `network` lines and what is redistributed from zebra. Each source is a peer of kind PEER_LOCAL in
+// the table, and its route map is the import policy of that peer, so that a change of the map is handled as for any
+// neighbour.
+//
+//   network P              source `network`            one for each route map in use
+//   redistribute static    source `redistribute static`
+import { AF_INET, type AddressWords, formatPrefix, type Prefix } from '../net/index.ts';
+import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage, routeTypeNumber } from '../zapi/index.ts';
+import type { FamilyInstance } from './family.ts';
+import { dependsOn } from './peer.ts';
+import { PeerPolicy } from './peer-policy.ts';
+import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
+
+export type Protocol = 'kernel' | 'connected' | 'static';
+
+/** FRR's names of route types. */
+const ZAPI_NAMES: Record<Protocol, string> = { kernel: 'kernel', connected: 'connected', static: 'static' };
+
+interface Source {
+  readonly index: number;
+  policy: PeerPolicy | undefined;
+  map: string | undefined;
+}
+
+interface Network {
+  readonly prefix: Prefix;
+  map: string | undefined;
+  /** In the RIB, as far as anybody checks. */
+  present: boolean;
+  announcedBy: Source | undefined;
+  unwatch: (() => void) | undefined;
+}
+
+interface Redistribution {
+  readonly protocol: Protocol;
+  readonly source: Source;
+  metric: number | undefined;
+}
+
+/** Routes that a zebra which came back has not said again by then are gone. */
+const SWEEP_MS = 5000;
+const ZERO: AddressWords = [0, 0, 0, 0];
+
+export class LocalRoutes {
+  readonly #family: FamilyInstance;
+  /** By prefix as text. */
+  readonly networks: Map<string, Network> = new Map();
+  readonly #networkSources: Map<string, Source> = new Map();
+  readonly redistributions: Map<Protocol, Redistribution> = new Map();
+  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. */
+  readonly #sets: Map<string, number> = new Map();
+  readonly #hops: NexthopColumns = new NexthopColumns();
+
+  constructor(family: FamilyInstance) {
+    this.#family = family;
+  }
+
+  setNetwork(prefix: Prefix, wanted: { map: string | undefined } | undefined): void {
+    const key = formatPrefix(prefix);
+    let network = this.networks.get(key);
+    if (wanted === undefined) {
+      if (network === undefined) return;
+      this.networks.delete(key);
+      network.unwatch?.();
+      this.#withdraw(network);
+      return;
+    }
+    if (network === undefined) {
+      network = { prefix, map: wanted.map, present: false, announcedBy: undefined, unwatch: undefined };
+      this.networks.set(key, network);
+    } else if (network.map !== wanted.map) {
+      this.#withdraw(network);
+      network.map = wanted.map;
+    }
+    this.#family.instance.bgp.changed();
+  }
+
+  /** The check against the RIB may have been switched on or off. */
+  reconcile(): void {
+    const { instance } = this.#family;
+    const check = instance.options.networkImportCheck && instance.bgp.zebra !== undefined && !instance.bgp.noRib;
+    for (const network of this.networks.values()) {
+      if (!check) {
+        network.unwatch?.();
+        network.unwatch = undefined;
+        network.present = true;
+      } else if (network.unwatch === undefined) {
+        network.present = false;
+        network.unwatch = instance.tracker.watch(network.prefix, update => {
+          const found = update.nexthops.length > 0 && formatPrefix(update.resolved) === formatPrefix(network.prefix);
+          if (found === network.present) return;
+          network.present = found;
+          this.#settle(network);
+        });
+      }
+      this.#settle(network);
+    }
+  }
+
+  #settle(network: Network): void {
+    if (!network.present) this.#withdraw(network);
+    else if (network.announcedBy === undefined) {
+      const source = this.#networkSource(network.map);
+      const { store } = this.#family.instance;
+      const set = store.encode({
+        origin: ORIGIN_IGP,
+        asPath: [],
+        med: 0,
+        nextHop: { family: this.#family.table.family, words: ZERO },
+      });
+      const [w0, w1, w2, w3] = network.prefix.words;
+      this.#family.table.announce(source.index, w0, w1, w2, w3, network.prefix.length, set);
+      store.release(set);
+      network.announcedBy = source;
+    }
+  }
+
+  #withdraw(network: Network): void {
+    if (network.announcedBy === undefined) return;
+    const [w0, w1, w2, w3] = network.prefix.words;
+    this.#family.table.withdraw(network.announcedBy.index, w0, w1, w2, w3, network.prefix.length);
+    network.announcedBy = undefined;
+  }
+
+  #networkSource(map: string | undefined): Source {
+    const key = map ?? '';
+    let source = this.#networkSources.get(key);
+    if (source === undefined) {
+      source = this.#makeSource('network', map, 'local');
+      this.#networkSources.set(key, source);
+    }
+    return source;
+  }
+
+  #makeSource(name: string, map: string | undefined, protocol: string): Source {
+    const { table, instance } = this.#family;
+    const index = table.addPeer({
+      kind: PEER_LOCAL,
+      as: 0,
+      routerId: instance.routerId,
+      address: ZERO,
+      weight: 0,
+      allowOwnAs: 0,
+      owner: name,
+    });
+    const source: Source = { index, policy: undefined, map: undefined };
+    this.#setMap(source, map, protocol);
+    return source;
+  }
+
+  #setMap(source: Source, map: string | undefined, protocol: string, again = false): void {
+    if (source.map === map && !again) return;
+    const { table, instance } = this.#family;
+    source.map = map;
+    source.policy =
+      map === undefined
+        ? undefined
+        : new PeerPolicy(
+            { prefixList: undefined, filterList: undefined, routeMap: map },
+            instance.bgp.policy,
+            table,
+            instance.access,
+            {
+              name: 'local',
+              address: undefined,
+              protocol,
+            },
+          );
+    table.setImportPolicy(source.index, source.policy);
+  }
+
+  policyChanged(changed: ReadonlySet<string>): void {
+    for (const source of this.#networkSources.values()) {
+      if (source.policy !== undefined && dependsOn(source.policy, changed))
+        this.#setMap(source, source.map, 'local', true);
+    }
+    for (const { source, protocol } of this.redistributions.values()) {
+      if (source.policy !== undefined && dependsOn(source.policy, changed))
+        this.#setMap(source, source.map, protocol, true);
+    }
+  }
+
+  // ---- redistribution ------------------------------------------------------------------------------------------------
+
+  setRedistribute(
+    protocol: Protocol,
+    wanted: { metric: number | undefined; map: string | undefined } | undefined,
+  ): void {
+    const { instance, table } = this.#family;
+    const known = this.redistributions.get(protocol);
+    if (wanted === undefined) {
+      if (known === undefined) return;
+      this.redistributions.delete(protocol);
+      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+      table.removePeer(known.source.index);
+      return;
+    }
+    if (known !== undefined && known.metric === wanted.metric) {
+      this.#setMap(known.source, wanted.map, protocol);
+      return;
+    }
+    // Another metric: everything is asked for anew.
+    if (known !== undefined) this.setRedistribute(protocol, undefined);
+    const source = this.#makeSource(`redistribute ${protocol}`, wanted.map, protocol);
+    this.redistributions.set(protocol, { protocol, source, metric: wanted.metric });
+    instance.bgp.zebra?.redistribute(instance, this.#afi, protocol);
+  }
+
+  get #afi(): number {
+    return this.#family.afi === 'ipv4' ? AFI_IP : AFI_IP6;
+  }
+
+  /** A route of zebra's. */
+  redistributed(add: boolean, protocol: Protocol, route: RouteMessage): void {
+    const redistribution = this.redistributions.get(protocol);
+    if (redistribution === undefined) return;
+    const { table, instance } = this.#family;
+    const { index } = redistribution.source;
+    if (!add) {
+      table.withdraw(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength);
+      return;
+    }
+    const hop = this.#nextHop(route);
+    const med = redistribution.metric ?? route.metric;
+    const key = `${med}/${route.tag}/${hop.join()}`;
+    let set = this.#sets.get(key);
+    if (set === undefined) {
+      set = instance.store.encode({
+        origin: ORIGIN_INCOMPLETE,
+        asPath: [],
+        med,
+        tag: route.tag,
+        nextHop: { family: table.family, words: hop },
+      });
+      this.#sets.set(key, set);
+    }
+    table.announce(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength, set);
+  }
+
+  #nextHop(route: RouteMessage): AddressWords {
+    if (route.nexthopCount === 0) return ZERO;
+    const hops = this.#hops;
+    hops.count = 0;
+    const end = FRR_8_4_4.route.decodeNexthops(
+      hops,
+      route.bytes,
+      route.nexthopStart,
+      route.nexthopEnd,
+      1,
+      route.message,
+    );
+    if (end < 0) return ZERO;
+    if (this.#family.table.family === AF_INET) {
+      // Types 2 and 3 carry an IPv4 gateway.
+      return hops.type[0] === 2 || hops.type[0] === 3 ? [hops.w0[0]!, 0, 0, 0] : ZERO;
+    }
+    return hops.type[0] === 4 || hops.type[0] === 5 ? [hops.w0[0]!, hops.w1[0]!, hops.w2[0]!, hops.w3[0]!] : ZERO;
+  }
+
+  /** Zebra is there again and says everything anew: what it does not say was lost meanwhile. */
+  zebraReturned(): void {
+    const { table, instance } = this.#family;
+    for (const { source } of this.redistributions.values()) {
+      table.peerDown(source.index, true);
+      instance.bgp.loop.timer('bgp redistribute sweep', () => table.sweepStale(source.index)).start(SWEEP_MS);
+    }
+  }
+
+  /** A table with nothing but the default route in it, for `default-originate`. */
+  defaultTable(): BgpTable {
+    const { instance, table: main } = this.#family;
+    const table = new BgpTable({
+      family: main.family,
+      store: instance.store,
+      decision: defaultDecisionOptions(instance.as, instance.routerId),
+    });
+    const source = table.addPeer({
+      kind: PEER_LOCAL,
+      as: 0,
+      routerId: instance.routerId,
+      address: ZERO,
+      weight: 0,
+      allowOwnAs: 0,
+      owner: 'default-originate',
+    });
+    const set = instance.store.encode({
+      origin: ORIGIN_IGP,
+      asPath: [],
+      nextHop: { family: main.family, words: ZERO },
+    });
+    table.announce(source, 0, 0, 0, 0, 0, set);
+    instance.store.release(set);
+    table.decide();
+    return table;
+  }
+
+  close(): void {
+    for (const network of this.networks.values()) network.unwatch?.();
+    const { instance } = this.#family;
+    for (const protocol of this.redistributions.keys())
+      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+    this.redistributions.clear();
+    this.networks.clear();
+  }
+}
+
+/** ZAPI's number of a protocol whose routes can be redistributed. */
+export function protocolNumber(protocol: Protocol): number {
+  return routeTypeNumber(FRR_8_4_4, ZAPI_NAMES[protocol]);
+}

@@ -1,0 +1,143 @@
+// Which next hops resolve, and at what cost. The table of next hops says which ones paths lead to; each of them is registered
+// with zebra, and what zebra says goes back into the table, which then decides the prefixes concerned again.
+//
+//    NexthopTable ─ onTrack, onForget ─▶ tracker ─ NEXTHOP_REGISTER ─▶ zebra
+//    BgpTable ◀─ nexthopsChanged ─ NexthopTable.set ◀─ NEXTHOP_UPDATE ─┘
+//
+// The registrations also serve the check of `network` lines against the RIB: there it is the prefix itself that must be in
+// the RIB, and not merely be covered.
+import { addressBits, type AddressWords, type Family, formatPrefix, isLinkLocal6, type Prefix } from '../net/index.ts';
+import type { EventTask } from '../concurrency/index.ts';
+import type { NexthopUpdate } from '../zapi/index.ts';
+import type { BgpInstance } from './instance.ts';
+import { METRIC_UNKNOWN } from './rib/index.ts';
+
+export interface ResolvedNexthop {
+  readonly prefix: Prefix;
+  /** Users: next-hop ids, and whoever watches a prefix. */
+  uses: number;
+  /** Undefined: zebra has not answered yet. */
+  update: NexthopUpdate | undefined;
+  /** Epoch milliseconds of the last answer. */
+  changedMs: number;
+  watchers: Set<(update: NexthopUpdate) => void>;
+}
+
+export class NexthopTracker {
+  readonly #instance: BgpInstance;
+  /** By prefix as text. */
+  readonly registered: Map<string, ResolvedNexthop> = new Map();
+  /** What was registered for an id: by then its words are gone from the table. */
+  readonly #keyOf: Map<number, string> = new Map();
+  readonly #apply: EventTask;
+
+  constructor(instance: BgpInstance) {
+    this.#instance = instance;
+    this.#apply = instance.bgp.loop.event('bgp nexthop tracking', () => this.#changed());
+  }
+
+  /** A path leads to this next hop for the first time. */
+  track(id: number): void {
+    const hops = this.#instance.nexthops;
+    const family = hops.family(id);
+    const words = hops.words(id);
+    if (isUnspecified(words)) {
+      hops.set(id, true, 0);
+      this.#apply.schedule();
+      return;
+    }
+    if (this.#instance.bgp.zebra === undefined || isLinkLocal(family, words)) {
+      // Nobody to ask; a link-local address is on the link that the session runs over.
+      hops.set(id, true, 0);
+      this.#apply.schedule();
+      return;
+    }
+    const entry = this.#register(this.#instance.hostPrefix(family, words));
+    this.#keyOf.set(id, formatPrefix(entry.prefix));
+    if (entry.update !== undefined) this.#set(id, entry.update);
+  }
+
+  forget(id: number): void {
+    const key = this.#keyOf.get(id);
+    if (key === undefined) return;
+    this.#keyOf.delete(id);
+    this.#release(key);
+  }
+
+  /** Tells `fn` now (if known) and at every change how zebra resolves a prefix; the result ends that. */
+  watch(prefix: Prefix, fn: (update: NexthopUpdate) => void): () => void {
+    const entry = this.#register(prefix);
+    entry.watchers.add(fn);
+    if (entry.update !== undefined) fn(entry.update);
+    return () => {
+      if (entry.watchers.delete(fn)) this.#release(formatPrefix(prefix));
+    };
+  }
+
+  /** NEXTHOP_UPDATE. */
+  updated(update: NexthopUpdate): void {
+    const entry = this.registered.get(formatPrefix(update.match));
+    if (entry === undefined) return;
+    entry.update = update;
+    entry.changedMs = this.#instance.bgp.wallMs();
+    const { family, words, length } = update.match;
+    if (length === addressBits(family))
+      for (const id of this.#instance.nexthops.find(family, words)) this.#set(id, update);
+    for (const watcher of entry.watchers) watcher(update);
+  }
+
+  /** Own addresses changed: a next hop that is one of them resolves no more, or again. */
+  interfacesChanged(): void {
+    for (const [id, key] of this.#keyOf) {
+      const update = this.registered.get(key)?.update;
+      if (update !== undefined) this.#set(id, update);
+    }
+  }
+
+  close(): void {
+    for (const entry of this.registered.values()) this.#instance.bgp.zebra?.unregister(entry.prefix);
+    this.registered.clear();
+    this.#keyOf.clear();
+    this.#apply.cancel();
+  }
+
+  #register(prefix: Prefix): ResolvedNexthop {
+    const key = formatPrefix(prefix);
+    let entry = this.registered.get(key);
+    if (entry === undefined) {
+      entry = { prefix, uses: 0, update: undefined, changedMs: this.#instance.bgp.wallMs(), watchers: new Set() };
+      this.registered.set(key, entry);
+      this.#instance.bgp.zebra?.register(prefix);
+    }
+    entry.uses++;
+    return entry;
+  }
+
+  #release(key: string): void {
+    const entry = this.registered.get(key);
+    if (entry === undefined || --entry.uses > 0) return;
+    this.registered.delete(key);
+    this.#instance.bgp.zebra?.unregister(entry.prefix);
+  }
+
+  #set(id: number, update: NexthopUpdate): void {
+    const hops = this.#instance.nexthops;
+    const own = this.#instance.bgp.interfaces.owner(hops.family(id), hops.words(id)) !== undefined;
+    const reachable = update.nexthops.length > 0 && !own;
+    if (hops.set(id, reachable, reachable ? update.metric : METRIC_UNKNOWN)) this.#apply.schedule();
+  }
+
+  #changed(): void {
+    const changed = this.#instance.nexthops.takeChanged();
+    if (changed === undefined) return;
+    for (const family of this.#instance.families) family.table.nexthopsChanged(changed);
+  }
+}
+
+function isUnspecified(words: AddressWords): boolean {
+  return (words[0] | words[1] | words[2] | words[3]) === 0;
+}
+
+function isLinkLocal(family: Family, words: AddressWords): boolean {
+  return family !== 2 && isLinkLocal6(words);
+}

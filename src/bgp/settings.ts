@@ -1,0 +1,84 @@
+// What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
+// these over the defaults: a field that is undefined lets the next layer through.
+import type { Family } from '../net/index.ts';
+
+export interface PeerSettings {
+  remoteAs?: number | 'internal' | 'external';
+  description?: string;
+  password?: string;
+  /** `timers KEEPALIVE HOLDTIME`. */
+  keepaliveS?: number;
+  holdTimeS?: number;
+  connectRetryS?: number;
+  delayOpenS?: number;
+  /** An address or the name of an interface. */
+  updateSource?: string;
+  /** The interface that a link-local address is reached through. */
+  interface?: string;
+  ebgpMultihop?: number;
+  ttlSecurityHops?: number;
+  passive?: boolean;
+  shutdown?: boolean;
+  shutdownMessage?: string;
+  port?: number;
+  localAs?: number;
+  localAsNoPrepend?: boolean;
+  localAsReplace?: boolean;
+  advertisementIntervalS?: number;
+  disableConnectedCheck?: boolean;
+  extendedNextHop?: boolean;
+  dontCapabilityNegotiate?: boolean;
+  enforceFirstAs?: boolean;
+}
+
+export interface PeerAfSettings {
+  activate?: boolean;
+  nextHopSelf?: boolean | 'force';
+  routeReflectorClient?: boolean;
+  routeServerClient?: boolean;
+  sendCommunity?: boolean;
+  sendExtendedCommunity?: boolean;
+  sendLargeCommunity?: boolean;
+  prefixListIn?: string;
+  prefixListOut?: string;
+  filterListIn?: string;
+  filterListOut?: string;
+  routeMapIn?: string;
+  routeMapOut?: string;
+  softReconfiguration?: boolean;
+  defaultOriginate?: boolean;
+  defaultOriginateMap?: string;
+  maximumPrefix?: number;
+  maximumPrefixThreshold?: number;
+  maximumPrefixWarningOnly?: boolean;
+  maximumPrefixRestartMin?: number;
+  allowAsIn?: number;
+  removePrivateAs?: 'if-only' | 'all' | 'replace';
+  weight?: number;
+  nextHopUnchanged?: boolean;
+}
+
+/** Address families by the names that commands give them. */
+export const AFIS = ['ipv4', 'ipv6'] as const;
+export type Afi = (typeof AFIS)[number];
+
+export const AFI_NUMBER: Record<Afi, 1 | 2> = { ipv4: 1, ipv6: 2 };
+export const AFI_FAMILY: Record<Afi, Family> = { ipv4: 2, ipv6: 10 };
+/** `IPv4 Unicast`, `ipv4Unicast`: as shown. */
+export const AFI_TITLE: Record<Afi, string> = { ipv4: 'IPv4 Unicast', ipv6: 'IPv6 Unicast' };
+export const AFI_KEY: Record<Afi, string> = { ipv4: 'ipv4Unicast', ipv6: 'ipv6Unicast' };
+
+/** One layer of settings: a neighbour's own, or a group's. */
+export interface SettingsLayer {
+  readonly peer: PeerSettings;
+  readonly af: Record<Afi, PeerAfSettings>;
+}
+
+export function emptyLayer(): SettingsLayer {
+  return { peer: {}, af: { ipv4: {}, ipv6: {} } };
+}
+
+/** The upper layer where it says something, the lower one elsewhere. */
+export function merged<T extends object>(upper: T, lower: T | undefined): T {
+  return { ...lower, ...upper };
+}

@@ -1,0 +1,269 @@
+// What `show` can ask of the bgp thread. Most questions come in FRR's two dialects, `show bgp ipv4 unicast …` and
+// `show ip bgp …`, which mean the same.
+import { type Family, formatAddress, formatPrefix, parsePrefix } from '../net/index.ts';
+import { type Command, CommandError, exec, formatJson, type Output } from '../vty/index.ts';
+import type { Bgp } from './bgp.ts';
+import type { BgpInstance } from './instance.ts';
+import type { Peer } from './peer.ts';
+import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
+import { ctime } from './show-format.ts';
+import { memoryText } from './show-memory.ts';
+import { neighborJson, neighborText } from './show-neighbors.ts';
+import { routeJson, routeText } from './show-route.ts';
+import { adjacencyJson, adjacencyText, findRoute, tableJson, tableText } from './show-routes.ts';
+import { shownFamilies, summaryJson, summaryText } from './show-summary.ts';
+
+const SHOW = 'Show running system information';
+const BGP = 'BGP information';
+const JSON_HELP = 'JavaScript Object Notation';
+const AFI_HELP = ['Address Family', 'Address Family', 'Address Family modifier'];
+
+function find(bgp: Bgp): BgpInstance | undefined {
+  return bgp.instances.get('default');
+}
+
+function summary(bgp: Bgp, afi: Afi | undefined, json: boolean, titled: boolean): Output {
+  const instance = find(bgp);
+  if (instance === undefined) return json ? {} : '% No BGP neighbors found in VRF default\n';
+  const families = shownFamilies(instance.family, afi);
+  if (json) {
+    if (!titled) return summaryJson(instance.family[afi ?? 'ipv4']);
+    return Object.fromEntries(families.map(family => [AFI_KEY[family.afi], summaryJson(family)]));
+  }
+  return (function* (): Generator<string> {
+    if (families.length === 0) yield '% No BGP neighbors found in VRF default\n';
+    for (const family of families) yield* summaryText(family, titled);
+  })();
+}
+
+function routes(bgp: Bgp, afi: Afi, args: { prefix?: string; longer?: boolean; json?: boolean }): Output {
+  const instance = find(bgp);
+  if (instance === undefined) return args.json === true ? {} : 'BGP instance not found\n';
+  const family = instance.family[afi];
+  if (args.prefix === undefined) return args.json === true ? tableJson(family) : tableText(family);
+  const prefix = parsePrefix(args.prefix);
+  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) throw new CommandError('% Malformed prefix');
+  if (args.longer === true) {
+    return args.json === true ? tableJson(family, { within: prefix }) : tableText(family, { within: prefix });
+  }
+  const id = findRoute(family, prefix, args.prefix.includes('/'));
+  if (id < 0) return args.json === true ? {} : '% Network not in table\n';
+  return args.json === true ? routeJson(family, id) : routeText(family, id);
+}
+
+function neighbors(bgp: Bgp, name: string | undefined, json: boolean): Output {
+  const instance = find(bgp);
+  if (instance === undefined) return json ? {} : '% BGP instance not found\n';
+  const peers =
+    name === undefined ? [...instance.peers.values()] : [instance.peers.get(name)].filter(one => one !== undefined);
+  if (json) {
+    if (name !== undefined && peers.length === 0) return { bgpNoSuchNeighbor: true };
+    const all = Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
+    return name === undefined ? { vrfId: 0, vrfName: instance.name, ...all } : all;
+  }
+  if (name !== undefined && peers.length === 0) return '% No such neighbor in this view/vrf\n';
+  return (function* (): Generator<string> {
+    for (const peer of peers) yield neighborText(peer);
+  })();
+}
+
+type Adjacency = 'advertised-routes' | 'received-routes' | 'routes' | 'filtered-routes';
+
+function adjacency(bgp: Bgp, afi: Afi, name: string, what: Adjacency, json: boolean): Output {
+  const instance = find(bgp);
+  const peer: Peer | undefined = instance?.peers.get(name);
+  if (peer === undefined) {
+    return json
+      ? { warning: 'No such neighbor or address family' }
+      : '%% No such neighbor or address family\n'.slice(1);
+  }
+  const one = peer.families[afi];
+  if (one.index === 0) {
+    return json ? { warning: 'No such neighbor or address family' } : '% No such neighbor or address family\n';
+  }
+  if (what === 'routes') return json ? tableJson(one.family, { peer: one }) : tableText(one.family, { peer: one });
+  const kind = what === 'advertised-routes' ? 'advertised' : what === 'received-routes' ? 'received' : 'filtered';
+  return json ? adjacencyJson(one, kind) : adjacencyText(one, kind);
+}
+
+function nexthopText(bgp: Bgp): string {
+  const instance = find(bgp);
+  if (instance === undefined) return '';
+  const lines = ['Current BGP nexthop cache:'];
+  const { nexthops } = instance;
+  for (const id of nexthops.tracked()) {
+    const words = nexthops.words(id);
+    const family: Family = nexthops.family(id);
+    const known = instance.tracker.registered.get(formatPrefix(instance.hostPrefix(family, words)));
+    const valid = nexthops.reachable[id] === 1;
+    const metric = valid ? ` valid [IGP metric ${nexthops.metric[id]}]` : ' invalid';
+    const peer = instance.peers.get(formatAddress(family, words));
+    lines.push(` ${nexthops.format(id)}${metric}${peer === undefined ? '' : `, peer ${peer.name}`}`);
+    if (known === undefined) lines.push('  Is not Registered');
+    for (const hop of known?.update?.nexthops ?? []) {
+      const on = bgp.interfaces.get(hop.ifindex)?.name;
+      const gateway = hop.gateway === undefined ? '' : `  gate ${formatAddress(family, hop.gateway)}`;
+      lines.push(`${gateway === '' ? ' ' : gateway}${on === undefined ? '' : `, if ${on}`}`);
+    }
+    lines.push(`  Last update: ${ctime(known?.changedMs ?? bgp.wallMs())}`, '');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function* updateGroups(bgp: Bgp): Generator<string> {
+  const instance = find(bgp);
+  for (const family of instance?.families ?? []) {
+    for (const slot of family.groups.values()) {
+      const stats = slot.group.stats();
+      const members = [...instance!.peers.values()].filter(peer => peer.families[family.afi].membership?.slot === slot);
+      const settings = members[0]?.families[family.afi].settings;
+      yield `Update-group ${slot.id}:\n  Created: ${ctime(slot.createdMs)}\n`;
+      if (settings?.routeMapOut !== undefined) yield `  Outgoing route map: ${settings.routeMapOut}\n`;
+      if (settings?.prefixListOut !== undefined) yield `  Outgoing prefix list: ${settings.prefixListOut}\n`;
+      yield `  MRAI value (seconds): ${members[0]?.settings.advertisementIntervalS ?? 0}\n\n`;
+      yield `  Update-subgroup ${slot.id}:
+    Address family: ${family.afi} unicast
+    Streams: ${stats.streams}
+    Total packets enqueued: ${stats.messages}
+    Prefixes announced: ${stats.announced}
+    Prefixes withdrawn: ${stats.withdrawn}
+    Adj-out list count: ${stats.prefixes}
+    Pending: ${stats.pending}
+    Slow members left behind: ${stats.slow}
+    Max packet size: ${slot.group.options.maximumMessageBytes}
+    Peers:
+${members.map(peer => `      - ${peer.name}\n`).join('')}`;
+    }
+  }
+}
+
+export const showCommands: readonly Command<Bgp>[] = [
+  exec({
+    syntax: 'show [ip] bgp summary [json]',
+    help: [SHOW, 'IP information', BGP, 'Summary of BGP neighbor status', JSON_HELP],
+    run: (bgp: Bgp, args) => summary(bgp, undefined, args.json === true, true),
+  }),
+  exec({
+    syntax: 'show [ip] bgp <ipv4|ipv6>$afi [unicast] summary [json]',
+    help: [SHOW, 'IP information', BGP, ...AFI_HELP, 'Summary of BGP neighbor status', JSON_HELP],
+    run: (bgp: Bgp, args) => summary(bgp, args.afi, args.json === true, false),
+  }),
+  exec({
+    syntax: 'show bgp <ipv4|ipv6>$afi [unicast] [json]',
+    help: [SHOW, BGP, ...AFI_HELP, JSON_HELP],
+    run: (bgp: Bgp, args) => routes(bgp, args.afi, { json: args.json === true }),
+  }),
+  exec({
+    syntax:
+      'show bgp <ipv4|ipv6>$afi [unicast] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
+    help: [
+      SHOW,
+      BGP,
+      ...AFI_HELP,
+      'Network in the BGP routing table to display',
+      'IPv4 prefix',
+      'Network in the BGP routing table to display',
+      'IPv6 prefix',
+      'Display route and more specific routes',
+      JSON_HELP,
+    ],
+    run: (bgp: Bgp, args) =>
+      routes(bgp, args.afi, {
+        prefix: args.prefix,
+        longer: args['longer-prefixes'] === true,
+        json: args.json === true,
+      }),
+  }),
+  exec({
+    syntax: 'show ip bgp [json]',
+    help: [SHOW, 'IP information', BGP, JSON_HELP],
+    run: (bgp: Bgp, args) => routes(bgp, 'ipv4', { json: args.json === true }),
+  }),
+  exec({
+    syntax: 'show ip bgp <A.B.C.D|A.B.C.D/M>$prefix [longer-prefixes] [json]',
+    help: [
+      SHOW,
+      'IP information',
+      BGP,
+      'Network in the BGP routing table to display',
+      'IPv4 prefix',
+      'Display route and more specific routes',
+      JSON_HELP,
+    ],
+    run: (bgp: Bgp, args) =>
+      routes(bgp, 'ipv4', { prefix: args.prefix, longer: args['longer-prefixes'] === true, json: args.json === true }),
+  }),
+  exec({
+    syntax: 'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X>$neighbor] [json]',
+    help: [
+      SHOW,
+      'IP information',
+      BGP,
+      ...AFI_HELP,
+      'Detailed information on TCP and BGP neighbor connections',
+      'Neighbor to display information about',
+      'Neighbor to display information about',
+      JSON_HELP,
+    ],
+    run: (bgp: Bgp, args) => neighbors(bgp, args.neighbor, args.json === true),
+  }),
+  exec({
+    syntax:
+      'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
+    help: [
+      SHOW,
+      'IP information',
+      BGP,
+      ...AFI_HELP,
+      'Detailed information on TCP and BGP neighbor connections',
+      'Neighbor to display information about',
+      'Neighbor to display information about',
+      'Display the routes advertised to a BGP neighbor',
+      'Display the received routes from neighbor',
+      'Display routes learned from neighbor',
+      'Display the routes that the inbound policy refused',
+      JSON_HELP,
+    ],
+    run: (bgp: Bgp, args) => adjacency(bgp, args.afi ?? 'ipv4', args.neighbor, args.what, args.json === true),
+  }),
+  exec({
+    syntax: 'show [ip] bgp nexthop',
+    help: [SHOW, 'IP information', BGP, 'BGP nexthop table'],
+    run: (bgp: Bgp) => nexthopText(bgp),
+  }),
+  exec({
+    syntax: 'show [ip] bgp update-groups',
+    help: [SHOW, 'IP information', BGP, 'Detailed info about dynamic update groups'],
+    run: (bgp: Bgp) => updateGroups(bgp),
+  }),
+  exec({
+    syntax: 'show [ip] bgp memory',
+    help: [SHOW, 'IP information', BGP, 'Global BGP memory statistics'],
+    run: (bgp: Bgp) => memoryText(bgp),
+  }),
+  exec({
+    syntax: 'show bgp vrfs [json]',
+    help: [SHOW, BGP, 'Show BGP VRFs', JSON_HELP],
+    run(bgp: Bgp, args) {
+      const all = [...bgp.instances.values()];
+      const up = (instance: BgpInstance): number =>
+        [...instance.peers.values()].filter(peer => peer.negotiated !== undefined).length;
+      if (args.json === true) {
+        return formatJson({
+          vrfs: Object.fromEntries(
+            all.map(one => [
+              one.name,
+              { type: 'DFLT', vrfId: one.vrf, numConfiguredPeers: one.peers.size, numEstablishedPeers: up(one) },
+            ]),
+          ),
+          totalVrfs: all.length,
+        });
+      }
+      const rows = all.map(
+        one =>
+          `DFLT  ${String(one.vrf).padEnd(6)} ${String(one.peers.size).padEnd(10)} ${String(up(one)).padEnd(10)} ${one.name}\n`,
+      );
+      return `Type  Id     #PeersCfg  #PeersEstb  Name\n${rows.join('')}\nTotal number of VRFs (including default): ${all.length}\n`;
+    },
+  }),
+];

@@ -1,0 +1,88 @@
+// Small pieces of text and JSON that several shows share, in FRR's form.
+import { formatAddress, formatIp4 } from '../net/index.ts';
+import type { BgpInstance } from './instance.ts';
+import { Peer } from './peer.ts';
+import { type BgpTable, HAS_COMMUNITIES, HAS_LOCAL_PREF, HAS_MED, HAS_WEIGHT, PEER_LOCAL } from './rib/index.ts';
+
+export const ORIGIN_CODES: readonly string[] = ['i', 'e', '?'];
+export const ORIGIN_NAMES: readonly string[] = ['IGP', 'EGP', 'incomplete'];
+
+/** `00:00:31`, `1d02h03m`, `02w3d04h`, `1y02w3d`. */
+export function uptime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
+  const days = Math.floor(seconds / 86400);
+  if (days < 1) return `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
+  if (days < 7) return `${days}d${two((seconds / 3600) % 24)}h${two((seconds / 60) % 60)}m`;
+  if (days < 365) return `${two(days / 7)}w${days % 7}d${two((seconds / 3600) % 24)}h`;
+  return `${Math.floor(days / 365)}y${two((days % 365) / 7)}w${(days % 365) % 7}d`;
+}
+
+/** `hh:mm:ss` also beyond a day's end, as FRR prints ages. */
+export function clockTime(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  const two = (n: number): string => String(Math.floor(n)).padStart(2, '0');
+  return `${two(seconds / 3600)}:${two((seconds / 60) % 60)}:${two(seconds % 60)}`;
+}
+
+/** `Sat Nov 21 09:48:58 2026`, in local time as ctime(3). */
+export function ctime(epochMs: number): string {
+  const [day, month, date, year, time] = new Date(epochMs).toString().split(' ');
+  return `${day} ${month} ${String(Number(date)).padStart(2)} ${time} ${year}`;
+}
+
+export function routerIdText(instance: BgpInstance): string {
+  return formatIp4(instance.routerId);
+}
+
+/** What a row of a path shows: read once from the columns. */
+export interface PathView {
+  readonly attributes: number;
+  readonly nextHop: string;
+  readonly med: number | undefined;
+  readonly localPref: number | undefined;
+  readonly weight: number;
+  readonly path: string;
+  readonly origin: number;
+  readonly local: boolean;
+  readonly peer: Peer | undefined;
+}
+
+export function viewPath(
+  instance: BgpInstance,
+  table: BgpTable,
+  path: number,
+  set: number = table.pathAttributes[path]!,
+): PathView {
+  const { store } = instance;
+  const flags = store.flags[set]!;
+  const source = table.pathPeer[path]!;
+  const owner = table.peers[source]?.owner;
+  const local = table.peerKind(source) === PEER_LOCAL;
+  const defaultWeight = local ? 32768 : (table.peers[source]?.weight ?? 0);
+  return {
+    attributes: set,
+    nextHop: nextHopText(instance, set),
+    med: (flags & HAS_MED) === 0 ? undefined : store.med[set]!,
+    localPref: (flags & HAS_LOCAL_PREF) === 0 ? undefined : store.localPref[set]!,
+    weight: (flags & HAS_WEIGHT) === 0 ? defaultWeight : store.weight[set]!,
+    path: store.asPathText(set),
+    origin: store.origin[set]!,
+    local,
+    peer: owner instanceof Peer ? owner : undefined,
+  };
+}
+
+export function nextHopText(instance: BgpInstance, set: number): string {
+  const hop = instance.store.nexthop[set]!;
+  return hop === 0 ? '0.0.0.0' : instance.nexthops.format(hop);
+}
+
+/** Whether a set has communities at all: cheaper than decoding. */
+export function hasCommunities(instance: BgpInstance, set: number): boolean {
+  return (instance.store.flags[set]! & HAS_COMMUNITIES) !== 0;
+}
+
+export function addressText(address: { family: 2 | 10; words: readonly [number, number, number, number] }): string {
+  return formatAddress(address.family, address.words);
+}

@@ -1,0 +1,219 @@
+// `show bgp ipv4 unicast PREFIX`: one prefix with everything known of its paths, in FRR's words.
+import { formatIp4 } from '../net/index.ts';
+import type { FamilyInstance } from './family.ts';
+import type { Peer } from './peer.ts';
+import { formatCommunities, jsonCommunity } from './policy/index.ts';
+import {
+  type AttributeSet,
+  HAS_NO_ADVERTISE,
+  HAS_NO_EXPORT,
+  HAS_NO_EXPORT_SUBCONFED,
+  METRIC_UNKNOWN,
+  PATH_BEST,
+  PATH_MULTIPATH,
+  PATH_VALID,
+  PEER_EBGP,
+  PEER_IBGP_CLIENT,
+  REASONS,
+} from './rib/index.ts';
+import { ctime, ORIGIN_NAMES, type PathView, routerIdText, viewPath } from './show-format.ts';
+import { hopJson, isHidden } from './show-routes.ts';
+
+interface Detail {
+  readonly path: number;
+  readonly view: PathView;
+  readonly set: AttributeSet;
+  readonly flags: number;
+  readonly kind: number;
+  /** Cost to the next hop; undefined where it does not resolve. */
+  readonly igpMetric: number | undefined;
+}
+
+function details(family: FamilyInstance, prefix: number): Detail[] {
+  const { table, instance } = family;
+  const all: Detail[] = [];
+  for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+    if (isHidden(table, path)) continue;
+    const view = viewPath(instance, table, path);
+    const hop = instance.store.nexthop[view.attributes]!;
+    const metric = instance.nexthops.metric[hop]!;
+    const reached = view.local || instance.nexthops.reachable[hop] === 1;
+    all.push({
+      path,
+      view,
+      set: instance.store.decode(view.attributes),
+      flags: table.pathFlags[path]!,
+      kind: table.peerKind(table.pathPeer[path]!),
+      igpMetric: reached ? (view.local || metric === METRIC_UNKNOWN ? 0 : metric) : undefined,
+    });
+  }
+  return all;
+}
+
+function advertisedTo(family: FamilyInstance, prefix: number): Peer[] {
+  return [...family.instance.peers.values()].filter(peer => {
+    const { membership } = peer.families[family.afi];
+    return membership !== undefined && membership.slot.group.advertised(membership.member, prefix) !== 0;
+  });
+}
+
+export function routeText(family: FamilyInstance, prefix: number): string {
+  const { table, instance } = family;
+  const all = details(family, prefix);
+  const best = all.findIndex(one => (one.flags & PATH_BEST) !== 0);
+  const limits = best < 0 ? 0 : instance.store.flags[all[best]!.view.attributes]!;
+  let scope = '';
+  if ((limits & HAS_NO_ADVERTISE) !== 0) scope = ', not advertised to any peer';
+  else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
+  else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
+  const selected = best < 0 ? ', no best path' : `, best #${best + 1}, table ${instance.name}`;
+  const version = best < 0 ? 0 : table.pathChanged[all[best]!.path]!;
+  const lines = [
+    `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${version}`,
+    `Paths: (${all.length} available${selected}${scope})`,
+  ];
+  const peers = advertisedTo(family, prefix);
+  if (peers.length === 0) lines.push('  Not advertised to any peer');
+  const plain = peers.filter(peer => peer.groupName === undefined);
+  const groups = [...new Set(peers.flatMap(peer => peer.groupName ?? []))];
+  if (groups.length > 0) lines.push('  Advertised to peer-groups:', `  ${groups.join(' ')}`);
+  if (plain.length > 0)
+    lines.push('  Advertised to non peer-group peers:', `  ${plain.map(peer => peer.name).join(' ')}`);
+  for (const one of all) lines.push(...pathLines(family, one));
+  return `${lines.join('\n')}\n`;
+}
+
+function pathLines(family: FamilyInstance, one: Detail): string[] {
+  const { instance, table } = family;
+  const { view, set, flags } = one;
+  let first = view.path === '' ? 'Local' : view.path;
+  if (set.aggregator !== undefined)
+    first += `, (aggregated by ${set.aggregator.as} ${formatIp4(set.aggregator.routerId)})`;
+  if (one.kind === PEER_IBGP_CLIENT) first += ', (Received from a RR-client)';
+  if (table.isStale(one.path)) first += ', (stale)';
+  const metric =
+    one.igpMetric === undefined ? ' (inaccessible)' : one.igpMetric > 0 ? ` (metric ${one.igpMetric})` : '';
+  const zero = family.afi === 'ipv4' ? '0.0.0.0' : '::';
+  const from = view.peer?.name ?? zero;
+  const id = set.originatorId ?? view.peer?.negotiated?.remoteRouterId;
+  const identity = view.peer === undefined ? routerIdText(instance) : formatIp4(id ?? 0);
+  const words = [`Origin ${ORIGIN_NAMES[view.origin]}`];
+  if (view.med !== undefined) words.push(`metric ${view.med}`);
+  if (view.localPref !== undefined) words.push(`localpref ${view.localPref}`);
+  else if (view.peer?.internal === true) words.push(`localpref ${instance.options.defaultLocalPref}`);
+  if (view.weight !== 0) words.push(`weight ${view.weight}`);
+  if ((set.tag ?? 0) !== 0) words.push(`tag ${set.tag}`);
+  words.push((flags & PATH_VALID) === 0 ? 'invalid' : 'valid');
+  if (view.local) words.push('sourced');
+  if (view.local) words.push('local');
+  else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
+  if (set.atomicAggregate) words.push('atomic-aggregate');
+  if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
+  if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
+  const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
+  if (set.communities.length > 0) lines.push(`      Community: ${formatCommunities(set.communities)}`);
+  if (set.largeCommunities.length > 0) {
+    lines.push(`      Large Community: ${set.largeCommunities.map(one => one.join(':')).join(' ')}`);
+  }
+  const originator = set.originatorId === undefined ? [] : [`Originator: ${formatIp4(set.originatorId)}`];
+  if (set.clusterList.length > 0) originator.push(`Cluster list: ${set.clusterList.map(formatIp4).join(' ')}`);
+  if (originator.length > 0) lines.push(`      ${originator.join(', ')}`);
+  lines.push(`      Last update: ${ctime(table.pathChanged[one.path]! * 1000)}`);
+  return lines;
+}
+
+export function routeJson(family: FamilyInstance, prefix: number): object {
+  const { table } = family;
+  const all = details(family, prefix);
+  const peers = advertisedTo(family, prefix);
+  const best = all.find(one => (one.flags & PATH_BEST) !== 0);
+  return {
+    prefix: table.prefixes.format(prefix),
+    version: best === undefined ? 0 : table.pathChanged[best.path],
+    ...(peers.length === 0
+      ? {}
+      : {
+          advertisedTo: Object.fromEntries(
+            peers.map(peer => {
+              const hostname = peer.negotiated?.remote.hostname;
+              return [
+                peer.name,
+                {
+                  ...(hostname === undefined ? {} : { hostname }),
+                  ...(peer.groupName === undefined ? {} : { peerGroup: peer.groupName }),
+                },
+              ];
+            }),
+          ),
+        }),
+    paths: all.map(one => pathObject(family, one)),
+  };
+}
+
+function pathObject(family: FamilyInstance, one: Detail): object {
+  const { instance, table } = family;
+  const { view, set, flags } = one;
+  const changedS = table.pathChanged[one.path]!;
+  const zero = family.afi === 'ipv4' ? '0.0.0.0' : '::';
+  const hostname = view.peer?.negotiated?.remote.hostname;
+  const multipath = (flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1;
+  const best = (flags & PATH_BEST) !== 0;
+  return {
+    aspath: {
+      string: view.path === '' ? 'Local' : view.path,
+      segments: set.asPath.map(segment => ({ type: `as-${segment.type}`, list: segment.as })),
+      length: instance.store.asPathLength[view.attributes],
+    },
+    ...(set.aggregator === undefined
+      ? {}
+      : { aggregatorAs: set.aggregator.as, aggregatorId: formatIp4(set.aggregator.routerId) }),
+    ...(one.kind === PEER_IBGP_CLIENT ? { rxedFromRrClient: true } : {}),
+    ...(table.isStale(one.path) ? { stale: true } : {}),
+    origin: ORIGIN_NAMES[view.origin],
+    ...(view.med === undefined ? {} : { metric: view.med }),
+    ...(view.localPref === undefined
+      ? view.peer?.internal === true
+        ? { locPrf: instance.options.defaultLocalPref }
+        : {}
+      : { locPrf: view.localPref }),
+    ...(view.weight === 0 ? {} : { weight: view.weight }),
+    ...((set.tag ?? 0) === 0 ? {} : { tag: set.tag }),
+    valid: (flags & PATH_VALID) !== 0,
+    version: changedS,
+    ...(view.local ? { sourced: true, local: true } : {}),
+    ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
+    ...(multipath ? { multipath: true } : {}),
+    ...(best ? { bestpath: { overall: true, selectionReason: REASONS[table.pathReason[one.path]!] } } : {}),
+    ...(set.communities.length === 0
+      ? {}
+      : { community: { string: formatCommunities(set.communities), list: set.communities.map(jsonCommunity) } }),
+    ...(set.largeCommunities.length === 0
+      ? {}
+      : {
+          largeCommunity: {
+            string: set.largeCommunities.map(value => value.join(':')).join(' '),
+            list: set.largeCommunities.map(value => value.join(':')),
+          },
+        }),
+    ...(set.originatorId === undefined ? {} : { originatorId: formatIp4(set.originatorId) }),
+    ...(set.clusterList.length === 0 ? {} : { clusterList: { list: set.clusterList.map(formatIp4) } }),
+    lastUpdate: { epoch: changedS, string: `${ctime(changedS * 1000)}\n` },
+    nexthops: [
+      {
+        ...hopJson(family, view),
+        metric: one.igpMetric ?? 0,
+        accessible: one.igpMetric !== undefined,
+        used: true,
+      },
+    ],
+    peer:
+      view.peer === undefined
+        ? { peerId: zero, routerId: routerIdText(instance) }
+        : {
+            peerId: view.peer.name,
+            routerId: formatIp4(view.peer.negotiated?.remoteRouterId ?? 0),
+            ...(hostname === undefined ? {} : { hostname }),
+            type: one.kind === PEER_EBGP ? 'external' : 'internal',
+          },
+  };
+}

@@ -1,0 +1,301 @@
+// The table shows: generators over a snapshot of prefix ids in order, so that a million rows stream out in slices while the
+// table goes on changing. A row that is gone when its turn comes is left out.
+import { containsPrefix, maskWords, type Prefix } from '../net/index.ts';
+import type { FamilyInstance } from './family.ts';
+import type { PeerFamily } from './peer.ts';
+import {
+  type BgpTable,
+  PATH_BEST,
+  PATH_FILTERED,
+  PATH_LOOP,
+  PATH_MULTIPATH,
+  PATH_REMOVED,
+  PATH_VALID,
+  PEER_IBGP,
+  PEER_IBGP_CLIENT,
+  REASONS,
+} from './rib/index.ts';
+import { ORIGIN_CODES, ORIGIN_NAMES, type PathView, routerIdText, viewPath } from './show-format.ts';
+
+const STATUS_CODES = `Status codes:  s suppressed, d damped, h history, * valid, > best, = multipath,
+               i internal, r RIB-failure, S Stale, R Removed
+Nexthop codes: @NNN nexthop's vrf id, < announce-nh-self
+Origin codes:  i - IGP, e - EGP, ? - incomplete
+RPKI validation codes: V valid, I invalid, N Not found
+
+   Network          Next Hop            Metric LocPrf Weight Path
+`;
+
+function heading(family: FamilyInstance): string {
+  const { instance, table } = family;
+  return `BGP table version is ${table.changes}, local router ID is ${routerIdText(instance)}, vrf id ${instance.vrf}
+Default local pref ${instance.options.defaultLocalPref}, local AS ${instance.as}
+${STATUS_CODES}`;
+}
+
+function statusOf(table: BgpTable, path: number): string {
+  const flags = table.pathFlags[path]!;
+  const kind = table.peerKind(table.pathPeer[path]!);
+  const first = table.isStale(path) ? 'S' : (flags & PATH_VALID) !== 0 ? '*' : ' ';
+  const second = (flags & PATH_BEST) !== 0 ? '>' : (flags & PATH_MULTIPATH) !== 0 ? '=' : ' ';
+  return `${first}${second}${kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'i' : ' '}`;
+}
+
+function line(status: string, network: string, view: PathView): string {
+  const named =
+    network === '' ? ' '.repeat(17) : network.length > 16 ? `${network}\n${' '.repeat(20)}` : network.padEnd(17);
+  const hop = view.nextHop.length > 15 ? `${view.nextHop}\n${' '.repeat(36)}` : view.nextHop.padEnd(16);
+  const med = view.med === undefined ? ' '.repeat(10) : String(view.med).padStart(10);
+  const pref = view.localPref === undefined ? ' '.repeat(7) : String(view.localPref).padStart(7);
+  const path = view.path === '' ? '' : `${view.path} `;
+  return `${status}${named}${hop}${med}${pref}${String(view.weight).padStart(7)} ${path}${ORIGIN_CODES[view.origin]}\n`;
+}
+
+/** Which paths a show is about. */
+export interface Selection {
+  /** Only prefixes inside this one. */
+  readonly within?: Prefix;
+  /** Only paths of this peer. */
+  readonly peer?: PeerFamily;
+}
+
+/** Refused by policy, or a loop: kept, but no route. */
+export function isHidden(table: BgpTable, path: number): boolean {
+  return (
+    (table.pathFlags[path]! & (PATH_FILTERED | PATH_LOOP | PATH_REMOVED)) !== 0 || table.pathAttributes[path] === 0
+  );
+}
+
+/** Prefix ids in order; yields while it sorts, gives nothing to show. */
+function* ordered(table: BgpTable): Generator<string, Uint32Array> {
+  const sorting = table.prefixes.sorting();
+  for (let step = sorting.next(); ; step = sorting.next()) {
+    if (step.done) return step.value;
+    yield '';
+  }
+}
+
+function inside(table: BgpTable, prefix: number, within: Prefix | undefined): boolean {
+  return within === undefined || containsPrefix(within, table.prefixes.prefix(prefix));
+}
+
+function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Generator<number> {
+  for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+    if (selection.peer !== undefined && table.pathPeer[path] !== selection.peer.index) continue;
+    if (!isHidden(table, path)) yield path;
+  }
+}
+
+/** `show bgp ipv4 unicast`, `… longer-prefixes`, `… neighbors X routes`. */
+export function* tableText(family: FamilyInstance, selection: Selection = {}): Generator<string> {
+  const { table, instance } = family;
+  table.decide();
+  const ids = yield* ordered(table);
+  let shown = 0;
+  for (const prefix of ids) {
+    if (!table.prefixes.has(prefix) || !inside(table, prefix, selection.within)) continue;
+    let network = '';
+    let text = '';
+    for (const path of pathsOf(table, prefix, selection)) {
+      if (text === '') network = table.prefixes.format(prefix);
+      text += line(statusOf(table, path), text === '' ? network : '', viewPath(instance, table, path));
+    }
+    if (text === '') continue;
+    if (shown++ === 0) yield heading(family);
+    yield text;
+  }
+  if (shown === 0) yield `No BGP prefixes displayed, ${table.prefixes.size} exist\n`;
+  else yield `\nDisplayed  ${shown} routes and ${table.pathCount} total paths\n`;
+}
+
+export function hopJson(family: FamilyInstance, view: PathView): Record<string, unknown> {
+  const { bgp } = family.instance;
+  const hostname = view.local ? bgp.hostname : view.peer?.negotiated?.remote.hostname;
+  const wide = view.nextHop.includes(':');
+  return {
+    ip: view.nextHop,
+    ...(hostname === undefined || hostname === '' ? {} : { hostname }),
+    afi: wide ? 'ipv6' : 'ipv4',
+    ...(wide ? { scope: 'global' } : {}),
+  };
+}
+
+function pathJson(family: FamilyInstance, prefix: number, path: number): object {
+  const { table, instance } = family;
+  const view = viewPath(instance, table, path);
+  const flags = table.pathFlags[path]!;
+  const kind = table.peerKind(table.pathPeer[path]!);
+  const network = table.prefixes.format(prefix);
+  const slash = network.indexOf('/');
+  const best = (flags & PATH_BEST) !== 0;
+  return {
+    ...((flags & PATH_VALID) === 0 ? {} : { valid: true }),
+    ...((flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
+    ...(best ? { bestpath: true, selectionReason: REASONS[table.pathReason[path]!] } : {}),
+    ...(table.isStale(path) ? { stale: true } : {}),
+    pathFrom: kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'internal' : 'external',
+    prefix: network.slice(0, slash),
+    prefixLen: Number(network.slice(slash + 1)),
+    network,
+    version: table.pathChanged[path],
+    ...(view.med === undefined ? {} : { metric: view.med }),
+    ...(view.localPref === undefined ? {} : { locPrf: view.localPref }),
+    weight: view.weight,
+    peerId: view.peer?.name ?? '(unspec)',
+    path: view.path,
+    origin: ORIGIN_NAMES[view.origin],
+    nexthops: [{ ...hopJson(family, view), used: true }],
+  };
+}
+
+/** The same as JSON, in FRR's shape: written as it goes, for there may be a million. */
+export function* tableJson(family: FamilyInstance, selection: Selection = {}): Generator<string> {
+  const { table, instance } = family;
+  table.decide();
+  yield `{
+ "vrfId": ${instance.vrf},
+ "vrfName": "${instance.name}",
+ "tableVersion": ${table.changes},
+ "routerId": "${routerIdText(instance)}",
+ "defaultLocPrf": ${instance.options.defaultLocalPref},
+ "localAS": ${instance.as},
+ "routes": { `;
+  const ids = yield* ordered(table);
+  let separator = '';
+  for (const prefix of ids) {
+    if (!table.prefixes.has(prefix) || !inside(table, prefix, selection.within)) continue;
+    const paths: string[] = [];
+    for (const path of pathsOf(table, prefix, selection)) paths.push(JSON.stringify(pathJson(family, prefix, path)));
+    if (paths.length === 0) continue;
+    yield `${separator}"${table.prefixes.format(prefix)}": [${paths.join(',')}]\n`;
+    separator = ',';
+  }
+  yield ' }  } \n';
+}
+
+// ---- adj-RIBs --------------------------------------------------------------------------------------------------------
+
+/** What of a neighbour is shown. */
+export type AdjacencyKind = 'advertised' | 'received' | 'filtered';
+
+const ADJ_HEADING = {
+  bgpStatusCodes: {
+    suppressed: 's',
+    damped: 'd',
+    history: 'h',
+    valid: '*',
+    best: '>',
+    multipath: '=',
+    internal: 'i',
+    ribFailure: 'r',
+    stale: 'S',
+    removed: 'R',
+  },
+  bgpOriginCodes: { igp: 'i', egp: 'e', incomplete: '?' },
+};
+
+interface AdjRow {
+  readonly prefix: number;
+  readonly view: PathView;
+}
+
+/** Rows of an adj-RIB; undefined while it sorts. */
+function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | undefined> {
+  const { family } = one;
+  const { table, instance } = family;
+  table.decide();
+  const sorting = ordered(table);
+  let step = sorting.next();
+  for (; !step.done; step = sorting.next()) yield undefined;
+  for (const prefix of step.value) {
+    if (!table.prefixes.has(prefix)) continue;
+    if (kind === 'advertised') {
+      const { membership } = one;
+      const set = membership === undefined ? 0 : membership.slot.group.advertised(membership.member, prefix);
+      const best = table.best[prefix]!;
+      if (set !== 0 && best !== 0) yield { prefix, view: viewPath(instance, table, best, set) };
+      continue;
+    }
+    for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+      if (table.pathPeer[path] !== one.index || (table.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
+      if (kind === 'filtered' && (table.pathFlags[path]! & PATH_FILTERED) === 0) continue;
+      yield { prefix, view: viewPath(instance, table, path, table.pathReceived[path]!) };
+    }
+  }
+}
+
+export function* adjacencyText(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
+  const { table } = one.family;
+  let count = 0;
+  for (const row of adjRows(one, kind)) {
+    if (row === undefined) {
+      yield '';
+      continue;
+    }
+    if (count++ === 0) yield heading(one.family);
+    yield line('*> ', table.prefixes.format(row.prefix), row.view);
+  }
+  if (count > 0) yield `\nTotal number of prefixes ${count}\n`;
+}
+
+export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
+  const { family } = one;
+  const { table, instance } = family;
+  const head = {
+    bgpTableVersion: table.changes,
+    bgpLocalRouterId: routerIdText(instance),
+    defaultLocPrf: instance.options.defaultLocalPref,
+    localAS: instance.as,
+    ...ADJ_HEADING,
+  };
+  // The object is written open-ended, its routes one by one.
+  yield `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "${kind === 'advertised' ? 'advertisedRoutes' : 'receivedRoutes'}":{\n`;
+  let separator = '';
+  let count = 0;
+  for (const row of adjRows(one, kind)) {
+    if (row === undefined) {
+      yield '';
+      continue;
+    }
+    const network = table.prefixes.format(row.prefix);
+    const slash = network.indexOf('/');
+    const { view } = row;
+    const route = {
+      addrPrefix: network.slice(0, slash),
+      prefixLen: Number(network.slice(slash + 1)),
+      network,
+      [view.nextHop.includes(':') ? 'nextHopGlobal' : 'nextHop']: view.nextHop,
+      ...(view.med === undefined ? {} : { metric: view.med }),
+      ...(view.localPref === undefined ? {} : { locPrf: view.localPref }),
+      weight: view.weight,
+      path: view.path,
+      bgpOriginCode: ORIGIN_CODES[view.origin],
+      appliedStatusSymbols: { '*': true, '>': true },
+    };
+    yield `${separator}    "${network}":${JSON.stringify(route)}`;
+    separator = ',\n';
+    count++;
+  }
+  yield `\n  },\n  "totalPrefixCounter":${count},\n  "filteredPrefixCounter":${kind === 'filtered' ? count : 0}\n}\n`;
+}
+
+/** The prefix that a `show … ADDRESS` means: exact for a prefix, the longest match for an address; −1: none. */
+export function findRoute(family: FamilyInstance, prefix: Prefix, exact: boolean): number {
+  const { table } = family;
+  table.decide();
+  const visible = (id: number): boolean => {
+    for (let path = table.first[id]!; path !== 0; path = table.pathNext[path]!) if (!isHidden(table, path)) return true;
+    return false;
+  };
+  const [w0, w1, w2, w3] = maskWords(prefix.words, prefix.length);
+  if (exact) {
+    const id = table.prefixes.find(w0, w1, w2, w3, prefix.length);
+    return id >= 0 && visible(id) ? id : -1;
+  }
+  for (let longest = prefix.length; longest >= 0; ) {
+    const id = table.prefixes.match(w0, w1, w2, w3, longest);
+    if (id < 0 || visible(id)) return id;
+    longest = table.prefixes.length[id]! - 1;
+  }
+  return -1;
+}

@@ -1,0 +1,47 @@
+// Entry of the bgp thread: its loop, its transport over the bgp-io thread, its session with zebra, and main's commands.
+//
+// Its tasks, by the names that `show event cpu` has: what bgp-io read is handed to sessions and tables in bounded turns;
+// 'bgp process' walks and decides; 'bgp generate updates' writes to peers while they have room; 'bgp announce to zebra'
+// does the same towards zebra; timers are the sessions'.
+import { hostname } from 'node:os';
+import { TaskLoop, threadSide } from '../concurrency/index.ts';
+import { serveCommands } from '../vty/index.ts';
+import { Bgp } from './bgp.ts';
+import { bgpCommands } from './commands.ts';
+import type { BgpChannels } from './io/channels.ts';
+import { createTransport } from './io/transport.ts';
+import { memoryTables } from './show-memory.ts';
+import { zapiOverTransport } from './zclient.ts';
+
+/** workerData of this thread. */
+export interface BgpThreadData {
+  readonly channels: BgpChannels;
+  /** The ZAPI socket; undefined: without zebra. */
+  readonly zserv?: string;
+  /** Where instances listen; 179 unless told. */
+  readonly listenPort?: number;
+}
+
+/** NOTIFICATIONs have this long to reach bgp-io before the thread ends. */
+const STOP_MS = 50;
+
+const side = threadSide<BgpThreadData>();
+const { channels, zserv, listenPort } = side.data;
+const loop = new TaskLoop(side.name);
+const transport = createTransport(loop, channels);
+const bgp = new Bgp({
+  loop,
+  transport,
+  random: Math.random,
+  hostname: hostname(),
+  log: text => side.post(text),
+  ...(zserv === undefined ? {} : { zebra: zapiOverTransport(transport, zserv) }),
+  ...(listenPort === undefined ? {} : { listenPort }),
+});
+serveCommands(bgpCommands, bgp, side, { tasks: () => loop.stats(), tables: () => memoryTables(bgp) });
+side.onStop(async () => {
+  bgp.close();
+  await new Promise<void>(done => setTimeout(done, STOP_MS));
+  loop.close();
+});
+side.ready();

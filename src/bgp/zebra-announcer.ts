@@ -1,0 +1,302 @@
+// Tells zebra the selected paths of one family. It reads the table's dirty set, one prefix at a time, and only while the
+// connection has room: a route that changes ten times before its turn is sent once, and pressure from the kernel ends
+// here, as marked rows.
+//
+// What differs between routes that lead to the same next hop is the prefix, the metric and the tag. So the block of next
+// hops is encoded once for each next hop and copied from then on; a million routes take some hundred milliseconds.
+import { AF_INET, AF_INET6, isLinkLocal6 } from '../net/index.ts';
+import {
+  FRR_8_4_4,
+  MESSAGE_DISTANCE,
+  MESSAGE_METRIC,
+  MESSAGE_NEXTHOP,
+  MESSAGE_TAG,
+  NEXTHOP_IPV4,
+  NEXTHOP_IPV6,
+  NEXTHOP_IPV6_IFINDEX,
+  NexthopColumns,
+  ROUTE_FLAG_ALLOW_RECURSION,
+  ROUTE_FLAG_IBGP,
+  RouteMessage,
+  routeTypeNumber,
+} from '../zapi/index.ts';
+import type { WorkTask } from '../concurrency/index.ts';
+import { readWord } from '../net/index.ts';
+import type { FamilyInstance } from './family.ts';
+import { Peer } from './peer.ts';
+import { HAS_MED, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
+import { ATTR_INTERNAL } from './wire/attribute.ts';
+
+/** Prefixes between two looks at the clock. */
+const BATCH = 512;
+
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+}
+
+export class ZebraAnnouncer {
+  distance = { external: 20, internal: 200, local: 200 };
+  /** Routes sent since the start. */
+  announced = 0;
+  withdrawn = 0;
+  readonly #family: FamilyInstance;
+  readonly #work: WorkTask;
+  readonly #route: RouteMessage = new RouteMessage();
+  readonly #hops: NexthopColumns = new NexthopColumns();
+  readonly #announce: (prefix: number, paths: Uint32Array, count: number) => boolean;
+  /** 1: zebra has a route of ours, by prefix. */
+  #has: Uint8Array = new Uint8Array(1024);
+  /** By next-hop id, for routes with one path; made when first needed. */
+  #blocks: (Block | undefined)[] = [];
+  /** What the last route with several paths led to. */
+  #groupKey = '';
+  #group: Block | undefined;
+  #attached = false;
+
+  constructor(family: FamilyInstance) {
+    this.#family = family;
+    this.#route.type = routeTypeNumber(FRR_8_4_4, 'bgp');
+    this.#route.family = family.table.family;
+    this.#announce = (prefix, paths, count) => this.#one(prefix, paths, count);
+    this.#work = family.instance.bgp.loop.work('bgp announce to zebra', () => this.#run());
+    family.table.onZebra = () => this.#work.wake();
+    if (family.instance.bgp.zebra?.client.connected === true) this.connected();
+  }
+
+  /** A new connection: zebra has nothing of ours. */
+  connected(): void {
+    this.#has.fill(0);
+    this.#forgetBlocks();
+    if (this.#family.instance.bgp.noRib) return;
+    this.#attached = true;
+    this.#family.table.attachZebra();
+    this.#work.wake();
+  }
+
+  disconnected(): void {
+    if (!this.#attached) return;
+    this.#attached = false;
+    this.#family.table.detachZebra();
+  }
+
+  wake(): void {
+    this.#work.wake();
+  }
+
+  /** Everything may have to be said differently, or not at all (`bgp no-rib`). */
+  restart(): void {
+    const { bgp } = this.#family.instance;
+    if (bgp.zebra?.client.connected !== true) return;
+    this.#forgetBlocks();
+    if (bgp.noRib) {
+      this.#withdrawAll();
+      this.disconnected();
+    } else {
+      this.#attached = true;
+      this.#family.table.attachZebra();
+      this.#work.wake();
+    }
+  }
+
+  /** Next hops are encoded anew: an interface index may have changed. */
+  #forgetBlocks(): void {
+    this.#blocks = [];
+    this.#groupKey = '';
+    this.#group = undefined;
+  }
+
+  #run(): boolean {
+    const client = this.#family.instance.bgp.zebra?.client;
+    if (client === undefined || !this.#attached) return false;
+    const { loop } = this.#family.instance.bgp;
+    let more = true;
+    while (more && !loop.shouldYield()) more = this.#family.table.nextChanges(BATCH, this.#announce) === BATCH;
+    client.flush();
+    return more;
+  }
+
+  #one(prefix: number, paths: Uint32Array, count: number): boolean {
+    const { table, instance } = this.#family;
+    const client = instance.bgp.zebra!.client;
+    if (prefix >= this.#has.length) this.#growHas();
+    const best = count === 0 ? 0 : paths[0]!;
+    // Routes of our own came from zebra.
+    const local = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    const route = this.#route;
+    this.#prefix(route, prefix);
+    if (best === 0 || local) return this.#withdraw(route, prefix);
+    const { store } = instance;
+    const attributes = table.pathAttributes[best]!;
+    const block = count === 1 ? this.#blockOf(best) : this.#groupOf(paths, count);
+    if (block === undefined) return this.#withdraw(route, prefix);
+    const external = table.peerKind(table.pathPeer[best]!) === PEER_EBGP;
+    route.flags = external
+      ? this.#recursive(best)
+        ? ROUTE_FLAG_ALLOW_RECURSION
+        : 0
+      : ROUTE_FLAG_IBGP | ROUTE_FLAG_ALLOW_RECURSION;
+    route.distance = external ? this.distance.external : this.distance.internal;
+    route.metric = (store.flags[attributes]! & HAS_MED) === 0 ? 0 : store.med[attributes]!;
+    route.message = MESSAGE_NEXTHOP | MESSAGE_DISTANCE | MESSAGE_METRIC;
+    route.tag = 0;
+    // The internal attribute stands first where there is one.
+    if (store.arena[store.start[attributes]! + 1] === ATTR_INTERNAL && store.find(attributes, ATTR_INTERNAL)) {
+      route.tag = readWord(store.arena, store.foundStart + 4);
+      if (route.tag !== 0) route.message |= MESSAGE_TAG;
+    }
+    route.bytes = block.bytes;
+    route.nexthopCount = block.count;
+    route.nexthopStart = 0;
+    route.nexthopEnd = block.bytes.length;
+    if (!client.routeAdd(route, instance.vrf)) return false;
+    this.#has[prefix] = 1;
+    this.announced++;
+    return true;
+  }
+
+  #withdraw(route: RouteMessage, prefix: number): boolean {
+    if (this.#has[prefix] === 0) return true;
+    route.message = 0;
+    route.flags = 0;
+    if (!this.#family.instance.bgp.zebra!.client.routeDelete(route, this.#family.instance.vrf)) return false;
+    this.#has[prefix] = 0;
+    this.withdrawn++;
+    return true;
+  }
+
+  #prefix(route: RouteMessage, prefix: number): void {
+    const { prefixes } = this.#family.table;
+    route.prefixLength = prefixes.length[prefix]!;
+    route.w0 = prefixes.w0[prefix]!;
+    if (prefixes.family !== AF_INET) {
+      route.w1 = prefixes.w1[prefix]!;
+      route.w2 = prefixes.w2[prefix]!;
+      route.w3 = prefixes.w3[prefix]!;
+    }
+  }
+
+  #recursive(path: number): boolean {
+    const { table } = this.#family;
+    const owner = table.peers[table.pathPeer[path]!]?.owner;
+    return owner instanceof Peer && owner.recursive;
+  }
+
+  #blockOf(path: number): Block | undefined {
+    const { table, instance } = this.#family;
+    const hop = instance.store.nexthop[table.pathAttributes[path]!]!;
+    const known = this.#blocks[hop];
+    if (known !== undefined) return known;
+    this.#hops.count = 0;
+    if (!this.#addHop(path)) return undefined;
+    const block = this.#encode();
+    this.#blocks[hop] = block;
+    return block;
+  }
+
+  /** A next hop went, and its id may be given to another. */
+  forgetNexthop(id: number): void {
+    this.#blocks[id] = undefined;
+    this.#groupKey = '';
+  }
+
+  #groupOf(paths: Uint32Array, count: number): Block | undefined {
+    const { table, instance } = this.#family;
+    const { nexthop } = instance.store;
+    let key = '';
+    for (let i = 0; i < count; i++) key += `${nexthop[table.pathAttributes[paths[i]!]!]} `;
+    if (key === this.#groupKey && this.#group !== undefined) return this.#group;
+    // Sorted by address, as zebra expects them, and each once.
+    const hops = instance.nexthops;
+    const sorted = Array.from(paths.subarray(0, count)).sort((a, b) => {
+      const x = hops.words(nexthop[table.pathAttributes[a]!]!);
+      const y = hops.words(nexthop[table.pathAttributes[b]!]!);
+      for (let i = 0; i < 4; i++) if (x[i] !== y[i]) return x[i]! - y[i]!;
+      return 0;
+    });
+    this.#hops.count = 0;
+    let last = -1;
+    for (const path of sorted) {
+      const hop = nexthop[table.pathAttributes[path]!]!;
+      if (hop !== last) this.#addHop(path);
+      last = hop;
+    }
+    this.#groupKey = key;
+    this.#group = this.#hops.count === 0 ? undefined : this.#encode();
+    return this.#group;
+  }
+
+  #addHop(path: number): boolean {
+    const { table, instance } = this.#family;
+    const nexthops = instance.nexthops;
+    const hop = instance.store.nexthop[table.pathAttributes[path]!]!;
+    if (hop === 0) return false;
+    const global = nexthops.words(hop);
+    const columns = this.#hops;
+    if (nexthops.family(hop) === AF_INET) {
+      columns.w0[columns.add(NEXTHOP_IPV4, instance.vrf)] = global[0];
+      return true;
+    }
+    // On the link, the link-local address is what packets go to (RFC 2545 §2); it needs the link's name.
+    const link = isLinkLocal6(global) ? global : nexthops.linkLocal(hop);
+    const ifindex = link === undefined ? 0 : this.#ifindex(path);
+    const words = link !== undefined && ifindex > 0 ? link : global;
+    if (isLinkLocal6(words) && ifindex <= 0) return false;
+    const row = columns.add(ifindex > 0 ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IPV6, instance.vrf);
+    columns.ifindex[row] = Math.max(ifindex, 0);
+    columns.w0[row] = words[0];
+    columns.w1[row] = words[1];
+    columns.w2[row] = words[2];
+    columns.w3[row] = words[3];
+    return true;
+  }
+
+  /** The interface that the path's peer is on; 0: it is not on a link of ours. */
+  #ifindex(path: number): number {
+    const { table, instance } = this.#family;
+    const owner = table.peers[table.pathPeer[path]!]?.owner;
+    if (!(owner instanceof Peer)) return 0;
+    const remote = owner.remoteAddress();
+    if (remote.scopeId !== 0) return remote.scopeId;
+    if (owner.family === AF_INET6 && isLinkLocal6(owner.words)) {
+      const local = owner.negotiated?.localAddress;
+      return local === undefined ? 0 : (instance.bgp.interfaces.owner(local.family, local.words)?.ifindex ?? 0);
+    }
+    return instance.bgp.interfaces.connected(owner.family, owner.words)?.on.ifindex ?? 0;
+  }
+
+  #encode(): Block {
+    const count = this.#hops.count;
+    const bytes = new Uint8Array(32 * count);
+    const end = FRR_8_4_4.route.encodeNexthops(this.#hops, MESSAGE_NEXTHOP, bytes, 0);
+    if (end < 0) throw new Error(`no room for ${count} next hops`);
+    return { bytes: bytes.subarray(0, end), count };
+  }
+
+  /** Where the connection cannot take it all it is ended instead: zebra then drops what this client announced. */
+  #withdrawAll(): void {
+    const zebra = this.#family.instance.bgp.zebra;
+    if (zebra?.client.connected !== true) return;
+    const { prefixes } = this.#family.table;
+    for (let prefix = 0; prefix < prefixes.limit; prefix++) {
+      if (this.#has[prefix] !== 1 || !prefixes.has(prefix)) continue;
+      this.#prefix(this.#route, prefix);
+      if (this.#withdraw(this.#route, prefix)) continue;
+      zebra.restart();
+      return;
+    }
+    zebra.client.flush();
+  }
+
+  /** The instance goes: what zebra has of it is withdrawn. */
+  close(): void {
+    this.#withdrawAll();
+    this.disconnected();
+  }
+
+  #growHas(): void {
+    const has = new Uint8Array(this.#family.table.prefixes.capacity);
+    has.set(this.#has);
+    this.#has = has;
+  }
+}
