@@ -1,0 +1,242 @@
+// Zebra with the real dataplane and the real kernel, in a namespace, checked with `ip -j`.
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Lab, type Namespace } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+
+interface Route {
+  dst: string;
+  gateway?: string;
+  dev?: string;
+  protocol: string;
+  metric?: number;
+  nhid?: number;
+  type?: string;
+  nexthops?: { gateway?: string; dev: string }[];
+}
+
+class Host {
+  readonly child: ChildProcess;
+  readonly #answers: unknown[] = [];
+  readonly ready: Promise<unknown>;
+  #error = '';
+
+  constructor(namespace: Namespace, zserv: string, sweepMs: number) {
+    const script = fileURLToPath(new URL('./host.ts', import.meta.url));
+    this.child = namespace.spawn([process.execPath, script, zserv, String(sweepMs)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.child.stderr!.on('data', (chunk: Buffer) => {
+      this.#error += chunk.toString();
+    });
+    createInterface({ input: this.child.stdout! }).on('line', line => this.#answers.push(JSON.parse(line)));
+    this.ready = this.#answer();
+  }
+
+  #answer(): Promise<unknown> {
+    return until(
+      () => {
+        if (this.child.exitCode !== null && this.#answers.length === 0) throw new Error(`host ended: ${this.#error}`);
+        return this.#answers.shift();
+      },
+      { what: () => `an answer of the host: ${this.#error}`, timeoutMs: 15_000, everyMs: 5 },
+    );
+  }
+
+  async run(line: string): Promise<string> {
+    this.child.stdin!.write(`${line}\n`);
+    const answer = (await this.#answer()) as { text?: string; error?: string };
+    assert.equal(answer.error, undefined);
+    return answer.text!;
+  }
+
+  async configure(text: string): Promise<void> {
+    this.child.stdin!.write(`conf\n${text.trim()}\nend\n`);
+    assert.deepEqual(await this.#answer(), []);
+  }
+
+  async stop(): Promise<void> {
+    this.child.stdin!.write('stop\n');
+    assert.deepEqual(await this.#answer(), { stopped: true });
+  }
+}
+
+describe('zebra in a namespace', { timeout: 60_000 }, () => {
+  const lab = new Lab();
+  let ns: Namespace;
+  let host: Host;
+  let zserv: string;
+
+  const config = `
+ip route 10.1.0.0/16 192.0.2.9
+ip route 10.2.0.0/16 10.1.0.5
+ip route 10.3.0.0/16 blackhole
+ip route 10.5.0.0/16 192.0.2.9
+ip route 10.5.0.0/16 198.51.100.9
+ip route 10.6.0.0/16 eth0
+ip route 10.8.0.0/16 10.6.1.1
+ip route 10.11.0.0/16 10.3.1.1
+ipv6 route 2001:db8:1::/48 2001:db8::9
+ipv6 route 2001:db8:2::/48 fe80::9 eth0
+ipv6 route 2001:db8:3::/48 blackhole
+`;
+
+  async function ours(family: '-4' | '-6' = '-4'): Promise<Map<string, Route>> {
+    const routes = await ns.ipJson<Route[]>(family, 'route', 'show', 'proto', '196');
+    return new Map(routes.map(route => [route.dst, route]));
+  }
+
+  async function settled(count4: number, count6 = 3): Promise<void> {
+    await until(async () => (await ours()).size === count4 && (await ours('-6')).size === count6, {
+      what: `${count4} IPv4 and ${count6} IPv6 routes`,
+      timeoutMs: 5000,
+    });
+  }
+
+  before(async () => {
+    ns = await lab.namespace('r1');
+    await ns.run('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'p0');
+    await ns.run('ip', 'link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'p1');
+    for (const name of ['eth0', 'eth1', 'p0', 'p1']) await ns.run('ip', 'link', 'set', name, 'up');
+    await ns.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0');
+    await ns.run('ip', 'addr', 'add', '198.51.100.1/24', 'dev', 'eth1');
+    await ns.run('ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
+    await ns.run('ip', 'route', 'add', '172.17.0.0/16', 'via', '192.0.2.77');
+    zserv = `${await lab.directory()}/zserv.api`;
+    host = new Host(ns, zserv, 60_000);
+    await host.ready;
+    await host.configure(config);
+    await settled(7);
+  });
+
+  after(() => lab.close());
+
+  test('static routes of every shape are in the kernel as asked', async () => {
+    const routes = await ours();
+    const nexthops = await ns.ipJson<{ id: number; group?: { id: number }[]; gateway?: string; dev?: string }[]>('nexthop');
+    const byId = new Map(nexthops.map(one => [one.id, one]));
+    const ways = (dst: string): string[] =>
+      byId.get(routes.get(dst)!.nhid!)!.group!.map(member => {
+        const one = byId.get(member.id)!;
+        return `${one.gateway ?? ''}%${one.dev ?? ''}`;
+      });
+    assert.deepEqual(ways('10.1.0.0/16'), ['192.0.2.9%eth0']);
+    assert.deepEqual(ways('10.2.0.0/16'), ['192.0.2.9%eth0']);
+    assert.deepEqual(ways('10.5.0.0/16'), ['192.0.2.9%eth0', '198.51.100.9%eth1']);
+    assert.deepEqual(ways('10.6.0.0/16'), ['%eth0']);
+    assert.deepEqual(ways('10.8.0.0/16'), ['10.6.1.1%eth0']);
+    assert.equal(routes.get('10.3.0.0/16')!.type, 'blackhole');
+    assert.equal(routes.get('10.1.0.0/16')!.metric, 20);
+  });
+
+  test('show ip route prints connected, kernel and static routes as FRR does', async () => {
+    const text = (await host.run('show ip route')).replaceAll(/\d\d:\d\d:\d\d/g, 'T');
+    assert.ok(text.includes('S>  10.2.0.0/16 [1/0] via 10.1.0.5 (recursive), weight 1, T\n'), text);
+    assert.ok(text.includes('  *                     via 192.0.2.9, eth0, weight 1, T\n'), text);
+    assert.ok(text.includes('S>* 10.3.0.0/16 [1/0] unreachable (blackhole), weight 1, T\n'), text);
+    assert.ok(text.includes('  *                     via 10.6.1.1, eth0 onlink, weight 1, T\n'), text);
+    assert.ok(text.includes('C>* 192.0.2.0/24 is directly connected, eth0, T\n'), text);
+    assert.ok(text.includes('K>* 172.17.0.0/16 [0/0] via 192.0.2.77, eth0, T\n'), text);
+    const json = JSON.parse(await host.run('show ip route 10.5.0.0/16 json')) as Record<string, Record<string, unknown>[]>;
+    assert.equal(json['10.5.0.0/16']![0]!['installed'], true);
+    assert.equal((json['10.5.0.0/16']![0]!['nexthops'] as unknown[]).length, 2);
+    const whole = JSON.parse(await host.run('show ip route json')) as object;
+    assert.ok('172.17.0.0/16' in whole);
+    assert.equal((JSON.parse(await host.run('show interface eth0 json')) as { eth0: { mtu: number } }).eth0.mtu, 1500);
+  });
+
+  test('a route deleted behind our back is put back', async () => {
+    await ns.run('ip', 'route', 'del', '10.1.0.0/16', 'proto', '196');
+    await ns.run('ip', '-6', 'route', 'del', '2001:db8:1::/48');
+    await settled(7);
+  });
+
+  test('a nexthop object deleted behind our back comes back with the routes that went with it', async () => {
+    const nhid = (await ours()).get('10.5.0.0/16')!.nhid!;
+    await ns.run('ip', 'nexthop', 'del', 'id', String(nhid));
+    await settled(7);
+    await ns.run('ip', 'nexthop', 'flush');
+    await settled(7);
+  });
+
+  test('a link that goes down takes its routes along, and brings them back', async () => {
+    await ns.run('ip', 'link', 'set', 'eth1', 'down');
+    await until(async () => JSON.parse(await host.run('show ip route 10.5.0.0/16 json'))['10.5.0.0/16'][0].internalNextHopActiveNum === 1, { what: 'one next hop left' });
+    await ns.run('ip', 'link', 'set', 'eth0', 'down');
+    await until(async () => (await ours()).size === 2, { what: 'only the blackholes' });
+    const gone = await host.run('show ip route 172.17.0.0/16');
+    assert.match(gone, /not in table/);
+    await ns.run('ip', 'link', 'set', 'eth0', 'up');
+    await ns.run('ip', 'link', 'set', 'eth1', 'up');
+    await ns.run('ip', 'addr', 'replace', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
+    await settled(7);
+    await until(async () => (await host.run('show zebra route drift')).includes('to repair:  0'), { what: 'no drift' });
+  });
+
+  test('a recursive route follows the one that it goes through', async () => {
+    await host.configure(config.replace('10.1.0.0/16 192.0.2.9', '10.1.0.0/16 198.51.100.9'));
+    await until(async () => (await host.run('show ip route 10.2.0.0/16')).includes('198.51.100.9, via eth1'), {
+      what: 'the new way',
+    });
+    await host.configure(config);
+    await settled(7);
+  });
+
+  test('after kill -9, a new start adopts what is right without touching it, and sweeps the rest', async () => {
+    host.child.kill('SIGKILL');
+    // setpriv and nsenter exec: the child is the process itself.
+    await until(() => host.child.signalCode !== null, { what: 'the end of the host' });
+    assert.equal((await ours()).size, 7);
+    const monitor = ns.spawn(['ip', 'monitor', 'route', 'nexthop'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let seen = '';
+    monitor.stdout!.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    host = new Host(ns, zserv, 1500);
+    await host.ready;
+    // All but one are announced again.
+    await host.configure(config.replace('ip route 10.11.0.0/16 10.3.1.1\n', ''));
+    await until(async () => (await ours()).size === 6, { what: 'the sweep', timeoutMs: 8000 });
+    await lab.stop(monitor);
+    const ofOurs = seen.split('\n').filter(line => /proto (static|zebra)/.test(line));
+    const routes = ofOurs.filter(line => !line.includes(' id '));
+    assert.deepEqual(
+      routes.map(line => line.trim()),
+      ['Deleted blackhole 10.11.0.0/16 nhid 100000015 dev lo proto static metric 20'],
+      seen,
+    );
+    assert.ok(
+      ofOurs.every(line => line.startsWith('Deleted')),
+      seen,
+    );
+    const json = JSON.parse(await host.run('show zebra route drift json')) as { stale: number; failed: number };
+    assert.equal(json.stale, 0);
+    assert.equal(json.failed, 0);
+  });
+
+  test('events lost to an overrun are made good', async () => {
+    await host.configure(config);
+    await settled(7);
+    // The namespace's own routes: far more than the socket holds, while the reader is stopped.
+    host.child.kill('SIGSTOP');
+    const batch = Array.from({ length: 3000 }, (_, i) => `route add 172.18.${i >> 8}.${i & 255}/32 via 192.0.2.77`).join('\n');
+    const loader = ns.spawn(['ip', '-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
+    loader.stdin!.end(`${batch}\nroute del 10.1.0.0/16 proto 196\n`);
+    await until(() => loader.exitCode !== null, { what: 'the batch' });
+    host.child.kill('SIGCONT');
+    await settled(7);
+    await until(async () => (await host.run('show ip route summary')).includes('kernel               3000'), {
+      what: 'three thousand kernel routes',
+    });
+  });
+
+  test('an orderly stop leaves nothing of ours in the kernel', async () => {
+    await host.stop();
+    assert.equal((await ours()).size, 0);
+    assert.equal((await ours('-6')).size, 0);
+    assert.deepEqual(await ns.ipJson('nexthop'), []);
+  });
+});
