@@ -354,9 +354,11 @@ class ThreadConnection implements Connection, Party {
       case 'connected':
         this.open(happening.slot, happening.local, happening.remote);
         return this.events.connected();
-      case 'failed':
-        this.#finish();
-        return this.events.failed(happening.failure);
+      case 'failed': {
+        const { events } = this;
+        this.close();
+        return events.failed(happening.failure);
+      }
       case 'closed': {
         const { events } = this;
         this.close();

@@ -50,7 +50,12 @@ export class Recorder {
 export const IPV4_UNICAST = { afi: 1, safi: 1 };
 export const IPV6_UNICAST = { afi: 2, safi: 1 };
 
-export function speaker(loop: TaskLoop, transport: Transport, config: SessionConfig, random: () => number = Math.random): Recorder {
+export function speaker(
+  loop: TaskLoop,
+  transport: Transport,
+  config: SessionConfig,
+  random: () => number = Math.random,
+): Recorder {
   const recorder = new Recorder();
   recorder.session = createSession(config, { loop, transport, random }, recorder);
   return recorder;
