@@ -33,7 +33,7 @@ import {
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
-import { grown } from './column.ts';
+import { grown, moreRows } from './column.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;
@@ -51,6 +51,8 @@ export const HAS_ATOMIC_AGGREGATE = 512;
 const BLOCK = 16;
 const LARGE = 1024;
 const LARGE_CLASSES = 24;
+/** The arena grows to this quickly; pages not written to cost nothing. */
+const ARENA = 32 << 20;
 
 function blockBytes(length: number): number {
   if (length <= LARGE) return (length + BLOCK - 1) & ~(BLOCK - 1);
@@ -392,17 +394,16 @@ export class AttributeStore {
     const start = this.#arenaEnd;
     if (start + bytes > this.arena.length) {
       let size = this.arena.length;
-      while (start + bytes > size) size += Math.max(size >>> 1, 65536) & ~3;
-      const buffer = (this.arena.buffer as ArrayBuffer).transfer(size);
-      this.arena = new Uint8Array(buffer);
-      this.#arenaWords = new Uint32Array(buffer);
+      while (start + bytes > size) size = size < ARENA ? Math.min(ARENA, size * 8) : (size + (size >>> 1)) & ~3;
+      this.arena = grown(this.arena, size);
+      this.#arenaWords = new Uint32Array(this.arena.buffer);
     }
     this.#arenaEnd = start + bytes;
     return start;
   }
 
   #growRows(): void {
-    const rows = this.capacity * 2;
+    const rows = moreRows(this.capacity);
     this.start = grown(this.start, rows);
     this.length = grown(this.length, rows);
     this.serial = grown(this.serial, rows);
@@ -421,10 +422,10 @@ export class AttributeStore {
     this.#next = grown(this.#next, rows);
   }
 
-  /** Doubles the hash; every set moves to where its hash now leads. */
+  /** Widens the hash; every set moves to where its hash now leads. */
   #growHeads(): void {
     const before = this.#heads;
-    const heads = new Uint32Array(before.length * 2);
+    const heads = new Uint32Array(before.length * 8);
     const mask = heads.length - 1;
     for (let slot = 0; slot < before.length; slot++) {
       for (let id = before[slot]!; id !== 0; ) {

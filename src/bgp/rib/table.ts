@@ -22,7 +22,7 @@ import { ACTION_WITHDRAW } from '../wire/attribute.ts';
 import { prefixWord } from '../wire/nlri.ts';
 import type { UpdateParser } from '../wire/update.ts';
 import { type AttributeStore, HAS_LOCAL_PREF, HAS_MED, HAS_ORIGINATOR, HAS_WEIGHT } from './attributes.ts';
-import { grown } from './column.ts';
+import { grown, moreRows } from './column.ts';
 import { DirtySet } from './dirty.ts';
 import {
   type DecisionOptions,
@@ -76,6 +76,8 @@ export interface BgpTableOptions {
   family: Family;
   store: AttributeStore;
   decision: DecisionOptions;
+  /** Prefixes expected: a table made for them need not grow. What is not used costs address space only. */
+  rows?: number;
   /** Seconds, for the time of last change. */
   now?: () => number;
 }
@@ -163,7 +165,7 @@ export class BgpTable {
     this.family = options.family;
     this.store = options.store;
     this.decision = options.decision;
-    this.prefixes = new PrefixTable(options.family);
+    this.prefixes = new PrefixTable(options.family, options.rows);
     this.#now = options.now ?? ((): number => Math.floor(performance.now() / 1000));
   }
 
@@ -246,7 +248,8 @@ export class BgpTable {
   ingest(peer: number, update: UpdateParser): void {
     const bytes = update.bytes;
     const ipv4 = this.family === AF_INET;
-    this.#clock = this.#now();
+    // Once a batch; the clock costs more than a prefix.
+    if (this.#undecided.size === 0) this.#clock = this.#now();
     if (ipv4 && update.withdrawnEnd > update.withdrawnStart) {
       this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd);
     }
@@ -945,13 +948,13 @@ export class BgpTable {
   }
 
   #growPrefixes(): void {
-    const rows = this.prefixes.capacity;
+    const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
     this.first = grown(this.first, rows);
     this.best = grown(this.best, rows);
   }
 
   #growPaths(): void {
-    const rows = this.pathPrefix.length * 2;
+    const rows = moreRows(this.pathPrefix.length);
     this.pathPrefix = grown(this.pathPrefix, rows);
     this.pathNext = grown(this.pathNext, rows);
     this.pathPeer = grown(this.pathPeer, rows);

@@ -18,7 +18,7 @@
 // been told of somebody else's path before (`unsend`).
 import { AF_INET } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
-import { grown } from '../rib/column.ts';
+import { grown, moreRows } from '../rib/column.ts';
 import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable, TableConsumer } from '../rib/table.ts';
 import { ATTR_MP_REACH, ATTR_MP_UNREACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
@@ -764,7 +764,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   #growPrefixes(): void {
-    const rows = this.#table.prefixes.capacity;
+    const rows = Math.max(this.#table.prefixes.capacity, moreRows(this.#out.length));
     this.#out = grownOr(this.#out, rows);
     this.#source = grownOr(this.#source, rows);
     this.#next = grownOr(this.#next, rows);
