@@ -1,0 +1,188 @@
+// Sessions between two speakers in one process, on virtual time: hours pass in milliseconds, and nothing sleeps.
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+import type { SocketAddress } from '../../src/bgp/io/types.ts';
+import { localOpen, negotiate } from '../../src/bgp/session/negotiate.ts';
+import type { SessionConfig } from '../../src/bgp/session/types.ts';
+import { isPeerError, peerError } from '../../src/bgp/wire/notification.ts';
+import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
+import { MemoryNetwork } from './lib/memory-transport.ts';
+import { fakeUpdate, IPV4_UNICAST, IPV6_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
+
+const address = (last: number): SocketAddress => ({
+  family: 2,
+  words: [0x0a000000 + last, 0, 0, 0],
+  port: 179,
+  scopeId: 0,
+});
+
+let clock: VirtualClock;
+let loop: TaskLoop;
+let network: MemoryNetwork;
+beforeEach(() => {
+  clock = new VirtualClock();
+  loop = new TaskLoop('virtual', clock);
+  network = new MemoryNetwork(loop);
+});
+
+function config(own: number, other: number, more: Partial<SessionConfig> = {}): SessionConfig {
+  return {
+    localAs: 65000 + own,
+    remoteAs: 65000 + other,
+    routerId: own,
+    remote: address(other),
+    families: [IPV4_UNICAST],
+    ...more,
+  };
+}
+
+function node(own: number, other: number, more: Partial<SessionConfig> = {}, listen = true): Recorder {
+  const transport = network.transport(address(own));
+  const recorder = speaker(loop, transport, config(own, other, more), () => 0.5);
+  const events = {
+    listening() {},
+    failed() {},
+    accepted: (connection: Parameters<Recorder['session']['accept']>[0]) => recorder.session.accept(connection),
+  };
+  if (listen) transport.listen({ local: address(own) }, events);
+  return recorder;
+}
+
+function both(a: Partial<SessionConfig> = {}, b: Partial<SessionConfig> = {}): [Recorder, Recorder] {
+  const pair: [Recorder, Recorder] = [node(1, 2, a), node(2, 1, b)];
+  for (const one of pair) one.session.start();
+  clock.advance(10_000);
+  return pair;
+}
+
+test('both sides open, one session comes up, and it stays for a day', () => {
+  const [a, b] = both();
+  clock.advance(86_400_000);
+  for (const one of [a, b]) assert.deepEqual(one.events, ['up']);
+  assert.notEqual(a.session.negotiated!.outgoing, b.session.negotiated!.outgoing);
+  const { sent, received } = a.session.stats();
+  assert.ok(sent.keepalives >= 1440 && received.keepalives >= 1440);
+});
+
+test('the smaller hold time holds, and KEEPALIVEs come three times as often', () => {
+  const [a, b] = both({ holdTimeS: 90 }, { holdTimeS: 30 });
+  assert.equal(a.session.negotiated!.holdTimeMs, 30_000);
+  assert.equal(a.session.negotiated!.keepaliveMs, 10_000);
+  assert.equal(b.session.negotiated!.keepaliveMs, 10_000);
+});
+
+test('a hold time of zero means no KEEPALIVEs, and a silent session that stays', () => {
+  const [a] = both({ holdTimeS: 0 });
+  const before = network.delivered[4];
+  clock.advance(86_400_000);
+  assert.equal(network.delivered[4], before);
+  assert.deepEqual(a.events, ['up']);
+});
+
+test('when the cable is cut the hold timer ends the session on both sides, not before its time', () => {
+  const [a, b] = both({ holdTimeS: 9 }, { holdTimeS: 9 });
+  network.cut = true;
+  clock.advance(5900);
+  assert.deepEqual(a.events, ['up']);
+  clock.advance(3500);
+  for (const one of [a, b]) {
+    assert.deepEqual(one.events, ['up', 'down']);
+    assert.deepEqual(one.downs[0], { kind: 'notification-sent', error: peerError(4, 0) });
+  }
+  network.cut = false;
+  clock.advance(300_000);
+  assert.deepEqual(a.events, ['up', 'down', 'up']);
+  assert.deepEqual(a.session.stats().lastReset?.reason, { kind: 'notification-sent', error: peerError(4, 0) });
+});
+
+test('UPDATEs alone keep a session alive', () => {
+  const [a, b] = both({ holdTimeS: 3 }, { holdTimeS: 3 });
+  const update = fakeUpdate(23);
+  for (let i = 0; i < 100; i++) {
+    a.session.send(update, 0, 23);
+    b.session.send(update, 0, 23);
+    clock.advance(2500);
+  }
+  assert.deepEqual(a.events, ['up']);
+  assert.equal(b.updates, 100);
+});
+
+test('a peer that takes nothing any more is given up after the send hold time (RFC 9687)', () => {
+  const [a] = both({ sendHoldS: 30 });
+  const connection = [...connectionsOf(a)][0]!;
+  connection.stuckSinceMs = loop.now();
+  clock.advance(29_000);
+  assert.deepEqual(a.events, ['up']);
+  clock.advance(2500);
+  assert.deepEqual(a.downs[0], { kind: 'notification-sent', error: peerError(8, 0) });
+});
+
+/** The established connection, through the one thing of it that the owner sees. */
+function* connectionsOf(recorder: Recorder): Generator<{ stuckSinceMs: number | undefined }> {
+  for (const connection of network.open) {
+    if (connection.closed || connection.local?.words[0] !== (recorder.session.config.routerId | 0x0a000000)) continue;
+    yield connection;
+  }
+}
+
+test('stop and start, and a reset with another configuration', () => {
+  const [a, b] = both();
+  a.session.stop();
+  clock.advance(3_600_000);
+  assert.equal(a.session.state, 'Idle');
+  assert.equal(b.downs[0]!.kind, 'notification-received');
+  a.session.start();
+  clock.advance(120_000);
+  assert.deepEqual(a.events, ['up', 'down', 'up']);
+  a.session.reset({ config: config(1, 2, { holdTimeS: 12 }) });
+  clock.advance(120_000);
+  assert.equal(a.session.negotiated!.holdTimeMs, 12_000);
+  assert.equal(b.session.negotiated!.holdTimeMs, 12_000);
+});
+
+test('a destroyed session tells its peer and is never heard of again', () => {
+  const [a, b] = both();
+  a.session.destroy();
+  clock.advance(300_000);
+  assert.deepEqual(a.events, ['up']);
+  assert.deepEqual(b.downs[0], { kind: 'notification-received', error: peerError(6, 3) });
+  assert.notEqual(b.session.state, 'Established');
+});
+
+test('the pause between attempts grows while nobody answers', () => {
+  const a = node(1, 2, {}, false);
+  let attempts = 0;
+  const stateChanged = (from: string, to: string): void => {
+    if (from === 'Idle' && to === 'Connect') attempts++;
+  };
+  Object.assign(a, { stateChanged });
+  a.session.start();
+  clock.advance(600_000);
+  assert.ok(attempts > 8 && attempts < 25, `${attempts} attempts in ten minutes`);
+});
+
+test('negotiation: who the peer is and what both can do', () => {
+  const ours = config(1, 2, { families: [IPV4_UNICAST, IPV6_UNICAST] });
+  const agree = (more: Partial<SessionConfig>, mine: Partial<SessionConfig> = {}): ReturnType<typeof negotiate> => {
+    const own = { ...ours, ...mine };
+    return negotiate(own, localOpen(own), localOpen({ ...config(2, 1), ...more }));
+  };
+  const plain = agree({ dontCapabilityNegotiate: true });
+  assert.ok(!isPeerError(plain));
+  assert.deepEqual(plain.families, [IPV4_UNICAST], 'no capability means IPv4 unicast');
+  assert.equal(plain.maximumMessageBytes, 4096);
+  assert.equal(plain.as4, false);
+  const large = agree({ localAs: 4_200_000_000 }, { remoteAs: 4_200_000_000 });
+  assert.ok(!isPeerError(large) && large.remoteAs === 4_200_000_000 && large.kind === 'external');
+  assert.ok(!isPeerError(agree({ routerId: 1 })), 'equal identifiers in different ASes are fine (RFC 6286)');
+  const error = (more: Partial<SessionConfig>, mine: Partial<SessionConfig> = {}): string => {
+    const result = agree(more, mine);
+    return isPeerError(result) ? `${result.code}/${result.subcode}` : 'fine';
+  };
+  assert.equal(error({ localAs: 65003 }), '2/2');
+  assert.equal(error({}, { remoteAs: 'internal' }), '2/2');
+  assert.equal(error({}, { remoteAs: 'external' }), 'fine');
+  assert.equal(error({ localAs: 65001 }, { remoteAs: 'internal' }), 'fine');
+  assert.equal(error({ localAs: 65001, routerId: 1 }, { remoteAs: 'internal' }), '2/3');
+  assert.equal(error({ families: [{ afi: 25, safi: 70 }] }), '2/7');
+});
