@@ -31,7 +31,7 @@ export class Dataplane {
     this.channel = channel;
     this.#zebra = new Doorbell(channel.zebraBell);
     this.listener = new Listener(channel, stamp, settings);
-    this.kernel = new KernelProvider();
+    this.kernel = new KernelProvider(channel.dataplaneBell);
     this.listener.stream.ignore([this.kernel.portId]);
     this.pipeline = new Pipeline(channel, stamp, kinds => this.listener.stream.resync(kinds));
     this.pipeline.register(this.kernel);

@@ -18,6 +18,15 @@ export interface BatchOptions {
   readonly bytes?: number;
   /** Messages of one send at most. */
   readonly messages?: number;
+  /** Where messages and errors are; its own memory unless told. */
+  readonly memory?: BatchMemory;
+}
+
+/** Memory of a batch that one thread fills and another one sends. */
+export interface BatchMemory {
+  readonly buffer: MessageBuffer;
+  /** By message, as `NetlinkBatch.errors`; at least `messages` long. */
+  readonly errors: Int32Array;
 }
 
 /** All messages have an answer. */
@@ -52,8 +61,8 @@ export class NetlinkBatch {
     this.#socket = socket;
     this.capacityBytes = options.bytes ?? 65_536;
     this.capacityMessages = options.messages ?? 1024;
-    this.buffer = new MessageBuffer(this.capacityBytes);
-    this.errors = new Int32Array(this.capacityMessages);
+    this.buffer = options.memory?.buffer ?? new MessageBuffer(this.capacityBytes);
+    this.errors = options.memory?.errors ?? new Int32Array(this.capacityMessages);
     this.#offsets = new Int32Array(this.capacityMessages + 1);
     this.#first = socket.sequence(this.capacityMessages);
   }
@@ -74,6 +83,16 @@ export class NetlinkBatch {
     this.offset += bytes;
     this.count++;
     this.#offsets[this.count] = this.offset;
+  }
+
+  /**
+   * Takes over `count` messages that somebody else wrote into the buffer, one behind the other from its beginning, with
+   * sequence numbers from `first` on.
+   */
+  adopt(count: number, first: number): void {
+    this.reset();
+    this.#first = first;
+    for (let i = 0; i < count; i++) this.commit(this.buffer.words[this.offset >> 2]!);
   }
 
   /** Empties it for the next round. */

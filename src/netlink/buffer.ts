@@ -11,12 +11,13 @@ export class MessageBuffer {
   readonly words: Int32Array;
   readonly view: DataView;
 
-  /** `size` in bytes; rounded up to a word. */
-  constructor(size: number) {
-    const buffer = new ArrayBuffer((size + 3) & ~3);
-    this.bytes = new Uint8Array(buffer);
-    this.words = new Int32Array(buffer);
-    this.view = new DataView(buffer);
+  /** `size` in bytes, rounded up to a word; in `memory` from byte `at` (a multiple of 4) where another thread shares it. */
+  constructor(size: number, memory?: SharedArrayBuffer, at = 0) {
+    const length = (size + 3) & ~3;
+    const buffer = memory ?? new ArrayBuffer(length);
+    this.bytes = new Uint8Array(buffer, at, length);
+    this.words = new Int32Array(buffer, at, length >> 2);
+    this.view = new DataView(buffer, at, length);
   }
 }
 

@@ -1,0 +1,118 @@
+// What the kernel provider and its writer thread share: one batch, and whose turn it is.
+//
+//    state   IDLE ──provider fills──▶ POSTED ──writer sends, reads the answers──▶ DONE ──provider settles──▶ IDLE
+//
+// The state word orders everything: each side touches the batch only in its states, and the other one sees what it wrote when
+// it sees the new state (atomics.ts).
+import { load, notify, octets, store, wait, words } from '../../concurrency/index.ts';
+import { MessageBuffer } from '../../netlink/index.ts';
+
+export const BATCH_BYTES = 65_536;
+export const BATCH_MESSAGES = 1024;
+
+export const JOB_STARTING = 0;
+export const JOB_IDLE = 1;
+export const JOB_POSTED = 2;
+export const JOB_DONE = 3;
+/** The writer died; its reason is in the text. */
+export const JOB_BROKEN = 4;
+export const JOB_CLOSED = 5;
+
+const STATE = 0;
+const COUNT = 1;
+const FIRST = 2;
+const PORT_ID = 3;
+const SEND_ERRNO = 4;
+const DOUBTS = 5;
+const BUSY_US = 6;
+const TEXT_LENGTH = 7;
+const HEADER_BYTES = 64;
+const TEXT_BYTES = 512;
+const ERRORS_AT: number = HEADER_BYTES + TEXT_BYTES;
+const BATCH_AT: number = ERRORS_AT + BATCH_MESSAGES * 4;
+
+export class KernelJob {
+  readonly buffer: MessageBuffer;
+  readonly errors: Int32Array;
+  readonly #header: Int32Array;
+  readonly #text: Uint8Array;
+
+  static create(): SharedArrayBuffer {
+    return new SharedArrayBuffer(BATCH_AT + BATCH_BYTES);
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#header = words(memory, 0, HEADER_BYTES / 4);
+    this.#text = octets(memory, HEADER_BYTES, TEXT_BYTES);
+    this.errors = words(memory, ERRORS_AT, BATCH_MESSAGES);
+    this.buffer = new MessageBuffer(BATCH_BYTES, memory, BATCH_AT);
+  }
+
+  get state(): number {
+    return load(this.#header, STATE);
+  }
+
+  /** Hands the batch to the other side. */
+  turn(state: number): void {
+    store(this.#header, STATE, state);
+    notify(this.#header, STATE);
+  }
+
+  /** Sleeps while the state is `state`. */
+  sleep(state: number, timeoutMs?: number): void {
+    wait(this.#header, STATE, state, timeoutMs);
+  }
+
+  get count(): number {
+    return this.#header[COUNT]!;
+  }
+
+  get first(): number {
+    return this.#header[FIRST]!;
+  }
+
+  describe(count: number, first: number): void {
+    this.#header[COUNT] = count;
+    this.#header[FIRST] = first;
+  }
+
+  get portId(): number {
+    return this.#header[PORT_ID]! >>> 0;
+  }
+
+  set portId(id: number) {
+    this.#header[PORT_ID] = id;
+  }
+
+  /** 0, or the errno with which the kernel refused the whole send. */
+  get sendErrno(): number {
+    return this.#header[SEND_ERRNO]!;
+  }
+
+  /** 1 where answers were lost and had to be asked for again. */
+  get doubts(): number {
+    return this.#header[DOUBTS]!;
+  }
+
+  /** Time that the system calls took. */
+  get busyUs(): number {
+    return this.#header[BUSY_US]!;
+  }
+
+  report(sendErrno: number, doubts: number, busyUs: number): void {
+    this.#header[SEND_ERRNO] = sendErrno;
+    this.#header[DOUBTS] = doubts;
+    this.#header[BUSY_US] = busyUs;
+  }
+
+  /** The kernel's words for the last refusal, or why the writer died. */
+  get text(): string {
+    return Buffer.from(this.#text.subarray(0, this.#header[TEXT_LENGTH])).toString();
+  }
+
+  set text(text: string) {
+    const bytes = Buffer.from(text).subarray(0, TEXT_BYTES);
+    this.#text.set(bytes);
+    this.#header[TEXT_LENGTH] = bytes.length;
+  }
+}
