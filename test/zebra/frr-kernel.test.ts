@@ -1,0 +1,116 @@
+// Debian's bgpd and staticd (FRR 8.4.4) through Grevy's zebra and dataplane into a real kernel, checked with `ip -j`.
+import assert from 'node:assert/strict';
+import type { ChildProcess } from 'node:child_process';
+import { chmodSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Daemon, startFrr } from '../lib/daemons.ts';
+import { Lab, type Namespace } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+
+interface KernelRoute {
+  dst: string;
+  type?: string;
+  gateway?: string;
+  dev?: string;
+  protocol: string;
+  metric?: number;
+}
+
+describe('FRR 8.4.4 daemons over the kernel', { timeout: 90_000 }, () => {
+  const lab = new Lab();
+  let r1: Namespace;
+  let r2: Namespace;
+  let zserv: string;
+  let host: ChildProcess;
+  let errors = '';
+  let staticd: Daemon;
+
+  const routes = async (family: '-4' | '-6' = '-4'): Promise<Map<string, KernelRoute>> =>
+    new Map((await r1.ipJson<KernelRoute[]>(family, 'route', 'show')).map(route => [route.dst, route]));
+  const has = (dst: string): Promise<KernelRoute> =>
+    until(async () => (await routes()).get(dst), { what: () => `${dst} in the kernel; ${errors}`, timeoutMs: 20_000 });
+
+  before(async () => {
+    r1 = await lab.namespace('r1');
+    r2 = await lab.namespace('r2');
+    await lab.link(r1, 'eth0', r2, 'eth0');
+    await r1.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0');
+    await r2.run('ip', 'addr', 'add', '192.0.2.2/24', 'dev', 'eth0');
+    const directory = await lab.directory();
+    chmodSync(directory, 0o755);
+    zserv = join(directory, 'zserv.api');
+    const script = fileURLToPath(new URL('./host.ts', import.meta.url));
+    host = r1.spawn([process.execPath, script, zserv], { stdio: ['pipe', 'ignore', 'pipe'] });
+    host.stderr!.on('data', (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    await until(() => existsSync(zserv), { what: () => `zebra's socket; ${errors}`, timeoutMs: 20_000 });
+    staticd = await startFrr(
+      lab,
+      r1,
+      'staticd',
+      `ip route 10.1.0.0/16 192.0.2.77
+ip route 10.2.0.0/16 blackhole
+ip route 10.3.0.0/16 10.1.2.3
+ip route 10.4.0.0/16 203.0.113.1
+`,
+      { zserv },
+    );
+  });
+
+  after(() => lab.close());
+
+  test('staticd: routes by gateway, blackhole and recursion', async () => {
+    const direct = await has('10.1.0.0/16');
+    assert.match(String(direct.protocol), /196|zstatic|static/);
+    assert.deepEqual([direct.gateway, direct.dev, direct.metric], ['192.0.2.77', 'eth0', 20]);
+    assert.equal((await has('10.2.0.0/16')).type, 'blackhole');
+    assert.equal((await has('10.3.0.0/16')).gateway, '192.0.2.77');
+    assert.equal((await routes()).has('10.4.0.0/16'), false);
+  });
+
+  test('bgpd: a route of its peer', async () => {
+    await startFrr(
+      lab,
+      r2,
+      'bgpd',
+      `router bgp 65002
+ bgp router-id 192.0.2.2
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ neighbor 192.0.2.1 remote-as 65001
+ neighbor 192.0.2.1 timers connect 1
+ address-family ipv4 unicast
+  network 10.20.0.0/16
+`,
+      { args: ['-Z'] },
+    );
+    const near = await startFrr(
+      lab,
+      r1,
+      'bgpd',
+      `router bgp 65001
+ no bgp ebgp-requires-policy
+ neighbor 192.0.2.2 remote-as 65002
+ neighbor 192.0.2.2 timers connect 1
+`,
+      { zserv },
+    );
+    const route = await has('10.20.0.0/16');
+    assert.deepEqual([route.gateway, route.dev, route.metric], ['192.0.2.2', 'eth0', 20]);
+    await near.stop();
+    await until(async () => !(await routes()).has('10.20.0.0/16'), { what: "bgpd's route to go with it" });
+    assert.ok((await routes()).has('10.1.0.0/16'));
+  });
+
+  test('a link that goes down and comes back brings back what the kernel dropped', async () => {
+    await r1.run('ip', 'link', 'set', 'eth0', 'down');
+    await until(async () => !(await routes()).has('10.3.0.0/16'), { what: 'the routes to go' });
+    await r1.run('ip', 'link', 'set', 'eth0', 'up');
+    await has('10.1.0.0/16');
+    await has('10.3.0.0/16');
+    assert.match(await staticd.sh('show version'), /8\.4\.4/);
+  });
+});
