@@ -18,7 +18,7 @@ const say = (event: object): void => console.log(JSON.stringify(event));
 const { updates, prefixCount } = buildTable({
   prefixes: Number(prefixes),
   attributeSets: Number(sets),
-  asn: Number(asn),
+  as: Number(asn),
   nextHop: parseIp4(local),
 });
 const speaker = await Speaker.open({

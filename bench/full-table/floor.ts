@@ -1,7 +1,7 @@
 // The floor: the table's routes, encoded before the clock starts, sent to the kernel in batches through one nexthop object by
 // a program that does nothing else. Run inside the namespace: `floor.ts PREFIXES SETS NEXTHOP_ID`.
 import { check, libc, receive } from '../../src/sys/index.ts';
-import { tablePrefixes } from './prefixes.ts';
+import { buildTable } from '../lib/table.ts';
 import { nowMs } from './speaker.ts';
 
 const MESSAGE = 52; // nlmsghdr 16, rtmsg 12, RTA_DST 8, RTA_PRIORITY 8, RTA_NH_ID 8
@@ -12,7 +12,7 @@ const NLM_F_REPLACE = 0x100;
 const NLM_F_CREATE = 0x400;
 
 const [prefixes, sets, nexthopId] = process.argv.slice(2).map(Number) as [number, number, number];
-const table = tablePrefixes(prefixes, sets);
+const table = buildTable({ prefixes, attributeSets: sets });
 const count = table.addresses.length;
 const bytes = new Uint8Array(count * MESSAGE);
 const view = new DataView(bytes.buffer);

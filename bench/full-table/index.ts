@@ -12,7 +12,7 @@ import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
 import { until } from '../../test/lib/wait.ts';
 import { bird, type Contestant, FEEDER_ASN, frr, grevy, HOLD_S, RECEIVER_ASN, type Running } from './contestants.ts';
 import { type Field, Helper, makeField, quiet } from './lab.ts';
-import { tablePrefixes } from './prefixes.ts';
+import { buildTable } from '../lib/table.ts';
 import { nowMs } from './speaker.ts';
 
 const PREFIXES = Number(process.argv[2] ?? 1_000_000);
@@ -50,7 +50,7 @@ async function floor(): Promise<Result> {
 
 /** /24s, which nothing longer hides: spread over the table, and the last ones announced. */
 function probes(): [number, number][] {
-  const { addresses, lengths } = tablePrefixes(PREFIXES, SETS);
+  const { addresses, lengths } = buildTable({ prefixes: PREFIXES, attributeSets: SETS });
   const chosen: [number, number][] = [];
   const add = (from: number, step: number, most: number): void => {
     for (let i = from; i >= 0 && i < lengths.length && chosen.length < most; i += step) {

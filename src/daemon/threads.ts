@@ -25,7 +25,7 @@
 //
 // A group is the set of threads that share a structure. When one of them dies, what it left in the middle of a ring is
 // nobody's to repair: the group is ended, and starts again with new structures (supervisor.ts).
-import { type BgpChannels, closeBgpChannels, createBgpChannels } from '../bgp/io/channels.ts';
+import { type BgpChannels, closeBgpChannels, createBgpChannels } from '../bgp/index.ts';
 import { closeDataplaneChannel, createDataplaneChannel } from '../dataplane/index.ts';
 
 /** What is configured from outside, before any configuration file. */
@@ -86,8 +86,8 @@ export function groupPlans({ zserv, retain }: Wiring): GroupPlan[] {
           threads: [
             // bgp stops first: its last NOTIFICATIONs go out through bgp-io.
             { name: 'bgp', entry: source('bgp/thread'), ownLoop: false, data: { channels, zserv } },
-            { name: 'bgp-io', entry: source('bgp/io/thread'), ownLoop: false, data: { channels } },
-            { name: 'bgp-ka', entry: source('bgp/keepalive/thread'), ownLoop: true, data: { channels } },
+            { name: 'bgp-io', entry: source('bgp/io/thread'), ownLoop: false, data: channels },
+            { name: 'bgp-ka', entry: source('bgp/keepalive/thread'), ownLoop: true, data: channels },
           ],
           dispose: () => closeBgpChannels(channels),
         };
