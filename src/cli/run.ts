@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ExitCode, runDaemon } from '../daemon/daemon.ts';
+import { ExitCode, runDaemon } from '../daemon/index.ts';
 
 export async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseArgs({

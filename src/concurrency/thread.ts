@@ -27,7 +27,10 @@ interface WireError {
   stack: string | undefined;
 }
 
-type Down = { kind: 'message'; body: unknown } | { kind: 'request'; id: number; body: unknown } | { kind: 'stop' };
+type Down =
+  | { kind: 'message'; body: unknown }
+  | { kind: 'request'; id: number; body: unknown }
+  | { kind: 'stop'; how: StopKind };
 type Up =
   | { kind: 'ready' }
   | { kind: 'message'; body: unknown }

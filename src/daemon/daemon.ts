@@ -38,6 +38,8 @@ export const ExitCode = {
 } as const;
 
 const STOP_DEADLINE_MS = 60_000;
+/** A signal so soon after another is the same wish. */
+const SAME_WISH_MS = 500;
 
 export function log(text: string): void {
   process.stderr.write(`${new Date().toISOString()} ${text}\n`);
@@ -151,7 +153,13 @@ function stopSignals(): StopSignals {
   const waiting: ((signal: NodeJS.Signals) => void)[] = [];
   const first = new Promise<NodeJS.Signals>(resolve => waiting.push(resolve));
   const second = new Promise<NodeJS.Signals>(resolve => waiting.push(resolve));
-  const listener = (signal: NodeJS.Signals): void => waiting.shift()?.(signal);
+  let nextMs = 0;
+  const listener = (signal: NodeJS.Signals): void => {
+    // timeout(1), and a Ctrl-C that a wrapper passes on, signal the process and its group: one wish, told twice.
+    if (performance.now() < nextMs) return;
+    nextMs = performance.now() + SAME_WISH_MS;
+    waiting.shift()?.(signal);
+  };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, listener);
   return {
     first,
