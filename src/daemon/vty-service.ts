@@ -216,6 +216,11 @@ class VtySession {
     return this.#block?.mode ?? 'exec';
   }
 
+  /** The word that ends this mode's block in a configuration, where it has one of its own (`exit-address-family`). */
+  get #ownExit(): string | undefined {
+    return this.#service.configuration.grammar.modes.get(this.#mode)?.exit;
+  }
+
   #prompt(): string {
     const { grammar } = this.#service.configuration;
     return `${hostname(this.#service.configuration)}${grammar.modes.get(this.#mode)?.prompt ?? ''}# `;
@@ -318,6 +323,10 @@ class VtySession {
       if (words[0] !== 'end' && words[0] !== 'exit')
         return '% The block that you were in was removed from the configuration';
     }
+    if (words.length === 1 && words[0] === this.#ownExit) {
+      this.#leave();
+      return undefined;
+    }
     try {
       const found = this.#find(words);
       if ('error' in found) return found.error;
@@ -401,7 +410,7 @@ class VtySession {
     const { grammar } = this.#service.configuration;
     const words = line.split(/\s+/);
     if (words[0] === '') words.shift();
-    let partial = words.length > 0 ? (words.pop() as string) : '';
+    const partial = words.length > 0 ? (words.pop() as string) : '';
     let mode = this.#mode;
     if (this.#block && words[0] === 'do') {
       words.shift();
@@ -421,12 +430,13 @@ class VtySession {
     if (this.#block && mode !== 'exec' && words.length === 0 && 'do'.startsWith(partial)) {
       candidates.push({ text: 'do', help: 'To run exec commands in config mode', keyword: true });
     }
-    if (mode === 'exec' && words.length > 0 && (partial === '' || partial === '|') && words[0] !== '') {
-      if (candidates.some(candidate => candidate.text === '<cr>')) {
-        candidates.push({ text: '|', help: 'Filter the output', keyword: true });
-      } else if (partial === '|') candidates = [{ text: '|', help: 'Filter the output', keyword: true }];
+    const exit = this.#ownExit;
+    if (exit !== undefined && words.length === 0 && exit.startsWith(partial)) {
+      candidates.push({ text: exit, help: 'Leave this block', keyword: true });
     }
-    partial = partial === '' ? '' : partial;
+    if (mode === 'exec' && candidates.some(candidate => candidate.text === '<cr>')) {
+      candidates.push({ text: '|', help: 'Filter the output', keyword: true });
+    }
     return { candidates, partial };
   }
 }

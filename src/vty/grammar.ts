@@ -348,10 +348,10 @@ export class Grammar {
         const entry = { owner: set.owner, number, command };
         this.#add(command.modes, { ...entry, form: 'plain', syntax });
         if (!command.config) return;
-        this.#add(command.modes, { ...entry, form: 'no', syntax: negate(syntax, command.config.key !== undefined) });
+        this.#add(command.modes, { ...entry, form: 'no', syntax: negate(syntax, neededArguments(command, syntax)) });
         for (const short of command.config.no) {
           // Its words are the first ones of the command, so it borrows their help.
-          const form = negate(parseSyntax(short, command.help), false);
+          const form = negate(parseSyntax(short, command.help), undefined);
           this.#add(command.modes, { ...entry, form: 'short', syntax: form });
         }
       });
@@ -432,6 +432,19 @@ export class Grammar {
     }
     return [];
   }
+}
+
+/** The arguments of every full line that its key looks at; undefined where the whole line is the key. */
+function neededArguments(command: Command<never>, syntax: Syntax): readonly string[] | undefined {
+  const key = command.config?.key;
+  if (!key) return undefined;
+  const read = new Set<string>();
+  try {
+    key(new Proxy({}, { get: (_args, name) => void read.add(String(name)) }));
+  } catch {
+    // A key that works on its arguments cannot do so without them; what it looked at first is known.
+  }
+  return syntax.required.filter(name => read.has(name));
 }
 
 /** Gives each word to the argument it is; undefined where a choice of `{a|b}` was made twice. */

@@ -241,7 +241,7 @@ function textIterator(output: Output): string | Iterator<string> | AsyncIterator
   return formatJson(output);
 }
 
-/** JSON as FRR prints it: two spaces a level, nothing after the colon, and a newline at the end. */
+/** JSON as it is shown: two spaces a level, and a newline at the end. */
 export function formatJson(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -132,7 +132,7 @@ export function parseSyntax(text: string, help: readonly string[]): Syntax {
   }
 
   function token(written: string, depth: number): Fragment {
-    const repeats = written.endsWith('...');
+    const repeats = written.includes('...');
     const bare = written.replace('...', '');
     const cut = bare.indexOf('$');
     const base = cut < 0 ? bare : bare.slice(0, cut);
@@ -190,15 +190,21 @@ function defaultName(base: string, kind: Kind): string {
 }
 
 /**
- * The form after `no`: the same with `no` in front. With `shortened`, everything after the last keyword that stands outside
- * brackets may be left out from any point on.
+ * The form after `no`: the same with `no` in front. With `needed`, the arguments that tell the line from others, everything
+ * after them and after the last keyword that stands outside brackets may be left out, from any point on.
  */
-export function negate(syntax: Syntax, shortened: boolean): Syntax {
+export function negate(syntax: Syntax, needed: readonly string[] | undefined): Syntax {
   const lastKeyword = syntax.positions.findLastIndex(p => p.kind === Kind.Keyword && p.outside);
+  const lastNeeded = syntax.positions.findLastIndex(p => needed?.some(name => p.names.includes(name)));
+  const lastNames = syntax.positions[lastNeeded]?.names ?? [];
+  const mayEnd = (position: Position, index: number): boolean => {
+    if (!needed || lastKeyword < 0 || index < lastKeyword) return false;
+    return index >= lastNeeded || position.names.some(name => lastNames.includes(name) && needed.includes(name));
+  };
   const positions: Position[] = syntax.positions.map((position, index) => ({
     ...position,
     follow: position.follow.map(next => next + 1),
-    final: position.final || (shortened && lastKeyword >= 0 && index >= lastKeyword),
+    final: position.final || mayEnd(position, index),
   }));
   positions.unshift({
     kind: Kind.Keyword,

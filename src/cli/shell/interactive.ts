@@ -137,7 +137,7 @@ class Shell {
       this.#skipping = false;
       const ended = await this.#client.execute(line, text => this.#show(text));
       if (ended.error !== undefined && !this.#skipping) await this.#show(`${ended.error}\n`);
-      if (/^\s*ter/.test(line) && ended.ok) {
+      if (ended.terminalLength !== this.#screenRows) {
         this.#lengthChosen = true;
         this.#screenRows = ended.terminalLength;
       }
