@@ -312,6 +312,26 @@ describe('the ZAPI server', () => {
     assert.equal(live.selectedType('10.1.0.0/16'), BGP);
   });
 
+  test('hears the last words of a client that hangs up at once', async () => {
+    const count = 20_000;
+    const one = peer();
+    const out = new Uint8Array(count * 64);
+    const hello = { routeType: BGP, instance: 0, session: 0, receiveNotify: false, synchronous: false };
+    let end = encodeToServer(FRR_8_4_4, 'HELLO', hello, 0, out, 0);
+    const restart = { capability: 1, vrf: 0, afi: 0, safi: 0, staleTimeS: 30 };
+    end = encodeToServer(FRR_8_4_4, 'CLIENT_CAPABILITIES', restart, 0, out, end);
+    for (let i = 0; i < count; i++) {
+      const prefix: Prefix = { family: AF_INET, words: [(0x0b000000 + i * 256) >>> 0, 0, 0, 0], length: 24 };
+      end = encodeRoute(out, end, 'ROUTE_ADD', BGP, prefix, 2);
+    }
+    one.socket.end(out.subarray(0, end));
+    await until(() => one.closed && live.server.accepted === 1 && live.server.sessions.size === 0, {
+      what: 'the session to end',
+    });
+    await until(() => live.zebra.idle, { what: 'zebra to settle' });
+    assert.equal(live.zebra.rib.table(0, AF_INET).routes, count + 1);
+  });
+
   test('redistributes what there is, then what changes, and never a client its own', async () => {
     const source = peer();
     source.hello(STATIC);
@@ -483,6 +503,27 @@ describe('the ZAPI server', () => {
     live.frozen = false;
     live.kick();
     await until(() => table.routes >= count, { what: () => `${table.routes} routes`, timeoutMs: 25_000 });
+  });
+
+  test('does not read on from a client that does not read its notes', async () => {
+    const count = 200_000;
+    const one = peer();
+    one.socket.pause();
+    one.hello(STATIC, { receiveNotify: true });
+    const out = new Uint8Array(count * 64);
+    let end = 0;
+    for (let i = 0; i < count; i++) {
+      const prefix: Prefix = { family: AF_INET, words: [(0x0b000000 + i * 256) >>> 0, 0, 0, 0], length: 24 };
+      end = encodeRoute(out, end, 'ROUTE_ADD', STATIC, prefix, 2);
+    }
+    one.socket.write(out.subarray(0, end));
+    const session = await until(() => [...live.server.sessions][0], { what: 'a session' });
+    await until(() => session.paused && live.zebra.idle, { what: 'everything to stand still', timeoutMs: 20_000 });
+    assert.ok(live.zebra.rib.table(0, AF_INET).routes < count);
+    assert.ok(session.out.waiting < 4_000_000, `${session.out.waiting} bytes wait`);
+    one.socket.resume();
+    await until(() => one.got.length >= count + 2, { what: () => `${one.got.length} messages`, timeoutMs: 25_000 });
+    assert.equal(session.closed, false);
   });
 
   test('refuses a path that another zebra holds, and replaces a dead one', async () => {

@@ -141,6 +141,8 @@ export class Session {
   readonly #chunks: Uint8Array[] = [];
   #reading = true;
   #closed = false;
+  /** The client has gone; its last words are still to be read. */
+  #finishing = false;
   #announces = false;
   readonly #route: RouteMessage = new RouteMessage();
   readonly #reader: BodyReader = new BodyReader(new Uint8Array(0));
@@ -192,7 +194,12 @@ export class Session {
     socket.on('error', () => {
       // `close` follows, and says all that is known: the client is gone.
     });
-    socket.on('close', () => this.end(undefined));
+    socket.on('close', () => {
+      // What it said before it went counts; with graceful restart the difference lasts.
+      this.#finishing = true;
+      if (this.#chunks.length + this.#framer.pending === 0) this.end(undefined);
+      else server.wake();
+    });
   }
 
   /** `bgp`, `static`, or `unknown` before it said. */
@@ -253,7 +260,7 @@ export class Session {
   }
 
   #mayWork(): boolean {
-    return this.out.room && !(this.#announces && this.#server.zebra.congested);
+    return (this.out.room || this.#finishing) && !(this.#announces && this.#server.zebra.congested);
   }
 
   /** Takes frames until the slice is over, the input used up, or the client to be paused. True = there is more. */
@@ -280,7 +287,9 @@ export class Session {
       return false;
     }
     // What it may not do now it will do when zebra is relieved, or when it has read.
-    this.#read(this.#chunks.length + framer.pending === 0);
+    const done = this.#chunks.length + framer.pending === 0;
+    if (done && this.#finishing) this.end(undefined);
+    else this.#read(done);
     return false;
   }
 
