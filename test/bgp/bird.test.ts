@@ -122,7 +122,7 @@ const established = async (who: Recorder): Promise<void> => {
   await until(async () => /Established/.test(await birdc('show protocols grevy')), { what: 'BIRD to agree' });
 };
 
-test('BIRD connects to us, and both agree on what they can do', async () => {
+void test('BIRD connects to us, and both agree on what they can do', async () => {
   const us = start({ passive: true });
   await reconfigure('', 300);
   await established(us);
@@ -139,14 +139,14 @@ test('BIRD connects to us, and both agree on what they can do', async () => {
   await until(() => us.updates > before, { what: 'the routes again' });
 });
 
-test('we connect to BIRD', async () => {
+void test('we connect to BIRD', async () => {
   const us = start();
   await reconfigure('passive yes;');
   await established(us);
   assert.ok(us.session.negotiated!.outgoing);
 });
 
-test('BIRD and we connect at the same moment, again and again, and it ends in one session', async () => {
+void test('BIRD and we connect at the same moment, again and again, and it ends in one session', async () => {
   await reconfigure('connect delay time 0;');
   for (let i = 0; i < 3; i++) {
     const us = start();
@@ -157,7 +157,7 @@ test('BIRD and we connect at the same moment, again and again, and it ends in on
   }
 });
 
-test('what BIRD shuts down for is known here, and what we shut down for is known there', async () => {
+void test('what BIRD shuts down for is known here, and what we shut down for is known there', async () => {
   const us = start({ passive: true });
   await reconfigure('');
   await established(us);
@@ -176,7 +176,7 @@ test('what BIRD shuts down for is known here, and what we shut down for is known
   await birdc('enable grevy');
 });
 
-test('BIRD is told what is wrong with its OPEN', async () => {
+void test('BIRD is told what is wrong with its OPEN', async () => {
   await reconfigure('');
   const us = start({ remoteAs: 65010 });
   await until(async () => /Bad peer AS/i.test(await birdc('show protocols all grevy')), { what: 'Bad peer AS' });
@@ -188,7 +188,7 @@ test('BIRD is told what is wrong with its OPEN', async () => {
   assert.equal(six.ups.length, 0);
 });
 
-test('KEEPALIVEs go on while the bgp thread computes for longer than the hold time', async () => {
+void test('KEEPALIVEs go on while the bgp thread computes for longer than the hold time', async () => {
   const us = start({ passive: true, holdTimeS: 3, keepaliveS: 1 });
   await reconfigure('hold time 3; keepalive time 1; startup hold time 10;');
   await established(us);

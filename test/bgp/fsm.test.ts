@@ -178,7 +178,7 @@ const TABLE: Readonly<Record<SessionState, Readonly<Record<string, string>>>> = 
 };
 
 for (const state of STATES) {
-  test(`in ${state}, each event does what RFC 4271 §8.2.2 says`, () => {
+  void test(`in ${state}, each event does what RFC 4271 §8.2.2 says`, () => {
     for (const [name, input] of Object.entries(INPUTS)) {
       // A timer that does not run in this state cannot expire: not in the table.
       const expected = TABLE[state][name] ?? IGNORED;
@@ -193,7 +193,7 @@ function activeWithRetry(): Machine {
   return step(reach('OpenSent'), { type: 'closed' }, 0).machine;
 }
 
-test('with DelayOpen, OPEN waits for the timer or for the peer', () => {
+void test('with DelayOpen, OPEN waits for the timer or for the peer', () => {
   let machine = createMachine({ ...CONFIG, delayOpenMs: 5000 });
   machine = step(machine, { type: 'start' }, 0).machine;
   assert.equal(told(machine, { type: 'connected' }), 'Connect: stop connectRetry, start delayOpen');
@@ -206,12 +206,12 @@ test('with DelayOpen, OPEN waits for the timer or for the peer', () => {
   assert.equal(told(machine, { type: 'closed' }), 'Active: stop delayOpen, start connectRetry');
 });
 
-test('a hold time of zero runs neither timer', () => {
+void test('a hold time of zero runs neither timer', () => {
   const machine = reach('OpenSent');
   assert.equal(told(machine, { type: 'open', holdTimeMs: 0, keepaliveMs: 0 }), 'OpenConfirm: sendKeepalive, stop hold');
 });
 
-test('timers are jittered between 75 and 100 percent, the hold timer never', () => {
+void test('timers are jittered between 75 and 100 percent, the hold timer never', () => {
   const start = (random: number): number[] =>
     step(reach('OpenSent'), OPEN, random).outputs.flatMap(output =>
       output.type === 'startTimer' ? output.delayMs : [],
@@ -222,7 +222,7 @@ test('timers are jittered between 75 and 100 percent, the hold timer never', () 
   assert.equal(open?.delayMs, OPEN_HOLD_MS);
 });
 
-test('each failure doubles the pause before the next attempt, and a session that lasted forgets them', () => {
+void test('each failure doubles the pause before the next attempt, and a session that lasted forgets them', () => {
   let machine = createMachine(CONFIG);
   const pauses: number[] = [];
   const run = (input: Input): void => {
@@ -292,7 +292,7 @@ function ceased(outputs: readonly PeerOutput[]): string[] {
 
 for (const first of ['outgoing', 'incoming'] as const) {
   const second = first === 'outgoing' ? 'incoming' : 'outgoing';
-  test(`in a collision the connection of the higher identifier stays (OPEN on the ${first} one first)`, () => {
+  void test(`in a collision the connection of the higher identifier stays (OPEN on the ${first} one first)`, () => {
     const mine = play([...collided, peerOpen(first, 10), peerOpen(second, 10)]); // ours is 20: what we opened stays
     assert.deepEqual(ceased(mine.outputs), ['incoming 6/7']);
     assert.equal(mine.peer.outgoing.state, 'OpenConfirm');
@@ -303,14 +303,14 @@ for (const first of ['outgoing', 'incoming'] as const) {
   });
 }
 
-test('where both identifiers are equal the higher AS number decides (RFC 6286)', () => {
+void test('where both identifiers are equal the higher AS number decides (RFC 6286)', () => {
   const higher = play([...collided, peerOpen('outgoing', 20, 65000), peerOpen('incoming', 20, 65000)]);
   assert.deepEqual(ceased(higher.outputs), ['incoming 6/7']);
   const lower = play([...collided, peerOpen('outgoing', 20, 65002), peerOpen('incoming', 20, 65002)]);
   assert.deepEqual(ceased(lower.outputs), ['outgoing 6/7']);
 });
 
-test('an established session ends the other connection, and refuses a new one', () => {
+void test('an established session ends the other connection, and refuses a new one', () => {
   const up = [...collided, peerOpen('outgoing', 10), on('outgoing', { type: 'keepalive' })];
   const { peer, outputs } = play(up);
   assert.equal(peerState(peer), 'Established');
@@ -319,7 +319,7 @@ test('an established session ends the other connection, and refuses a new one', 
   assert.deepEqual(refused.outputs, [{ refuse: peerError(6, 7) }]);
 });
 
-test('after a session failed both directions begin again together, not before the pause', () => {
+void test('after a session failed both directions begin again together, not before the pause', () => {
   const up = [...collided, peerOpen('incoming', 30), on('incoming', { type: 'keepalive' })];
   const failed = play([...up, on('incoming', { type: 'closed' })]);
   assert.equal(failed.peer.outgoing.state, 'Idle');
@@ -333,12 +333,12 @@ test('after a session failed both directions begin again together, not before th
   assert.equal(again.peer.incoming.state, 'Active');
 });
 
-test('a passive peer never connects', () => {
+void test('a passive peer never connects', () => {
   const { outputs } = play([{ type: 'start' }], { ...PEER, passive: true });
   assert.ok(!outputs.some(one => 'role' in one && one.output.type === 'connect'));
 });
 
-test('whatever happens, states are defined, timers match, and at most one connection is established', () => {
+void test('whatever happens, states are defined, timers match, and at most one connection is established', () => {
   const connectionInput = fc.constantFrom<Extract<PeerInput, { type: 'connection' }>['input']>(
     { type: 'connected' },
     { type: 'closed' },

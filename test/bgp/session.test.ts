@@ -55,7 +55,7 @@ function both(a: Partial<SessionConfig> = {}, b: Partial<SessionConfig> = {}): [
   return pair;
 }
 
-test('both sides open, one session comes up, and it stays for a day', () => {
+void test('both sides open, one session comes up, and it stays for a day', () => {
   const [a, b] = both();
   clock.advance(86_400_000);
   for (const one of [a, b]) assert.deepEqual(one.events, ['up']);
@@ -64,14 +64,14 @@ test('both sides open, one session comes up, and it stays for a day', () => {
   assert.ok(sent.keepalives >= 1440 && received.keepalives >= 1440);
 });
 
-test('the smaller hold time holds, and KEEPALIVEs come three times as often', () => {
+void test('the smaller hold time holds, and KEEPALIVEs come three times as often', () => {
   const [a, b] = both({ holdTimeS: 90 }, { holdTimeS: 30 });
   assert.equal(a.session.negotiated!.holdTimeMs, 30_000);
   assert.equal(a.session.negotiated!.keepaliveMs, 10_000);
   assert.equal(b.session.negotiated!.keepaliveMs, 10_000);
 });
 
-test('a hold time of zero means no KEEPALIVEs, and a silent session that stays', () => {
+void test('a hold time of zero means no KEEPALIVEs, and a silent session that stays', () => {
   const [a] = both({ holdTimeS: 0 });
   const before = network.delivered[4];
   clock.advance(86_400_000);
@@ -79,7 +79,7 @@ test('a hold time of zero means no KEEPALIVEs, and a silent session that stays',
   assert.deepEqual(a.events, ['up']);
 });
 
-test('when the cable is cut the hold timer ends the session on both sides, not before its time', () => {
+void test('when the cable is cut the hold timer ends the session on both sides, not before its time', () => {
   const [a, b] = both({ holdTimeS: 9 }, { holdTimeS: 9 });
   network.cut = true;
   clock.advance(5900);
@@ -95,7 +95,7 @@ test('when the cable is cut the hold timer ends the session on both sides, not b
   assert.deepEqual(a.session.stats().lastReset?.reason, { kind: 'notification-sent', error: peerError(4, 0) });
 });
 
-test('UPDATEs alone keep a session alive', () => {
+void test('UPDATEs alone keep a session alive', () => {
   const [a, b] = both({ holdTimeS: 3 }, { holdTimeS: 3 });
   const update = fakeUpdate(23);
   for (let i = 0; i < 100; i++) {
@@ -107,7 +107,7 @@ test('UPDATEs alone keep a session alive', () => {
   assert.equal(b.updates, 100);
 });
 
-test('a peer that takes nothing any more is given up after the send hold time (RFC 9687)', () => {
+void test('a peer that takes nothing any more is given up after the send hold time (RFC 9687)', () => {
   const [a] = both({ sendHoldS: 30 });
   const connection = [...connectionsOf(a)][0]!;
   connection.stuckSinceMs = loop.now();
@@ -125,7 +125,7 @@ function* connectionsOf(recorder: Recorder): Generator<{ stuckSinceMs: number | 
   }
 }
 
-test('stop and start, and a reset with another configuration', () => {
+void test('stop and start, and a reset with another configuration', () => {
   const [a, b] = both();
   a.session.stop();
   clock.advance(3_600_000);
@@ -140,7 +140,7 @@ test('stop and start, and a reset with another configuration', () => {
   assert.equal(b.session.negotiated!.holdTimeMs, 12_000);
 });
 
-test('a destroyed session tells its peer and is never heard of again', () => {
+void test('a destroyed session tells its peer and is never heard of again', () => {
   const [a, b] = both();
   a.session.destroy();
   clock.advance(300_000);
@@ -149,7 +149,7 @@ test('a destroyed session tells its peer and is never heard of again', () => {
   assert.notEqual(b.session.state, 'Established');
 });
 
-test('the pause between attempts grows while nobody answers', () => {
+void test('the pause between attempts grows while nobody answers', () => {
   const a = node(1, 2, {}, false);
   let attempts = 0;
   const stateChanged = (from: string, to: string): void => {
@@ -161,7 +161,7 @@ test('the pause between attempts grows while nobody answers', () => {
   assert.ok(attempts > 8 && attempts < 25, `${attempts} attempts in ten minutes`);
 });
 
-test('negotiation: who the peer is and what both can do', () => {
+void test('negotiation: who the peer is and what both can do', () => {
   const ours = config(1, 2, { families: [IPV4_UNICAST, IPV6_UNICAST] });
   const agree = (more: Partial<SessionConfig>, mine: Partial<SessionConfig> = {}): ReturnType<typeof negotiate> => {
     const own = { ...ours, ...mine };

@@ -9,7 +9,7 @@ import { IoLoop } from '../../src/bgp/io/io-loop.ts';
 import { createTransport } from '../../src/bgp/io/transport.ts';
 import type { Connection, Listener, SocketAddress, Transport } from '../../src/bgp/io/types.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
-import { encodeMessage, encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
+import { encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
 import { encodeOpen } from '../../src/bgp/wire/open.ts';
 import { peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop } from '../../src/concurrency/index.ts';
@@ -90,7 +90,7 @@ function rawPeer(port: number): { socket: Socket; received: () => Buffer } {
   return { socket, received: () => Buffer.concat(chunks) };
 }
 
-test('two speakers establish a session over TCP and pass UPDATEs in order', async () => {
+void test('two speakers establish a session over TCP and pass UPDATEs in order', async () => {
   const [a, b] = await pair();
   assert.equal(a.ups[0]!.remoteAs, 65002);
   assert.equal(b.ups[0]!.maximumMessageBytes, 65535);
@@ -168,7 +168,7 @@ function badVersion(): Uint8Array {
   return bytes;
 }
 
-test('a peer that sends garbage gets the right NOTIFICATION and disturbs nobody else', async () => {
+void test('a peer that sends garbage gets the right NOTIFICATION and disturbs nobody else', async () => {
   const { good, stranger, port } = await withStranger();
   for (const [what, bytes, notification] of GARBAGE) {
     await until(() => stranger.session.state === 'Active', { what: `readiness for ${what}`, everyMs: 5 });
@@ -187,7 +187,7 @@ test('a peer that sends garbage gets the right NOTIFICATION and disturbs nobody 
   assert.equal(good.session.state, 'Established');
 });
 
-test('messages are cut right wherever TCP cuts the stream', async () => {
+void test('messages are cut right wherever TCP cuts the stream', async () => {
   const { stranger, port } = await withStranger();
   const { socket } = rawPeer(port);
   socket.setNoDelay(true);
@@ -202,7 +202,7 @@ test('messages are cut right wherever TCP cuts the stream', async () => {
   assert.equal(stranger.updateBytes, updates.length - 4 * 19);
 });
 
-test('a NOTIFICATION of the peer ends the session, with its reason', async () => {
+void test('a NOTIFICATION of the peer ends the session, with its reason', async () => {
   const [a, b] = await pair();
   b.session.stop({ text: 'maintenance' });
   await until(() => a.downs.length === 1, { what: 'the end' });
@@ -214,7 +214,7 @@ test('a NOTIFICATION of the peer ends the session, with its reason', async () =>
   assert.equal(b.session.state, 'Idle');
 });
 
-test('an UPDATE that the owner refuses ends the session with the answer it gave', async () => {
+void test('an UPDATE that the owner refuses ends the session with the answer it gave', async () => {
   const [a, b] = await pair();
   a.answer = peerError(3, 1, Uint8Array.of(1, 2));
   const update = fakeUpdate(23);
@@ -228,7 +228,7 @@ test('an UPDATE that the owner refuses ends the session with the answer it gave'
   assert.equal(a.session.stats().connectionsDropped, 1);
 });
 
-test('both may open at once: one connection survives', async () => {
+void test('both may open at once: one connection survives', async () => {
   const first = world.transport();
   const second = world.transport();
   let a: Recorder | undefined;
@@ -245,7 +245,7 @@ test('both may open at once: one connection survives', async () => {
   assert.notEqual(a.session.negotiated!.outgoing, b.session.negotiated!.outgoing, 'both kept the same connection');
 });
 
-test('a sender that is faster than its peer is told to wait, and when to go on', async () => {
+void test('a sender that is faster than its peer is told to wait, and when to go on', async () => {
   const [a, b] = await pair();
   const update = fakeUpdate(4096);
   let sent = 0;
@@ -268,7 +268,7 @@ test('a sender that is faster than its peer is told to wait, and when to go on',
   assert.equal(b.session.stats().sent.updates, 5000);
 });
 
-test('while UPDATEs are paused TCP holds the sender, urgent messages pass, and nothing is lost', async () => {
+void test('while UPDATEs are paused TCP holds the sender, urgent messages pass, and nothing is lost', async () => {
   const transport = world.transport();
   const a = speaker(world.loop, transport, config(65001, 65002, LOOPBACK, { passive: true }));
   const listener = await world.listen(transport, connection => a.session.accept(connection));
@@ -297,7 +297,7 @@ test('while UPDATEs are paused TCP holds the sender, urgent messages pass, and n
   await until(() => a.downs.length === 1, { what: 'the NOTIFICATION' });
 });
 
-test('a connection that cannot be made is tried again', async () => {
+void test('a connection that cannot be made is tried again', async () => {
   const probe = createServer();
   await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve));
   const { port } = probe.address() as AddressInfo;
@@ -312,7 +312,7 @@ test('a connection that cannot be made is tried again', async () => {
   await until(() => b.session.state === 'Established', { what: 'the session' });
 });
 
-test('a raw stream carries bytes both ways, with bounded queues', async () => {
+void test('a raw stream carries bytes both ways, with bounded queues', async () => {
   const directory = await mkdtemp('/tmp/grevy-test-');
   const path = `${directory}/zserv.sock`;
   const server = createServer(socket => socket.pipe(socket)); // an echo

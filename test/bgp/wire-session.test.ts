@@ -69,7 +69,7 @@ const open: fc.Arbitrary<Open> = plain({
   capabilities: fc.array(capability, { maxLength: 14 }),
 });
 
-test('an OPEN comes back as it was written, with either form of its parameters', () => {
+void test('an OPEN comes back as it was written, with either form of its parameters', () => {
   fc.assert(
     fc.property(open, value => {
       const bytes = encodeOpen(value);
@@ -80,7 +80,7 @@ test('an OPEN comes back as it was written, with either form of its parameters',
   );
 });
 
-test('an OPEN that ends too early anywhere is a mistake of the peer, and never an exception', () => {
+void test('an OPEN that ends too early anywhere is a mistake of the peer, and never an exception', () => {
   fc.assert(
     fc.property(open, value => {
       const bytes = body(encodeOpen(value));
@@ -93,7 +93,7 @@ test('an OPEN that ends too early anywhere is a mistake of the peer, and never a
   );
 });
 
-test('no bytes at all make the parsers throw', () => {
+void test('no bytes at all make the parsers throw', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
       parseOpen(bytes, 0, bytes.length);
@@ -106,7 +106,7 @@ test('no bytes at all make the parsers throw', () => {
   );
 });
 
-test('an OPEN as FRR sends it is understood', () => {
+void test('an OPEN as FRR sends it is understood', () => {
   const bytes = hex(
     '04 fdea 00b4 0a000002 24' +
       '02 06 01 04 0001 00 01' + // IPv4 unicast
@@ -130,12 +130,12 @@ test('an OPEN as FRR sends it is understood', () => {
   });
 });
 
-test('a wrong version is answered with ours, an unknown parameter with its own subcode', () => {
+void test('a wrong version is answered with ours, an unknown parameter with its own subcode', () => {
   assert.deepEqual(parseOpen(hex('03 fdea 00b4 0a000002 00'), 0, 10), peerError(2, 1, hex('0004')));
   assert.deepEqual(parseOpen(hex('04 fdea 00b4 0a000002 03 01 01 00'), 0, 13), peerError(2, 4));
 });
 
-test('several capabilities may share one parameter', () => {
+void test('several capabilities may share one parameter', () => {
   const bytes = hex('04 fdea 00b4 0a000002 0c 02 0a 02 00 41 04 0000fdea 06 00');
   const result = parseOpen(bytes, 0, bytes.length);
   assert.ok(!isPeerError(result));
@@ -145,12 +145,12 @@ test('several capabilities may share one parameter', () => {
   );
 });
 
-test('a capability whose value makes no sense is kept as unknown', () => {
+void test('a capability whose value makes no sense is kept as unknown', () => {
   assert.deepEqual(readCapability(65, hex('0001')), { kind: 'unknown', code: 65, value: hex('0001') });
   assert.deepEqual(writeCapability(readCapability(73, hex('02616205'))), hex('49 04 02616205'));
 });
 
-test('headers are judged in the order of RFC 4271 §6.1', () => {
+void test('headers are judged in the order of RFC 4271 §6.1', () => {
   const good = encodeMessage(MessageType.update, new Uint8Array(4));
   assert.equal(checkHeader(good, 0, MAXIMUM_MESSAGE_BYTES), 23);
   const bad = (change: (bytes: Uint8Array) => void, maximum: number = MAXIMUM_MESSAGE_BYTES): unknown => {
@@ -186,7 +186,7 @@ test('headers are judged in the order of RFC 4271 §6.1', () => {
   assert.equal(checkHeader(encodeMessage(MessageType.keepalive, new Uint8Array(1)), 0, MAXIMUM_MESSAGE_BYTES), -1);
 });
 
-test('a NOTIFICATION comes back as it was written, with names for people', () => {
+void test('a NOTIFICATION comes back as it was written, with names for people', () => {
   fc.assert(
     fc.property(byte, byte, fc.uint8Array({ maxLength: 100 }), (code, subcode, data) => {
       const bytes = encodeNotification(peerError(code, subcode, data));
@@ -198,7 +198,7 @@ test('a NOTIFICATION comes back as it was written, with names for people', () =>
   assert.equal(formatNotification(peerError(99, 3)), 'code 99/subcode 3');
 });
 
-test('a shutdown communication keeps whole characters and fits into 255 bytes', () => {
+void test('a shutdown communication keeps whole characters and fits into 255 bytes', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), text => {
       const data = shutdownData(text);
@@ -212,19 +212,19 @@ test('a shutdown communication keeps whole characters and fits into 255 bytes', 
   assert.equal(shutdownText(peerError(6, 4, hex('09 61'))), undefined, 'longer than the data');
 });
 
-test('ROUTE-REFRESH comes back as it was written', () => {
+void test('ROUTE-REFRESH comes back as it was written', () => {
   const refresh = { afi: 2, safi: 1, kind: 0 };
   assert.deepEqual(parseRouteRefresh(encodeRouteRefresh(refresh), 19, 4), refresh);
   const short = parseRouteRefresh(hex('0001'), 0, 2);
   assert.ok(isPeerError(short) && short.code === 7 && short.subcode === 1 && short.data.length === 21);
 });
 
-test('families have the names of FRR', () => {
+void test('families have the names of FRR', () => {
   assert.equal(familyName({ afi: 2, safi: 1 }), 'ipv6Unicast');
   assert.equal(familyName({ afi: 9, safi: 9 }), 'afi9/safi9');
 });
 
-test('the boundaries of outgoing messages are known, however the socket takes the bytes', () => {
+void test('the boundaries of outgoing messages are known, however the socket takes the bytes', () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 60 }), { minLength: 1, maxLength: 10 }),

@@ -288,6 +288,9 @@ function ended(turn: Turn, input: Input): boolean {
 function beginning(turn: Turn, input: Input): void {
   if (ended(turn, input)) return;
   switch (input.type) {
+    case 'stop':
+    case 'collisionLost':
+      return; // done by `ended`
     case 'start': // 1, 3–7: already under way
       return;
     case 'connected': // 16, 17
@@ -313,8 +316,12 @@ function beginning(turn: Turn, input: Input): void {
       return turn.confirm(input.holdTimeMs, input.keepaliveMs);
     case 'mistake': // 21, 22. Whoever speaks first may be answered (SendNOTIFICATIONwithoutOPEN).
       return turn.fail(input.error);
-    default:
-      return turn.fail(); // 8, 10, 11, 13, 19, 23–28
+    case 'closed': // its two states handle it before they come here
+    case 'notification':
+    case 'keepalive':
+    case 'update':
+    case 'routeRefresh':
+      return turn.fail(); // 24–28
   }
 }
 
@@ -352,6 +359,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
   OpenSent(turn, input) {
     if (ended(turn, input)) return;
     switch (input.type) {
+      case 'stop':
+      case 'collisionLost':
+        return; // done by `ended`
       case 'start':
       case 'connected':
         return;
@@ -372,7 +382,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
       case 'expired':
         if (input.timer === 'hold') return turn.fail(peerError(ErrorCode.holdTimer, 0)); // 10
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inOpenSent));
-      default:
+      case 'keepalive': // 26
+      case 'update': // 27
+      case 'routeRefresh':
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inOpenSent));
     }
   },
@@ -380,6 +392,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
   OpenConfirm(turn, input) {
     if (ended(turn, input)) return;
     switch (input.type) {
+      case 'stop':
+      case 'collisionLost':
+        return; // done by `ended`
       case 'start':
       case 'connected':
         return;
@@ -403,7 +418,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
           return turn.start('keepalive', turn.machine.keepaliveMs);
         }
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inOpenConfirm));
-      default: // 9, 12, 13, 19, 20, 27, 28
+      case 'open': // 19, 20
+      case 'update': // 27
+      case 'routeRefresh':
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inOpenConfirm));
     }
   },
@@ -411,6 +428,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
   Established(turn, input) {
     if (ended(turn, input)) return;
     switch (input.type) {
+      case 'stop':
+      case 'collisionLost':
+        return; // done by `ended`
       case 'start':
       case 'connected':
         return;
@@ -433,7 +453,7 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
           return turn.start('keepalive', turn.machine.keepaliveMs);
         }
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inEstablished));
-      default: // 9, 12, 13, 19, 20, 22
+      case 'open': // 19, 20
         return turn.fail(peerError(ErrorCode.fsm, FsmError.inEstablished));
     }
   },

@@ -370,6 +370,9 @@ class ThreadConnection implements Connection, Party {
       }
       case 'probed':
         return this.events.probed();
+      case 'listening':
+      case 'accepted':
+        throw new Error(`${happening.is} about a connection`); // these are about listeners
     }
   }
 

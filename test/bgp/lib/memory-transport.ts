@@ -54,48 +54,51 @@ export class MemoryNetwork {
 
   /** The transport of the speaker at `address`. */
   transport(address: SocketAddress): Transport {
-    const network = this;
-    return {
-      connect(options: ConnectOptions): Connection {
-        const near = new MemoryConnection(network, true, options.remote);
-        near.local = address;
-        network.later(() => {
-          const accept = network.cut ? undefined : network.listeners.get(key(options.remote));
-          if (near.closed) return;
-          if (!accept) {
-            near.closed = true;
-            return near.events.failed(REFUSED);
-          }
-          const far = new MemoryConnection(network, false, address);
-          far.local = options.remote;
-          near.far = far;
-          far.far = near;
-          near.events.connected();
-          accept.accepted(far);
-        });
-        return near;
-      },
-      listen(options: ListenOptions, events: ListenerEvents): Listener {
-        network.listeners.set(key(options.local), events);
-        network.later(() => events.listening());
-        return {
-          local: options.local,
-          setMd5Key() {},
-          close: () => network.listeners.delete(key(options.local)),
-        };
-      },
-      connectUnix(): ByteStream {
-        throw new Error('no raw streams in memory');
-      },
-      pauseUpdates() {},
-      resumeUpdates() {},
-    };
+    return memoryTransport(this, address);
   }
 
   /** In a turn of its own: nothing here calls back at once. */
   later(fn: () => void): void {
     this.loop.event('network', fn).schedule();
   }
+}
+
+function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transport {
+  return {
+    connect(options: ConnectOptions): Connection {
+      const near = new MemoryConnection(network, true, options.remote);
+      near.local = address;
+      network.later(() => {
+        const accept = network.cut ? undefined : network.listeners.get(key(options.remote));
+        if (near.closed) return;
+        if (!accept) {
+          near.closed = true;
+          return near.events.failed(REFUSED);
+        }
+        const far = new MemoryConnection(network, false, address);
+        far.local = options.remote;
+        near.far = far;
+        far.far = near;
+        near.events.connected();
+        accept.accepted(far);
+      });
+      return near;
+    },
+    listen(options: ListenOptions, events: ListenerEvents): Listener {
+      network.listeners.set(key(options.local), events);
+      network.later(() => events.listening());
+      return {
+        local: options.local,
+        setMd5Key() {},
+        close: () => network.listeners.delete(key(options.local)),
+      };
+    },
+    connectUnix(): ByteStream {
+      throw new Error('no raw streams in memory');
+    },
+    pauseUpdates() {},
+    resumeUpdates() {},
+  };
 }
 
 export class MemoryConnection implements Connection {
