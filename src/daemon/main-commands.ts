@@ -105,25 +105,6 @@ function logText(key: string, args: object): string {
   return [key, filename, level].filter(word => word !== undefined).join(' ');
 }
 
-function forwarding(family: 'ip' | 'ipv6', file: string): Command<MainState> {
-  const set = (on: boolean) => {
-    try {
-      writeFileSync(file, on ? '1' : '0');
-      return undefined;
-    } catch (error) {
-      return `% ${family} forwarding stays as it is: ${(error as Error).message}`;
-    }
-  };
-  return config<MainState, string>({
-    mode: 'configure',
-    syntax: `${family} forwarding`,
-    help: [family === 'ip' ? 'IP information' : 'IPv6 information', 'Turn forwarding on'],
-    keeps: 'both',
-    apply: () => set(true),
-    remove: () => set(false),
-  });
-}
-
 const SHOW = 'Show running system information';
 const JSON_HELP = 'JavaScript Object Notation';
 
@@ -302,8 +283,6 @@ export const mainCommands: CommandSet<MainState> = commandSet<MainState>(
     kept('log facility WORD', ['Logging control', 'Facility parameter for syslog messages', 'Facility'], {
       key: 'log facility',
     }),
-    forwarding('ip', '/proc/sys/net/ipv4/ip_forward'),
-    forwarding('ipv6', '/proc/sys/net/ipv6/conf/all/forwarding'),
     kept('line vty', ['Configure a terminal line', 'Virtual terminal'], { opens: 'line-vty' }),
     kept(
       'exec-timeout (0-35791)$minutes [(0-2147483)$seconds]',
