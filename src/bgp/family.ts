@@ -37,6 +37,8 @@ export interface JoinRequest {
 export interface Membership {
   readonly slot: GroupSlot;
   readonly member: GroupMember;
+  /** The default route goes to it besides. */
+  readonly originatesDefault: boolean;
   dependsOn(changed: ReadonlySet<string>): boolean;
   policyChanged(): void;
   refresh(): void;
@@ -138,12 +140,22 @@ export class KnownPrefixes {
   readonly #length: Uint8Array;
   #at = 0;
 
-  constructor(group: UpdateGroup, member: GroupMember, prefixes: PrefixTable) {
+  /** `keepsDefault`: the default route goes on being originated, whatever the new group says. */
+  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: boolean) {
     const ids: number[] = [];
-    for (let id = 0; id < prefixes.limit; id++)
-      if (prefixes.has(id) && group.advertised(member, id) !== 0) ids.push(id);
-    this.#words = [0, 1, 2, 3].map(word => Uint32Array.from(ids, id => prefixes.words(id)[word]!));
-    this.#length = Uint8Array.from(ids, id => prefixes.length[id]!);
+    for (let id = 0; id < prefixes.limit; id++) {
+      if (!prefixes.has(id) || slot.group.advertised(member, id) === 0) continue;
+      if (prefixes.length[id] !== 0 || !keepsDefault) ids.push(id);
+    }
+    const bare = originatesDefault && !keepsDefault ? 1 : 0;
+    const rows = ids.length + bare; // the default route, as zeros, is the last row
+    this.#words = [0, 1, 2, 3].map(word => {
+      const column = new Uint32Array(rows);
+      for (let row = 0; row < ids.length; row++) column[row] = prefixes.words(ids[row]!)[word]!;
+      return column;
+    });
+    this.#length = new Uint8Array(rows);
+    for (let row = 0; row < ids.length; row++) this.#length[row] = prefixes.length[ids[row]!]!;
   }
 
   /** Withdraws what the group does not want for the member; false: no room, go on later. */
@@ -237,7 +249,7 @@ export class FamilyInstance {
       slot = new GroupSlot(this, this.#nextGroup++, request);
       this.groups.set(request.key, slot);
     }
-    const known = before && new KnownPrefixes(before.slot.group, before.member, this.table.prefixes);
+    const known = before && new KnownPrefixes(before, this.table.prefixes, request.defaultOriginate);
     before?.leave();
     const { target } = request;
     const member: GroupMember = {
@@ -252,6 +264,7 @@ export class FamilyInstance {
     const membership: Membership = {
       slot: joined,
       member,
+      originatesDefault: defaults !== undefined,
       dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
       policyChanged: () => joined.rebuild(),
       refresh: () => {

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+import { enterNetworkNamespace } from '../../src/sys/index.ts';
+import { Lab } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+import { grammar, Router } from './lib/router.ts';
+
+let port = 20_000 + (process.pid % 20_000);
+const routers: Router[] = [];
+
+function pair(): [Router, Router] {
+  port += 2;
+  const made: [Router, Router] = [new Router('a', port), new Router('b', port + 1)];
+  routers.push(...made);
+  return made;
+}
+
+// Both speakers live in one namespace, where a whole network is local to the loopback interface without any of its addresses
+// being an interface's.
+const lab = new Lab();
+before(async () => {
+  const namespace = await lab.namespace('speakers');
+  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
+  enterNetworkNamespace(namespace.path);
+});
+after(() => lab.close());
+afterEach(() => {
+  for (const router of routers.splice(0)) router.close();
+});
+
+const A = '10.9.0.1';
+const B = '10.9.0.2';
+
+/** Two speakers on loopback: `a` connects to b's port, b only listens. */
+function base(as: number, own: string, peer: string, peerAs: number, peerPort: number, passive: boolean): string {
+  return `router bgp ${as}
+ bgp router-id ${own}
+ no bgp ebgp-requires-policy
+ neighbor ${peer} remote-as ${peerAs}
+ neighbor ${peer} port ${peerPort}
+ neighbor ${peer} update-source ${own}
+ neighbor ${peer} timers connect 1
+${passive ? ` neighbor ${peer} passive\n` : ''}`;
+}
+
+const a = (rest: string, peerAs = 65002): string => base(65001, A, B, peerAs, port + 1, false) + rest;
+const b = (rest: string, as = 65002): string => base(as, B, A, 65001, port, true) + rest;
+
+test('the tables of commands have no faults', () => {
+  assert.deepEqual(grammar.faults(), []);
+});
+
+test('two speakers exchange routes, withdraw them, and show them', async () => {
+  const [one, two] = pair();
+  one.config(
+    a(' address-family ipv4 unicast\n  network 10.1.0.0/24\n  network 10.2.0.0/16\n exit-address-family\nexit\n'),
+  );
+  two.config(b(' address-family ipv4 unicast\n  network 10.20.0.0/24\n exit-address-family\nexit\n'));
+  await two.route('ipv4', '10.1.0.0/24');
+  await one.route('ipv4', '10.20.0.0/24');
+
+  const table = two.show('show bgp ipv4 unicast');
+  assert.match(table, /\*> 10\.1\.0\.0\/24 {6}10\.9\.0\.1 {17}0 {13}0 65001 i\n/);
+  assert.match(table, /\*> 10\.20\.0\.0\/24 {5}0\.0\.0\.0 {18}0 {9}32768 i\n/);
+  assert.match(table, /\nDisplayed {2}3 routes and 3 total paths\n$/);
+  const json = two.json('show bgp ipv4 unicast json') as { routes: Record<string, { path: string; valid: boolean }[]> };
+  assert.deepEqual(Object.keys(json.routes), ['10.1.0.0/24', '10.2.0.0/16', '10.20.0.0/24']);
+  assert.equal(json.routes['10.1.0.0/24']?.[0]?.path, '65001');
+  assert.equal(json.routes['10.1.0.0/24']?.[0]?.valid, true);
+  const summary = one.json('show bgp summary json') as {
+    ipv4Unicast: { peers: Record<string, { state: string; pfxRcd: number; pfxSnt: number }> };
+  };
+  const { state, pfxRcd, pfxSnt } = summary.ipv4Unicast.peers[B]!;
+  assert.deepEqual({ state, pfxRcd, pfxSnt }, { state: 'Established', pfxRcd: 1, pfxSnt: 2 });
+  const advertised = one.json(`show bgp ipv4 unicast neighbors ${B} advertised-routes json`) as {
+    totalPrefixCounter: number;
+  };
+  assert.equal(advertised.totalPrefixCounter, 2);
+  assert.match(one.show(`show bgp neighbors ${B}`), /BGP state = Established, up for 00:00:0/);
+  assert.match(one.show('show bgp ipv4 unicast 10.20.0.7'), /^BGP routing table entry for 10\.20\.0\.0\/24/);
+
+  one.type('router bgp 65001', 'address-family ipv4 unicast', 'no network 10.1.0.0/24');
+  await two.route('ipv4', '10.1.0.0/24', true);
+  one.type('no router bgp');
+  await two.route('ipv4', '10.2.0.0/16', true);
+});
+
+test('route maps change what comes in and goes out, also when a list changes later', async () => {
+  const [one, two] = pair();
+  one.config(
+    `${a(` address-family ipv4 unicast
+  network 10.1.0.0/24
+  network 10.2.0.0/24
+  network 192.0.2.0/24
+  neighbor ${B} route-map OUT out
+ exit-address-family
+exit
+`)}ip prefix-list TENS seq 5 permit 10.0.0.0/8 le 24
+route-map OUT permit 10
+ match ip address prefix-list TENS
+ set as-path prepend 65001 65001
+ set community 65001:7 65001:8
+ set metric 50
+exit
+`,
+  );
+  two.config(
+    `${b(` address-family ipv4 unicast\n  neighbor ${A} route-map IN in\n exit-address-family\nexit\n`)}bgp community-list standard SEVEN seq 5 permit 65001:7
+bgp as-path access-list LONG seq 5 permit ^65001_65001_65001$
+route-map IN permit 10
+ match community SEVEN
+ match as-path LONG
+ set local-preference 200
+ set weight 7
+ set metric +5
+exit
+`,
+  );
+  await two.route('ipv4', '10.1.0.0/24');
+  interface Path {
+    aspath: { string: string };
+    metric: number;
+    locPrf: number;
+    weight: number;
+    community: { string: string };
+  }
+  const route = two.json('show bgp ipv4 unicast 10.1.0.0/24 json') as { paths: Path[] };
+  const { aspath, metric, locPrf, weight, community } = route.paths[0]!;
+  assert.deepEqual(
+    { path: aspath.string, metric, locPrf, weight, community: community.string },
+    { path: '65001 65001 65001', metric: 55, locPrf: 200, weight: 7, community: '65001:7 65001:8' },
+  );
+  assert.match(two.show('show bgp ipv4 unicast 192.0.2.0/24'), /not in table/);
+
+  one.type('ip prefix-list TENS seq 10 permit 192.0.2.0/24');
+  await two.route('ipv4', '192.0.2.0/24');
+  one.type('no ip prefix-list TENS seq 5 permit 10.0.0.0/8 le 24');
+  await two.route('ipv4', '10.1.0.0/24', true);
+  two.type('route-map IN deny 5', 'match ip address prefix-len 24');
+  await two.route('ipv4', '192.0.2.0/24', true);
+  const filtered = two.json(`show bgp ipv4 unicast neighbors ${A} filtered-routes json`) as { receivedRoutes: object };
+  assert.deepEqual(Object.keys(filtered.receivedRoutes), ['192.0.2.0/24']);
+  two.type('no route-map IN');
+  await new Promise(resolve => setTimeout(resolve, 50));
+  two.type('router bgp 65002', 'address-family ipv4 unicast', `no neighbor ${A} route-map IN in`);
+  await two.route('ipv4', '192.0.2.0/24');
+});
+
+test('without policy an external neighbour gets nothing and gives nothing', async () => {
+  const [one, two] = pair();
+  one.config(
+    a(' address-family ipv4 unicast\n  network 10.1.0.0/24\n exit-address-family\nexit\n').replace(
+      ' no bgp ebgp-requires-policy\n',
+      '',
+    ),
+  );
+  two.config(b(' address-family ipv4 unicast\n  network 10.20.0.0/24\n exit-address-family\nexit\n'));
+  await until(() => one.show('show bgp summary').includes('(Policy)'), { what: 'the session' });
+  const peer = (router: Router): { pfxRcd: number } =>
+    (router.json('show bgp ipv4 unicast summary json') as { peers: Record<string, { pfxRcd: number }> }).peers[
+      router === one ? B : A
+    ]!;
+  await until(() => two.show(`show bgp neighbors ${A}`).includes('Established'), { what: 'the other side' });
+  assert.equal(peer(one).pfxRcd, 0);
+  assert.equal(peer(two).pfxRcd, 0);
+  one.type('router bgp 65001', 'no bgp ebgp-requires-policy');
+  await two.route('ipv4', '10.1.0.0/24');
+  await one.route('ipv4', '10.20.0.0/24');
+});
+
+test('a default route is originated, and a peer over its limit is shut out', async () => {
+  const [one, two] = pair();
+  one.config(
+    a(
+      ` address-family ipv4 unicast\n  network 10.1.0.0/24\n  neighbor ${B} default-originate\n exit-address-family\nexit\n`,
+    ),
+  );
+  two.config(b('exit\n'));
+  await two.route('ipv4', '0.0.0.0/0');
+  await two.route('ipv4', '10.1.0.0/24');
+  one.type('router bgp 65001', 'address-family ipv4 unicast', `no neighbor ${B} default-originate`);
+  await two.route('ipv4', '0.0.0.0/0', true);
+  await two.route('ipv4', '10.1.0.0/24');
+  two.type('router bgp 65002', 'address-family ipv4 unicast', `neighbor ${A} maximum-prefix 1`);
+  one.type('router bgp 65001', 'address-family ipv4 unicast', 'network 10.3.0.0/24');
+  await until(() => two.show('show bgp summary').includes('Idle (PfxCt)'), {
+    what: () => two.show('show bgp summary'),
+  });
+});
+
+test('changes of settings move a peer to another group and withdraw what it no longer gets', async () => {
+  const [one, two] = pair();
+  one.config(
+    `${a(' address-family ipv4 unicast\n  network 10.1.0.0/24\n  network 10.2.0.0/24\n exit-address-family\nexit\n')}ip prefix-list P seq 5 permit 10.1.0.0/24\n`,
+  );
+  two.config(b('exit\n'));
+  await two.route('ipv4', '10.2.0.0/24');
+  one.type('router bgp 65001', 'address-family ipv4 unicast', `neighbor ${B} prefix-list P out`);
+  await two.route('ipv4', '10.2.0.0/24', true);
+  await two.route('ipv4', '10.1.0.0/24');
+  assert.match(one.show(`show bgp neighbors ${B}`), /Connections established 1; dropped 0/);
+});
