@@ -1,6 +1,18 @@
 // Commands that main itself answers: the configuration as a whole, the daemon's threads, and what a shell does to itself.
-import { chmodSync, existsSync, linkSync, openSync, readFileSync, realpathSync, renameSync, statSync } from 'node:fs';
-import { closeSync, fsyncSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import os from 'node:os';
 import { eventCpuJson, formatEventCpu } from '../concurrency/index.ts';
 import {
