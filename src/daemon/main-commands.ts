@@ -11,7 +11,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
 import { eventCpuJson, formatEventCpu } from '../concurrency/index.ts';
@@ -337,7 +337,7 @@ export function saveFile(path: string, text: string): void {
   try {
     try {
       if (exists) chmodSync(fresh, statSync(target).mode & 0o7777);
-      writeSync(fd, text);
+      writeFileSync(fd, text);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
