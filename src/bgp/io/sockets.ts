@@ -76,6 +76,8 @@ export function openListener(options: ListenOptions): number {
   return inside(options.namespace, () =>
     prepared(openTcp(local.family), fd => {
       setReuseAddress(fd);
+      // A peer with TTL security drops our SYN-ACK where it does not come with 255 (RFC 5082 §3); to others it is the same.
+      setTtl(fd, local.family, 255);
       if (device !== undefined) bindToDevice(fd, device);
       bindSocket(fd, local);
       listenSocket(fd, BACKLOG);
