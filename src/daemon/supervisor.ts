@@ -45,6 +45,8 @@ class Group {
   timer: TimerTask | undefined;
   /** The end of a life, while one is ending. */
   ending: Promise<void> | undefined;
+  /** The restart that is under way. */
+  restarting: Promise<void> | undefined;
 
   constructor(plan: GroupPlan) {
     this.plan = plan;
@@ -108,6 +110,9 @@ export class Supervisor {
     let clean = true;
     for (const group of Array.from(this.#groups).reverse()) {
       group.timer?.stop();
+      // Threads that are starting just now have to be there before they can be stopped.
+      await group.ending;
+      await group.restarting;
       await group.ending;
       group.state = 'stopping';
       for (const thread of group.threads.values()) {
@@ -202,7 +207,7 @@ export class Supervisor {
     group.backoffMs =
       group.backoffMs === 0 || peaceful ? this.#firstBackoffMs : Math.min(this.#mostBackoffMs, group.backoffMs * 2);
     group.timer ??= this.#options.loop.timer(`restart ${group.plan.name}`, () => {
-      void this.#restart(group);
+      group.restarting = this.#restart(group).finally(() => (group.restarting = undefined));
     });
     this.#options.log(`${group.plan.name} starts again in ${group.backoffMs} ms`);
     group.timer.start(group.backoffMs);
@@ -221,6 +226,7 @@ export class Supervisor {
       this.#schedule(group);
       return;
     }
+    if (this.#stopping) return;
     this.#options.log(`${group.plan.name} runs again (restart ${group.restarts})`);
     try {
       await this.#options.restarted(group.names);
