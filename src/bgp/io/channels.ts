@@ -17,7 +17,7 @@
 // Credit: bgp counts in the table the bytes of UPDATEs it has finished with, per connection. bgp-io stops to read a
 // connection with too much under way, TCP tells the peer, and the other connections go on.
 import { ByteRing, Doorbell, HandleRing, StreamRing } from '../../concurrency/index.ts';
-import { createTable } from './table.ts';
+import { ConnectionTable, createTable, KA_LATEST_MS, KA_LEFT_TO_IO, KA_SENT, STALLED, USED } from './table.ts';
 
 /** BGP connections at most, being opened and being closed included. */
 export const CONNECTIONS = 1024;
@@ -100,4 +100,20 @@ export function inRing(
 ): { memory: SharedArrayBuffer; offset: number; bytes: number } {
   const offset = (slot - CONNECTIONS) * StreamRing.footprint(STREAM_BYTES);
   return { memory: channels.streamIn, offset, bytes: STREAM_BYTES };
+}
+
+/** What the queues between the threads hold and held, and how the KEEPALIVEs do, as `show memory` lists tables. */
+export function channelTables(channels: BgpChannels): Readonly<Record<string, Readonly<Record<string, number>>>> {
+  const table = new ConnectionTable(channels.table);
+  return {
+    'ring updates': { ...ByteRing.stats(channels.updates) },
+    'ring urgent': { ...ByteRing.stats(channels.urgent) },
+    'ring commands': { ...ByteRing.stats(channels.commands) },
+    connections: { limit: CONNECTIONS, highWater: table.global(USED), notRead: table.global(STALLED) },
+    keepalives: {
+      sent: table.global(KA_SENT),
+      leftToIo: table.global(KA_LEFT_TO_IO),
+      latestMs: table.global(KA_LATEST_MS),
+    },
+  };
 }
