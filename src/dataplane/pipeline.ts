@@ -93,7 +93,7 @@ export class Pipeline {
     }
     if (entered > 0) this.#down.release();
     const nowUs = clockMonotonicUs();
-    let backlog = this.#down.length > 0;
+    let backlog = false;
     for (let i = 0; i < stages.length; i++) {
       const stage = stages[i]!;
       stage.cycle();
@@ -109,6 +109,12 @@ export class Pipeline {
       }
       if (stage.backlog) backlog = true;
     }
+    // A provider that made room after its turn of being handed to: what waits before it goes on in the next cycle.
+    for (let i = 0; i + 1 < stages.length; i++) {
+      if (stages[i]!.outCount > 0 && stages[i + 1]!.inRoom > 0) backlog = true;
+    }
+    // A first provider that is full is woken by whatever it waits for, and then takes more.
+    if (this.#down.length > 0 && (first === undefined || first.inRoom > 0)) backlog = true;
     if (backlog) this.#yields++;
     return backlog;
   }

@@ -25,6 +25,8 @@ export interface Provider {
   process(work: ProviderWork): void;
   /** Milliseconds after which it wants a cycle although nothing comes in (a retry); -1 = none. */
   wakeInMs?(): number;
+  /** True while it can do nothing with what waits: it will ring the dataplane's bell when it can. */
+  waiting?(): boolean;
   /** Gives up what it holds. Contexts in its queues come back to zebra as they are. */
   close?(): void;
 }
@@ -167,7 +169,8 @@ export class ProviderWork {
 
   /** Work is left that a further cycle could do. */
   get backlog(): boolean {
-    return this.#in.count > 0 && this.#held + this.#out.count < this.#out.capacity;
+    if (this.#in.count === 0 || this.#held + this.#out.count >= this.#out.capacity) return false;
+    return !(this.provider.waiting?.() ?? false);
   }
 
   cycle(): void {

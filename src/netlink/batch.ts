@@ -104,17 +104,19 @@ export class NetlinkBatch {
     this.#first = this.#socket.sequence(this.capacityMessages);
   }
 
-  /** Sends all and reads the answers. */
-  send(): BatchOutcome {
+  /** Sends all, or what is left from message `from` on, and reads the answers. */
+  send(from = 0): BatchOutcome {
     const count = this.count;
-    if (count === 0) return BATCH_CONFIRMED;
+    if (count === from) return BATCH_CONFIRMED;
     this.#wantAck(count - 1);
-    this.sendErrno = this.#socket.send(this.buffer.bytes, this.offset);
+    const start = this.#offsets[from]!;
+    const bytes = from === 0 ? this.buffer.bytes : this.buffer.bytes.subarray(start, this.offset);
+    this.sendErrno = this.#socket.send(bytes, this.offset - start);
     if (this.sendErrno !== 0) return BATCH_REFUSED;
-    this.errors.fill(0, 0, count);
-    if (this.#read(0, count)) return BATCH_CONFIRMED;
+    this.errors.fill(0, from, count);
+    if (this.#read(from, count)) return BATCH_CONFIRMED;
     // An error that we saw stands; what was silent may have failed.
-    for (let i = 0; i < count; i++) if (this.errors[i] === 0) this.errors[i] = UNANSWERED;
+    for (let i = from; i < count; i++) if (this.errors[i] === 0) this.errors[i] = UNANSWERED;
     return BATCH_DOUBTFUL;
   }
 

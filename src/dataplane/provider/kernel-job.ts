@@ -1,12 +1,15 @@
-// What the kernel provider and its writer thread share: one batch, and whose turn it is.
+// What the kernel provider and its writer thread share: a few batches used in turn, and for each whose turn it is.
 //
 //    state   IDLE ──provider fills──▶ POSTED ──writer sends, reads the answers──▶ DONE ──provider settles──▶ IDLE
 //
-// The state word orders everything: each side touches the batch only in its states, and the other one sees what it wrote when
-// it sees the new state (atomics.ts).
-import { load, notify, octets, store, wait, words } from '../../concurrency/index.ts';
+// The state word orders everything: each side touches a batch only in its states, and the other one sees what it wrote when
+// it sees the new state (atomics.ts). Several batches, so that the writer has the next one when it is done with one, even
+// when the dataplane thread is not scheduled at that moment; they are sent in the order in which they were posted.
+import { compareExchange, load, notify, octets, store, wait, words } from '../../concurrency/index.ts';
 import { MessageBuffer } from '../../netlink/index.ts';
 
+/** Batches in flight at most. */
+export const JOBS = 4;
 export const BATCH_BYTES = 65_536;
 export const BATCH_MESSAGES = 1024;
 
@@ -22,8 +25,8 @@ const STATE = 0;
 const COUNT = 1;
 const FIRST = 2;
 const PORT_ID = 3;
-const SEND_ERRNO = 4;
-const DOUBTS = 5;
+const DOUBTS = 4;
+const RETRIES = 5;
 const BUSY_US = 6;
 const TEXT_LENGTH = 7;
 const HEADER_BYTES = 64;
@@ -58,6 +61,13 @@ export class KernelJob {
     notify(this.#header, STATE);
   }
 
+  /** The same if the state is still `from`; false where the other side changed it. */
+  pass(from: number, to: number): boolean {
+    if (compareExchange(this.#header, STATE, from, to) !== from) return false;
+    notify(this.#header, STATE);
+    return true;
+  }
+
   /** Sleeps while the state is `state`. */
   sleep(state: number, timeoutMs?: number): void {
     wait(this.#header, STATE, state, timeoutMs);
@@ -84,14 +94,14 @@ export class KernelJob {
     this.#header[PORT_ID] = id;
   }
 
-  /** 0, or the errno with which the kernel refused the whole send. */
-  get sendErrno(): number {
-    return this.#header[SEND_ERRNO]!;
-  }
-
-  /** 1 where answers were lost and had to be asked for again. */
+  /** Times that answers were lost and had to be asked for again. */
   get doubts(): number {
     return this.#header[DOUBTS]!;
+  }
+
+  /** Times that a part was sent again because something was lacking for a moment. */
+  get retries(): number {
+    return this.#header[RETRIES]!;
   }
 
   /** Time that the system calls took. */
@@ -99,9 +109,9 @@ export class KernelJob {
     return this.#header[BUSY_US]!;
   }
 
-  report(sendErrno: number, doubts: number, busyUs: number): void {
-    this.#header[SEND_ERRNO] = sendErrno;
+  report(doubts: number, retries: number, busyUs: number): void {
     this.#header[DOUBTS] = doubts;
+    this.#header[RETRIES] = retries;
     this.#header[BUSY_US] = busyUs;
   }
 

@@ -29,9 +29,6 @@ import {
   OP_ROUTE_INSTALL,
 } from '../operation.ts';
 
-/** The message may be sent again: nothing is wrong with it. */
-export const VERDICT_RETRY: number = -1;
-
 export interface KernelOperation {
   /** Bytes that `encode` may need at most. */
   readonly bytes: (pool: ContextPool, handle: number) => number;
@@ -43,28 +40,26 @@ export interface KernelOperation {
     offset: number,
     sequence: number,
   ) => number;
-  /** 0 = what was wanted is so, VERDICT_RETRY, or the errno that the owner gets. */
+  /** 0 = what was wanted is so, or the errno that the owner gets. */
   readonly judge: (errno: number) => number;
 }
 
 const CREATE: number = c.NLM_F_CREATE | c.NLM_F_REPLACE;
 
-/** Lack of memory, or somebody else holding what we need: a matter of time. */
-function transient(errno: number): boolean {
+/** Lack of memory, or somebody else holding what we need: a matter of time, so the message is sent again. */
+export function isTransient(errno: number): boolean {
   return errno === E.ENOBUFS || errno === E.ENOMEM || errno === E.EAGAIN || errno === E.EINTR || errno === E.EBUSY;
 }
 
 function judgeInstall(errno: number): number {
   // EEXIST in answer to "create or replace": just this is there already, behind another one of the same prefix.
-  if (errno === 0 || errno === E.EEXIST) return 0;
-  return transient(errno) ? VERDICT_RETRY : errno;
+  return errno === E.EEXIST ? 0 : errno;
 }
 
 function judgeDelete(errno: number): number {
   // Whatever is gone, with its table, its device or its nexthop object, is deleted.
   const gone = errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EADDRNOTAVAIL;
-  if (errno === 0 || gone) return 0;
-  return transient(errno) ? VERDICT_RETRY : errno;
+  return gone ? 0 : errno;
 }
 
 // Objects of which there are few are written by the table-driven writer and copied.
@@ -167,7 +162,7 @@ const rows: [number, KernelOperation][] = [
         writeLink(writer.reset(), c.RTM_NEWLINK, 0, sequence, { ifindex, flags, change: mtu });
         return copy(buffer, offset);
       },
-      judge: errno => (errno !== 0 && transient(errno) ? VERDICT_RETRY : errno),
+      judge: errno => errno,
     },
   ],
   [

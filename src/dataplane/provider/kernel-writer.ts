@@ -1,56 +1,83 @@
 // The thread that makes the kernel provider's system calls. A send waits for the kernel's routing lock, and that may be held
 // for long by somebody else: setting a link down takes the lock until every route over it is gone. The dataplane thread must
-// hear of that link meanwhile, so the waiting is done here. One batch at a time; see kernel-job.ts for whose turn it is.
+// hear of that link meanwhile, so the waiting is done here. Batches are sent in the order in which they were posted; see
+// kernel-job.ts for whose turn it is.
+//
+// A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
+// the batch and before any later batch: all requests say how things shall be, so repeating them does no harm, and the order
+// stays. Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
-import { BATCH_CONFIRMED, BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
+import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
 import { clockMonotonicUs } from '../../sys/index.ts';
-import {
-  JOB_BROKEN,
-  JOB_CLOSED,
-  JOB_DONE,
-  JOB_IDLE,
-  JOB_POSTED,
-  BATCH_BYTES,
-  BATCH_MESSAGES,
-  KernelJob,
-} from './kernel-job.ts';
+import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
+import { isTransient } from './kernel-operation.ts';
 
 export interface KernelWriterData {
-  readonly job: SharedArrayBuffer;
+  readonly jobs: readonly SharedArrayBuffer[];
   readonly bell: SharedArrayBuffer;
   readonly receiveBuffer: number;
 }
 
+const ATTEMPTS = 10;
+const PAUSE_MAX_MS = 64;
+
 const data = workerData as KernelWriterData;
-const job = new KernelJob(data.job);
+const jobs = data.jobs.map(memory => new KernelJob(memory));
 const bell = new Doorbell(data.bell);
 
-function send(batch: NetlinkBatch): void {
+/** The first message from `from` on that should be sent again, or -1. */
+function firstTransient(batch: NetlinkBatch, from: number): number {
+  for (let i = from; i < batch.count; i++) {
+    const errno = batch.errors[i]!;
+    if (errno !== 0 && (errno < 0 || isTransient(errno))) return i;
+  }
+  return -1;
+}
+
+function perform(job: KernelJob, batch: NetlinkBatch): void {
   batch.adopt(job.count, job.first);
-  const startUs = clockMonotonicUs();
-  const outcome = batch.send();
-  if (outcome === BATCH_DOUBTFUL) batch.verify();
-  const busyUs = clockMonotonicUs() - startUs;
-  job.report(outcome === BATCH_REFUSED ? batch.sendErrno : 0, outcome === BATCH_CONFIRMED ? 0 : 1, busyUs);
+  let doubts = 0;
+  let retries = 0;
+  let busyUs = 0;
+  for (let from = 0; from >= 0; retries++) {
+    const startUs = clockMonotonicUs();
+    const outcome = batch.send(from);
+    if (outcome === BATCH_DOUBTFUL) {
+      doubts++;
+      batch.verify();
+    } else if (outcome === BATCH_REFUSED) batch.errors.fill(batch.sendErrno, from, batch.count);
+    busyUs += clockMonotonicUs() - startUs;
+    from = firstTransient(batch, from);
+    if (from < 0 || retries === ATTEMPTS) break;
+    // Nobody changes the word while it is our turn, unless we are to close.
+    job.sleep(JOB_POSTED, Math.min(PAUSE_MAX_MS, 2 ** retries));
+    if (job.state !== JOB_POSTED) return;
+  }
   for (const reason of batch.reasons.values()) job.text = reason;
+  job.report(doubts, retries, busyUs);
 }
 
 function main(): void {
   const socket = new NetlinkSocket({ receiveBuffer: data.receiveBuffer, sendBuffer: 1 << 20 });
-  const batch = new NetlinkBatch(socket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory: job });
-  job.portId = socket.portId;
-  job.turn(JOB_IDLE);
-  for (;;) {
-    const { state } = job;
-    if (state === JOB_POSTED) {
-      send(batch);
-      // The provider may have closed meanwhile, and must not be overruled.
-      if (job.state !== JOB_POSTED) break;
-      job.turn(JOB_DONE);
-      bell.ring();
-    } else if (state === JOB_CLOSED) break;
-    else job.sleep(state);
+  const batches = jobs.map(
+    memory => new NetlinkBatch(socket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory }),
+  );
+  for (const job of jobs) {
+    job.portId = socket.portId;
+    job.turn(JOB_IDLE);
+  }
+  for (let next = 0; ; next = (next + 1) % jobs.length) {
+    const job = jobs[next]!;
+    let { state } = job;
+    while (state === JOB_IDLE || state === JOB_DONE) {
+      job.sleep(state);
+      ({ state } = job);
+    }
+    if (state === JOB_POSTED) perform(job, batches[next]!);
+    // The provider may have closed meanwhile, and is not to be overruled.
+    if (!job.pass(JOB_POSTED, JOB_DONE)) break;
+    bell.ring();
   }
   socket.close();
 }
@@ -58,7 +85,9 @@ function main(): void {
 try {
   main();
 } catch (error) {
-  job.text = error instanceof Error ? error.message : String(error);
-  job.turn(JOB_BROKEN);
+  for (const job of jobs) {
+    job.text = error instanceof Error ? error.message : String(error);
+    job.turn(JOB_BROKEN);
+  }
   bell.ring();
 }

@@ -1,14 +1,11 @@
 // The provider that programs the kernel: contexts become messages of one batch, sent in one system call, and its answers
 // become results. The call is made by a thread of its own (kernel-writer.ts), because it waits whenever somebody else holds
-// the kernel's routing lock; the dataplane thread fills the batch, goes on with its other work, and settles it when the
-// bell rings. A batch is bounded by time, so that nobody else waits long for that lock either.
+// the kernel's routing lock; the dataplane thread fills batches, goes on with its other work, and settles them when
+// the bell rings. A batch is bounded by time, so that a result does not wait long for its neighbours.
 //
-// A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
-// the batch: all requests say how things shall be, so repeating them does no harm, and the order stays. Answers that were
-// lost are asked for again (NetlinkBatch.verify) before anything is believed. Whatever else the kernel refuses goes back to
-// the owner with its errno: it knows what must come first.
+// Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
-import { clockMonotonicUs, E } from '../../sys/index.ts';
+import { E } from '../../sys/index.ts';
 import { FLAG_SKIP_KERNEL, STATUS_FAILED, STATUS_SUCCESS } from '../context.ts';
 import { PROVIDER_KERNEL, type Provider, type ProviderWork } from '../provider.ts';
 import {
@@ -20,16 +17,15 @@ import {
   JOB_IDLE,
   JOB_POSTED,
   JOB_STARTING,
+  JOBS,
   KernelJob,
 } from './kernel-job.ts';
-import { kernelOperations, VERDICT_RETRY } from './kernel-operation.ts';
+import { kernelOperations } from './kernel-operation.ts';
 import type { KernelWriterData } from './kernel-writer.ts';
 
 /** One batch shall take no longer than this in the kernel. */
 const BATCH_US = 4000;
 const MESSAGES_MIN = 32;
-const ATTEMPTS = 10;
-const RETRY_MAX_MS = 64;
 const START_MS = 10_000;
 
 export interface KernelProviderOptions {
@@ -45,9 +41,9 @@ export interface KernelStats {
   readonly bytes: number;
   /** Time spent in the kernel, in microseconds. */
   readonly busyUs: number;
-  /** Batches sent again, in part or whole, because something was lacking for a moment. */
+  /** Times that (a part of) a batch was sent again because something was lacking for a moment. */
   readonly retries: number;
-  /** Batches of which answers were lost, or that were refused as a whole. */
+  /** Times that answers of a batch were lost. */
   readonly doubts: number;
   /** Messages of one batch at present. */
   readonly batchLimit: number;
@@ -55,21 +51,33 @@ export interface KernelStats {
   readonly lastError: string;
 }
 
+/** One batch in flight: the contexts in it, in order, and their messages' places in it (-1: none). */
+class Flight {
+  readonly job: KernelJob;
+  readonly handles: Int32Array = new Int32Array(BATCH_MESSAGES);
+  readonly places: Int32Array = new Int32Array(BATCH_MESSAGES);
+  /** Contexts. */
+  held = 0;
+  /** Messages, and their bytes. */
+  count = 0;
+  offset = 0;
+
+  constructor(job: KernelJob) {
+    this.job = job;
+  }
+}
+
 export class KernelProvider implements Provider {
   readonly name = 'Kernel';
   readonly priority = 'kernel';
   readonly flags: number = PROVIDER_KERNEL;
-  readonly #job: KernelJob;
+  readonly queueLimit: number = 2 * JOBS * BATCH_MESSAGES;
+  readonly workLimit: number = JOBS * BATCH_MESSAGES;
+  readonly #flights: readonly Flight[];
   readonly #messagesMax: number;
-  // Contexts taken and not finished, in order, with their message's place in the batch (-1: none).
-  readonly #handles: Int32Array = new Int32Array(BATCH_MESSAGES);
-  readonly #places: Int32Array = new Int32Array(BATCH_MESSAGES);
-  #held = 0;
-  #count = 0; // messages in the batch
-  #offset = 0; // their bytes
-  #first = 1; // sequence number of the first
-  #attempt = 0;
-  #retryAtUs = 0;
+  #oldest = 0; // the flight to be settled next
+  #flying = 0; // flights from there on that are posted
+  #sequence = 1;
   #limit: number;
   #costUs = 5; // of one message, a moving mean
   #batches = 0;
@@ -84,46 +92,54 @@ export class KernelProvider implements Provider {
   constructor(bell: SharedArrayBuffer, options: KernelProviderOptions = {}) {
     this.#messagesMax = Math.min(BATCH_MESSAGES, options.messages ?? BATCH_MESSAGES);
     this.#limit = Math.min(256, this.#messagesMax);
-    const memory = KernelJob.create();
-    this.#job = new KernelJob(memory);
-    const data: KernelWriterData = { job: memory, bell, receiveBuffer: options.receiveBuffer ?? 4 << 20 };
+    const jobs = Array.from({ length: JOBS }, () => KernelJob.create());
+    this.#flights = jobs.map(memory => new Flight(new KernelJob(memory)));
+    const data: KernelWriterData = { jobs, bell, receiveBuffer: options.receiveBuffer ?? 4 << 20 };
     const module = import.meta.url.endsWith('.ts') ? './kernel-writer.ts' : './kernel-writer.js';
-    // A thread without Node's loop hears nothing of its workers, so the writer's fate is told by the job.
+    // A thread without Node's loop hears nothing of its workers, so the writer's fate is told by the jobs.
     new Worker(new URL(module, import.meta.url), { name: 'kernel-writer', workerData: data }).unref();
-    this.#job.sleep(JOB_STARTING, START_MS);
-    this.#check();
+    for (const { job } of this.#flights) {
+      job.sleep(JOB_STARTING, START_MS);
+      expectIdle(job);
+    }
   }
 
   /** Whose echoes the listener leaves out. */
   get portId(): number {
-    return this.#job.portId;
+    return this.#flights[0]!.job.portId;
   }
 
   process(work: ProviderWork): void {
-    const { state } = this.#job;
-    if (state === JOB_POSTED) return;
-    if (state === JOB_DONE) {
-      this.#account();
-      this.#job.turn(JOB_IDLE);
-      this.#settle(work);
-    } else this.#check();
-    if (this.#held > 0) {
-      if (clockMonotonicUs() < this.#retryAtUs) return;
-      this.#encodeHeld(work);
-    } else this.#fill(work);
-    if (this.#count > 0) {
-      this.#job.describe(this.#count, this.#first);
-      this.#job.turn(JOB_POSTED);
-    } else if (this.#held > 0) this.#settle(work);
+    while (this.#flying > 0) {
+      const flight = this.#flights[this.#oldest]!;
+      const { state } = flight.job;
+      if (state === JOB_POSTED) break;
+      if (state !== JOB_DONE) expectIdle(flight.job);
+      this.#account(flight);
+      this.#settle(work, flight);
+      flight.job.turn(JOB_IDLE);
+      this.#oldest = (this.#oldest + 1) % JOBS;
+      this.#flying--;
+    }
+    while (this.#flying < JOBS) {
+      const flight = this.#flights[(this.#oldest + this.#flying) % JOBS]!;
+      this.#fill(work, flight);
+      if (flight.count > 0) {
+        flight.job.describe(flight.count, (this.#sequence - flight.count) | 0);
+        flight.job.turn(JOB_POSTED);
+        this.#flying++;
+      } else if (flight.held > 0 && this.#flying === 0) this.#settle(work, flight);
+      else break;
+    }
   }
 
-  wakeInMs(): number {
-    if (this.#held === 0 || this.#job.state !== JOB_IDLE) return -1;
-    return Math.max(0, Math.ceil((this.#retryAtUs - clockMonotonicUs()) / 1000));
+  /** All batches are on their way; the writer rings when one is done. */
+  waiting(): boolean {
+    return this.#flying === JOBS;
   }
 
   close(): void {
-    this.#job.turn(JOB_CLOSED);
+    for (const { job } of this.#flights) job.turn(JOB_CLOSED);
   }
 
   get stats(): KernelStats {
@@ -139,119 +155,90 @@ export class KernelProvider implements Provider {
     };
   }
 
-  #check(): void {
-    const { state } = this.#job;
-    if (state === JOB_IDLE) return;
-    if (state === JOB_BROKEN) throw new Error(`kernel writer: ${this.#job.text}`);
-    throw new Error(`kernel writer: did not start, or is closed (state ${state})`);
-  }
-
-  #reset(): void {
-    this.#first = (this.#first + this.#count) | 0;
-    this.#count = 0;
-    this.#offset = 0;
-  }
-
-  #fill(work: ProviderWork): void {
-    this.#reset();
-    while (this.#held < this.#limit) {
+  #fill(work: ProviderWork, flight: Flight): void {
+    flight.held = 0;
+    flight.count = 0;
+    flight.offset = 0;
+    while (flight.held < this.#limit) {
       const handle = work.peek();
       if (handle < 0) return;
-      if (!this.#encode(work, handle)) return;
+      // What has no message is only finished in its turn, so it must not begin a flight while others are on their way.
+      if (!this.#encode(work, flight, handle)) return;
       work.take();
-      this.#handles[this.#held++] = handle;
+      flight.handles[flight.held++] = handle;
     }
   }
 
-  #encodeHeld(work: ProviderWork): void {
-    this.#reset();
-    const count = this.#held;
-    // They fitted into one batch before.
-    for (this.#held = 0; this.#held < count; this.#held++) this.#encode(work, this.#handles[this.#held]!);
-  }
-
-  /** Appends the context's message; false where it does not fit into what is left of the batch. */
-  #encode(work: ProviderWork, handle: number): boolean {
+  /** Appends the context's message; false where it does not belong into this batch any more. */
+  #encode(work: ProviderWork, flight: Flight, handle: number): boolean {
     const { pool } = work;
     const operation = kernelOperations[pool.op(handle)];
     const failed = pool.status(handle) === STATUS_FAILED;
-    this.#places[this.#held] = -1;
-    if (operation === undefined || failed || (pool.flags(handle) & FLAG_SKIP_KERNEL) !== 0) return true;
-    if (this.#offset + operation.bytes(pool, handle) > BATCH_BYTES) {
-      if (this.#held > 0) return false;
+    flight.places[flight.held] = -1;
+    if (operation === undefined || failed || (pool.flags(handle) & FLAG_SKIP_KERNEL) !== 0) {
+      return flight.count > 0 || this.#flying === 0;
+    }
+    if (flight.offset + operation.bytes(pool, handle) > BATCH_BYTES) {
+      if (flight.held > 0 || this.#flying > 0) return false;
       // It would not fit into an empty batch either: it comes back in its turn, like a refusal of the kernel's.
       pool.setResult(handle, E.EMSGSIZE);
       return true;
     }
-    this.#places[this.#held] = this.#count;
-    const sequence = (this.#first + this.#count) | 0;
-    this.#offset += operation.encode(pool, handle, this.#job.buffer, this.#offset, sequence);
-    this.#count++;
+    flight.places[flight.held] = flight.count;
+    flight.offset += operation.encode(pool, handle, flight.job.buffer, flight.offset, this.#sequence);
+    this.#sequence = (this.#sequence + 1) | 0;
+    flight.count++;
     return true;
   }
 
-  /** Finishes what the batch settled; keeps the rest for another attempt. */
-  #settle(work: ProviderWork): void {
+  /** Finishes all contexts of a batch, in their order. */
+  #settle(work: ProviderWork, flight: Flight): void {
     const { pool } = work;
-    const { errors } = this.#job;
-    const refused = this.#job.sendErrno;
-    for (let i = 0; i < this.#held; i++) {
-      const handle = this.#handles[i]!;
-      const place = this.#places[i]!;
+    const { errors } = flight.job;
+    for (let i = 0; i < flight.held; i++) {
+      const handle = flight.handles[i]!;
+      const place = flight.places[i]!;
       if (place < 0) {
         work.finish(handle);
         continue;
       }
-      const errno = refused === 0 ? errors[place]! : refused;
-      if (errno === 0) {
-        pool.setStatus(handle, STATUS_SUCCESS);
-        work.finish(handle);
-        continue;
-      }
-      // -1: even the repetition got no answer.
-      const verdict = errno < 0 ? VERDICT_RETRY : kernelOperations[pool.op(handle)]!.judge(errno);
-      if (verdict === VERDICT_RETRY && this.#attempt < ATTEMPTS) {
-        this.#retry(i);
-        return;
-      }
+      const errno = errors[place]!;
+      // -1: after all repetitions there was still no answer.
+      const verdict = errno === 0 ? 0 : errno < 0 ? E.ENOBUFS : kernelOperations[pool.op(handle)]!.judge(errno);
       if (verdict === 0) {
         pool.setStatus(handle, STATUS_SUCCESS);
         work.finish(handle);
       } else {
-        this.#lastError = this.#job.text;
-        work.fail(handle, errno < 0 ? E.ENOBUFS : errno);
+        this.#lastError = flight.job.text;
+        work.fail(handle, verdict);
       }
     }
-    this.#held = 0;
-    this.#attempt = 0;
+    flight.held = 0;
   }
 
-  /** Keeps the contexts from `from` on, in their order. */
-  #retry(from: number): void {
-    // What came before went through, so the next attempts are this one's first.
-    if (from > 0) this.#attempt = 0;
-    this.#handles.copyWithin(0, from, this.#held);
-    this.#held -= from;
-    const pauseMs = Math.min(RETRY_MAX_MS, 2 ** this.#attempt);
-    this.#attempt++;
-    this.#retries++;
-    this.#retryAtUs = clockMonotonicUs() + pauseMs * 1000;
-  }
-
-  #account(): void {
-    const us = this.#job.busyUs;
+  #account(flight: Flight): void {
+    const { job, count } = flight;
+    const us = job.busyUs;
     this.#batches++;
-    this.#messages += this.#count;
-    this.#bytes += this.#offset;
+    this.#messages += count;
+    this.#bytes += flight.offset;
     this.#busyUs += us;
-    this.#doubts += this.#job.doubts;
+    this.#doubts += job.doubts;
+    this.#retries += job.retries;
     // Small batches say more about the system call than about a message, and one that had to wait for somebody else says
     // nothing of its size: what is far above the mean counts little.
-    if (this.#count >= MESSAGES_MIN) {
-      const cost = Math.min(us / this.#count, 4 * this.#costUs);
+    if (count >= MESSAGES_MIN) {
+      const cost = Math.min(us / count, 4 * this.#costUs);
       this.#costUs += (cost - this.#costUs) / 8;
       const messages = Math.round(BATCH_US / this.#costUs);
       this.#limit = Math.max(Math.min(MESSAGES_MIN, this.#messagesMax), Math.min(this.#messagesMax, messages));
     }
   }
+}
+
+function expectIdle(job: KernelJob): void {
+  const { state } = job;
+  if (state === JOB_IDLE) return;
+  if (state === JOB_BROKEN) throw new Error(`kernel writer: ${job.text}`);
+  throw new Error(`kernel writer: did not start, or is closed (state ${state})`);
 }
