@@ -147,6 +147,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
           if (activeChanged) this.rib.revisit(set, 0);
         },
         wake,
+        nowS: hooks.nowS,
+        later: (ms, fn) => hooks.later(ms, fn),
       },
       this.sets,
       this.interfaces,

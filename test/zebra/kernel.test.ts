@@ -116,7 +116,8 @@ ipv6 route 2001:db8:3::/48 blackhole
 
   test('static routes of every shape are in the kernel as asked', async () => {
     const routes = await ours();
-    const nexthops = await ns.ipJson<{ id: number; group?: { id: number }[]; gateway?: string; dev?: string }[]>('nexthop');
+    const nexthops =
+      await ns.ipJson<{ id: number; group?: { id: number }[]; gateway?: string; dev?: string }[]>('nexthop');
     const byId = new Map(nexthops.map(one => [one.id, one]));
     const ways = (dst: string): string[] =>
       byId.get(routes.get(dst)!.nhid!)!.group!.map(member => {
@@ -140,7 +141,10 @@ ipv6 route 2001:db8:3::/48 blackhole
     assert.ok(text.includes('  *                     via 10.6.1.1, eth0 onlink, weight 1, T\n'), text);
     assert.ok(text.includes('C>* 192.0.2.0/24 is directly connected, eth0, T\n'), text);
     assert.ok(text.includes('K>* 172.17.0.0/16 [0/0] via 192.0.2.77, eth0, T\n'), text);
-    const json = JSON.parse(await host.run('show ip route 10.5.0.0/16 json')) as Record<string, Record<string, unknown>[]>;
+    const json = JSON.parse(await host.run('show ip route 10.5.0.0/16 json')) as Record<
+      string,
+      Record<string, unknown>[]
+    >;
     assert.equal(json['10.5.0.0/16']![0]!['installed'], true);
     assert.equal((json['10.5.0.0/16']![0]!['nexthops'] as unknown[]).length, 2);
     const whole = JSON.parse(await host.run('show ip route json')) as object;
@@ -164,7 +168,11 @@ ipv6 route 2001:db8:3::/48 blackhole
 
   test('a link that goes down takes its routes along, and brings them back', async () => {
     await ns.run('ip', 'link', 'set', 'eth1', 'down');
-    await until(async () => JSON.parse(await host.run('show ip route 10.5.0.0/16 json'))['10.5.0.0/16'][0].internalNextHopActiveNum === 1, { what: 'one next hop left' });
+    await until(
+      async () =>
+        JSON.parse(await host.run('show ip route 10.5.0.0/16 json'))['10.5.0.0/16'][0].internalNextHopActiveNum === 1,
+      { what: 'one next hop left' },
+    );
     await ns.run('ip', 'link', 'set', 'eth0', 'down');
     await until(async () => (await ours()).size === 2, { what: 'only the blackholes' });
     const gone = await host.run('show ip route 172.17.0.0/16');
@@ -222,7 +230,10 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
     // The namespace's own routes: far more than the socket holds, while the reader is stopped.
     host.child.kill('SIGSTOP');
-    const batch = Array.from({ length: 3000 }, (_, i) => `route add 172.18.${i >> 8}.${i & 255}/32 via 192.0.2.77`).join('\n');
+    const batch = Array.from(
+      { length: 3000 },
+      (_, i) => `route add 172.18.${i >> 8}.${i & 255}/32 via 192.0.2.77`,
+    ).join('\n');
     const loader = ns.spawn(['ip', '-batch', '-'], { stdio: ['pipe', 'ignore', 'inherit'] });
     loader.stdin!.end(`${batch}\nroute del 10.1.0.0/16 proto 196\n`);
     await until(() => loader.exitCode !== null, { what: 'the batch' });

@@ -44,6 +44,8 @@ interface Singleton {
   inFlight: '' | 'install' | 'delete';
   generation: number;
   doubt: boolean;
+  /** The books say that the kernel has it not, but it may: to be deleted rather than forgotten. */
+  perhaps: boolean;
   errno: number;
   seen: boolean;
 }
@@ -60,6 +62,8 @@ interface Group {
   inFlight: '' | 'install' | 'delete';
   generation: number;
   doubt: boolean;
+  /** The books say that the kernel has it not, but it may: to be deleted rather than forgotten. */
+  perhaps: boolean;
   errno: number;
   seen: boolean;
   /** No route may want it: to be deleted when every destination has had its turn, and its routes with it. */
@@ -179,7 +183,10 @@ export class NexthopObjects {
       this.doom(set);
       return;
     }
-    if (group.doomed) this.#undoom(group);
+    if (group.doomed) {
+      if (set.routes === 0) return;
+      this.#undoom(group);
+    }
     const { singletons, weights } = this.#singletonsOf(set);
     this.#setWant(group, singletons, weights);
     this.#sync(group);
@@ -208,7 +215,7 @@ export class NexthopObjects {
   deleteDoomed(): boolean {
     for (const group of this.#doomed) {
       if (group.inFlight !== '') continue;
-      if (group.have !== undefined) {
+      if (group.have !== undefined || group.perhaps) {
         if (this.#plane.room() < 1) return false;
         this.#sendDelete(group);
       } else this.#forgetGroup(group);
@@ -247,14 +254,19 @@ export class NexthopObjects {
     }
     if (object.kind === 'singleton') {
       object.have = errno === 0 && !object.doubt;
+      object.perhaps = errno === 0 && object.doubt;
       object.doubt = false;
       if (object.groups.size === 0) this.#dropSingleton(object);
       else for (const group of object.groups) this.#sync(group);
       return;
     }
-    if (errno === 0) object.have = object.sent;
+    if (errno === 0) {
+      object.have = object.sent;
+      object.perhaps = false;
+    }
     if (object.doubt) {
       object.doubt = false;
+      object.perhaps = object.have !== undefined;
       this.#vanished(object);
     }
     this.#settled(object);
@@ -266,6 +278,7 @@ export class NexthopObjects {
     object.inFlight = '';
     if (errno !== 0) this.errors++;
     // Whatever the error (ENOENT: it had gone already), there is nothing to be gained from keeping it in our books.
+    object.perhaps = false;
     if (object.kind === 'singleton') {
       object.have = false;
       object.doubt = false;
@@ -376,7 +389,7 @@ export class NexthopObjects {
   deleteUnused(): boolean {
     for (const object of this.#singletons.values()) {
       if (object.groups.size > 0 || object.inFlight !== '') continue;
-      if (!object.have) this.#forgetSingleton(object);
+      if (!object.have && !object.perhaps) this.#forgetSingleton(object);
       else if (this.#plane.room() < 1) return false;
       else this.#sendDelete(object);
     }
@@ -473,6 +486,7 @@ export class NexthopObjects {
       inFlight: '',
       generation: 0,
       doubt: false,
+      perhaps: false,
       errno: 0,
       seen: true,
     };
@@ -493,6 +507,7 @@ export class NexthopObjects {
       inFlight: '',
       generation: 0,
       doubt: false,
+      perhaps: false,
       errno: 0,
       seen: true,
       doomed: false,
@@ -703,7 +718,7 @@ export class NexthopObjects {
   }
 
   #dropSingleton(object: Singleton): void {
-    if (object.have) this.#unusedSingletons = true;
+    if (object.have || object.perhaps) this.#unusedSingletons = true;
     else this.#forgetSingleton(object);
   }
 

@@ -7,6 +7,10 @@
 // few. Whatever changes (a destination's selection, an interface, a set that others go through) marks those that depend on
 // it, and `run` works the marks off until nothing moves.
 //
+// Two routes can still each be right only while the other is not: a static route that resolves through the BGP route which it
+// is preferred to. Such a pair would swap for ever. So a set whose paths change too often within a second is held down, for
+// a second at first and up to a minute, and tried again.
+//
 // Never through itself: a covering route is passed over when its set is this one or goes through this one, so the graph of
 // "goes through" has no cycles, at any time.
 import { AF_INET, type AddressWords, equalWords, type Family, isLinkLocal6, isMulticast } from '../../net/index.ts';
@@ -20,6 +24,11 @@ import { TrackedAddresses } from './tracked.ts';
 
 /** Paths of one set at most; FRR's default (Debian's build). */
 export const ECMP_LIMIT = 256;
+
+/** Changes of a set's paths in a second, beyond which it is held down. */
+const CHANGES_LIMIT = 32;
+const HOLD_FIRST_MS = 1000;
+const HOLD_MAX_MS = 60_000;
 
 const INACTIVE: MemberResolution = { active: false, recursive: false, paths: [] };
 
@@ -78,6 +87,8 @@ export interface ResolverHost {
   setChanged(set: NexthopSet, activeChanged: boolean): void;
   /** Work is waiting for `run`. */
   wake(): void;
+  nowS(): number;
+  later(ms: number, fn: () => void): void;
 }
 
 function samePaths(a: readonly ResolvedPath[], b: readonly ResolvedPath[]): boolean {
@@ -98,6 +109,8 @@ export class Resolver implements NhtFace {
   readonly #dirtyRegistrations: Set<Registration> = new Set();
   readonly #mark: (user: NexthopSet | Registration) => void;
   resolutions = 0;
+  /** Times that a set had to be held down. */
+  holds = 0;
 
   constructor(host: ResolverHost, sets: NexthopSets, interfaces: Interfaces) {
     this.#host = host;
@@ -197,6 +210,7 @@ export class Resolver implements NhtFace {
   #resolve(set: NexthopSet): void {
     this.resolutions++;
     const through = new Set<number>();
+    set.avoided = false;
     const resolution: MemberResolution[] = [];
     const paths: ResolvedPath[] = [];
     for (const member of set.members) {
@@ -204,20 +218,28 @@ export class Resolver implements NhtFace {
       resolution.push(one);
       for (const path of one.paths) {
         if (paths.length >= ECMP_LIMIT) break;
-        const at = paths.findIndex(other => samePath(other, path));
+        // The same gateway, once proved to be on the link and once taken to be, is one way.
+        const at = paths.findIndex(other => samePath({ ...other, onlink: path.onlink }, path));
         if (at < 0) paths.push(path);
-        else paths[at] = { ...path, weight: Math.min(256, paths[at]!.weight + path.weight) };
+        else paths[at] = { ...paths[at]!, weight: Math.min(256, paths[at]!.weight + path.weight) };
       }
     }
     // A blackhole beside real paths has no say: the kernel wants it alone or not at all.
-    const ways = paths.some(path => path.blackhole === 0)
+    let ways = paths.some(path => path.blackhole === 0)
       ? paths.filter(path => path.blackhole === 0)
       : paths.slice(0, 1);
+    const rewired = through.symmetricDifference(set.through).size > 0;
+    if (set.held) ways = [];
+    else if ((rewired || !samePaths(ways, set.paths)) && this.#restless(set)) ways = [];
     const active = ways.length > 0;
     const changed = !samePaths(ways, set.paths);
     const activeChanged = active !== set.active;
     set.resolution = resolution;
     set.through = through;
+    if (rewired) {
+      // Whoever passed over a route that would have led back to itself may find that it does so no more.
+      for (const other of this.#sets) if (other.avoided && other !== set) this.#dirtySets.add(other);
+    }
     if (!changed && !activeChanged) return;
     set.paths = ways;
     set.active = active;
@@ -226,6 +248,29 @@ export class Resolver implements NhtFace {
     for (const other of this.#sets) if (other.through.has(set.id)) this.#dirtySets.add(other);
     for (const one of this.#registrations) if (one.throughSet === set.id) this.#dirtyRegistrations.add(one);
     if (!this.idle) this.#host.wake();
+  }
+
+  /** Counts a change; true where it was one too many, and the set is held down from now on. */
+  #restless(set: NexthopSet): boolean {
+    const nowS = this.#host.nowS();
+    if (set.changedS !== nowS) {
+      // A minute of peace, and the next time begins with a short hold again.
+      if (nowS - set.changedS > HOLD_MAX_MS / 1000) set.heldMs = 0;
+      set.changedS = nowS;
+      set.changes = 0;
+    }
+    if (++set.changes <= CHANGES_LIMIT) return false;
+    set.held = true;
+    set.heldMs = Math.min(HOLD_MAX_MS, set.heldMs === 0 ? HOLD_FIRST_MS : set.heldMs * 2);
+    this.holds++;
+    this.#host.later(set.heldMs, () => {
+      set.held = false;
+      set.changes = 0;
+      if (this.#sets.peek(set.id) !== set) return;
+      this.#dirtySets.add(set);
+      this.#host.wake();
+    });
+    return true;
   }
 
   #resolveMember(set: NexthopSet, member: Nexthop, through: Set<number>): MemberResolution {
@@ -257,14 +302,19 @@ export class Resolver implements NhtFace {
       if (length === 0 && !viaDefault) return INACTIVE;
       const row = table.selected[id]!;
       if (row < 0) continue;
+      if (set.except !== undefined && set.except.length === length && set.family === family) continue;
       const cover = this.#sets.get(table.set[row]!);
-      if (cover === set || this.#reaches(cover, set.id)) continue;
+      if (cover === set || this.#reaches(cover, set.id)) {
+        set.avoided = true;
+        continue;
+      }
       if (table.type[row] === ROUTE_CONNECT) {
         const ifindex = this.#connectedInterface(table, id, member.ifindex);
         if (ifindex === 0) return INACTIVE;
         return { active: true, recursive: false, paths: [{ ...member, weight, ifindex }] };
       }
-      if (!set.recursive || !cover.active) return INACTIVE;
+      if (!set.recursive) return INACTIVE;
+      // Also where it leads nowhere at present: when it leads somewhere again, this set has to hear of it.
       through.add(cover.id);
       const paths: ResolvedPath[] = [];
       for (const path of cover.paths) {

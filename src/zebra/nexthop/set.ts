@@ -4,8 +4,20 @@
 //
 //   route rows ──set id──▶ NexthopSet ──members──▶ resolution ──paths──▶ kernel: group object ──▶ singleton objects
 //
+// A route must never resolve through itself. Where a route's prefix covers a gateway of its own set, the route gets a variant
+// of the set that passes over that very prefix; there are as few of those as there are such odd routes.
+//
 // An id stays with its content while a route, a hold or an object in the kernel needs it.
-import { AF_INET, type AddressWords, type Family, formatAddress } from '../../net/index.ts';
+import {
+  AF_INET,
+  type AddressWords,
+  containsAddress,
+  type Family,
+  formatAddress,
+  formatPrefix,
+  maskWord,
+  type Prefix,
+} from '../../net/index.ts';
 
 /** ZAPI's blackhole types; 0: not a blackhole. */
 export const BLACKHOLE_NULL = 1;
@@ -76,6 +88,8 @@ export class NexthopSet {
   readonly family: Family;
   readonly members: readonly Nexthop[];
   readonly recursive: boolean;
+  /** This destination is passed over when gateways are looked up: that of the routes that use the set. */
+  readonly except: Prefix | undefined;
   readonly key: string;
   /** Route rows that name it. */
   routes = 0;
@@ -90,7 +104,15 @@ export class NexthopSet {
   paths: readonly ResolvedPath[] = [];
   /** Sets that some member resolves through. */
   through: ReadonlySet<number> = new Set<number>();
+  /** Some covering route was passed over because it goes through this set. */
+  avoided = false;
   readonly createdS: number;
+  /** Changes of its paths within the second `changedS`, and how long it was held down last for too many of them. */
+  changes = 0;
+  changedS = 0;
+  heldMs = 0;
+  /** It is taken for unresolvable until it has calmed down (resolver.ts). */
+  held = false;
 
   constructor(
     id: number,
@@ -98,6 +120,7 @@ export class NexthopSet {
     family: Family,
     members: readonly Nexthop[],
     recursive: boolean,
+    except: Prefix | undefined,
     key: string,
     nowS: number,
   ) {
@@ -106,8 +129,26 @@ export class NexthopSet {
     this.family = family;
     this.members = members;
     this.recursive = recursive;
+    this.except = except;
     this.key = key;
     this.createdS = nowS;
+  }
+
+  /** Whether a route of this prefix would cover one of the set's own gateways. */
+  coveredBy(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+    const members = this.members;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!;
+      if (member.gatewayFamily !== this.family) continue;
+      if (this.family === AF_INET) {
+        if (((member.gateway[0] ^ w0) & maskWord(length)) === 0) return true;
+      } else if (
+        containsAddress({ family: this.family, words: [w0, w1, w2, w3], length }, this.family, member.gateway)
+      ) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** BLACKHOLE_* where the whole set is one blackhole as asked for; 0 otherwise. */
@@ -154,10 +195,27 @@ export class NexthopSets {
 
   intern(vrf: number, family: Family, members: readonly Nexthop[], recursive: boolean): number {
     const key = `${vrf}/${family === AF_INET ? 4 : 6}${recursive ? 'r' : '-'}${members.map(memberKey).join(',')}`;
+    return this.#intern(key, vrf, family, members, recursive, undefined);
+  }
+
+  /** The same set for the routes of one prefix, which it must not resolve through. */
+  variant(set: NexthopSet, except: Prefix): number {
+    const key = `${set.key}!${formatPrefix(except)}`;
+    return this.#intern(key, set.vrf, set.family, set.members, set.recursive, except);
+  }
+
+  #intern(
+    key: string,
+    vrf: number,
+    family: Family,
+    members: readonly Nexthop[],
+    recursive: boolean,
+    except: Prefix | undefined,
+  ): number {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known.id;
     const id = this.#free.pop() ?? this.#byId.length;
-    const set = new NexthopSet(id, vrf, family, members, recursive, key, this.#nowS());
+    const set = new NexthopSet(id, vrf, family, members, recursive, except, key, this.#nowS());
     this.#byId[id] = set;
     this.#byKey.set(key, set);
     this.#unused.add(set);

@@ -48,7 +48,10 @@ import {
 export const KERNEL_METRIC = 20;
 /** The kernel's main table. */
 export const RT_TABLE_MAIN = 254;
-/** Unicast with a next hop of its own, not by object: never what we want, so always replaced. */
+/**
+ * Something that is never what we want, so it is always replaced or deleted: unicast with a next hop of its own, or a
+ * route of which nobody knows whether it is there.
+ */
 const KERNEL_OTHER = RTN_UNICAST;
 /** Kernel row seen in the dump that is going on. */
 const ROW_SEEN = 0x2000;
@@ -169,11 +172,16 @@ export class Rib implements RibFace {
     distance: number,
     metric: number,
     tag: number,
-    set: number,
+    asked: number,
     owner: Owner,
   ): void {
     const t = this.table(vrf, family);
     const id = t.destination(w0, w1, w2, w3, length);
+    let set = asked;
+    const content = this.#sets.get(asked);
+    if (content.coveredBy(w0, w1, w2, w3, length)) {
+      set = this.#sets.variant(content, { family, words: [w0, w1, w2, w3], length });
+    }
     let row = t.first[id]!;
     while (row >= 0 && !sameRoute(t, row, type, instance, flags, distance, metric, set)) row = t.next[row]!;
     this.stats.routeAdds++;
@@ -580,21 +588,25 @@ export class Rib implements RibFace {
     const t = this.#result(object, generation);
     if (t === undefined) return;
     if (errno === 0 || errno === ESRCH || errno === ENOENT || errno === ENODEV) this.#setKernel(t, object, 0, 0);
+    if (this.#doubtful(t, object)) return;
+    if (t.kernel[object] === 0) this.#after(t, object);
     else {
       this.stats.failures++;
       t.state[object]! |= FAILED;
       this.#host.retryLater();
-      return;
     }
-    if (this.#doubtful(t, object)) return;
-    this.#after(t, object);
   }
 
   /** Something happened to the route while its context was on its way: whatever is wanted is sent once more. */
   #doubtful(t: RibTable, id: number): boolean {
     if ((t.state[id]! & DOUBT) === 0) return false;
     t.state[id]! &= ~DOUBT;
-    if (t.selected[id]! >= 0) this.#setKernel(t, id, 0, 0);
+    if (t.kernel[id] === 0) {
+      // A delete that went well, or an install that did not: what is there instead is nothing we know of.
+      const row = t.selected[id]!;
+      if (row >= 0) t.kernelProtocol[id] = kernelProtocol(t.type[row]!);
+    }
+    this.#setKernel(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
     this.#mark(t, id, true);
     return true;
   }
@@ -871,9 +883,7 @@ export class Rib implements RibFace {
         const row = t.selected[id]!;
         const wants = row < 0 ? 0 : this.#objects.groupOf[t.set[row]!]!;
         if (flag !== 0 || lost.has(wants)) t.state[id]! |= DOUBT;
-        continue;
-      }
-      if (flag !== 0) {
+      } else if (flag !== 0) {
         if ((flag & 1) !== 0) {
           this.#setKernel(t, id, 0, 0);
           t.state[id]! &= ~(STALE | DOOMED);
