@@ -35,6 +35,9 @@ interface Block {
   readonly count: number;
 }
 
+/** Bytes that one next hop with everything on it can take, and more. */
+const NEXTHOP_ROOM = 256;
+
 export class ZebraAnnouncer {
   distance = { external: 20, internal: 200, local: 200 };
   /** Routes sent since the start. */
@@ -267,7 +270,7 @@ export class ZebraAnnouncer {
 
   #encode(): Block {
     const count = this.#hops.count;
-    const bytes = new Uint8Array(32 * count);
+    const bytes = new Uint8Array(512 * count); // a next hop with everything that one can have
     const end = FRR_8_4_4.route.encodeNexthops(this.#hops, MESSAGE_NEXTHOP, bytes, 0);
     if (end < 0) throw new Error(`no room for ${count} next hops`);
     return { bytes: bytes.subarray(0, end), count };

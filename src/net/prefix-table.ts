@@ -2,22 +2,25 @@
 // a table knows of a prefix lives in columns indexed by that id.
 //
 //   slots (hash, open addressing, power of two)        columns (by id)
-//   ┌────┬────┬────┬────┬────┐                          ┌────┬────────┬─────┐
-//   │ 0  │ 7  │ 0  │ 3  │ 1  │   id + 1, 0 = empty ───▶  │ id │ w0..w3 │ len │
-//   └────┴────┴────┴────┴────┘                          └────┴────────┴─────┘
+//   ┌─────┬─────┬─────┬─────┬─────┐                    ┌────┬────────┬─────┐
+//   │  0  │ b 7 │  0  │ e 3 │ 4 1 │  tag, id + 1 ───▶   │ id │ w0..w3 │ len │
+//   └─────┴─────┴─────┴─────┴─────┘  0 = empty         └────┴────────┴─────┘
 //
-// A hash and not a trie: an exact look-up is one or two cache misses, and that is what a full table does a million times
-// over. Longest match asks the hash once for each prefix length in use, which is right for its callers (next-hop
+// A slot has 8 bits of the hash beside 24 of the id, so that a prefix in somebody else's slot is passed over without looking
+// at its columns: an exact look-up is two cache misses, and that is what a full table does a million times over. A hash and
+// not a trie for the same reason. Longest match asks the hash once for each prefix length in use, which is right for its callers (next-hop
 // resolution: thousands of look-ups, not millions). Ordered walks sort a snapshot of ids by radix, which costs 40 ms a
 // million and lets the walk be sliced while the table changes under it.
 import { AF_INET, type AddressWords, addressBits, type Family, formatIp4, formatIp6 } from './address.ts';
+import { grown, moreRows } from './column.ts';
 import { maskWord, type Prefix } from './prefix.ts';
 
 const EMPTY: Uint32Array = new Uint32Array(0);
 
-function grow32(column: Uint32Array, rows: number): Uint32Array {
-  return new Uint32Array((column.buffer as ArrayBuffer).transfer(rows * 4));
-}
+/** A slot's bits for the id; the others are the tag. */
+const ID_MASK = 0xffffff;
+/** Prefixes that one table can hold. */
+const MOST_ROWS = ID_MASK;
 
 function hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
   let h = Math.imul(w0 ^ (length << 3) ^ length, 0x9e3779b1);
@@ -68,23 +71,34 @@ export class PrefixTable {
 
   /** The id of a prefix whose host bits are zero, or -1. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    let slot = hash(w0, w1, w2, w3, length) & this.#mask;
-    for (;;) {
-      const id = this.#slots[slot]! - 1;
-      if (id < 0) return -1;
-      if (this.#is(id, w0, w1, w2, w3, length)) return id;
-      slot = (slot + 1) & this.#mask;
+    const mask = this.#mask;
+    const slots = this.#slots;
+    const key = hash(w0, w1, w2, w3, length);
+    const tag = key & ~ID_MASK;
+    for (let slot = key & mask; ; slot = (slot + 1) & mask) {
+      const word = slots[slot]!;
+      if (word === 0) return -1;
+      if (((word ^ tag) & ~ID_MASK) === 0) {
+        const id = (word & ID_MASK) - 1;
+        if (this.#is(id, w0, w1, w2, w3, length)) return id;
+      }
     }
   }
 
   /** The id of a prefix whose host bits are zero, given a new one where the table has none. */
   insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    let slot = hash(w0, w1, w2, w3, length) & this.#mask;
-    for (;;) {
-      const id = this.#slots[slot]! - 1;
-      if (id < 0) break;
-      if (this.#is(id, w0, w1, w2, w3, length)) return id;
-      slot = (slot + 1) & this.#mask;
+    const mask = this.#mask;
+    const slots = this.#slots;
+    const key = hash(w0, w1, w2, w3, length);
+    const tag = key & ~ID_MASK;
+    let slot = key & mask;
+    for (; ; slot = (slot + 1) & mask) {
+      const word = slots[slot]!;
+      if (word === 0) break;
+      if (((word ^ tag) & ~ID_MASK) === 0) {
+        const known = (word & ID_MASK) - 1;
+        if (this.#is(known, w0, w1, w2, w3, length)) return known;
+      }
     }
     let id = this.#free;
     if (id >= 0) this.#free = this.w0[id]! - 1;
@@ -103,7 +117,7 @@ export class PrefixTable {
     this.length[id] = length;
     this.lengthCount[length]!++;
     this.size++;
-    this.#slots[slot] = id + 1;
+    slots[slot] = tag | (id + 1);
     if (this.size * 2 > this.#mask) this.#growSlots();
     return id;
   }
@@ -114,10 +128,10 @@ export class PrefixTable {
     const mask = this.#mask;
     const slots = this.#slots;
     let hole = this.#hashOf(id) & mask;
-    while (slots[hole] !== id + 1) hole = (hole + 1) & mask;
+    while ((slots[hole]! & ID_MASK) !== id + 1) hole = (hole + 1) & mask;
     // Close the gap: move back whatever still belongs at or before the hole, so that no tombstones are needed.
     for (let next = (hole + 1) & mask; slots[next] !== 0; next = (next + 1) & mask) {
-      const home = this.#hashOf(slots[next]! - 1) & mask;
+      const home = this.#hashOf((slots[next]! & ID_MASK) - 1) & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
         slots[hole] = slots[next]!;
         hole = next;
@@ -225,24 +239,26 @@ export class PrefixTable {
   }
 
   #growRows(): void {
-    const rows = this.capacity * 2;
-    this.w0 = grow32(this.w0, rows);
+    const rows = Math.min(moreRows(this.capacity), MOST_ROWS);
+    if (rows <= this.capacity) throw new RangeError(`more than ${MOST_ROWS} prefixes in one table`);
+    this.w0 = grown(this.w0, rows);
     if (this.family !== AF_INET) {
-      this.w1 = grow32(this.w1, rows);
-      this.w2 = grow32(this.w2, rows);
-      this.w3 = grow32(this.w3, rows);
+      this.w1 = grown(this.w1, rows);
+      this.w2 = grown(this.w2, rows);
+      this.w3 = grown(this.w3, rows);
     }
-    this.length = new Uint8Array((this.length.buffer as ArrayBuffer).transfer(rows));
+    this.length = grown(this.length, rows);
   }
 
   #growSlots(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
+    const slots = new Uint32Array(moreRows(this.#slots.length));
     const mask = slots.length - 1;
     for (let id = 0; id < this.limit; id++) {
       if (this.length[id] === 255) continue;
-      let slot = this.#hashOf(id) & mask;
+      const key = this.#hashOf(id);
+      let slot = key & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = id + 1;
+      slots[slot] = (key & ~ID_MASK) | (id + 1);
     }
     this.#slots = slots;
     this.#mask = mask;

@@ -10,7 +10,7 @@
 // Id 0 is no set. `intern` gives the caller one reference; `retain` and `release` count from there, and a set that nobody
 // holds is gone at once. `serial` tells a set from a later one with the same id, so that caches may keep ids without
 // holding references.
-import { readWord } from '../../net/index.ts';
+import { readWord, grown, moreRows } from '../../net/index.ts';
 import {
   ATTR_AS_PATH,
   ATTR_ATOMIC_AGGREGATE,
@@ -33,7 +33,6 @@ import {
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
-import { grown, moreRows } from './column.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;

@@ -10,8 +10,8 @@ import {
   formatIp4,
   formatIp6,
   readWord,
+  grown,
 } from '../../net/index.ts';
-import { grown } from './column.ts';
 
 /** Metric of a next hop that nobody has resolved. */
 export const METRIC_UNKNOWN = 0xffffffff;

@@ -17,12 +17,11 @@
 // Whatever touches every path (a session lost, a policy or a next hop changed) is a walk over the path rows in slices.
 // A session is told from the one before it by an epoch in the path's flags: paths of an older epoch are stale; they go
 // when a walk comes by, unless the peer has announced them again by then.
-import { AF_INET, type Family, PrefixTable } from '../../net/index.ts';
+import { AF_INET, type Family, PrefixTable, grown, moreRows } from '../../net/index.ts';
 import { ACTION_WITHDRAW } from '../wire/attribute.ts';
 import { prefixWord } from '../wire/nlri.ts';
 import type { UpdateParser } from '../wire/update.ts';
 import { type AttributeStore, HAS_LOCAL_PREF, HAS_MED, HAS_ORIGINATOR, HAS_WEIGHT } from './attributes.ts';
-import { grown, moreRows } from './column.ts';
 import { DirtySet } from './dirty.ts';
 import {
   type DecisionOptions,

@@ -16,9 +16,8 @@
 //
 // Split horizon: a member whose own path is the best one is left out of the message, and is sent a withdrawal if it had
 // been told of somebody else's path before (`unsend`).
-import { AF_INET } from '../../net/index.ts';
+import { AF_INET, grown, moreRows } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
-import { grown, moreRows } from '../rib/column.ts';
 import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable, TableConsumer } from '../rib/table.ts';
 import { ATTR_MP_REACH, ATTR_MP_UNREACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';

@@ -207,7 +207,7 @@ async function watch(r1: Router, r2: Router, startMs: number): Promise<void> {
   const live = process.stdout.isTTY;
   let shown = '';
   const look = async (): Promise<boolean> => {
-    const [summary, installed] = await Promise.all([ask(r2, 'show bgp summary json'), kernelRoutes(r2, 'bgp')]);
+    const [summary, installed] = await Promise.all([ask(r2, 'show bgp summary json').catch(notYet), kernelRoutes(r2, 'bgp')]);
     const { ribCount = 0, peers = {} } = (JSON.parse(summary) as Summary).ipv4Unicast ?? {};
     const state = Object.values(peers)[0]?.state ?? 'Idle';
     const bar = '█'.repeat(Math.round((installed / ROUTES) * 30)).padEnd(30, '░');
@@ -224,6 +224,12 @@ async function watch(r1: Router, r2: Router, startMs: number): Promise<void> {
     what: () => `all routes on r2; last seen: ${shown}\nr1 said:\n${r1.output()}\nr2 said:\n${r2.output()}`,
   });
   if (live) process.stdout.write('\n');
+}
+
+/** A daemon that is still starting has nothing to say; one that has ended ends the demo. */
+function notYet(error: unknown): string {
+  if (error instanceof DemoError) throw error;
+  return '{}';
 }
 
 async function kernelRoutes(router: Router, protocol: string): Promise<number> {

@@ -1,7 +1,7 @@
 // Columns: typed arrays that grow. `grown` moves the rows into a larger array of the same kind; rows never written to
 // cost no memory, because the kernel hands out zero pages only when they are touched.
 
-type Column = Uint8Array | Uint16Array | Uint32Array;
+export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
 const FULL = 1 << 20;
 
