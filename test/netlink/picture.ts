@@ -161,7 +161,11 @@ export async function kernelText(namespace: Namespace): Promise<string> {
   for (const link of await ask('addr')) {
     const ifindex = Number(link.ifindex);
     index.set(String(link.ifname), ifindex);
-    put(KIND_LINK, String(ifindex), `${link.ifname} ${(link.flags as string[]).includes('UP')} ${link.mtu}`);
+    put(
+      KIND_LINK,
+      String(ifindex),
+      `${String(link.ifname)} ${(link.flags as string[]).includes('UP')} ${String(link.mtu)}`,
+    );
     for (const info of link.addr_info as Json[]) {
       put(KIND_ADDRESS, `${ifindex} ${info.local as string}/${info.prefixlen as number}`, 'there');
     }
