@@ -106,6 +106,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.#hooks = hooks;
     this.startedS = hooks.nowS();
     const wake = (): void => hooks.wake();
+    const nowS = (): number => hooks.nowS();
     this.interfaces = new Interfaces(() => Date.now());
     this.sets = new NexthopSets(
       {
@@ -119,7 +120,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
           this.resolver.setReleased(set);
         },
       },
-      hooks.nowS,
+      nowS,
     );
     this.objects = new NexthopObjects(plane, {
       lost: id => this.rib.groupLost(id),
@@ -128,7 +129,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     });
     this.rib = new Rib(
       {
-        nowS: hooks.nowS,
+        nowS,
         wake,
         selectionChanged: (table, id) => this.resolver.destinationChanged(table, id),
         note: (owner, note, table, id, type, instance) => this.#notes?.note(owner, note, table, id, type, instance),
@@ -147,7 +148,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
           if (activeChanged) this.rib.revisit(set, 0);
         },
         wake,
-        nowS: hooks.nowS,
+        nowS,
         later: (ms, fn) => hooks.later(ms, fn),
       },
       this.sets,
@@ -276,7 +277,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (!this.owners.has(owner)) return;
     this.rib.notify[owner] = 0;
     this.resolver.dropOwner(owner);
-    for (const feed of [...(this.#feedsByOwner.get(owner) ?? [])]) feed.close();
+    for (const feed of (this.#feedsByOwner.get(owner) ?? []).slice()) feed.close();
     this.#feedsByOwner.delete(owner);
     const end = (): void => {
       this.owners.delete(owner);

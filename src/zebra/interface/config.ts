@@ -65,7 +65,7 @@ export class InterfaceConfig {
   forget(name: string): void {
     const wanted = this.#wanted.get(name);
     if (wanted === undefined) return;
-    for (const address of [...wanted.addresses.values()]) this.removeAddress(name, address);
+    for (const address of wanted.addresses.values()) this.removeAddress(name, address);
     if (wanted.shutdown === true) this.shutdown(name, false);
     this.describe(name, '');
     this.#wanted.delete(name);

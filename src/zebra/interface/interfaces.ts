@@ -209,7 +209,7 @@ export class Interfaces {
   }
 
   endLinkDump(): void {
-    for (const one of [...this.#byIndex.values()]) if (!one.seen) this.onLinkGone(one.ifindex);
+    for (const one of this.#byIndex.values()) if (!one.seen) this.onLinkGone(one.ifindex);
   }
 
   beginAddressDump(): void {

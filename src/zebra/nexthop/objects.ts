@@ -370,7 +370,7 @@ export class NexthopObjects {
   }
 
   dumpEnd(): void {
-    for (const object of [...this.#byId.values()]) {
+    for (const object of this.#byId.values()) {
       if (object.seen) continue;
       if (object.inFlight !== '') object.doubt = true;
       else if (object.kind === 'singleton' ? object.have : object.have !== undefined) this.gone(object.id);

@@ -85,8 +85,8 @@ export class RibTable {
     this.kernelTable = kernelTable;
     this.index = index;
     this.prefixes = new PrefixTable(family, rows);
-    this.first = new Int32Array(rows).fill(-1);
-    this.selected = new Int32Array(rows).fill(-1);
+    this.first = new Int32Array(rows);
+    this.selected = new Int32Array(rows);
     this.kernel = new Uint32Array(rows);
     this.kernelProtocol = new Uint8Array(rows);
     this.state = new Uint8Array(rows);
@@ -105,8 +105,14 @@ export class RibTable {
 
   /** The id of a prefix, made where it is new; its destination columns exist. */
   destination(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const limit = this.prefixes.limit;
     const id = this.prefixes.insert(w0, w1, w2, w3, length);
-    if (id >= this.first.length) this.#growDestinations();
+    if (id >= limit) {
+      // Rows are written when they are first used, so that what a column has grown by stays untouched memory until then.
+      if (id >= this.first.length) this.#growDestinations();
+      this.first[id] = -1;
+      this.selected[id] = -1;
+    }
     return id;
   }
 
@@ -146,10 +152,9 @@ export class RibTable {
   }
 
   #growDestinations(): void {
-    const before = this.first.length;
     const rows = this.prefixes.capacity;
-    this.first = grow(Int32Array, this.first, rows).fill(-1, before);
-    this.selected = grow(Int32Array, this.selected, rows).fill(-1, before);
+    this.first = grow(Int32Array, this.first, rows);
+    this.selected = grow(Int32Array, this.selected, rows);
     this.kernel = grow(Uint32Array, this.kernel, rows);
     this.kernelProtocol = grow(Uint8Array, this.kernelProtocol, rows);
     this.state = grow(Uint8Array, this.state, rows);
