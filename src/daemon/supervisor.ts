@@ -115,7 +115,10 @@ export class Supervisor {
       await group.restarting;
       await group.ending;
       group.state = 'stopping';
-      for (const thread of group.threads.values()) {
+      // In the plan's order, which is not that in which they became ready.
+      for (const name of group.names) {
+        const thread = group.threads.get(name);
+        if (!thread) continue;
         const graceMs = Math.max(100, until - performance.now());
         if (await thread.stop(graceMs, 'end')) continue;
         this.#options.log(`thread ${thread.name} did not end within ${Math.round(graceMs)} ms`);

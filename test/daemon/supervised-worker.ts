@@ -13,6 +13,9 @@ side.onMessage(body => {
 });
 side.onRequest(body => ({ name: side.name, body }));
 side.onStop(how => {
+  side.post(`stopped`);
   Atomics.add(counts, how === 'restart' ? 1 : 2, 1);
 });
-side.ready();
+// Members become ready in another order than they are listed.
+if (side.name === 'a') setTimeout(() => side.ready(), 100);
+else side.ready();
