@@ -125,7 +125,7 @@ function capabilityText({ local, remote }: Negotiated): string[] {
     if (state !== undefined) lines.push(`    Address Family ${AFI_TITLE[afi]}: ${state.text}`);
   }
   const name = (open: OpenSummary): string =>
-    `name: ${open.hostname ?? 'n/a'},domain name: ${open.domainname ?? 'n/a'}`;
+    `name: ${open.hostname ?? 'n/a'},domain name: ${open.domainname || 'n/a'}`;
   lines.push(
     `    Hostname Capability: ${local.hostname === undefined ? 'not advertised' : `advertised (${name(local)})`} ${remote.hostname === undefined ? 'not received' : `received (${name(remote)})`}`,
   );
@@ -288,10 +288,10 @@ function capabilitiesJson({ local, remote }: Negotiated): object {
     hostName: {
       ...(local.hostname === undefined
         ? {}
-        : { advHostName: local.hostname, advDomainName: local.domainname ?? 'n/a' }),
+        : { advHostName: local.hostname, advDomainName: local.domainname || 'n/a' }),
       ...(remote.hostname === undefined
         ? {}
-        : { rcvHostName: remote.hostname, rcvDomainName: remote.domainname ?? 'n/a' }),
+        : { rcvHostName: remote.hostname, rcvDomainName: remote.domainname || 'n/a' }),
     },
     ...(restart === undefined ? {} : { gracefulRestart: restart.key }),
     ...(remote.gracefulRestart === undefined

@@ -270,7 +270,7 @@ export class ZebraAnnouncer {
 
   #encode(): Block {
     const count = this.#hops.count;
-    const bytes = new Uint8Array(512 * count); // a next hop with everything that one can have
+    const bytes = new Uint8Array(NEXTHOP_ROOM * count);
     const end = FRR_8_4_4.route.encodeNexthops(this.#hops, MESSAGE_NEXTHOP, bytes, 0);
     if (end < 0) throw new Error(`no room for ${count} next hops`);
     return { bytes: bytes.subarray(0, end), count };

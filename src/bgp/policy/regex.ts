@@ -32,6 +32,8 @@ export class PathRegex {
   readonly source: string;
   readonly #program: Position[] = [];
   readonly #start: number;
+  /** Whether the empty text matches: the one place that is both start and end. */
+  readonly #matchesNothing: boolean;
   #sets: Int32Array[] = [];
   #bySet: Map<string, number> = new Map();
   #next: Int32Array = new Int32Array(0);
@@ -43,11 +45,15 @@ export class PathRegex {
     const tree = new Parser(source).parse();
     const accept = push(this.#program, { kind: 'accept' });
     this.#start = emit(this.#program, tree, accept);
+    const set = new Set<number>();
+    close(this.#program, this.#start, true, true, set);
+    this.#matchesNothing = set.has(accept);
     this.#reset();
   }
 
   /** Whether the expression matches anywhere in the text. */
   test(text: string): boolean {
+    if (text === '') return this.#matchesNothing;
     let state = 0;
     for (let i = 0; i < text.length; i++) {
       if (this.#accepting[state] === 1) return true;
