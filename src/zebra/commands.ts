@@ -382,8 +382,22 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     config({
       mode: 'configure',
+      syntax: 'ip route A.B.C.D/M$prefix A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IP configuration',
+        'Establish static routes',
+        'IP destination prefix',
+        'IP gateway address',
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
       syntax:
-        'ip route A.B.C.D/M$prefix A.B.C.D$gateway [INTERFACE$interface] [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+        'ip route A.B.C.D/M$prefix A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
       help: [
         'IP configuration',
         'Establish static routes',
@@ -426,8 +440,22 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     config({
       mode: 'configure',
+      syntax: 'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        'IPv6 gateway address',
+        ...OPTION_HELP.slice(0, 3),
+      ],
+      key: args => staticKey(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
       syntax:
-        'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [INTERFACE$interface] [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+        'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
       help: [
         'IPv6 configuration',
         'Establish static routes',

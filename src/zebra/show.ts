@@ -7,6 +7,7 @@ import {
   type Family,
   formatAddress,
   formatPrefix,
+  isLinkLocal6,
   type Prefix,
 } from '../net/index.ts';
 import { FLAG_IBGP, FLAG_SELECTED } from './face.ts';
@@ -546,6 +547,26 @@ function macText(mac: Uint8Array): string {
   return Array.from(mac, byte => byte.toString(16).padStart(2, '0')).join(':');
 }
 
+/** As they came; the host's own 127.0.0.0/8 and ::1 are not shown. */
+function shownAddresses(one: Interface): InterfaceAddress[] {
+  return one.addresses.filter(address => !isHostOnly(address));
+}
+
+/** By family and address; the brief JSON alone keeps the order in which they came. */
+function sortedAddresses(one: Interface): InterfaceAddress[] {
+  return shownAddresses(one).toSorted((a, b) => {
+    if (a.family !== b.family) return a.family - b.family;
+    for (const i of [0, 1, 2, 3] as const) if (a.local[i] !== b.local[i]) return a.local[i] - b.local[i];
+    return a.length - b.length;
+  });
+}
+
+function isHostOnly(address: InterfaceAddress): boolean {
+  if (address.family === AF_INET) return address.local[0] >>> 24 === 127;
+  const [w0, w1, w2, w3] = address.local;
+  return w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1;
+}
+
 function addressText(address: InterfaceAddress): string {
   return `${formatAddress(address.family, address.local)}/${address.length}`;
 }
@@ -578,7 +599,7 @@ export function showInterface(zebra: Zebra, one: Interface): string {
   text += `  Type: ${HARDWARE[one.hardwareType] ?? 'Unknown'}\n`;
   if (hasMac(one)) text += `  HWaddr: ${macText(one.mac)}\n`;
   for (const family of [AF_INET, 10] as const) {
-    for (const address of one.addresses) {
+    for (const address of sortedAddresses(one)) {
       if (address.family !== family) continue;
       text += `  ${family === AF_INET ? 'inet' : 'inet6'} ${addressText(address)}`;
       if (address.hasPeer) text += ` peer ${formatAddress(family, address.peer)}/${address.length} unnumbered`;
@@ -610,40 +631,34 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
     flags: flagText(one.flags),
     type: HARDWARE[one.hardwareType] ?? 'Unknown',
     ...(hasMac(one) ? { hardwareAddress: macText(one.mac) } : {}),
-    ipAddresses: one.addresses
-      .toSorted((a, b) => a.family - b.family)
-      .map(address => ({
-        address: addressText(address),
-        ...(address.hasPeer ? { peer: `${formatAddress(address.family, address.peer)}/${address.length}` } : {}),
-        secondary: (address.flags & IFA_F_SECONDARY) !== 0,
-        unnumbered: address.hasPeer,
-      })),
+    ipAddresses: sortedAddresses(one).map(address => ({
+      address: addressText(address),
+      ...(address.hasPeer ? { peer: `${formatAddress(address.family, address.peer)}/${address.length}` } : {}),
+      secondary: (address.flags & IFA_F_SECONDARY) !== 0,
+      unnumbered: address.hasPeer,
+    })),
     ...(parent === undefined ? {} : { parentInterface: parent.name }),
   };
 }
 
-/** Global addresses first IPv4, then IPv6; the brief form leaves link-local ones out. */
+/** What the brief forms list: IPv4, then IPv6, without link-local ones. */
 function briefAddresses(one: Interface): InterfaceAddress[] {
-  return one.addresses
-    .filter(address => address.family === AF_INET || address.local[0] >>> 22 !== 0x3fa)
-    .toSorted((a, b) => a.family - b.family);
+  return shownAddresses(one).filter(address => address.family === AF_INET || !isLinkLocal6(address.local));
 }
 
 export function showInterfacesBrief(zebra: Zebra): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
   for (const one of sortedInterfaces(zebra)) {
-    const head = `${one.name.padEnd(16)}${(one.operative ? 'up' : 'down').padEnd(8)}default         `;
-    const addresses = briefAddresses(one);
-    if (addresses.length === 0) text += `${head}\n`;
-    let seen6 = false;
-    const several6 = addresses.filter(address => address.family !== AF_INET).length > 1;
-    addresses.forEach((address, i) => {
-      if (address.family !== AF_INET && seen6) return; // one IPv6 address stands for all
-      const first = i === 0;
-      const plus = address.family !== AF_INET && (several6 || !first) ? '+ ' : '';
-      if (address.family !== AF_INET) seen6 = true;
-      text += `${first ? head : ' '.repeat(40)}${plus}${addressText(address)}\n`;
-    });
+    const lines = sortedAddresses(one)
+      .filter(address => address.family === AF_INET)
+      .map(addressText);
+    // One global IPv6 address stands for all; a plus says that there are more, link-local ones counted.
+    const six = sortedAddresses(one).filter(address => address.family !== AF_INET);
+    const global = six.find(address => !isLinkLocal6(address.local));
+    if (global !== undefined) lines.push(`${six.length > 1 ? '+ ' : ''}${addressText(global)}`);
+    const head = `${one.name.padEnd(16)}${(one.operative ? 'up' : 'down').padEnd(8)}${'default'.padEnd(16)}`;
+    text += `${head}${lines[0] ?? ''}\n`;
+    for (const line of lines.slice(1)) text += `${' '.repeat(40)}${line}\n`;
   }
   return `${text}\n`;
 }

@@ -1,11 +1,9 @@
 // Zebra with the real dataplane and the real kernel, in a namespace, checked with `ip -j`.
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { Host } from './host-process.ts';
 
 interface Route {
   dst: string;
@@ -16,52 +14,6 @@ interface Route {
   nhid?: number;
   type?: string;
   nexthops?: { gateway?: string; dev: string }[];
-}
-
-class Host {
-  readonly child: ChildProcess;
-  readonly #answers: unknown[] = [];
-  readonly ready: Promise<unknown>;
-  #error = '';
-
-  constructor(namespace: Namespace, zserv: string, sweepMs: number) {
-    const script = fileURLToPath(new URL('./host.ts', import.meta.url));
-    this.child = namespace.spawn([process.execPath, script, zserv, String(sweepMs)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-    this.child.stderr!.on('data', (chunk: Buffer) => {
-      this.#error += chunk.toString();
-    });
-    createInterface({ input: this.child.stdout! }).on('line', line => this.#answers.push(JSON.parse(line)));
-    this.ready = this.#answer();
-  }
-
-  #answer(): Promise<unknown> {
-    return until(
-      () => {
-        if (this.child.exitCode !== null && this.#answers.length === 0) throw new Error(`host ended: ${this.#error}`);
-        return this.#answers.shift();
-      },
-      { what: () => `an answer of the host: ${this.#error}`, timeoutMs: 15_000, everyMs: 5 },
-    );
-  }
-
-  async run(line: string): Promise<string> {
-    this.child.stdin!.write(`${line}\n`);
-    const answer = (await this.#answer()) as { text?: string; error?: string };
-    assert.equal(answer.error, undefined);
-    return answer.text!;
-  }
-
-  async configure(text: string): Promise<void> {
-    this.child.stdin!.write(`conf\n${text.trim()}\nend\n`);
-    assert.deepEqual(await this.#answer(), []);
-  }
-
-  async stop(): Promise<void> {
-    this.child.stdin!.write('stop\n');
-    assert.deepEqual(await this.#answer(), { stopped: true });
-  }
 }
 
 describe('zebra in a namespace', { timeout: 60_000 }, () => {

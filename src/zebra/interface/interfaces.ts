@@ -127,6 +127,7 @@ export class Interfaces {
   onLink(facts: LinkFacts): void {
     let one = this.#byIndex.get(facts.ifindex);
     let wasUp = false;
+    const known = one !== undefined;
     if (one === undefined) {
       one = new Interface(facts);
       this.#byIndex.set(facts.ifindex, one);
@@ -151,7 +152,7 @@ export class Interfaces {
       one.master = facts.master;
     }
     one.seen = true;
-    if (one.operative !== wasUp) {
+    if (known && one.operative !== wasUp) {
       if (one.operative) {
         one.ups++;
         one.lastUp = this.#now();
