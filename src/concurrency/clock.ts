@@ -1,6 +1,6 @@
 // Where a task loop gets its time, its turns and its file descriptors from: Node, or a clock that a test moves by hand.
 import { performance } from 'node:perf_hooks';
-import { threadCpuUs, watchFd } from '../sys/index.ts';
+import { libc, threadCpuUs, watchFd } from '../sys/index.ts';
 
 /** What to watch a file descriptor for. */
 export interface Interest {
@@ -23,16 +23,29 @@ export interface Clock {
   immediate(fn: () => void): () => void;
   /** Runs `fn` once after `ms`; the result cancels. */
   timer(ms: number, fn: () => void): () => void;
-  /** Calls `fn` whenever the descriptor is ready. */
-  watch(fd: number, interest: Interest, fn: (ready: Interest) => void): Watch;
+  /** Calls `fn` whenever the descriptor is ready. An `owned` one that is still watched when the thread ends is closed. */
+  watch(fd: number, interest: Interest, fn: (ready: Interest) => void, owned: boolean): Watch;
 }
 
 // A watch still open when its thread ends would call into an environment that is being torn down, and koffi then aborts the
-// whole process; so those of this module are closed when the thread says goodbye.
+// whole process; so those of this module are closed when the thread says goodbye. Descriptors belong to the process, and
+// one whose thread died by an exception would stay open for ever: a peer would never hear that its session is over, and the
+// next thread could not listen on the port. So those die with their thread, too.
 const open: Set<Watch> = new Set<Watch>();
+const owners: Set<() => Iterable<number>> = new Set<() => Iterable<number>>();
 process.on('exit', () => {
+  const descriptors = Array.from(owners, owner => Array.from(owner())).flat();
   for (const watch of open) watch.close();
+  for (const fd of descriptors) libc.close(fd);
 });
+
+/** Descriptors that are closed when this thread ends, if `fn` still gives them then. */
+export function closeAtEnd(fn: () => Iterable<number>): void {
+  owners.add(fn);
+}
+
+const ownedByNode: Map<Watch, number> = new Map<Watch, number>();
+closeAtEnd(() => ownedByNode.values());
 
 /** Node's loop of this thread. */
 export const nodeClock: Clock = {
@@ -46,16 +59,18 @@ export const nodeClock: Clock = {
     const handle = setTimeout(fn, ms);
     return () => clearTimeout(handle);
   },
-  watch(fd, interest, fn) {
+  watch(fd, interest, fn, owned) {
     const inner = watchFd(fd, interest, fn);
     const watch: Watch = {
       set: next => inner.set(next),
       close(): void {
         open.delete(watch);
+        ownedByNode.delete(watch);
         inner.close();
       },
     };
     open.add(watch);
+    if (owned) ownedByNode.set(watch, fd);
     return watch;
   },
 };

@@ -9,7 +9,7 @@
 // stands still: messages from main come in by a doorbell and are fetched (thread.ts, `poll`).
 import { performance } from 'node:perf_hooks';
 import { E, errno, libc, SysError, threadCpuUs } from '../sys/index.ts';
-import type { Interest, Watch } from './clock.ts';
+import { closeAtEnd, type Interest, type Watch } from './clock.ts';
 import type { Doorbell } from './doorbell.ts';
 import type { IoFunctions } from './task-loop.ts';
 import { type BellTask, type Task, Tasks, type TimerTask } from './tasks.ts';
@@ -46,6 +46,12 @@ export class PollLoop extends Tasks {
   #pollfds = new Uint8Array(8 * 16);
   #words = new Int32Array(this.#pollfds.buffer);
   #halves = new Int16Array(this.#pollfds.buffer);
+
+  constructor(name: string) {
+    super(name);
+    // Doorbells are their maker's; what has a reader or a writer is this thread's.
+    closeAtEnd(() => this.#entries.filter(entry => entry.reader ?? entry.writer).map(({ fd }) => fd));
+  }
 
   now(): number {
     return performance.now();

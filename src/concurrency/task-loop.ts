@@ -89,10 +89,15 @@ export class TaskLoop extends Tasks {
     const reader = readable && this.makeTask(name, 'R', () => (readable(), false));
     const writer = writable && this.makeTask(name, 'W', () => (writable(), false));
     let wanted: Interest = { readable: reader !== undefined, writable: writer !== undefined };
-    const watch = this.#clock.watch(fd, wanted, ready => {
-      if (ready.readable && reader && wanted.readable) this.enqueue(reader);
-      if (ready.writable && writer && wanted.writable) this.enqueue(writer);
-    });
+    const watch = this.#clock.watch(
+      fd,
+      wanted,
+      ready => {
+        if (ready.readable && reader && wanted.readable) this.enqueue(reader);
+        if (ready.writable && writer && wanted.writable) this.enqueue(writer);
+      },
+      true,
+    );
     const forget = (): void => {
       if (reader) this.dequeue(reader);
       if (writer) this.dequeue(writer);
@@ -124,10 +129,15 @@ export class TaskLoop extends Tasks {
       bell.arm();
       return fn();
     });
-    const watch = this.#clock.watch(bell.fd, { readable: true }, () => {
-      bell.answer();
-      this.enqueue(task);
-    });
+    const watch = this.#clock.watch(
+      bell.fd,
+      { readable: true },
+      () => {
+        bell.answer();
+        this.enqueue(task);
+      },
+      false,
+    );
     this.enqueue(task);
     const close = (): void => {
       if (!this.#closers.delete(close)) return;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { Thread, type ThreadOptions } from '../../src/concurrency/index.ts';
 import { until } from '../lib/wait.ts';
@@ -51,6 +52,20 @@ for (const mode of ['node', 'poll', 'wait']) {
       crashes.map(error => error.message),
       ['crashed on purpose'],
     );
+  });
+}
+
+for (const mode of ['node', 'poll']) {
+  test(`what a thread with a ${mode} loop watched is closed when it crashes`, async () => {
+    const { thread, messages } = await start(mode);
+    thread.post('fd');
+    await until(() => messages.length === 1, { timeoutMs: 2000, what: 'the descriptor' });
+    const path = `/proc/self/fd/${String(messages[0])}`;
+    assert.match(readlinkSync(path), /eventfd/);
+    const before = readlinkSync(path);
+    thread.post('crash');
+    await thread.ended;
+    assert.ok(!existsSync(path) || readlinkSync(path) !== before);
   });
 }
 
