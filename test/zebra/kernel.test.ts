@@ -145,6 +145,28 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test("addresses and shutdown of an interface block are the kernel's, and go with the block", async () => {
+    const addresses = async (): Promise<string[]> => {
+      const [one] = await ns.ipJson<{ flags: string[]; addr_info: { local: string }[] }[]>('addr', 'show', 'dev', 'p1');
+      return [...one!.addr_info.map(info => info.local), one!.flags.includes('UP') ? 'up' : 'down'];
+    };
+    await host.configure(
+      `${config}interface p1\n description spare\n ip address 100.64.0.1/24\n ipv6 address 2001:db8:64::1/64\n`,
+    );
+    await until(async () => (await addresses()).includes('100.64.0.1'), { what: 'the address' });
+    await until(async () => (await addresses()).includes('2001:db8:64::1'), { what: 'the IPv6 address' });
+    await until(async () => (await host.run('show ip route 100.64.0.0/24')).includes('directly connected, p1'), {
+      what: 'the connected route',
+    });
+    assert.match(await host.run('show interface p1'), /Description: spare/);
+    await host.configure(`${config}interface p1\n shutdown\n`);
+    await until(async () => (await addresses()).includes('down'), { what: 'shutdown' });
+    await host.configure(config);
+    await until(async () => (await addresses()).includes('up'), { what: 'up again' });
+    assert.equal((await addresses()).includes('100.64.0.1'), false);
+    await settled(7);
+  });
+
   test('after kill -9, a new start adopts what is right without touching it, and sweeps the rest', async () => {
     host.child.kill('SIGKILL');
     // setpriv and nsenter exec: the child is the process itself.

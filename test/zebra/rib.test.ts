@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AF_INET, parsePrefix } from '../../src/net/index.ts';
+import { AF_INET, AF_INET6, parsePrefix } from '../../src/net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_INSTALLED, ROUTE_BGP, ROUTE_STATIC } from '../../src/zebra/index.ts';
 import { routeKey } from './fake-kernel.ts';
 import { Bench } from './lib.ts';
@@ -208,4 +208,111 @@ test('an overrun is repaired by a dump: what vanished unheard is installed again
   b.settle();
   assert.equal(b.kernel.ours().length, 100);
   assert.equal(b.zebra.interfaces.byName('eth1')!.operative, false);
+});
+
+test('an IPv4 route may go through an IPv6 next hop, and an IPv6 one has objects of its own family', () => {
+  const b = two();
+  b.kernel.addAddress(2, AF_INET6, [0x20010db8, 0, 0, 1], 64);
+  b.settle();
+  b.add('10.0.0.0/8', ROUTE_BGP, [b.via('fe80::9', 2)], 20);
+  b.add('11.0.0.0/8', ROUTE_BGP, [b.via('2001:db8::9')], 20);
+  b.add('2001:db8:1::/48', ROUTE_STATIC, [b.via('2001:db8::9')], 1);
+  b.add('2001:db8:2::/48', ROUTE_STATIC, [b.via('2001:db8:1::5')], 1);
+  b.settle();
+  const [linkLocal, global, six, recursive] = ['10.0.0.0/8', '11.0.0.0/8', '2001:db8:1::/48', '2001:db8:2::/48'].map(
+    prefix => b.kernel.pathsOf(b.kernel.routes.get(keyOf(prefix))!),
+  );
+  assert.match(linkLocal![0]!, /\/10%2$/);
+  assert.match(global![0]!, /\/10%2$/);
+  assert.deepEqual(six, global);
+  assert.deepEqual(recursive, six);
+});
+
+test('two routes that are right only while the other is not are held down instead of swapping for ever', () => {
+  const b = two();
+  // 20/8 has a route of its own; 10/8 goes through it; a preferred 20/8 goes through 10/8.
+  b.add('20.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('20.0.0.1')], 1);
+  b.settle();
+  b.add('20.0.0.0/8', ROUTE_STATIC, [b.via('10.0.0.1')], 1);
+  b.settle();
+  assert.ok(b.zebra.resolver.holds > 0);
+  assert.equal(b.zebra.idle, true);
+});
+
+test('next hop tracking tells of the route that covers, once at first and then on change only', () => {
+  const b = two();
+  const told: string[] = [];
+  const owner = b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  b.zebra.nht.register(
+    owner,
+    0,
+    AF_INET,
+    [0x0a000001, 0, 0, 0],
+    32,
+    1,
+    { connected: false, resolveViaDefault: false },
+    one =>
+      void told.push(
+        one.resolution === undefined ? 'no' : `${one.resolution.length} ${one.resolution.paths[0]!.ifindex}`,
+      ),
+  );
+  assert.deepEqual(told, []);
+  b.settle();
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.settle();
+  b.add('11.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.add('10.0.0.0/16', ROUTE_STATIC, [b.via('198.51.100.9')], 1);
+  b.settle();
+  b.kernel.setLink(3, false);
+  b.settle();
+  b.zebra.dropOwner(owner);
+  b.remove('10.0.0.0/8', ROUTE_STATIC);
+  b.settle();
+  assert.deepEqual(told, ['no', '8 2', '16 3', '8 2']);
+});
+
+test('redistribution replays what is selected, then tells each change once, however often it changed', () => {
+  const b = two();
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.settle();
+  const owner = b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  const feed = b.zebra.redistribution(owner, () => {});
+  const take = (): string[] => {
+    const out: string[] = [];
+    feed.take(100, (add, table, id) => void out.push(`${add ? '+' : '-'}${table.prefixes.format(id)}`));
+    return out;
+  };
+  feed.subscribe(0, AF_INET, ROUTE_STATIC, 0);
+  assert.deepEqual(take(), ['+10.0.0.0/8']);
+  for (let i = 0; i < 5; i++) {
+    b.add('11.0.0.0/8', ROUTE_STATIC, [b.via(i % 2 === 0 ? '192.0.2.9' : '198.51.100.9')], 1);
+    b.settle();
+  }
+  b.remove('10.0.0.0/8', ROUTE_STATIC);
+  b.settle();
+  assert.deepEqual(take().toSorted(), ['+11.0.0.0/8', '-10.0.0.0/8']);
+  b.add('11.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 0);
+  b.settle();
+  assert.deepEqual(take(), ['-11.0.0.0/8']);
+  feed.close();
+});
+
+test("an owner's routes go with it, unless another announced them again in time", () => {
+  const b = two();
+  const make = (): number => b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  const first = make();
+  b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, first);
+  b.add('11.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, first);
+  b.settle();
+  b.zebra.dropOwner(first, 1000);
+  const second = make();
+  assert.notEqual(second, first);
+  const before = b.kernel.routeMessages;
+  b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, second);
+  b.settle();
+  assert.equal(b.kernel.routeMessages, before);
+  b.advance(1000);
+  b.settle();
+  assert.deepEqual([...b.kernel.routes.keys()], [keyOf('10.0.0.0/8')]);
 });

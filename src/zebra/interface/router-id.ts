@@ -1,5 +1,5 @@
-// The router id of each VRF, as FRR chooses it: what is configured, else the highest IPv4 address of a loopback interface
-// that is not 127.0.0.0/8, else the highest of any interface. It is kept while its address exists, whatever comes later.
+// The router id of each VRF, as FRR chooses it (seen from outside): what is configured, else the highest IPv4 address of a
+// loopback interface that is not in 127.0.0.0/8, else the highest of any interface; chosen anew with every change.
 import { AF_INET, AF_INET6, type AddressWords, type Family, parseIp6 } from '../../net/index.ts';
 import type { RouterIdFace } from '../face.ts';
 import type { Interfaces } from './interfaces.ts';

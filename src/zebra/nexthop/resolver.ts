@@ -316,6 +316,8 @@ export class Resolver implements NhtFace {
       if (!set.recursive) return INACTIVE;
       // Also where it leads nowhere at present: when it leads somewhere again, this set has to hear of it.
       through.add(cover.id);
+      // Its route is about to be deselected; what covers it is the answer then.
+      if (!cover.active) continue;
       const paths: ResolvedPath[] = [];
       for (const path of cover.paths) {
         if (member.ifindex !== 0 && path.ifindex !== member.ifindex) continue;
@@ -443,7 +445,8 @@ export class Resolver implements NhtFace {
       if (row < 0) continue;
       const set = this.#sets.get(table.set[row]!);
       one.throughSet = set.id;
-      if (!set.active) return undefined;
+      // Its route is about to be deselected: a client must not hear of a gap that will not be.
+      if (!set.active) continue;
       if (one.connected && table.type[row] !== ROUTE_CONNECT) return undefined;
       return {
         family: one.family,
