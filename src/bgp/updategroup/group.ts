@@ -98,6 +98,8 @@ export class UpdateGroup implements TableConsumer {
   #head = new Uint32Array(0); // first of the chain: prefix + 1
 
   #isMember = new Uint8Array(64); // by peer
+  #only = -1; // the member where there is just one: its own paths are not even transformed
+  #skipped = false; // some were not, and somebody who joins needs them
   #scratch: Uint8Array;
   #packed = new Uint32Array(1024); // prefixes in the message being made
   #packedCount = 0;
@@ -126,6 +128,11 @@ export class UpdateGroup implements TableConsumer {
     const member: Member = { target, unsend: new DirtySet(), endOfRib: true, blockedMs: -1, slowUntilMs: 0 };
     if (target.peer >= this.#isMember.length) this.#isMember = grown(this.#isMember, target.peer * 2);
     this.#isMember[target.peer] = 1;
+    this.#only = this.memberCount === 0 ? target.peer : -1;
+    if (this.#skipped) {
+      this.#skipped = false;
+      this.#table.markAll(this.dirty);
+    }
     if (this.#fresh) {
       this.#fresh = false;
       this.#main.members.push(member);
@@ -153,6 +160,9 @@ export class UpdateGroup implements TableConsumer {
       for (let prefix = unsend.take(); prefix >= 0; prefix = unsend.take()) this.#table.releasePrefix(prefix);
     }
     this.#dropEmptyStreams();
+    if (this.memberCount === 1) {
+      this.#only = this.#streams.find(stream => stream.members.length === 1)?.members[0]?.target.peer ?? -1;
+    }
     this.onWork();
   }
 
@@ -251,7 +261,9 @@ export class UpdateGroup implements TableConsumer {
     const table = this.#table;
     const store = this.#store;
     const best = table.best[prefix]!;
-    let out = best === 0 ? 0 : this.#transform.apply(best, prefix);
+    const own = best !== 0 && table.pathPeer[best] === this.#only;
+    if (own) this.#skipped = true;
+    let out = best === 0 || own ? 0 : this.#transform.apply(best, prefix);
     if (out !== 0 && !this.#fits(out)) {
       this.#tooLarge++;
       store.release(out);
