@@ -282,3 +282,13 @@ const FRR_ONLY: ReadonlySet<string> = new Set([
   'lastErrorCodeSubcode',
   'estimatedRttInMsecs',
 ]);
+
+test('without the instance everything is withdrawn from the kernel, and it all comes back with it', async () => {
+  await grevy.sh('configure terminal\nno router bgp\nend');
+  await until(async () => (await kernel('-4')).length + (await kernel('-6')).length === 0, { what: grevy.output });
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /not in table/);
+  await grevy.sh(
+    'configure terminal\nrouter bgp 65010\nbgp router-id 10.0.0.10\nno bgp ebgp-requires-policy\nneighbor 10.0.0.1 remote-as 65001\nneighbor 10.0.0.1 timers connect 1\nend',
+  );
+  await until(async () => (await kernel('-4')).includes('10.1.0.0/24'), { timeoutMs: 30_000, what: grevy.output });
+});

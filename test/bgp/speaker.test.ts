@@ -200,3 +200,74 @@ test('changes of settings move a peer to another group and withdraw what it no l
   await two.route('ipv4', '10.1.0.0/24');
   assert.match(one.show(`show bgp neighbors ${B}`), /Connections established 1; dropped 0/);
 });
+
+test('a route reflector passes routes between its clients, with originator and cluster list', async () => {
+  port += 2;
+  const reflector = new Router('rr', port);
+  const clients = ['10.9.0.11', '10.9.0.12'].map(() => new Router('client', 0));
+  routers.push(reflector, ...clients);
+  const neighbors = ['10.9.0.11', '10.9.0.12'];
+  reflector.config(`router bgp 65001
+ bgp router-id 10.9.0.1
+ neighbor RR peer-group
+ neighbor RR remote-as internal
+ neighbor RR update-source 10.9.0.1
+ neighbor RR passive
+${neighbors.map(address => ` neighbor ${address} peer-group RR\n`).join('')} address-family ipv4 unicast
+  neighbor RR route-reflector-client
+  maximum-paths ibgp 2
+ exit-address-family
+exit
+`);
+  clients.forEach((client, i) =>
+    client.config(`router bgp 65001
+ bgp router-id ${neighbors[i]}
+ neighbor 10.9.0.1 remote-as internal
+ neighbor 10.9.0.1 port ${port}
+ neighbor 10.9.0.1 update-source ${neighbors[i]}
+ neighbor 10.9.0.1 timers connect 1
+ address-family ipv4 unicast
+  network 10.${i}.0.0/24
+  network 10.7.0.0/24
+ exit-address-family
+exit
+`),
+  );
+  await clients[1]!.route('ipv4', '10.0.0.0/24');
+  await clients[0]!.route('ipv4', '10.1.0.0/24');
+  interface Path {
+    originatorId: string;
+    clusterList: { list: string[] };
+    nexthops: { ip: string }[];
+  }
+  const [path] = (clients[1]!.json('show bgp ipv4 unicast 10.0.0.0/24 json') as { paths: Path[] }).paths;
+  assert.equal(path?.originatorId, '10.9.0.11');
+  assert.deepEqual(path.clusterList.list, ['10.9.0.1']);
+  assert.equal(path.nexthops[0]?.ip, '10.9.0.11');
+  await until(() => /\*=i/.test(reflector.show('show bgp ipv4 unicast')), {
+    what: () => reflector.show('show bgp ipv4 unicast'),
+  });
+  assert.match(reflector.show('show bgp neighbors 10.9.0.11'), /Route-Reflector Client/);
+  reflector.type('router bgp 65001', 'no neighbor RR peer-group');
+  await clients[1]!.route('ipv4', '10.0.0.0/24', true);
+});
+
+test('shutting a neighbour down, and clearing it', async () => {
+  const [one, two] = pair();
+  one.config(a(' address-family ipv4 unicast\n  network 10.1.0.0/24\n exit-address-family\nexit\n'));
+  two.config(b('exit\n'));
+  await two.route('ipv4', '10.1.0.0/24');
+  one.type('router bgp 65001', `neighbor ${B} shutdown message over and out`);
+  await two.route('ipv4', '10.1.0.0/24', true);
+  assert.match(one.show('show bgp summary'), /Idle \(Admin\)/);
+  assert.match(two.show(`show bgp neighbors ${A}`), /Last reset .*Notification received/);
+  one.type('router bgp 65001', `no neighbor ${B} shutdown message over and out`);
+  await two.route('ipv4', '10.1.0.0/24');
+  one.show('clear bgp * soft out');
+  one.show(`clear ip bgp ${B}`);
+  await until(() => /Connections established [23]/.test(one.show(`show bgp neighbors ${B}`)), {
+    what: 'a new session',
+  });
+  await two.route('ipv4', '10.1.0.0/24');
+  assert.match(one.show('clear bgp 10.9.0.77'), /Unknown neighbor/);
+});
