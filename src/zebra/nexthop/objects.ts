@@ -254,7 +254,7 @@ export class NexthopObjects {
     }
     if (object.kind === 'singleton') {
       object.have = errno === 0 && !object.doubt;
-      object.perhaps = errno === 0 && object.doubt;
+      if (errno === 0) object.perhaps = object.doubt;
       object.doubt = false;
       if (object.groups.size === 0) this.#dropSingleton(object);
       else for (const group of object.groups) this.#sync(group);
@@ -266,7 +266,7 @@ export class NexthopObjects {
     }
     if (object.doubt) {
       object.doubt = false;
-      object.perhaps = object.have !== undefined;
+      object.perhaps ||= object.have !== undefined;
       this.#vanished(object);
     }
     this.#settled(object);
