@@ -98,8 +98,12 @@ describe('beside FRR', { timeout: 60_000 }, () => {
     await host.ready;
     await host.configure(CONFIG);
     let seen = '';
-    await until(async () => /static +11 +10/.test((seen = await zebra.sh('show ip route summary'))), { what: () => seen });
-    await until(async () => /static +11 +10/.test((seen = await host.run('show ip route summary'))), { what: () => seen });
+    await until(async () => /static +11 +10/.test((seen = await zebra.sh('show ip route summary'))), {
+      what: () => seen,
+    });
+    await until(async () => /static +11 +10/.test((seen = await host.run('show ip route summary'))), {
+      what: () => seen,
+    });
     await until(async () => /static +3 +3/.test(await zebra.sh('show ipv6 route summary')), { what: "FRR's IPv6" });
     await until(async () => /static +3 +3/.test(await host.run('show ipv6 route summary')), { what: 'our IPv6' });
   });
