@@ -178,7 +178,9 @@ for (const [what, shift] of [
   report(what, from, cpu, routes);
   if (what === 'add, first time') {
     const grown = megabytes() - before;
-    console.log(`${'memory'.padEnd(34)} ${((grown * 1e6) / routes).toFixed(0).padStart(6)} B/route   ${grown.toFixed(0)} MB`);
+    console.log(
+      `${'memory'.padEnd(34)} ${((grown * 1e6) / routes).toFixed(0).padStart(6)} B/route   ${grown.toFixed(0)} MB`,
+    );
   }
 }
 {
