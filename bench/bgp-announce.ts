@@ -107,7 +107,7 @@ list.set(prefixListEntry(90, true, parsePrefix('0.0.0.0/0')!, 25, undefined));
 const map = policy.needRouteMap('IN');
 map.clause(10, false).matches.set('p', { match: { kind: 'prefix-list', family: 2, name: 'BOGONS' }, text: '' });
 map.clause(20, true).sets.set('l', { set: { kind: 'local-preference', sign: '', value: 90 }, text: '' });
-const import_ = new PeerPolicy(
+const imported = new PeerPolicy(
   { prefixList: undefined, filterList: undefined, routeMap: 'IN' },
   policy,
   table,
@@ -118,7 +118,7 @@ const import_ = new PeerPolicy(
   },
 );
 start = performance.now();
-table.setImportPolicy(peer, import_);
+table.setImportPolicy(peer, imported);
 while (table.work(50_000));
 console.log(`route-map with a prefix-list over the whole table, decisions included: ${ms(start)}`);
 loop.close();

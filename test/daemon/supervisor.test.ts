@@ -74,7 +74,7 @@ test(
   'when a thread dies its group starts again with new structures, the other group never notices',
   limits,
   async t => {
-    const { supervisor, counts, lives, disposals, replayed, hopeless, log } = rig(t);
+    const { supervisor, counts, lives, disposals, replayed, hopeless } = rig(t);
     await supervisor.start();
     assert.deepEqual(
       supervisor.threads().map(({ name, state, restarts }) => [name, state, restarts]),

@@ -86,11 +86,8 @@ export async function startFrr(
   await runCommand('chown', ['-R', 'frr:frr', home]);
   const file = join(home, `${name}.conf`);
   writeFileSync(file, configuration);
-  const child = namespace.spawn([
-    `/usr/lib/frr/${name}`,
-    ...['-f', file, '-i', join(home, `${name}.pid`), '--vty_socket', sockets],
-    ...['-z', zserv ?? join(home, 'zserv.api'), ...args],
-  ]);
+  const files = ['-f', file, '-i', join(home, `${name}.pid`), '--vty_socket', sockets];
+  const child = namespace.spawn([`/usr/lib/frr/${name}`, ...files, '-z', zserv ?? join(home, 'zserv.api'), ...args]);
   const sh = (command: string): Promise<string> =>
     runCommand('vtysh', ['--vty_socket', sockets, '-d', name, '-c', command]);
   return await started(lab, child, home, sh, 'show version');

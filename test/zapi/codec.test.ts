@@ -279,7 +279,7 @@ describe('routes', () => {
   });
 
   test('lose host bits that a client left in its prefix', () => {
-    const body = Buffer.from('03000000000000000000000102' + '14' + '0affff', 'hex');
+    const body = Buffer.from('03000000000000000000000102140affff', 'hex');
     const decoded = new RouteMessage();
     assert.equal(FRR_8_4_4.route.decode(decoded, body, 0, body.length), ROUTE_OK);
     assert.equal(decoded.w0, 0x0afff000);
@@ -299,7 +299,7 @@ const prefix6 = fc.tuple(words6, fc.integer({ min: 0, max: 128 })).map(([words, 
 }));
 const bool = fc.boolean();
 const name = (max: number): fc.Arbitrary<string> =>
-  fc.string({ unit: fc.constantFrom(...'abcXYZ019-_.'), maxLength: max });
+  fc.string({ unit: fc.constantFrom(...Array.from('abcXYZ019-_.')), maxLength: max });
 const connect = fc.record({ routeType: u8, instance: u16 });
 const link = fc.record({
   name: name(15),

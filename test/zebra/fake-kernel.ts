@@ -220,8 +220,8 @@ export class FakeKernel implements Plane {
     link.up = up;
     link.facts = linkFacts(ifindex, link.facts.name, up);
     if (!up) {
-      for (const [id, one] of [...this.nexthops]) if (one.path.ifindex === ifindex) this.#dropNexthop(id, false);
-      for (const [key, route] of [...this.routes]) {
+      for (const [id, one] of Array.from(this.nexthops)) if (one.path.ifindex === ifindex) this.#dropNexthop(id, false);
+      for (const [key, route] of Array.from(this.routes)) {
         if (route.family === AF_INET && route.nexthopId === 0 && route.paths.some(path => path.ifindex === ifindex)) {
           this.routes.delete(key);
         }
@@ -309,7 +309,7 @@ export class FakeKernel implements Plane {
 
   #dropNexthop(id: number, quiet: boolean): void {
     this.nexthops.delete(id);
-    for (const [group, members] of [...this.groups]) {
+    for (const [group, members] of Array.from(this.groups)) {
       const left = members.filter(member => member.id !== id);
       if (left.length === members.length) continue;
       if (left.length === 0) this.#dropGroup(group, quiet);
@@ -319,7 +319,7 @@ export class FakeKernel implements Plane {
 
   #dropGroup(id: number, _quiet: boolean): void {
     this.groups.delete(id);
-    for (const [key, route] of [...this.routes]) {
+    for (const [key, route] of Array.from(this.routes)) {
       if (route.nexthopId !== id) continue;
       this.routes.delete(key);
       if (route.family !== AF_INET) {
@@ -343,7 +343,8 @@ export class FakeKernel implements Plane {
         this.#up.push(events => events.nexthop(id, 11, AF_INET, undefined, copy));
       }
     }
-    if (kind === 8) for (const route of [...this.routes.values()]) this.#up.push(events => this.#tell(events, route));
+    if (kind === 8)
+      for (const route of Array.from(this.routes.values())) this.#up.push(events => this.#tell(events, route));
     this.#up.push(events => events.dumpEnd(kind));
   }
 

@@ -64,7 +64,7 @@ ip route 10.4.0.0/16 203.0.113.1
 
   test('staticd: routes by gateway, blackhole and recursion', async () => {
     const direct = await has('10.1.0.0/16');
-    assert.match(String(direct.protocol), /196|zstatic|static/);
+    assert.match(direct.protocol, /196|zstatic|static/);
     assert.deepEqual([direct.gateway, direct.dev, direct.metric], ['192.0.2.77', 'eth0', 20]);
     assert.equal((await has('10.2.0.0/16')).type, 'blackhole');
     assert.equal((await has('10.3.0.0/16')).gateway, '192.0.2.77');

@@ -285,10 +285,15 @@ describe('the ZAPI server', () => {
     one.route('ROUTE_DELETE', STATIC, '10.77.0.0/16', '192.0.2.7');
     await one.has('ROUTE_NOTIFY_OWNER', 2);
     const notes = one.all('ROUTE_NOTIFY_OWNER');
-    assert.deepEqual(notes.map(note => [note.note, note.table, note.afi, note.safi, note.length]).toSorted(), [
-      [NOTE_INSTALLED, 254, AFI_IP, 1, 16],
-      [NOTE_INSTALLED, 254, AFI_IP6, 1, 48],
-    ]);
+    assert.deepEqual(
+      notes
+        .map(note => [note.note, note.table, note.afi, note.safi, note.length])
+        .toSorted((a, b) => Number(a[2]) - Number(b[2])),
+      [
+        [NOTE_INSTALLED, 254, AFI_IP, 1, 16],
+        [NOTE_INSTALLED, 254, AFI_IP6, 1, 48],
+      ],
+    );
     assert.equal(live.kernel.ours().filter(route => route.protocol === 196).length, 2);
     one.route('ROUTE_DELETE', STATIC, '10.1.0.0/16', '192.0.2.7');
     await until(() => one.all('ROUTE_NOTIFY_OWNER').some(note => note.note === NOTE_REMOVED), { what: 'the removal' });

@@ -207,7 +207,10 @@ async function watch(r1: Router, r2: Router, startMs: number): Promise<void> {
   const live = process.stdout.isTTY;
   let shown = '';
   const look = async (): Promise<boolean> => {
-    const [summary, installed] = await Promise.all([ask(r2, 'show bgp summary json').catch(notYet), kernelRoutes(r2, 'bgp')]);
+    const [summary, installed] = await Promise.all([
+      ask(r2, 'show bgp summary json').catch(notYet),
+      kernelRoutes(r2, 'bgp'),
+    ]);
     const { ribCount = 0, peers = {} } = (JSON.parse(summary) as Summary).ipv4Unicast ?? {};
     const state = Object.values(peers)[0]?.state ?? 'Idle';
     const bar = '█'.repeat(Math.round((installed / ROUTES) * 30)).padEnd(30, '░');
