@@ -116,11 +116,9 @@ export class ExportTransform {
     if (strip) base = store.editor.begin(attributes).remove(ATTR_MED).finish();
     const chosen = policy.apply(base, prefix, peer);
     let out = 0;
+    // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
-      // The policy may have added a community that forbids it.
-      const flags = store.flags[chosen]!;
-      const forbidden = HAS_NO_ADVERTISE | (this.#ebgp ? HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED : 0);
-      if ((flags & forbidden) === 0) out = this.#transform(chosen, attributes, peer, kind, reflected);
+      out = this.#transform(chosen, attributes, peer, kind, reflected);
       store.release(chosen);
     }
     if (strip) store.release(base);
