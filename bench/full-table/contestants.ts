@@ -50,10 +50,10 @@ export const grevy: Contestant = async ({ lab, dut, kernel, receiver }) => {
   const daemon = await startGrevy(
     lab,
     dut,
-    `router bgp ${DUT_ASN}
+    `${kernel ? '' : 'bgp no-rib\n!\n'}router bgp ${DUT_ASN}
  bgp router-id 10.0.0.1
  no bgp ebgp-requires-policy
-${kernel ? '' : ' bgp no-rib\n'}${frrNeighbors(receiver)}
+${frrNeighbors(receiver)}
 exit
 `,
   );

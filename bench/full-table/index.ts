@@ -1,4 +1,4 @@
-// npm run bench:full-table [-- PREFIXES]
+// npm run bench:full-table [-- --prefixes N] [--parts kernel,load,table,through] [--contestants grevy,bird,frr]
 //
 // One full table, 1,000,000 IPv4 prefixes in 150,000 attribute sets, from one feeder:
 //   kernel   session up → last route in the kernel: the floor, Grevy, BIRD, FRR (what does Grevy lose to the kernel's own cost?)
@@ -6,6 +6,7 @@
 //   through  first byte → last prefix at a receiving peer
 // and while Grevy loads the table: how long its shell takes, how soon a link that goes down is known, whether a keepalive is
 // late. Targets compare within this run only.
+import { parseArgs } from 'node:util';
 import { summary, short, table, type Target } from '../lib/report.ts';
 import { countRoutes, RouteProbe } from '../lib/kernel-routes.ts';
 import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
@@ -15,9 +16,23 @@ import { type Field, Helper, makeField, quiet } from './lab.ts';
 import { buildTable } from '../lib/table.ts';
 import { nowMs } from './speaker.ts';
 
-const PREFIXES = Number(process.argv[2] ?? 1_000_000);
+const { values: options } = parseArgs({
+  options: {
+    prefixes: { type: 'string', default: '1000000' },
+    parts: { type: 'string', default: 'kernel,load,table,through' },
+    contestants: { type: 'string', default: 'grevy,bird,frr' },
+  },
+});
+const PREFIXES = Number(options.prefixes);
 const SETS = Math.round(PREFIXES * 0.15);
-const only = process.argv[3]?.split(',');
+const parts = options.parts.split(',');
+const contestants: readonly (readonly [string, Contestant])[] = (
+  [
+    ['Grevy', grevy],
+    ['BIRD', bird],
+    ['FRR', frr],
+  ] as const
+).filter(([name]) => options.contestants.split(',').includes(name.toLowerCase()));
 
 interface Result {
   seconds: number;
@@ -182,35 +197,47 @@ async function through(
   return result;
 }
 
-const wanted = (name: string): boolean => only === undefined || only.includes(name);
+/** Runs every contestant in turn; the results by name. */
+async function each<T>(run: (contestant: Contestant) => Promise<T>): Promise<Map<string, T>> {
+  const results = new Map<string, T>();
+  for (const [name, contestant] of contestants) results.set(name, await run(contestant));
+  return results;
+}
+
+/** A column's value relative to one contestant's, NaN where that one did not run. */
+function ratio(results: Map<string, Result>, name: string, to: string): number {
+  return (results.get(name)?.seconds ?? Number.NaN) / (results.get(to)?.seconds ?? Number.NaN);
+}
+
 const targets: Target[] = [];
 console.log(`${PREFIXES} prefixes in ${SETS} attribute sets\n`);
 
-if (wanted('kernel')) {
+if (parts.includes('kernel')) {
   const bottom = await floor();
-  const ours = await toKernel(grevy);
-  const theirs = await toKernel(bird);
-  const frrs = await toKernel(frr);
-  const row = (name: string, r: Result): (string | number)[] => [
-    name,
-    r.seconds,
-    r.cpu,
-    r.megabytes === 0 ? '–' : r.megabytes,
-    r.seconds / bottom.seconds,
-    r.seconds / theirs.seconds,
-  ];
+  const results: Map<string, Result> = await each(contestant => toKernel(contestant));
   table(
     ['session up → kernel', 'seconds', 'CPU s', 'peak MB', '× floor', '× BIRD'],
-    [row('floor', bottom), row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+    [
+      ['floor', bottom.seconds, bottom.cpu, '–', 1, '–'],
+      ...[...results].map(([name, r]) => [
+        name,
+        r.seconds,
+        r.cpu,
+        r.megabytes,
+        r.seconds / bottom.seconds,
+        ratio(results, name, 'BIRD'),
+      ]),
+    ],
   );
   console.log('');
+  const ours = results.get('Grevy');
   targets.push(
-    { name: 'kernel', value: ours.seconds / bottom.seconds, most: 1.25, unit: ' × floor' },
-    { name: 'kernel', value: ours.seconds / theirs.seconds, most: 0.45, unit: ' × BIRD' },
-    { name: 'memory', value: ours.megabytes, most: 350, unit: ' MB' },
+    { name: 'kernel', value: (ours?.seconds ?? Number.NaN) / bottom.seconds, most: 1.25, unit: ' × floor' },
+    { name: 'kernel', value: ratio(results, 'Grevy', 'BIRD'), most: 0.45, unit: ' × BIRD' },
+    { name: 'memory', value: ours?.megabytes ?? Number.NaN, most: 350, unit: ' MB' },
   );
 }
-if (wanted('load')) {
+if (parts.includes('load')) {
   const loaded = await toKernel(grevy, disturb);
   table(
     ['while the table loads', 'ms'],
@@ -227,49 +254,33 @@ if (wanted('load')) {
     { name: 'keepalive', value: loaded.silenceMs, most: (HOLD_S / 3) * 1000 * 1.1, unit: ' ms apart' },
   );
 }
-if (wanted('table')) {
-  const [ours, theirs, frrs] = [await tableAlone(grevy), await tableAlone(bird), await tableAlone(frr)];
-  const row = (name: string, r: Result): (string | number)[] => [
-    name,
-    r.seconds,
-    r.cpu,
-    r.megabytes,
-    r.seconds / theirs.seconds,
-  ];
+if (parts.includes('table')) {
+  const results: Map<string, Result> = await each(tableAlone);
   table(
     ['table alone', 'seconds', 'CPU s', 'peak MB', '× BIRD'],
-    [row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+    [...results].map(([name, r]) => [name, r.seconds, r.cpu, r.megabytes, ratio(results, name, 'BIRD')]),
   );
   console.log('');
-  targets.push({ name: 'table', value: ours.seconds / theirs.seconds, most: 1, unit: ' × BIRD' });
+  targets.push({ name: 'table', value: ratio(results, 'Grevy', 'BIRD'), most: 1, unit: ' × BIRD' });
 }
-if (wanted('through')) {
+if (parts.includes('through')) {
   for (const prefixes of [PREFIXES / 10, PREFIXES]) {
-    const [ours, theirs, frrs] = [
-      await through(grevy, prefixes),
-      await through(bird, prefixes),
-      await through(frr, prefixes),
-    ];
-    const row = (name: string, r: Awaited<ReturnType<typeof through>>): (string | number)[] => [
-      name,
-      r.seconds,
-      r.firstMs,
-      r.cpu,
-      r.megabytes,
-      r.updates,
-      r.seconds / theirs.seconds,
-    ];
+    const results = await each(contestant => through(contestant, prefixes));
     table(
       [`to a receiver, ${short(prefixes)}`, 'seconds', 'first ms', 'CPU s', 'peak MB', 'UPDATEs', '× BIRD'],
-      [row('Grevy', ours), row('BIRD', theirs), row('FRR', frrs)],
+      [...results].map(([name, r]) => [
+        name,
+        r.seconds,
+        r.firstMs,
+        r.cpu,
+        r.megabytes,
+        r.updates,
+        ratio(results, name, 'BIRD'),
+      ]),
     );
     console.log('');
-    targets.push({
-      name: `through ${short(prefixes)}`,
-      value: ours.seconds / theirs.seconds,
-      most: 1,
-      unit: ' × BIRD',
-    });
+    const value = ratio(results, 'Grevy', 'BIRD');
+    targets.push({ name: `through ${short(prefixes)}`, value, most: 1, unit: ' × BIRD' });
   }
 }
 summary('full-table', targets);
