@@ -12,10 +12,16 @@ export async function run(argv: readonly string[]): Promise<number> {
       'run-dir': { type: 'string', default: '/run/grevy' },
       zserv: { type: 'string', short: 'z' },
       retain: { type: 'boolean', short: 'r', default: false },
+      'graceful-restart': { type: 'string', short: 'K' },
     },
   });
   if (values.config === undefined) {
     process.stderr.write('grevy run: which configuration? (-c FILE)\n');
+    return ExitCode.usage;
+  }
+  const wait = values['graceful-restart'];
+  if (wait !== undefined && !/^\d{1,6}$/.test(wait)) {
+    process.stderr.write(`grevy run: -K ${wait}: a number of seconds is needed\n`);
     return ExitCode.usage;
   }
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -26,6 +32,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     runDir: resolve(values['run-dir']),
     ...(values.zserv === undefined ? {} : { zserv: resolve(values.zserv) }),
     retain: values.retain,
+    ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
     version,
   });
 }

@@ -22,6 +22,8 @@ export interface DaemonOptions {
   readonly zserv?: string;
   /** Leave the routes in the kernel when stopped in order. */
   readonly retain?: boolean;
+  /** How long routes of an earlier life may wait to be announced again; a minute unless told. */
+  readonly gracefulRestartMs?: number;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -83,7 +85,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const loop = new TaskLoop('main');
   const supervisor = new Supervisor({
     loop,
-    plans: groupPlans({ zserv: options.zserv ?? join(runDir, 'zserv.api'), retain: options.retain ?? false }),
+    plans: groupPlans({
+      zserv: options.zserv ?? join(runDir, 'zserv.api'),
+      retain: options.retain ?? false,
+      ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
+    }),
     log,
     restarted: names => replay(vty, names),
     hopeless: reason => {

@@ -34,6 +34,8 @@ export interface Wiring {
   readonly zserv: string;
   /** Routes stay in the kernel when the daemon ends in order. */
   readonly retain: boolean;
+  /** Routes of an earlier life have this long to be announced again. */
+  readonly gracefulRestartMs?: number;
 }
 
 export interface ThreadPlan {
@@ -62,7 +64,8 @@ const source = (path: string): URL =>
   new URL(`../${path}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupPlan[] {
+  const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
   return [
     {
       name: 'zebra',
@@ -71,7 +74,7 @@ export function groupPlans({ zserv, retain }: Wiring): GroupPlan[] {
         return {
           threads: [
             // zebra stops first: it takes its routes back, and the dataplane has to do that.
-            { name: 'zebra', entry: source('zebra/thread'), ownLoop: false, data: { channel, zserv, retain } },
+            { name: 'zebra', entry: source('zebra/thread'), ownLoop: false, data: { channel, zserv, retain, ...sweep } },
             { name: 'dplane', entry: source('dataplane/thread'), ownLoop: true, data: { channel } },
           ],
           dispose: () => closeDataplaneChannel(channel),

@@ -126,6 +126,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       lost: id => this.rib.groupLost(id),
       revisit: (set, id) => this.rib.revisit(set, id),
       retryLater: () => this.#retryLater(),
+      users: id => ({ count: this.rib.usersOf(id), protocol: this.rib.protocolOf(id) }),
     });
     this.rib = new Rib(
       {

@@ -173,6 +173,28 @@ test('after a restart, equal routes are adopted without a message and the others
   assert.equal(b.kernel.routeMessages - before, 10);
 });
 
+test('after a restart, a route that had gone meanwhile takes its old next hop object when it comes first', () => {
+  const b = two();
+  const prefixes = ['10.0.0.0/16', '10.1.0.0/16', '10.2.0.0/16'];
+  b.add('10.200.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9', 2)], 1);
+  for (const prefix of prefixes) b.add(prefix, ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  b.kernel.deleteRoute(keyOf('10.0.0.0/16'));
+  b.kernel.deleteRoute(keyOf('10.200.0.0/16'));
+  b.restart();
+  const before = b.kernel.routeMessages;
+  const nexthopsBefore = b.kernel.nexthopMessages;
+  b.add('10.200.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9', 2)], 1);
+  b.settle();
+  for (const prefix of prefixes) {
+    b.add(prefix, ROUTE_BGP, [b.via('192.0.2.9')], 20);
+    b.settle();
+  }
+  assert.equal(b.kernel.ours().length, 4);
+  assert.equal(b.kernel.routeMessages - before, 2);
+  assert.equal(b.kernel.nexthopMessages - nexthopsBefore, 0);
+});
+
 test('an orderly stop leaves nothing of ours, and hardly needs a message per route', () => {
   const b = two();
   for (let i = 0; i < 250; i++) b.add(`10.${i}.0.0/16`, ROUTE_BGP, [b.via('192.0.2.9')], 20);

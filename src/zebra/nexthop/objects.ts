@@ -77,6 +77,8 @@ export interface ObjectsListener {
   revisit(set: NexthopSet, groupId: number): void;
   /** Something failed: call `retry` later. */
   retryLater(): void;
+  /** How many routes in the kernel name this group, and under which protocol they were written. */
+  users(groupId: number): { count: number; protocol: number };
 }
 
 function pathKey(
@@ -152,15 +154,15 @@ export class NexthopObjects {
   /**
    * What a route of this set names in the kernel, its objects handed over first where needed. 0: the objects cannot be had
    * at present (`revisit` tells when), NO_ROOM: later. `hint` is the object that the asking destination's route names in
-   * the kernel now: after a restart it is claimed when its content is the same.
+   * the kernel now, `protocol` the kernel's number for who asks: after a restart they tell which object to claim.
    */
-  require(set: NexthopSet, hint: number): number {
+  require(set: NexthopSet, hint: number, protocol: number): number {
     if (this.ready[set.id] === 1) return this.groupOf[set.id]!;
     if (!set.active || set.paths.length === 0) return 0;
     let group = this.#bySet.get(set.id);
     if (group === undefined) {
       const { singletons, weights } = this.#singletonsOf(set);
-      group = this.#claim(set, singletons, weights, hint) ?? this.#newGroup(set, this.#allocate());
+      group = this.#claim(set, singletons, weights, hint, protocol) ?? this.#newGroup(set, this.#allocate());
       this.#setWant(group, singletons, weights);
       this.groupOf[set.id] = group.id;
     }
@@ -549,28 +551,34 @@ export class NexthopObjects {
     });
   }
 
-  /** A group of an earlier life with this very content becomes the set's. */
+  /**
+   * A group of an earlier life with this very content becomes the set's: the one that the asking destination's route names.
+   * Where that route is missing, the one that most routes of the protocol name, because they are the set's too unless two
+   * sets resolve alike; one that other protocols' routes name is theirs to claim.
+   */
   #claim(
     set: NexthopSet,
     singletons: readonly Singleton[],
     weights: readonly number[],
     hint: number,
+    protocol: number,
   ): Group | undefined {
     if (this.#unclaimed.size === 0) return undefined;
     const members = singletons.map((one, i) => ({ id: one.id, weight: weights[i]! }));
-    const hinted = this.#byId.get(hint);
     let found: Group | undefined;
-    if (
-      hinted !== undefined &&
-      hinted.kind === 'group' &&
-      this.#unclaimed.has(hinted) &&
-      sameMembers(hinted.have, members)
-    ) {
-      found = hinted;
-    } else {
-      // Without a route that says so, a group is taken only where no route of its own could come to claim it.
-      return undefined;
+    let most = -1;
+    for (const group of this.#unclaimed) {
+      if (!sameMembers(group.have, members)) continue;
+      if (group.id === hint) {
+        found = group;
+        break;
+      }
+      const users = this.#listener.users(group.id);
+      if (users.count <= most || (users.count > 0 && users.protocol !== protocol)) continue;
+      found = group;
+      most = users.count;
     }
+    if (found === undefined) return undefined;
     this.#unclaimed.delete(found);
     this.#doomed.delete(found);
     found.doomed = false;

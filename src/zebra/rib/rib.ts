@@ -430,7 +430,7 @@ export class Rib implements RibFace {
         const set = t.set[row]!;
         if (this.#objects.ready[set] === 1) want = this.#objects.groupOf[set]!;
         else {
-          want = this.#objects.require(this.#sets.get(set), have);
+          want = this.#objects.require(this.#sets.get(set), have, protocol);
           if (want === NO_ROOM) return false;
           if (want === 0) {
             // Its objects cannot be had now; `revisit` brings it back.
@@ -520,8 +520,8 @@ export class Rib implements RibFace {
   #setKernel(t: RibTable, id: number, value: number, protocol: number): void {
     const before = t.kernel[id]!;
     if (before !== value) {
-      this.#count(before, -1);
-      this.#count(value, 1);
+      this.#count(before, -1, protocol);
+      this.#count(value, 1, protocol);
       t.kernel[id] = value;
     }
     t.kernelProtocol[id] = protocol;
@@ -529,21 +529,29 @@ export class Rib implements RibFace {
 
   // Destinations per object, by id above the base: 0 means that the object can go without anybody noticing.
   #users: Int32Array = new Int32Array(256);
+  /** The kernel protocol of the last route that came to name the object. */
+  #userProtocol: Uint8Array = new Uint8Array(256);
 
-  #count(value: number, by: number): void {
+  #count(value: number, by: number, protocol: number): void {
     const at = value - NEXTHOP_ID_BASE;
     if (at <= 0 || at >= NEXTHOP_ID_SPAN) return;
     if (at >= this.#users.length) {
       let rows = this.#users.length;
       while (rows <= at) rows *= 2;
       this.#users = new Int32Array((this.#users.buffer as ArrayBuffer).transfer(rows * 4));
+      this.#userProtocol = new Uint8Array((this.#userProtocol.buffer as ArrayBuffer).transfer(rows));
     }
     this.#users[at]! += by;
+    if (by > 0) this.#userProtocol[at] = protocol;
   }
 
   /** Destinations whose route in the kernel names this object. */
   usersOf(groupId: number): number {
     return this.#users[groupId - NEXTHOP_ID_BASE] ?? 0;
+  }
+
+  protocolOf(groupId: number): number {
+    return this.#userProtocol[groupId - NEXTHOP_ID_BASE] ?? 0;
   }
 
   // Results ---------------------------------------------------------------------------------------------------------------
