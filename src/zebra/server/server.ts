@@ -148,10 +148,19 @@ export class ZapiServer {
     if (!this.path.startsWith('@')) {
       chmodSync(this.path, SOCKET_MODE);
       const ids = process.getuid?.() === 0 ? userIds(this.#user) : undefined;
-      if (ids !== undefined) chownSync(this.path, ids.uid, ids.gid);
+      if (ids !== undefined) this.#giveTo(ids);
     }
     server.on('error', error => this.#log(`zserv socket ${this.path}: ${error.message}`));
     this.#server = server;
+  }
+
+  #giveTo(ids: { uid: number; gid: number }): void {
+    try {
+      chownSync(this.path, ids.uid, ids.gid);
+    } catch (error) {
+      // In a user namespace most users do not exist: FRR's is none of those whom the socket has to let in there.
+      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+    }
   }
 
   /** Hangs up on everybody and closes the socket; their routes are zebra's to keep. */
