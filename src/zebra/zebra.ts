@@ -89,8 +89,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly #feedsByOwner: Map<Owner, Feed[]> = new Map();
   readonly #relief: Set<() => void> = new Set();
   readonly #readyListeners: (() => void)[] = [];
-  /** Interfaces whose lines have been put into force. */
-  readonly #configured: Set<number> = new Set();
+  /** Interfaces whose lines have been put into force, and under which name. */
+  readonly #configured: Map<number, string> = new Map();
   #notes: RouteNotes | undefined;
   #nextOwner = 1;
   #waiting: number = KIND_ALL;
@@ -164,13 +164,13 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
       linkGone: one => this.#linkLost(one),
-      address: one => {
-        this.connected.update(one);
-        this.resolver.everything();
+      address: (one, address) => {
+        this.connected.addressChanged(one, address);
+        this.resolver.localChanged(address.family, address.local);
       },
-      addressGone: one => {
-        this.connected.update(one);
-        this.resolver.everything();
+      addressGone: (one, address) => {
+        this.connected.addressChanged(one, address);
+        this.resolver.localChanged(address.family, address.local);
       },
     });
     // Both families exist from the start.
@@ -349,8 +349,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (one.operative && wasUp !== one.operative) this.#dependencyCame();
     }
     this.statics.interfaceChanged(one);
-    if (!this.#configured.has(one.ifindex)) {
-      this.#configured.add(one.ifindex);
+    if (this.#configured.get(one.ifindex) !== one.name) {
+      this.#configured.set(one.ifindex, one.name);
       this.interfaceConfig.interfaceCame(one);
     }
   }

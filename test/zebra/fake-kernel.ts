@@ -35,6 +35,8 @@ export class FakeKernel implements Plane {
   readonly groups: Map<number, GroupMember[]> = new Map();
   readonly links: Map<number, FakeLink> = new Map();
   readonly addresses: AddressFacts[] = [];
+  /** What is done with zebra's own changes of addresses. */
+  address?: NonNullable<Plane['address']>;
   readonly #requests: (() => void)[] = [];
   readonly #up: Event[] = [];
   /** Requests not answered yet, or whose answer was not read yet. */

@@ -338,3 +338,75 @@ test("an owner's routes go with it, unless another announced them again in time"
   b.settle();
   assert.deepEqual([...b.kernel.routes.keys()], [keyOf('10.0.0.0/8')]);
 });
+
+test('each of 10,000 addresses of an interface costs the same', () => {
+  const b = two();
+  for (let i = 0; i < 200; i++) b.add(`10.${i}.0.0/16`, ROUTE_STATIC, [b.via(`192.0.2.${i + 2}`)], 1);
+  b.settle();
+  b.kernel.addLink(4, 'eth2', true);
+  const before = b.zebra.resolver.resolutions;
+  const started = performance.now();
+  for (let i = 0; i < 10_000; i++) {
+    b.kernel.addAddress(4, AF_INET, [0x3200_0001 + i * 256, 0, 0, 0], 24);
+    // One by one, as a slow configurator has it.
+    b.zebra.receive();
+    b.work();
+  }
+  b.settle();
+  assert.ok(performance.now() - started < 5000, `${performance.now() - started} ms`);
+  assert.ok(b.zebra.resolver.resolutions - before < 10, 'the static routes have nothing to do with it');
+  assert.equal(b.zebra.routerId.get(0, AF_INET)[0], 0xc633_6401);
+  assert.notEqual(b.zebra.rib.table(0, AF_INET).prefixes.find(0x3200_0000, 0, 0, 0, 24), -1);
+});
+
+test('two addresses of one network make one connected route, which goes with the last', () => {
+  const b = two();
+  const connected = (): boolean => {
+    const table = b.zebra.rib.table(0, AF_INET);
+    const id = table.prefixes.find(0x0a01_0000, 0, 0, 0, 24);
+    return id >= 0 && table.selected[id]! >= 0;
+  };
+  b.kernel.addAddress(2, AF_INET, [0x0a01_0001, 0, 0, 0], 24);
+  b.kernel.addAddress(2, AF_INET, [0x0a01_0002, 0, 0, 0], 24);
+  b.settle();
+  assert.ok(connected());
+  b.kernel.removeAddress(2);
+  b.settle();
+  assert.ok(connected());
+  b.kernel.setLink(2, false);
+  b.settle();
+  assert.ok(!connected());
+  b.kernel.setLink(2, true);
+  b.settle();
+  assert.ok(connected());
+  b.kernel.removeAddress(2);
+  b.settle();
+  assert.ok(!connected());
+});
+
+test('a gateway that becomes an address of this host is none, until it ceases to be', () => {
+  const b = two();
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.settle();
+  assert.ok(b.kernel.routes.has(keyOf('10.0.0.0/8')));
+  b.kernel.addAddress(3, AF_INET, [0xc000_0209, 0, 0, 0], 32);
+  b.settle();
+  assert.ok(!b.kernel.routes.has(keyOf('10.0.0.0/8')));
+  b.kernel.removeAddress(2);
+  b.settle();
+  assert.ok(b.kernel.routes.has(keyOf('10.0.0.0/8')));
+});
+
+test('a renamed interface takes the lines of its new name', () => {
+  const b = two();
+  b.zebra.interfaceConfig.describe('eth1', 'old');
+  b.zebra.interfaceConfig.describe('uplink', 'new');
+  b.zebra.interfaceConfig.addAddress('uplink', parsePrefix('203.0.113.0/24')!);
+  assert.equal(b.zebra.interfaces.byIndex(3)!.description, 'old');
+  const asked: string[] = [];
+  b.kernel.address = (add, ifindex, _family, words) => asked.push(`${add} ${ifindex} ${words[0] >>> 24}`) > 0;
+  b.kernel.addLink(3, 'uplink', true);
+  b.settle();
+  assert.equal(b.zebra.interfaces.byIndex(3)!.description, 'new');
+  assert.deepEqual(asked, ['true 3 203']);
+});

@@ -74,13 +74,14 @@ export class InterfaceConfig {
   /** An interface came, or was renamed: its lines come into force. */
   interfaceCame(one: Interface): void {
     const wanted = this.#wanted.get(one.name);
+    one.description = wanted?.description ?? '';
     if (wanted === undefined) return;
-    one.description = wanted.description;
     for (const address of wanted.addresses.values()) this.#ensure(one, address);
     if (wanted.shutdown === true && (one.flags & IFF_UP) !== 0) this.#plane.linkFlags?.(one.ifindex, IFF_UP, 0);
   }
 
   #has(one: Interface, address: Prefix): boolean {
+    if (one.address(formatPrefix(address)) !== undefined) return true;
     return one.addresses.some(
       other =>
         other.family === address.family && other.length === address.length && equalWords(other.local, address.words),

@@ -1,5 +1,5 @@
 // Connected routes: the network of each address of an interface that is operative. Two addresses in one network make one
-// route, so what an interface should have is computed afresh and compared with what it has.
+// route, so each network knows its addresses; one address's change costs the same however many there are.
 import { AF_INET, type Family, formatPrefix, makePrefix, type Prefix } from '../../net/index.ts';
 import { interfaceNexthop, type NexthopSets } from '../nexthop/set.ts';
 import type { Rib } from '../rib/rib.ts';
@@ -17,31 +17,63 @@ export function connectedPrefix(address: InterfaceAddress): Prefix | undefined {
   return prefix;
 }
 
+interface Announced {
+  /** By address: its network, as text. */
+  readonly networkOf: Map<string, string>;
+  readonly networks: Map<string, { readonly prefix: Prefix; readonly addresses: Set<string> }>;
+}
+
 export class ConnectedRoutes {
   readonly #rib: Rib;
   readonly #sets: NexthopSets;
-  /** By interface: prefixes announced, by their text. */
-  readonly #announced: Map<number, Map<string, Prefix>> = new Map();
+  /** By interface. */
+  readonly #announced: Map<number, Announced> = new Map();
 
   constructor(rib: Rib, sets: NexthopSets) {
     this.#rib = rib;
     this.#sets = sets;
   }
 
-  /** The interface, or one of its addresses, changed. */
+  /** The interface became operative or ceased to be, or went. */
   update(one: Interface): void {
-    const wanted = new Map<string, Prefix>();
     if (one.operative) {
-      for (const address of one.addresses) {
-        const prefix = connectedPrefix(address);
-        if (prefix !== undefined) wanted.set(formatPrefix(prefix), prefix);
+      for (const address of one.addresses) this.addressChanged(one, address);
+      return;
+    }
+    for (const { prefix } of this.#announced.get(one.ifindex)?.networks.values() ?? []) this.#remove(one, prefix);
+    this.#announced.delete(one.ifindex);
+  }
+
+  /** An address came, has other flags, or went. */
+  addressChanged(one: Interface, address: InterfaceAddress): void {
+    const has = one.operative && one.address(address.key) !== undefined;
+    const prefix = has ? connectedPrefix(address) : undefined;
+    const network = prefix === undefined ? undefined : formatPrefix(prefix);
+    let announced = this.#announced.get(one.ifindex);
+    const before = announced?.networkOf.get(address.key);
+    if (before === network) return;
+    if (announced === undefined) {
+      announced = { networkOf: new Map(), networks: new Map() };
+      this.#announced.set(one.ifindex, announced);
+    }
+    const { networkOf, networks } = announced;
+    if (before !== undefined) {
+      networkOf.delete(address.key);
+      const left = networks.get(before)!;
+      left.addresses.delete(address.key);
+      if (left.addresses.size === 0) {
+        networks.delete(before);
+        this.#remove(one, left.prefix);
       }
     }
-    const announced = this.#announced.get(one.ifindex) ?? new Map<string, Prefix>();
-    for (const [key, prefix] of announced) if (!wanted.has(key)) this.#remove(one, prefix);
-    for (const [key, prefix] of wanted) if (!announced.has(key)) this.#add(one, prefix);
-    if (wanted.size > 0) this.#announced.set(one.ifindex, wanted);
-    else this.#announced.delete(one.ifindex);
+    if (prefix === undefined || network === undefined) return;
+    networkOf.set(address.key, network);
+    const joined = networks.get(network);
+    if (joined !== undefined) joined.addresses.add(address.key);
+    else {
+      networks.set(network, { prefix, addresses: new Set([address.key]) });
+      this.#add(one, prefix);
+    }
   }
 
   #set(one: Interface, family: Family): number {

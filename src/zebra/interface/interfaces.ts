@@ -1,7 +1,7 @@
 // Interfaces and their addresses as the kernel tells them. The kernel's notifications are the only source; a dump is marked
 // and swept, so what vanished while nobody listened is noticed. What follows from an interface (connected routes, next
 // hops, the router id) hears of it as a listener.
-import { type AddressWords, equalWords, type Family } from '../../net/index.ts';
+import { AF_INET, type AddressWords, equalWords, type Family, formatAddress } from '../../net/index.ts';
 import type { InterfaceListener } from '../face.ts';
 import type { AddressFacts, LinkFacts } from '../plane.ts';
 
@@ -20,6 +20,8 @@ export const IFA_F_TENTATIVE = 0x40;
 export const IFA_F_NOPREFIXROUTE = 0x200;
 
 export interface InterfaceAddress {
+  /** What identifies it on its interface: both ends and the length. */
+  readonly key: string;
   readonly family: Family;
   readonly local: AddressWords;
   /** The other end, or `local`. */
@@ -43,7 +45,8 @@ export class Interface {
   link: number;
   master: number;
   description = '';
-  readonly addresses: InterfaceAddress[] = [];
+  readonly #addresses: Map<string, InterfaceAddress> = new Map();
+  #list: readonly InterfaceAddress[] | undefined;
   /** Times it became operative or ceased to be. */
   ups = 0;
   downs = 0;
@@ -51,7 +54,7 @@ export class Interface {
   lastDown = 0;
   /** Seen in the dump that is going on. */
   seen = false;
-  readonly seenAddresses: Set<InterfaceAddress> = new Set();
+  readonly seenAddresses: Set<string> = new Set();
 
   constructor(facts: LinkFacts) {
     this.ifindex = facts.ifindex;
@@ -62,6 +65,25 @@ export class Interface {
     this.hardwareType = facts.hardwareType;
     this.link = facts.link;
     this.master = facts.master;
+  }
+
+  /** In the order in which they came. */
+  get addresses(): readonly InterfaceAddress[] {
+    return (this.#list ??= [...this.#addresses.values()]);
+  }
+
+  address(key: string): InterfaceAddress | undefined {
+    return this.#addresses.get(key);
+  }
+
+  setAddress(address: InterfaceAddress): void {
+    this.#addresses.set(address.key, address);
+    this.#list = undefined;
+  }
+
+  deleteAddress(key: string): void {
+    this.#addresses.delete(key);
+    this.#list = undefined;
   }
 
   /** Set up by the administrator and the carrier is there. */
@@ -86,6 +108,8 @@ export class Interfaces {
   readonly #byIndex: Map<number, Interface> = new Map();
   readonly #listeners: Set<InterfaceListener> = new Set();
   readonly #now: () => number;
+  /** How many interfaces have each address: a look-up for every gateway that is resolved. */
+  readonly #local: Map<string, number> = new Map();
 
   constructor(now: () => number) {
     this.#now = now;
@@ -116,12 +140,7 @@ export class Interfaces {
 
   /** Whether some interface has this very address. */
   isLocal(family: Family, words: AddressWords): boolean {
-    for (const one of this.#byIndex.values()) {
-      for (const address of one.addresses) {
-        if (address.family === family && equalWords(address.local, words)) return true;
-      }
-    }
-    return false;
+    return this.#local.has(localKey(family, words));
   }
 
   onLink(facts: LinkFacts): void {
@@ -167,7 +186,7 @@ export class Interfaces {
   onLinkGone(ifindex: number): void {
     const one = this.#byIndex.get(ifindex);
     if (one === undefined) return;
-    while (one.addresses.length > 0) this.#remove(one, one.addresses.length - 1);
+    for (const address of one.addresses) this.#remove(one, address);
     this.#byIndex.delete(ifindex);
     one.flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
     for (const listener of this.#listeners) listener.linkGone?.(one);
@@ -176,33 +195,32 @@ export class Interfaces {
   onAddress(facts: AddressFacts): void {
     const one = this.#byIndex.get(facts.ifindex);
     if (one === undefined) return; // its link message is still to come, and with it a dump of its addresses
-    const hasPeer = !equalWords(facts.local, facts.peer);
+    const key = addressKey(facts);
+    const before = one.address(key);
+    one.seenAddresses.add(key);
+    if (before !== undefined && before.flags === facts.flags && before.label === facts.label) return;
     const address: InterfaceAddress = {
+      key,
       family: facts.family,
       local: facts.local,
       peer: facts.peer,
-      hasPeer,
+      hasPeer: !equalWords(facts.local, facts.peer),
       length: facts.length,
       flags: facts.flags,
       label: facts.label,
     };
-    const at = this.#find(one, facts);
-    if (at >= 0) {
-      const before = one.addresses[at]!;
-      if (before.flags === facts.flags && before.label === facts.label) {
-        one.seenAddresses.add(before);
-        return;
-      }
-      one.addresses[at] = address;
-    } else one.addresses.push(address);
-    one.seenAddresses.add(address);
+    if (before === undefined) {
+      const local = localKey(facts.family, facts.local);
+      this.#local.set(local, (this.#local.get(local) ?? 0) + 1);
+    }
+    one.setAddress(address);
     for (const listener of this.#listeners) listener.address?.(one, address);
   }
 
   onAddressGone(facts: AddressFacts): void {
     const one = this.#byIndex.get(facts.ifindex);
-    const at = one === undefined ? -1 : this.#find(one, facts);
-    if (at >= 0) this.#remove(one!, at);
+    const address = one?.address(addressKey(facts));
+    if (address !== undefined) this.#remove(one!, address);
   }
 
   beginLinkDump(): void {
@@ -219,25 +237,26 @@ export class Interfaces {
 
   endAddressDump(): void {
     for (const one of this.#byIndex.values()) {
-      for (let i = one.addresses.length - 1; i >= 0; i--) {
-        if (!one.seenAddresses.has(one.addresses[i]!)) this.#remove(one, i);
-      }
+      for (const address of one.addresses) if (!one.seenAddresses.has(address.key)) this.#remove(one, address);
       one.seenAddresses.clear();
     }
   }
 
-  #find(one: Interface, facts: AddressFacts): number {
-    return one.addresses.findIndex(
-      address =>
-        address.family === facts.family &&
-        address.length === facts.length &&
-        equalWords(address.local, facts.local) &&
-        equalWords(address.peer, facts.peer),
-    );
+  #remove(one: Interface, address: InterfaceAddress): void {
+    one.deleteAddress(address.key);
+    const local = localKey(address.family, address.local);
+    const others = this.#local.get(local)! - 1;
+    if (others > 0) this.#local.set(local, others);
+    else this.#local.delete(local);
+    for (const listener of this.#listeners) listener.addressGone?.(one, address);
   }
+}
 
-  #remove(one: Interface, at: number): void {
-    const [address] = one.addresses.splice(at, 1);
-    for (const listener of this.#listeners) listener.addressGone?.(one, address!);
-  }
+function addressKey({ family, local, peer, length }: AddressFacts): string {
+  const own = formatAddress(family, local);
+  return equalWords(local, peer) ? `${own}/${length}` : `${own} ${formatAddress(family, peer)}/${length}`;
+}
+
+function localKey(family: Family, words: AddressWords): string {
+  return family === AF_INET ? String(words[0]) : words.join(':');
 }

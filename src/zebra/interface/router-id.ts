@@ -2,7 +2,7 @@
 // loopback interface that is not in 127.0.0.0/8, else the highest of any interface; chosen anew with every change.
 import { AF_INET, AF_INET6, type AddressWords, type Family, parseIp6 } from '../../net/index.ts';
 import type { RouterIdFace } from '../face.ts';
-import type { Interfaces } from './interfaces.ts';
+import type { InterfaceAddress, Interfaces } from './interfaces.ts';
 
 const NONE: AddressWords = [0, 0, 0, 0];
 
@@ -12,14 +12,25 @@ export class RouterId implements RouterIdFace {
   #configured4: AddressWords | undefined;
   #configured6: AddressWords | undefined;
   #current: AddressWords = NONE;
+  /** The highest of loopback interfaces, and of all. */
+  #loopback = 0;
+  #any = 0;
 
   constructor(interfaces: Interfaces) {
     this.#interfaces = interfaces;
     interfaces.listen({
-      link: () => this.#choose(),
-      linkGone: () => this.#choose(),
-      address: () => this.#choose(),
-      addressGone: () => this.#choose(),
+      address: (one, address) => {
+        const word = candidate(address);
+        if (one.loopback) this.#loopback = Math.max(this.#loopback, word);
+        this.#any = Math.max(this.#any, word);
+        this.#choose();
+      },
+      addressGone: (_one, address) => {
+        const word = candidate(address);
+        if (word === 0 || (word !== this.#loopback && word !== this.#any)) return;
+        this.#lookThrough();
+        this.#choose();
+      },
     });
   }
 
@@ -49,27 +60,29 @@ export class RouterId implements RouterIdFace {
   }
 
   #choose(): void {
-    const next = this.#configured4 ?? this.#automatic();
+    const best = this.#loopback || this.#any;
+    const next = this.#configured4 ?? (best === 0 ? NONE : [best, 0, 0, 0]);
     if (next[0] === this.#current[0]) return;
     this.#current = next;
     for (const listener of this.#listeners) listener(0);
   }
 
-  #automatic(): AddressWords {
-    let loopback = 0;
-    let any = 0;
+  #lookThrough(): void {
+    this.#loopback = 0;
+    this.#any = 0;
     for (const one of this.#interfaces.list(0)) {
       for (const address of one.addresses) {
-        if (address.family !== AF_INET) continue;
-        const word = address.local[0];
-        if (word >>> 24 === 127 || word === 0) continue;
-        if (one.loopback) loopback = Math.max(loopback, word);
-        any = Math.max(any, word);
+        const word = candidate(address);
+        if (one.loopback) this.#loopback = Math.max(this.#loopback, word);
+        this.#any = Math.max(this.#any, word);
       }
     }
-    const best = loopback || any;
-    return best === 0 ? NONE : [best, 0, 0, 0];
   }
+}
+
+/** The address as a router id, 0 where it is none. */
+function candidate({ family, local }: InterfaceAddress): number {
+  return family !== AF_INET || local[0] >>> 24 === 127 ? 0 : local[0];
 }
 
 /** `X:X::X:X` of `ipv6 router-id`. */

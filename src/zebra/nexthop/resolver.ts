@@ -179,7 +179,15 @@ export class Resolver implements NhtFace {
     this.#host.wake();
   }
 
-  /** Something that every resolution may depend on (`resolve-via-default`, a local address). */
+  /** An address became one of this host's, or ceased to be: no gateway may be one. */
+  localChanged(family: Family, [w0, w1, w2, w3]: AddressWords): void {
+    const tracked = this.#tracked.get(family === AF_INET ? 0 : 1);
+    if (tracked === undefined || tracked.size === 0) return;
+    tracked.within(w0, w1, w2, w3, family === AF_INET ? 32 : 128, this.#mark);
+    if (!this.idle) this.#host.wake();
+  }
+
+  /** Something that every resolution may depend on (`resolve-via-default`). */
   everything(): void {
     for (const set of this.#sets) this.#dirtySets.add(set);
     for (const one of this.#registrations) this.#dirtyRegistrations.add(one);

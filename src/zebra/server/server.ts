@@ -21,7 +21,7 @@ import {
   socketPath,
 } from '../../zapi/index.ts';
 import type { Owner, ZebraFace } from '../face.ts';
-import type { Interface } from '../interface/interfaces.ts';
+import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
 import { Chunks } from './chunks.ts';
 import { Session } from './session.ts';
 
@@ -90,12 +90,15 @@ export class ZapiServer {
     const interfaceChanged = (one: Interface): void => {
       for (const session of this.sessions) session.interfaceChanged(one);
     };
+    const addressChanged = (one: Interface, { key }: InterfaceAddress): void => {
+      for (const session of this.sessions) session.interfaceChanged(one, key);
+    };
     this.#stops.push(
       zebra.interfaces.listen({
         link: interfaceChanged,
         linkGone: interfaceChanged,
-        address: interfaceChanged,
-        addressGone: interfaceChanged,
+        address: addressChanged,
+        addressGone: addressChanged,
       }),
       zebra.routerId.listen(vrf => {
         for (const session of this.sessions) session.routerIdChanged(vrf);

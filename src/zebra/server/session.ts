@@ -618,10 +618,10 @@ export class Session {
     this.pump();
   }
 
-  /** An interface changed. */
-  interfaceChanged(one: Interface): void {
+  /** An interface, or one of its addresses, changed. */
+  interfaceChanged(one: Interface, address?: string): void {
     if (!this.#wantsInterfaces) return;
-    this.#told.mark(one.ifindex);
+    this.#told.mark(one.ifindex, address);
     this.pump();
   }
 

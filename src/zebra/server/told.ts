@@ -1,7 +1,6 @@
 // What a session has told its client of interfaces, so that it can tell the difference to what is true now. Changes only
 // mark an interface; the difference is made when there is room. So a slow client costs a mark per interface, sees the last
 // state of everything, and still hears that an interface was down in between (the count of its downs says so).
-import { equalWords } from '../../net/index.ts';
 import type { ServerMessages } from '../../zapi/index.ts';
 import { IFA_F_SECONDARY, type Interface, type InterfaceAddress } from '../interface/interfaces.ts';
 import { addressMessage, interfaceMessage } from './translate.ts';
@@ -13,7 +12,8 @@ interface Told {
   downs: number;
   /** Everything else that INTERFACE_ADD says. */
   facts: string;
-  addresses: InterfaceAddress[];
+  /** By key. */
+  addresses: Map<string, InterfaceAddress>;
 }
 
 type Send = <Name extends 'INTERFACE_ADD' | 'INTERFACE_DELETE' | 'INTERFACE_UP' | 'INTERFACE_DOWN' | AddressCommand>(
@@ -24,19 +24,14 @@ type Send = <Name extends 'INTERFACE_ADD' | 'INTERFACE_DELETE' | 'INTERFACE_UP' 
 type AddressCommand = 'INTERFACE_ADDRESS_ADD' | 'INTERFACE_ADDRESS_DELETE';
 
 /** The same as far as a client is told: an address that is no longer tentative is not news. */
-function alike(a: InterfaceAddress, b: InterfaceAddress): boolean {
-  return (
-    a.family === b.family &&
-    a.length === b.length &&
-    equalWords(a.local, b.local) &&
-    equalWords(a.peer, b.peer) &&
-    (a.flags & IFA_F_SECONDARY) === (b.flags & IFA_F_SECONDARY)
-  );
+function alike(a: InterfaceAddress | undefined, b: InterfaceAddress): boolean {
+  return a !== undefined && (a.flags & IFA_F_SECONDARY) === (b.flags & IFA_F_SECONDARY);
 }
 
 export class ToldInterfaces {
   readonly #told: Map<number, Told> = new Map();
-  readonly #dirty: Set<number> = new Set();
+  /** By interface: the addresses that changed, or undefined where anything may have. */
+  readonly #dirty: Map<number, Set<string> | undefined> = new Map();
   readonly #find: (ifindex: number) => Interface | undefined;
   readonly #send: Send;
 
@@ -49,15 +44,18 @@ export class ToldInterfaces {
     return this.#dirty.size > 0;
   }
 
-  mark(ifindex: number): void {
-    this.#dirty.add(ifindex);
+  /** Something of the interface changed; `address`: nothing but the address of this key. */
+  mark(ifindex: number, address?: string): void {
+    if (address === undefined) this.#dirty.set(ifindex, undefined);
+    else if (!this.#dirty.has(ifindex)) this.#dirty.set(ifindex, new Set([address]));
+    else this.#dirty.get(ifindex)?.add(address);
   }
 
   /** Tells everything about these again, as if nothing had been told. */
   again(interfaces: readonly Interface[]): void {
     for (const one of interfaces) {
       this.#told.delete(one.ifindex);
-      this.#dirty.add(one.ifindex);
+      this.#dirty.set(one.ifindex, undefined);
     }
   }
 
@@ -69,16 +67,20 @@ export class ToldInterfaces {
 
   /** Tells differences while `room` says so. */
   pump(room: () => boolean): void {
-    for (const ifindex of this.#dirty) {
+    for (const [ifindex, addresses] of this.#dirty) {
       if (!room()) return;
       this.#dirty.delete(ifindex);
-      this.#tell(ifindex);
+      this.#tell(ifindex, addresses);
     }
   }
 
-  #tell(ifindex: number): void {
+  #tell(ifindex: number, changed: Set<string> | undefined): void {
     const one = this.#find(ifindex);
     let told = this.#told.get(ifindex);
+    if (changed !== undefined && told !== undefined && one === told.one && one.vrf === told.vrf) {
+      this.#tellAddresses(told, one, changed);
+      return;
+    }
     // An index may have been given to another interface, or it moved to another VRF: the old one is gone.
     if (told !== undefined && (one !== told.one || one.vrf !== told.vrf)) {
       this.#gone(told);
@@ -90,7 +92,7 @@ export class ToldInterfaces {
     const up = one.operative;
     if (told === undefined) {
       this.#send('INTERFACE_ADD', message, one.vrf);
-      told = { one, vrf: one.vrf, up, downs: one.downs, facts, addresses: [] };
+      told = { one, vrf: one.vrf, up, downs: one.downs, facts, addresses: new Map() };
       this.#told.set(ifindex, told);
     } else if (told.up !== up || told.downs !== one.downs) {
       if (told.up) this.#send('INTERFACE_DOWN', up ? { ...message, flags: 0 } : message, one.vrf);
@@ -102,22 +104,28 @@ export class ToldInterfaces {
       this.#send('INTERFACE_ADD', message, one.vrf);
       told.facts = facts;
     }
-    const kept: InterfaceAddress[] = [];
-    for (const address of told.addresses) {
-      if (one.addresses.some(other => alike(other, address))) kept.push(address);
-      else this.#send('INTERFACE_ADDRESS_DELETE', addressMessage(one, address), one.vrf);
+    this.#tellAddresses(told, one, new Set([...told.addresses.keys(), ...one.addresses.map(address => address.key)]));
+  }
+
+  #tellAddresses(told: Told, one: Interface, keys: Iterable<string>): void {
+    for (const key of keys) {
+      const before = told.addresses.get(key);
+      const now = one.address(key);
+      if (before !== undefined && !alike(now, before)) {
+        this.#send('INTERFACE_ADDRESS_DELETE', addressMessage(one, before), one.vrf);
+        told.addresses.delete(key);
+      }
+      if (now !== undefined && !told.addresses.has(key)) {
+        this.#send('INTERFACE_ADDRESS_ADD', addressMessage(one, now), one.vrf);
+        told.addresses.set(key, now);
+      }
     }
-    for (const address of one.addresses) {
-      if (kept.some(other => alike(other, address))) continue;
-      this.#send('INTERFACE_ADDRESS_ADD', addressMessage(one, address), one.vrf);
-      kept.push(address);
-    }
-    told.addresses = kept;
   }
 
   #gone(told: Told): void {
     const { one, vrf } = told;
-    for (const address of told.addresses) this.#send('INTERFACE_ADDRESS_DELETE', addressMessage(one, address), vrf);
+    for (const address of told.addresses.values())
+      this.#send('INTERFACE_ADDRESS_DELETE', addressMessage(one, address), vrf);
     const message = interfaceMessage(one);
     if (told.up) this.#send('INTERFACE_DOWN', { ...message, flags: 0 }, vrf);
     this.#send('INTERFACE_DELETE', message, vrf);
