@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { formatIp4 } from '../../net/index.ts';
@@ -17,6 +18,10 @@ import { until } from './until.ts';
 const ROUTES = 100_000;
 const GREVY: string = resolve(import.meta.dirname, '../../../bin/grevy');
 const INSIDE = 'GREVY_DEMO_INSIDE';
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** As a shell tells it. */
+const exitStatus = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 /** A reason that ends the demo, for a person to read. */
 class DemoError extends Error {}
@@ -53,13 +58,13 @@ async function insideUserNamespace(argv: readonly string[]): Promise<number> {
   const wrap = ['--user', '--map-root-user', '--net'];
   const probe = spawnSync('unshare', [...wrap, 'true'], { encoding: 'utf8' });
   if (probe.status !== 0) throw new DemoError(whyNoUserNamespace(probe.stderr));
-  const child = spawn('unshare', [...wrap, '--', GREVY, 'demo', ...argv], {
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', 'unshare', ...wrap, '--', GREVY, 'demo', ...argv], {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: '1' },
   });
   // The terminal sends Ctrl-C to both; the one inside cleans up and ends, and this one waits for it.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill('SIGTERM'));
-  return await new Promise(done => child.once('exit', code => done(code ?? 1)));
+  for (const signal of STOP_SIGNALS) process.on(signal, () => child.kill(signal));
+  return await new Promise(done => child.once('exit', (code, signal) => done(code ?? exitStatus(signal ?? 'SIGTERM'))));
 }
 
 function whyNoUserNamespace(said: string): string {
@@ -91,21 +96,25 @@ interface Router {
 
 async function inNamespaces(once: boolean): Promise<number> {
   const lab = new Lab();
-  let stopped = 0;
-  const stop = (signal: NodeJS.Signals): void => {
-    stopped = signal === 'SIGINT' ? 130 : 143;
-    void lab.close().then(() => process.exit(stopped));
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  process.once('SIGHUP', stop);
-  try {
-    return await play(lab, once);
-  } catch (error) {
-    if (stopped > 0) return await new Promise<number>(() => {}); // `stop` is taking everything down
+  const stopped = Promise.withResolvers<number>();
+  let stopping = false;
+  // What goes on when the signal comes fails as its processes go; nobody wants to hear of that.
+  for (const signal of STOP_SIGNALS) {
+    process.on(signal, () => {
+      stopping = true;
+      stopped.resolve(exitStatus(signal));
+    });
+  }
+  const played = play(lab, once).catch((error: unknown) => {
+    if (stopping) return stopped.promise;
     throw error;
+  });
+  try {
+    return await Promise.race([played, stopped.promise]);
   } finally {
-    if (stopped === 0) await lab.close();
+    await lab.close();
+    // A build step that was under way must not hold the process, nor start anything more.
+    if (stopping) process.exit(await stopped.promise);
   }
 }
 
@@ -138,7 +147,7 @@ async function play(lab: Lab, once: boolean): Promise<number> {
   );
   if (once) return 0;
   console.log('\nThis is the shell of r2. Try: show bgp summary · show ip route summary · ? · exit\n');
-  const shell = spawn(GREVY, ['sh', '--run-dir', r2.runDir], { stdio: 'inherit' });
+  const shell = lab.spawn(GREVY, ['sh', '--run-dir', r2.runDir], { stdio: 'inherit' });
   await new Promise(done => shell.once('exit', done));
   return 0;
 }

@@ -1,6 +1,6 @@
 // A small network on one machine, for the demo and for tests. Each namespace is held by a process of ours and has no name:
 // when we end, however we end, the kernel takes the holder (parent-death signal) and with it the namespace, its interfaces
-// and its routes.
+// and its routes. What the kernel does not take, the janitor does.
 //
 //   const lab = new Lab();
 //   const r1 = await lab.namespace('r1');
@@ -10,9 +10,11 @@
 //   await lab.close();
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MARK, startJanitor } from './janitor.ts';
 import { until } from './until.ts';
 
 export class Namespace {
@@ -38,7 +40,8 @@ export class Namespace {
 
   /** Runs a command to its end and gives its standard output; rejects with what it said when it fails. */
   run(...argv: string[]): Promise<string> {
-    return runCommand(...this.wrap(argv));
+    const [command, args] = this.wrap(argv);
+    return runCommand('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args]);
   }
 
   /** `ip -j …` parsed. */
@@ -56,7 +59,10 @@ export class Namespace {
 
 export class Lab {
   readonly #children: Set<ChildProcess> = new Set();
-  readonly #directories: string[] = [];
+  /** All that the lab writes is below; it also is the mark of its processes. */
+  readonly #root: string = join(tmpdir(), `grevy-lab-${randomUUID().slice(0, 8)}`);
+  #directories = 0;
+  #dismissJanitor: (() => void) | undefined;
   readonly namespaces: Namespace[] = [];
 
   /** A new empty namespace with `lo` up. */
@@ -90,14 +96,22 @@ export class Lab {
 
   /** A directory that goes with the lab. */
   async directory(): Promise<string> {
-    const path = await mkdtemp(join(tmpdir(), 'grevy-lab-'));
-    this.#directories.push(path);
+    if (this.#closed) throw new Error('the lab is closed');
+    this.#dismissJanitor ??= startJanitor(this.#root);
+    const path = join(this.#root, String(++this.#directories));
+    await mkdir(path, { recursive: true });
     return path;
   }
 
+  /** Nothing is started any more. */
+  #closed = false;
+
   /** Starts a process that dies with this one (PR_SET_PDEATHSIG) and is ended by `close`. */
   spawn(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], options);
+    if (this.#closed) throw new Error('the lab is closed');
+    this.#dismissJanitor ??= startJanitor(this.#root);
+    const env = { ...(options.env ?? process.env), [MARK]: this.#root };
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], { ...options, env });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     return child;
@@ -113,10 +127,13 @@ export class Lab {
     clearTimeout(timer);
   }
 
-  /** Ends every process, the namespaces' holders last, and removes the directories. */
+  /** Ends every process, and removes the directories. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#children].toReversed().map(child => this.stop(child, 1500)));
-    await Promise.all(this.#directories.map(path => rm(path, { recursive: true, force: true })));
+    await rm(this.#root, { recursive: true, force: true });
+    this.#dismissJanitor?.();
+    this.#dismissJanitor = undefined;
   }
 }
 
