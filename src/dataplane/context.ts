@@ -70,6 +70,8 @@ export const FLAG_SKIP_KERNEL = 1;
 export const FLAG_GROUP = 2;
 /** Notification: it is an item of a dump, between DUMP_BEGIN and DUMP_END. */
 export const FLAG_DUMP = 4;
+/** ROUTE notification: it took the place of the one there was (NLM_F_REPLACE), rather than a place beside it. */
+export const FLAG_REPLACE = 8;
 
 // Path flags.
 export const PATH_BLACKHOLE = 1;

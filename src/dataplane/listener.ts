@@ -19,7 +19,15 @@ import {
   type StreamStats,
 } from '../netlink/index.ts';
 import type { DataplaneChannel } from './channel.ts';
-import { ContextPool, FLAG_DUMP, PATH_BLACKHOLE, PATH_DEAD, PATH_LINKDOWN, PATH_ONLINK } from './context.ts';
+import {
+  ContextPool,
+  FLAG_DUMP,
+  FLAG_REPLACE,
+  PATH_BLACKHOLE,
+  PATH_DEAD,
+  PATH_LINKDOWN,
+  PATH_ONLINK,
+} from './context.ts';
 import {
   KIND_ADDRESS,
   KIND_ALL,
@@ -236,8 +244,10 @@ export class Listener implements StreamSink {
       route.metric,
       route.nexthopId,
     );
-    // With a nexthop object the paths are the object's; the kernel repeats them for old readers.
-    if (route.nexthopId === 0) this.#paths(handle, route);
+    if (!dumped && ((bytes[offset + 7]! << 8) & c.NLM_F_REPLACE) !== 0) pool.setFlags(handle, FLAG_REPLACE);
+    // With a nexthop object the paths are the object's, and zebra knows its own; the kernel repeats them for old readers,
+    // which is how others' objects are seen through.
+    if (route.nexthopId === 0 || !isDaemonProtocol(route.protocol)) this.#paths(handle, route);
     this.#send(handle);
   }
 
@@ -379,6 +389,11 @@ export class Listener implements StreamSink {
     }
     this.#send(handle);
   }
+}
+
+/** RTPROT_* under which zebra's clients' routes are in the kernel: RTPROT_ZEBRA, RTPROT_BABEL, RTPROT_BGP … */
+function isDaemonProtocol(protocol: number): boolean {
+  return protocol === 11 || protocol === 42 || (protocol >= 186 && protocol <= 197);
 }
 
 function pathFlags(kernel: number): number {

@@ -4,6 +4,7 @@ import {
   type ContextPool,
   type DataplaneClient,
   FLAG_GROUP,
+  FLAG_REPLACE,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
@@ -266,6 +267,7 @@ export class DataplanePlane implements Plane {
           pool.metric(handle),
           pool.nexthopId(handle),
           () => readPaths(pool, handle),
+          (pool.flags(handle) & FLAG_REPLACE) !== 0,
         );
         break;
       case OP_ROUTE_GONE:
@@ -280,6 +282,7 @@ export class DataplanePlane implements Plane {
           pool.protocol(handle),
           pool.routeType(handle),
           pool.metric(handle),
+          () => readPaths(pool, handle),
         );
         break;
       case OP_NEXTHOP: {

@@ -137,8 +137,9 @@ export interface PlaneEvents {
   address(facts: AddressFacts): void;
   addressGone(facts: AddressFacts): void;
   /**
-   * A route that is in the kernel: of somebody else, or of ours as a dump shows it. `nexthopId` 0 when it carries its paths
-   * itself; they are read from `paths` then.
+   * A route that is in the kernel: of somebody else, or of ours as a dump shows it. Its paths are read from `paths`, except
+   * where it is one of ours that names a nexthop object. `replaces`: it took the place of the one there was; otherwise the
+   * kernel may have several of one metric.
    */
   route(
     table: number,
@@ -153,7 +154,9 @@ export interface PlaneEvents {
     metric: number,
     nexthopId: number,
     paths: () => readonly KernelPath[],
+    replaces: boolean,
   ): void;
+  /** `paths`: those that it had; of an IPv6 route with several, perhaps only the ones that were taken away. */
   routeGone(
     table: number,
     family: Family,
@@ -165,6 +168,7 @@ export interface PlaneEvents {
     protocol: number,
     type: number,
     metric: number,
+    paths: () => readonly KernelPath[],
   ): void;
   nexthop(
     id: number,

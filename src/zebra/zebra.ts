@@ -18,7 +18,7 @@ import type {
 } from './face.ts';
 import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
-import { type Interface, Interfaces } from './interface/interfaces.ts';
+import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
 import { RouterId } from './interface/router-id.ts';
 import { NexthopObjects } from './nexthop/objects.ts';
 import { Resolver } from './nexthop/resolver.ts';
@@ -99,6 +99,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #retryMs = RETRY_FIRST_MS;
   #retryArmed = false;
   #stopping = false;
+  /** There was a route of somebody else that names a nexthop object. */
+  #throughObjects = false;
   resyncs = 0;
 
   constructor(plane: Plane, hooks: ZebraHooks) {
@@ -342,7 +344,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   // Interfaces ------------------------------------------------------------------------------------------------------------
 
   #linkChanged(one: Interface, wasUp: boolean): void {
-    if (!one.keepsNexthops) this.#kernelDropped(one.ifindex);
+    if (!one.keepsNexthops) this.#kernelDropped(one.ifindex, (one.flags & IFF_UP) !== 0);
     if (one.operative !== wasUp) {
       this.connected.update(one);
       this.resolver.interfaceChanged(one.ifindex);
@@ -357,21 +359,28 @@ export class Zebra implements ZebraFace, PlaneEvents {
 
   #linkLost(one: Interface): void {
     this.#configured.delete(one.ifindex);
-    this.#kernelDropped(one.ifindex);
+    this.#kernelDropped(one.ifindex, false);
     this.connected.update(one);
     this.resolver.interfaceChanged(one.ifindex);
     this.statics.interfaceChanged(one);
   }
 
-  /** What the kernel removes in silence when a device goes down. */
-  #kernelDropped(ifindex: number): void {
+  /**
+   * What the kernel removes in silence when a device goes down, or only loses its carrier: then others' routes stay, except
+   * those that name a nexthop object.
+   */
+  #kernelDropped(ifindex: number, carrierOnly: boolean): void {
     this.objects.deviceLost(ifindex);
+    if (carrierOnly) {
+      if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
+      return;
+    }
     this.rib.kernelRoutesLost(set =>
       set.members.every(member => {
         if (member.blackhole !== 0) return false;
         if (member.ifindex === ifindex) return true;
         const other = this.interfaces.byIndex(member.ifindex);
-        return other !== undefined && !other.operative;
+        return other === undefined || (other.flags & IFF_UP) === 0;
       }),
     );
   }
@@ -442,6 +451,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     metric: number,
     nexthopId: number,
     paths: () => readonly KernelPath[],
+    replaces: boolean,
   ): void {
     if (!isOwnProtocol(protocol)) {
       // The kernel's own routes (connected, local, broadcast) follow from addresses; redirects are not routing.
@@ -449,9 +459,9 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (family === AF_INET6 && (w0 >>> 22 === 0x3fa || w0 >>> 24 === 0xff)) return;
     }
     if (type !== RTN_UNICAST && type !== RTN_BLACKHOLE && type !== RTN_UNREACHABLE && type !== RTN_PROHIBIT) return;
-    this.rib.kernelRoute(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, () =>
-      this.sets.intern(0, family, kernelNexthops(type, paths()), false),
-    );
+    const nexthops = (): Nexthop[] => kernelNexthops(type, paths());
+    if (nexthopId !== 0 && !isOwnProtocol(protocol)) this.#throughObjects = true;
+    this.rib.kernelRoute(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, nexthops, replaces);
   }
 
   routeGone(
@@ -463,10 +473,12 @@ export class Zebra implements ZebraFace, PlaneEvents {
     w3: number,
     length: number,
     protocol: number,
-    _type: number,
+    type: number,
     metric: number,
+    paths: () => readonly KernelPath[],
   ): void {
-    this.rib.kernelRouteGone(table, family, w0, w1, w2, w3, length, protocol, metric);
+    const nexthops = (): Nexthop[] => kernelNexthops(type === 0 ? RTN_UNICAST : type, paths());
+    this.rib.kernelRouteGone(table, family, w0, w1, w2, w3, length, protocol, metric, nexthops);
   }
 
   nexthop(
@@ -480,6 +492,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   nexthopGone(id: number): void {
+    // The kernel says nothing of the IPv4 routes that go with somebody else's object.
+    if (this.#throughObjects && !this.objects.knows(id)) this.plane.requestResync(KIND_ROUTE);
     this.objects.gone(id);
   }
 

@@ -250,7 +250,12 @@ export class FakeKernel implements Plane {
     if (route === undefined) return;
     this.routes.delete(key);
     this.notify(events =>
-      events.routeGone(254, route.family, ...route.words, route.length, route.protocol, route.type, route.metric),
+      events.routeGone(
+        254,
+        route.family,
+        ...route.words,
+        ...([route.length, route.protocol, route.type, route.metric, () => route.paths] as const),
+      ),
     );
   }
 
@@ -306,6 +311,7 @@ export class FakeKernel implements Plane {
       route.metric,
       route.nexthopId,
       () => route.paths,
+      true,
     );
   }
 
@@ -326,7 +332,12 @@ export class FakeKernel implements Plane {
       this.routes.delete(key);
       if (route.family !== AF_INET) {
         this.notify(events =>
-          events.routeGone(254, route.family, ...route.words, route.length, route.protocol, route.type, route.metric),
+          events.routeGone(
+            254,
+            route.family,
+            ...route.words,
+            ...([route.length, route.protocol, route.type, route.metric, () => route.paths] as const),
+          ),
         );
       }
     }

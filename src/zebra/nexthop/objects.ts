@@ -307,6 +307,11 @@ export class NexthopObjects {
     for (const group of this.#unclaimed) if (group.have === undefined) this.#forgetGroup(group);
   }
 
+  /** Whether it is one of ours. */
+  knows(id: number): boolean {
+    return this.#byId.has(id);
+  }
+
   gone(id: number): void {
     const object = this.#byId.get(id);
     this.#foreign.delete(id);

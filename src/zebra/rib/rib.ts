@@ -12,7 +12,7 @@
 //
 // A destination has at most one context on its way; its result is matched by (table, prefix id, generation) and nothing
 // else. What changes meanwhile is seen when the result is settled.
-import { AF_INET, type Family } from '../../net/index.ts';
+import { AF_INET, equalWords, type Family } from '../../net/index.ts';
 import {
   FLAG_RR_USE_DISTANCE,
   NOTE_BETTER_ADMIN_WON,
@@ -24,7 +24,7 @@ import {
   type RibFace,
 } from '../face.ts';
 import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN, type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
-import type { NexthopSet, NexthopSets } from '../nexthop/set.ts';
+import type { Nexthop, NexthopSet, NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { isOwnProtocol, kernelProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import { IdQueue } from './id-queue.ts';
@@ -636,7 +636,10 @@ export class Rib implements RibFace {
 
   // What the kernel says ----------------------------------------------------------------------------------------------------
 
-  /** A route that the kernel has. `set` interns its paths, where it is somebody else's. */
+  /**
+   * A route that the kernel has. Of somebody else's the kernel may have several of one prefix and metric (`ip route append`,
+   * other protocols), which their next hops tell apart; `replaces`: this one took the place of the others.
+   */
   kernelRoute(
     kernelTable: number,
     family: Family,
@@ -649,7 +652,8 @@ export class Rib implements RibFace {
     type: number,
     metric: number,
     nexthopId: number,
-    set: () => number,
+    nexthops: () => readonly Nexthop[],
+    replaces: boolean,
   ): void {
     const t = this.#tableByKernel(kernelTable, family);
     if (t === undefined) return;
@@ -684,7 +688,34 @@ export class Rib implements RibFace {
         else if (!this.#dumping) this.#mark(t, id, true);
       }
     }
-    this.add(t.vrf, family, w0, w1, w2, w3, length, ROUTE_KERNEL, 0, 0, metric >>> 24, metric & 0xffffff, 0, set(), 0);
+    const members = nexthops();
+    this.#addForeign(t, w0, w1, w2, w3, length, metric, members);
+    const id = t.prefixes.find(w0, w1, w2, w3, length);
+    for (let row = t.first[id]!; row >= 0; ) {
+      const next = t.next[row]!;
+      if (isForeign(t, row, metric)) {
+        const others = this.#sets.get(t.set[row]!).members;
+        // To an IPv6 route with gateways the kernel adds paths, and tells the whole.
+        const grown = family !== AF_INET && others.length < members.length && includesAll(members, others);
+        if ((replaces && !sameNexthops(others, members)) || grown) this.#drop(t, id, row);
+      }
+      row = next;
+    }
+  }
+
+  #addForeign(
+    t: RibTable,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    metric: number,
+    members: readonly Nexthop[],
+  ): void {
+    const set = this.#sets.intern(t.vrf, t.family, members, false);
+    const distance = metric >>> 24;
+    this.add(t.vrf, t.family, w0, w1, w2, w3, length, ROUTE_KERNEL, 0, 0, distance, metric & 0xffffff, 0, set, 0);
   }
 
   kernelRouteGone(
@@ -697,6 +728,7 @@ export class Rib implements RibFace {
     length: number,
     protocol: number,
     metric: number,
+    nexthops: () => readonly Nexthop[],
   ): void {
     const t = this.#tableByKernel(kernelTable, family);
     if (t === undefined) return;
@@ -713,12 +745,25 @@ export class Rib implements RibFace {
       }
       return;
     }
+    const members = nexthops();
+    let gone = -1;
     for (let row = t.first[id]!; row >= 0; row = t.next[row]!) {
-      if (t.type[row] !== ROUTE_KERNEL) continue;
-      if (t.distance[row] !== metric >>> 24 || t.metric[row] !== (metric & 0xffffff)) continue;
-      this.#drop(t, id, row);
-      return;
+      if (!isForeign(t, row, metric)) continue;
+      const others = this.#sets.get(t.set[row]!).members;
+      if (sameNexthops(others, members)) {
+        gone = row;
+        break;
+      }
+      if (family !== AF_INET && members.length < others.length && includesAll(others, members)) {
+        const left = others.filter(one => !members.some(other => sameNexthop(one, other)));
+        this.#addForeign(t, w0, w1, w2, w3, length, metric, left);
+        gone = row;
+        break;
+      }
+      // Told otherwise than before: with nothing else to go by, it is the one there is.
+      gone = gone === -1 ? row : -2;
     }
+    if (gone >= 0) this.#drop(t, id, gone);
   }
 
   dumpBegin(): void {
@@ -971,8 +1016,25 @@ function sameRoute(
 ): boolean {
   if (t.type[row] !== type || t.instance[row] !== instance) return false;
   if (type === ROUTE_CONNECT) return t.set[row] === set;
-  if (type === ROUTE_KERNEL) return t.distance[row] === distance && t.metric[row] === metric;
+  if (type === ROUTE_KERNEL) return t.distance[row] === distance && t.metric[row] === metric && t.set[row] === set;
   return ((flags | t.flags[row]!) & FLAG_RR_USE_DISTANCE) === 0 || t.distance[row] === distance;
+}
+
+/** Whether it is a kernel route of this metric. */
+function isForeign(t: RibTable, row: number, metric: number): boolean {
+  return t.type[row] === ROUTE_KERNEL && t.distance[row] === metric >>> 24 && t.metric[row] === (metric & 0xffffff);
+}
+
+function sameNexthop(a: Nexthop, b: Nexthop): boolean {
+  return a.ifindex === b.ifindex && a.blackhole === b.blackhole && equalWords(a.gateway, b.gateway);
+}
+
+function includesAll(all: readonly Nexthop[], some: readonly Nexthop[]): boolean {
+  return some.every(one => all.some(other => sameNexthop(one, other)));
+}
+
+function sameNexthops(a: readonly Nexthop[], b: readonly Nexthop[]): boolean {
+  return a.length === b.length && includesAll(a, b);
 }
 
 /** Whether route `a` is preferred to `b`: connected first, then distance, metric, age. */

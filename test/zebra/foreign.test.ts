@@ -1,0 +1,143 @@
+// Routes that others write into the kernel: whatever they do, zebra shows what `ip route` shows.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Lab, type Namespace } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+import { Host } from './host-process.ts';
+
+interface KernelRoute {
+  dst: string;
+  gateway?: string;
+  metric?: number;
+  nexthops?: { gateway: string }[];
+}
+
+interface ShownRoute {
+  protocol: string;
+  metric: number;
+  nexthops: { ip?: string }[];
+}
+
+describe('routes of others', { timeout: 60_000 }, () => {
+  const lab = new Lab();
+  let ns: Namespace;
+  let host: Host;
+
+  const ip = (text: string): Promise<string> => ns.run('ip', ...text.split(' '));
+
+  async function inKernel(family: '-4' | '-6'): Promise<string[]> {
+    const routes = await ns.ipJson<KernelRoute[]>(family, 'route');
+    return routes
+      .filter(one => /^(30\.|2001:db8:30)/.test(one.dst))
+      .map(one => {
+        const gateways = (one.nexthops ?? [{ gateway: one.gateway! }]).map(hop => hop.gateway).toSorted();
+        return `${one.dst} metric ${one.metric ?? 0} ${gateways.join(' ')}`;
+      })
+      .toSorted();
+  }
+
+  async function shown(family: '-4' | '-6'): Promise<string[]> {
+    const text = await host.run(`show ${family === '-4' ? 'ip' : 'ipv6'} route json`);
+    return Object.entries(JSON.parse(text) as Record<string, ShownRoute[]>)
+      .flatMap(([prefix, routes]) =>
+        routes
+          .filter(one => one.protocol === 'kernel')
+          .map(
+            one =>
+              `${prefix} metric ${one.metric} ${one.nexthops
+                .map(hop => hop.ip!)
+                .toSorted()
+                .join(' ')}`,
+          ),
+      )
+      .toSorted();
+  }
+
+  async function agree(family: '-4' | '-6', count: number): Promise<void> {
+    let seen = '';
+    await until(
+      async () => {
+        const kernel = await inKernel(family);
+        const ours = await shown(family);
+        seen = `kernel ${kernel.join(', ')}\nshown ${ours.join(', ')}`;
+        return kernel.length === count && JSON.stringify(kernel) === JSON.stringify(ours);
+      },
+      { what: () => seen, timeoutMs: 5000 },
+    );
+  }
+
+  before(async () => {
+    ns = await lab.namespace('r1');
+    for (const n of [0, 1]) {
+      await ip(`link add eth${n} type veth peer name p${n}`);
+      await ip(`link set eth${n} up`);
+      await ip(`link set p${n} up`);
+      await ip(`addr add 10.0.${n}.1/24 dev eth${n}`);
+      await ip(`-6 addr add 2001:db8:${n}::1/64 dev eth${n} nodad`);
+    }
+    host = new Host(ns, `${await lab.directory()}/zserv.api`, 60_000);
+    await host.ready;
+  });
+
+  after(() => lab.close());
+
+  test('several of one prefix and metric are told apart by their next hops', async () => {
+    await ip('route add 30.0.0.0/24 via 10.0.0.2 proto static');
+    await ip('route append 30.0.0.0/24 via 10.0.1.2 proto 99');
+    await ip('route append 30.0.0.0/24 via 10.0.1.3 proto 98');
+    await agree('-4', 3);
+    await ip('route del 30.0.0.0/24 via 10.0.0.2');
+    await agree('-4', 2);
+    await ip('route del 30.0.0.0/24 via 10.0.1.3');
+    await ip('route replace 30.0.0.0/24 via 10.0.0.3');
+    await agree('-4', 1);
+    await ip('route del 30.0.0.0/24');
+    await agree('-4', 0);
+  });
+
+  test('paths of an IPv6 route come and go one by one', async () => {
+    await ip('-6 route add 2001:db8:30::/48 via 2001:db8:0::2');
+    await ip('-6 route append 2001:db8:30::/48 via 2001:db8:1::2');
+    await ip('-6 route append 2001:db8:30::/48 via 2001:db8:1::3');
+    await agree('-6', 1);
+    await ip('-6 route del 2001:db8:30::/48 via 2001:db8:1::2');
+    await agree('-6', 1);
+    await ip('-6 route replace 2001:db8:30::/48 via 2001:db8:1::9');
+    await agree('-6', 1);
+    await ip('-6 route del 2001:db8:30::/48');
+    await agree('-6', 0);
+  });
+
+  test("routes through somebody's nexthop objects have the objects' paths, and go with them", async () => {
+    await ip('nexthop add id 5 via 10.0.0.2 dev eth0');
+    await ip('nexthop add id 6 via 10.0.1.2 dev eth1');
+    await ip('nexthop add id 7 group 5/6');
+    await ip('route add 30.0.0.0/24 nhid 5');
+    await ip('route add 30.0.1.0/24 nhid 7');
+    await agree('-4', 2);
+    await ip('nexthop replace id 5 via 10.0.0.9 dev eth0');
+    await agree('-4', 2);
+    await ip('nexthop del id 6');
+    await agree('-4', 2);
+    await ip('nexthop del id 5');
+    await agree('-4', 0);
+  });
+
+  test('a lost carrier does not end them, except those through objects; a link set down does', async () => {
+    await ip('nexthop add id 5 via 10.0.0.2 dev eth0');
+    await ip('route add 30.0.0.0/24 nhid 5');
+    await ip('route add 30.0.1.0/24 via 10.0.0.2');
+    await ip('route add 30.0.2.0/24 nexthop via 10.0.0.2 nexthop via 10.0.1.2');
+    await agree('-4', 3);
+    await ip('link set p0 down');
+    await agree('-4', 2);
+    assert.match(await host.run('show ip route 30.0.1.0/24'), /inactive/);
+    await ip('link set p1 down');
+    await ip('link set p0 up');
+    await agree('-4', 2);
+    await ip('link set eth0 down');
+    await agree('-4', 1);
+    await ip('link set eth1 down');
+    await agree('-4', 0);
+  });
+});
