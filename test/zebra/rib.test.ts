@@ -410,3 +410,17 @@ test('a renamed interface takes the lines of its new name', () => {
   assert.equal(b.zebra.interfaces.byIndex(3)!.description, 'new');
   assert.deepEqual(asked, ['true 3 203']);
 });
+
+test("a client's static route stands beside the configured one, and leaves it behind when it goes", () => {
+  const b = two();
+  const owner = b.zebra.addOwner({ type: ROUTE_STATIC, instance: 0, session: 0, name: 'static', notify: false });
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('198.51.100.9')], 1, 0, owner);
+  b.settle();
+  b.zebra.dropOwner(owner);
+  b.settle();
+  assert.deepEqual(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/8'))!), ['3221225993.0.0.0/2%2']);
+  assert.ok(b.remove('10.0.0.0/8', ROUTE_STATIC));
+  b.settle();
+  assert.ok(!b.kernel.routes.has(keyOf('10.0.0.0/8')));
+});

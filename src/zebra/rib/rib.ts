@@ -26,7 +26,7 @@ import {
 import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN, type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { Nexthop, NexthopSet, NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
-import { isOwnProtocol, kernelProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
+import { isOwnProtocol, kernelProtocol, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../route-type.ts';
 import { IdQueue } from './id-queue.ts';
 import type { Feed } from './redistribution.ts';
 import {
@@ -183,7 +183,7 @@ export class Rib implements RibFace {
       set = this.#sets.variant(content, { family, words: [w0, w1, w2, w3], length });
     }
     let row = t.first[id]!;
-    while (row >= 0 && !sameRoute(t, row, type, instance, flags, distance, metric, set)) row = t.next[row]!;
+    while (row >= 0 && !sameRoute(t, row, type, instance, flags, distance, metric, set, owner)) row = t.next[row]!;
     this.stats.routeAdds++;
     if (row < 0) {
       row = t.pushRow(id);
@@ -235,7 +235,7 @@ export class Rib implements RibFace {
     type: number,
     instance: number,
     distance: number,
-    _owner: Owner,
+    owner: Owner,
   ): boolean {
     const t = this.table(vrf, family);
     const id = t.prefixes.find(w0, w1, w2, w3, length);
@@ -243,6 +243,7 @@ export class Rib implements RibFace {
     for (let row = t.first[id]!; row >= 0; row = t.next[row]!) {
       if (t.type[row] !== type || t.instance[row] !== instance) continue;
       if (distance >= 0 && t.distance[row] !== distance) continue;
+      if (type === ROUTE_STATIC && !sameSide(t, row, owner)) continue;
       this.#drop(t, id, row);
       return true;
     }
@@ -1013,11 +1014,18 @@ function sameRoute(
   distance: number,
   metric: number,
   set: number,
+  owner: Owner,
 ): boolean {
   if (t.type[row] !== type || t.instance[row] !== instance) return false;
+  if (type === ROUTE_STATIC && !sameSide(t, row, owner)) return false;
   if (type === ROUTE_CONNECT) return t.set[row] === set;
   if (type === ROUTE_KERNEL) return t.distance[row] === distance && t.metric[row] === metric && t.set[row] === set;
   return ((flags | t.flags[row]!) & FLAG_RR_USE_DISTANCE) === 0 || t.distance[row] === distance;
+}
+
+/** Static routes of our own configuration and those of a client (FRR's staticd) stand side by side. */
+function sameSide(t: RibTable, row: number, owner: Owner): boolean {
+  return (t.owner[row] === 0) === (owner === 0);
 }
 
 /** Whether it is a kernel route of this metric. */
