@@ -54,7 +54,7 @@ function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages:
   const ring = new Uint8Array(1 << 20);
   made.join({
     peer: receiver,
-    room: () => 65536,
+    hasRoom: () => true,
     send(bytes, offset, length) {
       ring.set(bytes.subarray(offset, offset + length), sink.bytes & 0x7ffff);
       sink.bytes += length;

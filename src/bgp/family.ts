@@ -163,7 +163,7 @@ export class KnownPrefixes {
     const [w0, w1, w2, w3] = this.#words as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
     const size = group.options.maximumMessageBytes;
     while (this.#at < this.#length.length) {
-      if (member.room() < size) return false;
+      if (!member.hasRoom(size)) return false;
       const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, i => {
         const id = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
         return id >= 0 && group.advertised(member, id) !== 0
@@ -254,7 +254,7 @@ export class FamilyInstance {
     const { target } = request;
     const member: GroupMember = {
       peer: one.index,
-      room: () => target.room(),
+      hasRoom: bytes => target.hasRoom(bytes),
       send: (bytes, offset, length) => target.send(bytes, offset, length),
     };
     const defaults = request.defaultOriginate ? this.#joinDefaults(request) : undefined;
@@ -298,7 +298,7 @@ export class FamilyInstance {
     const { target } = request;
     const member: GroupMember = {
       peer: 0,
-      room: () => target.room(),
+      hasRoom: bytes => target.hasRoom(bytes),
       // The family's own group says when all routes were sent.
       send: (bytes, offset, length) => isEndOfRib(bytes, offset, length) || target.send(bytes, offset, length),
     };

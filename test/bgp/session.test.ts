@@ -79,6 +79,20 @@ void test('a hold time of zero means no KEEPALIVEs, and a silent session that st
   assert.deepEqual(a.events, ['up']);
 });
 
+void test('who asks for room in vain is told when there is some', () => {
+  const [a] = both();
+  assert.equal(a.session.hasRoom(4096), true);
+  clock.advance(1000);
+  assert.equal(a.writables, 0);
+  network.full = true;
+  assert.equal(a.session.hasRoom(4096), false);
+  clock.advance(1000);
+  assert.equal(a.writables, 0);
+  network.drain();
+  clock.advance(1);
+  assert.equal(a.writables, 1);
+});
+
 void test('when the cable is cut the hold timer ends the session on both sides, not before its time', () => {
   const [a, b] = both({ holdTimeS: 9 }, { holdTimeS: 9 });
   network.cut = true;

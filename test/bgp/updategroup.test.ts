@@ -84,12 +84,12 @@ class Remote implements GroupMember {
     this.#parser = new UpdateParser({ ebgp, as4: session.as4 ?? true, ipv4: true, ipv6: true, firstAs: 0 });
   }
 
-  room(): number {
-    return this.capacity - this.queued;
+  hasRoom(bytes: number): boolean {
+    return bytes <= this.capacity - this.queued;
   }
 
   send(bytes: Uint8Array, offset: number, length: number): boolean {
-    assert.ok(length <= this.room(), 'a message was sent without room');
+    assert.ok(this.hasRoom(length), 'a message was sent without room');
     this.queue.push(bytes.slice(offset, offset + length));
     this.queued += length;
     return true;

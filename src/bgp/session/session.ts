@@ -187,8 +187,13 @@ class Driver implements Session {
     if (!adopted) connection.close();
   }
 
-  room(): number {
-    return this.#established === undefined ? 0 : (this.#legs[this.#established].connection?.room() ?? 0);
+  hasRoom(bytes: number): boolean {
+    const connection = this.#established === undefined ? undefined : this.#legs[this.#established].connection;
+    if (connection === undefined) return false;
+    if (connection.room() >= bytes) return true;
+    this.#wantsRoom = true;
+    connection.wantWritable();
+    return false;
   }
 
   send(bytes: Uint8Array, offset: number, length: number): boolean {

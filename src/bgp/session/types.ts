@@ -183,8 +183,8 @@ export interface Session {
   reset(reason?: { readonly error?: PeerError; readonly text?: string; readonly config?: SessionConfig }): void;
   /** Takes a connection that a listener accepted from this neighbour, or refuses it with the right NOTIFICATION. */
   accept(connection: Connection): void;
-  /** Bytes that `send` takes now; 0 while not established. */
-  room(): number;
+  /** Whether `send` takes this many bytes now; where not, `writable` follows if the session is established. */
+  hasRoom(bytes: number): boolean;
   /** Queues whole messages (headers included), all or nothing; false where there is no room, then `writable` follows. */
   send(bytes: Uint8Array, offset: number, length: number): boolean;
   /** Asks the peer for its routes again (RFC 2918); false where it cannot. */

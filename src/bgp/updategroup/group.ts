@@ -350,7 +350,7 @@ export class UpdateGroup implements TableConsumer {
     let wait = PATIENCE_MS;
     for (let i = 0; i < members.length; i++) {
       const member = members[i]!;
-      if (member.target.room() >= need) {
+      if (member.target.hasRoom(need)) {
         member.blockedMs = -1;
         continue;
       }
@@ -619,7 +619,7 @@ export class UpdateGroup implements TableConsumer {
     for (let i = 0; i < members.length; i++) {
       const member = members[i]!;
       while (member.unsend.size > 0) {
-        if (member.target.room() < this.options.maximumMessageBytes) return false;
+        if (!member.target.hasRoom(this.options.maximumMessageBytes)) return false;
         this.#sendUnsend(member);
       }
     }
@@ -649,7 +649,7 @@ export class UpdateGroup implements TableConsumer {
   #endOfRib(stream: Stream): void {
     for (let i = 0; i < stream.members.length; i++) {
       const member = stream.members[i]!;
-      if (!member.endOfRib || member.target.room() < 64) continue;
+      if (!member.endOfRib || !member.target.hasRoom(64)) continue;
       member.endOfRib = false;
       const bytes = new Uint8Array(64);
       member.target.send(bytes, 0, writeEndOfRib(bytes, 0, this.#table.family));

@@ -40,8 +40,8 @@ export interface GroupOptions {
 export interface GroupMember {
   /** The peer's index in the table: its own routes are not sent back to it. */
   readonly peer: number;
-  /** Bytes that `send` takes at this moment. */
-  room(): number;
+  /** Whether `send` takes this many bytes now; where not, the group is to be run again when it does. */
+  hasRoom(bytes: number): boolean;
   /** Copies one whole message; false where there is no room (nothing was taken). */
   send(bytes: Uint8Array, offset: number, length: number): boolean;
 }

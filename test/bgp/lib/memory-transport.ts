@@ -44,12 +44,21 @@ export class MemoryNetwork {
   readonly listeners: Map<string, ListenerEvents> = new Map();
   /** Bytes on the way are lost: a cable pulled. */
   cut = false;
+  /** No connection takes another byte, until `drain`. */
+  full = false;
+  readonly waiting: Set<MemoryConnection> = new Set();
   readonly open: Set<MemoryConnection> = new Set();
   /** Every message that was delivered, by type. */
   readonly delivered: number[] = [0, 0, 0, 0, 0, 0];
 
   constructor(loop: TaskLoop) {
     this.loop = loop;
+  }
+
+  drain(): void {
+    this.full = false;
+    for (const connection of this.waiting) connection.wantWritable();
+    this.waiting.clear();
   }
 
   /** The transport of the speaker at `address`. */
@@ -134,7 +143,7 @@ export class MemoryConnection implements Connection {
   }
 
   room(): number {
-    return 65536;
+    return this.#network.full ? 0 : 65536;
   }
 
   send(bytes: Uint8Array, offset: number, length: number): boolean {
@@ -160,7 +169,8 @@ export class MemoryConnection implements Connection {
   }
 
   wantWritable(): void {
-    this.#network.later(() => this.events.writable());
+    if (this.#network.full) this.#network.waiting.add(this);
+    else this.#network.later(() => this.events.writable());
   }
 
   setMaximumMessage(bytes: number): void {
