@@ -77,11 +77,27 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   try {
     directory = takeRunDirectory(runDir);
   } catch (error) {
-    process.stderr.write(`grevy run: ${(error as Error).message}\n`);
+    const hint =
+      (error as NodeJS.ErrnoException).code === 'EACCES' ? ' (run it as root, or use another --run-dir)' : '';
+    process.stderr.write(`grevy run: ${(error as Error).message}${hint}\n`);
     return error instanceof RunDirectoryInUse ? ExitCode.inUse : ExitCode.failed;
   }
   // Listened for from the first moment on: a signal during the start is not lost.
   const signals = stopSignals();
+  let running = false;
+  const onReload = (): void => {
+    if (running) void reload(vty, configFile);
+  };
+  process.on('SIGHUP', onReload);
+  // FRR's daemons open their log files again at this one; there are none here, and Node would open its debugger's port.
+  const ignore = (): void => {};
+  process.on('SIGUSR1', ignore);
+  process.on('SIGUSR2', ignore);
+  if (!capable(CAP_NET_ADMIN)) {
+    log(
+      'without CAP_NET_ADMIN the kernel takes no change from this process: no route will be installed (run it as root)',
+    );
+  }
   const loop = new TaskLoop('main');
   const supervisor = new Supervisor({
     loop,
@@ -110,13 +126,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await supervisor.start();
     report(await vty.load(text, configFile));
     await vty.listen();
-    process.on('SIGHUP', () => void reload(vty, configFile));
+    running = true;
     log(`grevy ${options.version} runs: process ${process.pid}, run directory ${runDir}`);
     log(`${await signals.first}: stopping`);
   } catch (error) {
     log(`cannot start: ${(error as Error).stack ?? String(error)}`);
     code = ExitCode.failed;
   }
+  running = false;
   void signals.second.then(signal => {
     log(`${signal} again: the daemon ends at once, routes stay in the kernel`);
     endNow();
@@ -130,8 +147,19 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   loop.close();
   directory.release();
   signals.forget();
+  process.off('SIGHUP', onReload);
+  process.off('SIGUSR1', ignore);
+  process.off('SIGUSR2', ignore);
   if (code === ExitCode.ok) log('stopped');
   return code;
+}
+
+const CAP_NET_ADMIN = 12;
+
+/** Whether this process has the capability, in whichever user namespace it is. */
+function capable(capability: number): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> BigInt(capability)) & 1n) === 1n;
 }
 
 async function replay(vty: VtyService, names: readonly string[]): Promise<void> {

@@ -74,7 +74,12 @@ export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupP
         return {
           threads: [
             // zebra stops first: it takes its routes back, and the dataplane has to do that.
-            { name: 'zebra', entry: source('zebra/thread'), ownLoop: false, data: { channel, zserv, retain, ...sweep } },
+            {
+              name: 'zebra',
+              entry: source('zebra/thread'),
+              ownLoop: false,
+              data: { channel, zserv, retain, ...sweep },
+            },
             { name: 'dplane', entry: source('dataplane/thread'), ownLoop: true, data: { channel } },
           ],
           dispose: () => closeDataplaneChannel(channel),

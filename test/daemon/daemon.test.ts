@@ -75,3 +75,37 @@ test('a configuration that is not understood starts nothing, and every such line
   assert.equal(missing.status, 1);
   assert.match(missing.stderr, /none\.conf/);
 });
+
+test('signals that mean nothing change nothing: no debugger is opened, and the daemon lives on', async t => {
+  const lab = new Lab();
+  t.after(() => lab.close());
+  const namespace = await lab.namespace('r1');
+  const grevy = await startGrevy(lab, namespace, CONFIGURATION);
+  for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGPIPE', 'SIGHUP'] as const) process.kill(grevy.pid, signal);
+  await until(() => grevy.output().includes('in force'), { timeoutMs: 5000, what: () => grevy.output() });
+  assert.match(await grevy.sh('show version'), /^Grevy/);
+  assert.doesNotMatch(grevy.output(), /Debugger/);
+  assert.doesNotMatch(await namespace.run('ss', '-Hltn'), /:9229/);
+});
+
+test('without the privilege to change the kernel it runs, and says what will be missing', async t => {
+  const lab = new Lab();
+  t.after(() => lab.close());
+  const home = await lab.directory();
+  writeFileSync(join(home, 'grevy.conf'), 'hostname r1\n');
+  const namespace = await lab.namespace('r1');
+  const powerless = ['setpriv', '--bounding-set=-all', '--'];
+  const child = namespace.spawn([
+    ...nobody,
+    GREVY,
+    'run',
+    '-c',
+    join(home, 'grevy.conf'),
+    '--run-dir',
+    join(home, 'run'),
+  ]);
+  let said = '';
+  child.stderr?.on('data', chunk => (said += String(chunk)));
+  await until(() => said.includes(' runs: '), { timeoutMs: 20_000, what: () => said });
+  assert.match(said, /without CAP_NET_ADMIN/);
+});

@@ -31,3 +31,8 @@ test("a run directory is one daemon's, until it is released or its holder is kil
   await once(child, 'exit');
   takeRunDirectory(path).release();
 });
+
+test('where a file system takes no directories, it is said at once', () => {
+  assert.throws(() => takeRunDirectory('/proc/grevy/run'), { code: 'ENOENT' });
+  assert.throws(() => takeRunDirectory('/dev/null/run'), { code: 'ENOTDIR' });
+});
