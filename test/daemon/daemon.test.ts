@@ -96,7 +96,7 @@ test('without the privilege to change the kernel it runs, and says what will be 
   const namespace = await lab.namespace('r1');
   const powerless = ['setpriv', '--bounding-set=-all', '--'];
   const child = namespace.spawn([
-    ...nobody,
+    ...powerless,
     GREVY,
     'run',
     '-c',
