@@ -39,6 +39,8 @@ export class Bgp {
   readonly zebra: ZebraLink | undefined;
   hostname: string;
   noRib = false;
+  /** When settings or surroundings changed last; of the loop's clock. */
+  changedMs = 0;
   #interfaces: Interfaces | undefined;
   readonly #reconcile: EventTask;
   readonly #policyTimer: TimerTask;
@@ -107,13 +109,14 @@ export class Bgp {
   /** Settings or surroundings changed: compare and act, once, soon. */
   changed(): void {
     this.#interfaces = undefined;
+    this.changedMs = this.loop.now();
     this.#reconcile.schedule();
   }
 
-  /** Ends all sessions with a NOTIFICATION. */
+  /** Ends all sessions with a NOTIFICATION. What zebra has stays there: whether it outlives us is zebra's to know. */
   close(): void {
-    for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
     this.zebra?.stop();
+    for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
   }
 
   #policyChanged(): void {

@@ -5,6 +5,7 @@ import type { Bgp } from './bgp.ts';
 import { afiOf } from './commands-neighbor.ts';
 import { instanceOf, type InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
+import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
 
@@ -202,6 +203,21 @@ export const routerCommands: readonly Command<Bgp>[] = [
     [BGP, 'BGP network command', 'Check BGP network route exists in IGP'],
     'networkImportCheck',
     'negative',
+  ),
+  optionLine(
+    'bgp graceful-restart rib-stale-time (1-3600)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'Specify the stale route removal timer in rib',
+      'Delay value (seconds)',
+    ],
+    (options, args) => {
+      options.staleS = args.seconds;
+    },
+    options => {
+      options.staleS = DEFAULT_STALE_S;
+    },
   ),
   optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',

@@ -12,6 +12,7 @@ import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { AFIS, type Afi } from './settings.ts';
+import { DEFAULT_STALE_S } from './zclient.ts';
 
 export interface InstanceOptions {
   routerId: number | undefined;
@@ -30,6 +31,8 @@ export interface InstanceOptions {
   networkImportCheck: boolean;
   keepaliveS: number;
   holdTimeS: number;
+  /** Zebra keeps our routes this long without us. */
+  staleS: number;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -50,6 +53,7 @@ function defaultOptions(): InstanceOptions {
     networkImportCheck: true,
     keepaliveS: 60,
     holdTimeS: 180,
+    staleS: DEFAULT_STALE_S,
   };
 }
 
@@ -224,6 +228,7 @@ export class BgpInstance {
   /** Brings what runs to what is configured. */
   reconcile(): void {
     if (this.#closed) return;
+    this.bgp.zebra?.keepStale(this.options.staleS);
     for (const family of this.families) family.reconcile();
     for (const peer of this.peers.values()) peer.reconcile();
     this.tracker.interfacesChanged();

@@ -18,6 +18,8 @@ export interface ResolvedNexthop {
   uses: number;
   /** Undefined: zebra has not answered yet. */
   update: NexthopUpdate | undefined;
+  /** Bad news that may be premature. */
+  doubted?: NexthopUpdate | undefined;
   /** Epoch milliseconds of the last answer. */
   changedMs: number;
   watchers: Set<(update: NexthopUpdate) => void>;
@@ -30,6 +32,7 @@ export class NexthopTracker {
   /** What was registered for an id: by then its words are gone from the table. */
   readonly #keyOf: Map<number, string> = new Map();
   readonly #apply: EventTask;
+  #doubts = false;
 
   constructor(instance: BgpInstance) {
     this.#instance = instance;
@@ -78,6 +81,29 @@ export class NexthopTracker {
   updated(update: NexthopUpdate): void {
     const entry = this.registered.get(formatPrefix(update.match));
     if (entry === undefined) return;
+    entry.doubted = undefined;
+    if (this.#doubts && update.nexthops.length === 0 && entry.update !== undefined) entry.doubted = update;
+    else this.#believe(entry, update);
+  }
+
+  /** From now on an answer that a next hop does not resolve any more may be premature; with false, it is not. */
+  doubt(doubts: boolean): void {
+    this.#doubts = doubts;
+    if (doubts) return;
+    for (const entry of this.registered.values()) {
+      if (entry.doubted === undefined) continue;
+      this.#believe(entry, entry.doubted);
+      entry.doubted = undefined;
+    }
+  }
+
+  /** Zebra has said of all of them what it knows. */
+  get answered(): boolean {
+    for (const entry of this.registered.values()) if (entry.update === undefined) return false;
+    return true;
+  }
+
+  #believe(entry: ResolvedNexthop, update: NexthopUpdate): void {
     entry.update = update;
     entry.changedMs = this.#instance.bgp.wallMs();
     const { family, words, length } = update.match;

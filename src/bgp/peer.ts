@@ -31,6 +31,9 @@ import { Cease, ErrorCode, formatNotification, type PeerError, peerError } from 
 import type { RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
+/** A neighbour that has sent no UPDATE for this long has sent its routes. */
+const QUIET_MS = 5000;
+
 /** Settings that many neighbours share. */
 export class PeerGroup {
   readonly name: string;
@@ -75,6 +78,7 @@ export class Peer implements SessionHandler {
   idleReason: string | undefined;
   establishedWallMs = 0;
   lastUpdateMs: number | undefined;
+  #upMs = 0;
   /** After maximum-prefix: until `clear`. */
   #held = false;
   #sessionKey = '';
@@ -401,6 +405,7 @@ export class Peer implements SessionHandler {
   established(negotiated: Negotiated): void {
     this.negotiated = negotiated;
     this.establishedWallMs = this.instance.bgp.wallMs();
+    this.#upMs = this.instance.bgp.loop.now();
     this.#log('Up');
     const has = (afi: Afi): boolean => negotiated.families.some(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
     this.#parser = new UpdateParser({
@@ -418,6 +423,18 @@ export class Peer implements SessionHandler {
       one.warned = false;
       this.#updateFamily(one);
     }
+  }
+
+  /** Whether the neighbour has said all that it has in a family, or is not going to. */
+  told(afi: Afi): boolean {
+    const { settings, negotiated } = this;
+    const one = this.families[afi];
+    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.#held) return true;
+    if (negotiated === undefined) return false;
+    if (!one.up || one.endOfRibReceived) return true;
+    // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.
+    if (negotiated.remote.gracefulRestart !== undefined) return false;
+    return this.instance.bgp.loop.now() - Math.max(this.#upMs, this.lastUpdateMs ?? 0) > QUIET_MS;
   }
 
   down(reason: DownReason): void {

@@ -56,6 +56,7 @@ export class ZebraAnnouncer {
   #groupKey = '';
   #group: Block | undefined;
   #attached = false;
+  #closing = false;
 
   constructor(family: FamilyInstance) {
     this.#family = family;
@@ -67,14 +68,31 @@ export class ZebraAnnouncer {
     if (family.instance.bgp.zebra?.client.connected === true) this.connected();
   }
 
-  /** A new connection: zebra has nothing of ours. */
+  /** A new connection: zebra has nothing of ours that it would not forget by itself. */
   connected(): void {
     this.#has.fill(0);
     this.#forgetBlocks();
-    if (this.#family.instance.bgp.noRib) return;
+    if (this.#silent || this.#family.instance.bgp.zebra?.waits === true) return;
+    this.#attach();
+  }
+
+  /** Nothing is to be in zebra: what is there is withdrawn. */
+  get #silent(): boolean {
+    return this.#closing || this.#family.instance.bgp.noRib;
+  }
+
+  /** Every selected prefix is looked at, each when there is room for it. */
+  #attach(): void {
     this.#attached = true;
     this.#family.table.attachZebra();
     this.#work.wake();
+  }
+
+  /** All that is decided has been said. */
+  get idle(): boolean {
+    const { table } = this.#family;
+    const { undecided, walks } = table.stats();
+    return table.zebraPending + undecided + walks === 0;
   }
 
   disconnected(): void {
@@ -89,17 +107,10 @@ export class ZebraAnnouncer {
 
   /** Everything may have to be said differently, or not at all (`bgp no-rib`). */
   restart(): void {
-    const { bgp } = this.#family.instance;
-    if (bgp.zebra?.client.connected !== true) return;
+    const { zebra } = this.#family.instance.bgp;
+    if (zebra?.client.connected !== true || zebra.waits) return;
     this.#forgetBlocks();
-    if (bgp.noRib) {
-      this.#withdrawAll();
-      this.disconnected();
-    } else {
-      this.#attached = true;
-      this.#family.table.attachZebra();
-      this.#work.wake();
-    }
+    if (this.#attached || !this.#silent) this.#attach();
   }
 
   /** Next hops are encoded anew: an interface index may have changed. */
@@ -116,7 +127,14 @@ export class ZebraAnnouncer {
     let more = true;
     while (more && !loop.shouldYield()) more = this.#family.table.nextChanges(BATCH, this.#announce) === BATCH;
     client.flush();
+    if (!more && this.#silent && this.#family.table.zebraPending === 0) this.#leave();
     return more;
+  }
+
+  /** Everything is withdrawn. */
+  #leave(): void {
+    this.disconnected();
+    if (this.#closing) this.#family.instance.bgp.zebra?.left(this);
   }
 
   #one(prefix: number, paths: Uint32Array, count: number): boolean {
@@ -128,7 +146,7 @@ export class ZebraAnnouncer {
     const local = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
     const route = this.#route;
     this.#prefix(route, prefix);
-    if (best === 0 || local) return this.#withdraw(route, prefix);
+    if (best === 0 || local || this.#silent) return this.#withdraw(route, prefix);
     const { store } = instance;
     const attributes = table.pathAttributes[best]!;
     const block = count === 1 ? this.#blockOf(best) : this.#groupOf(paths, count);
@@ -276,25 +294,16 @@ export class ZebraAnnouncer {
     return { bytes: bytes.subarray(0, end), count };
   }
 
-  /** Where the connection cannot take it all it is ended instead: zebra then drops what this client announced. */
-  #withdrawAll(): void {
-    const zebra = this.#family.instance.bgp.zebra;
-    if (zebra?.client.connected !== true) return;
-    const { prefixes } = this.#family.table;
-    for (let prefix = 0; prefix < prefixes.limit; prefix++) {
-      if (this.#has[prefix] !== 1 || !prefixes.has(prefix)) continue;
-      this.#prefix(this.#route, prefix);
-      if (this.#withdraw(this.#route, prefix)) continue;
-      zebra.restart();
+  /** The instance goes: what zebra has of it is withdrawn, as fast as the connection takes it. */
+  close(): void {
+    this.#closing = true;
+    const { zebra } = this.#family.instance.bgp;
+    if (!this.#attached || zebra?.client.connected !== true) {
+      this.disconnected();
       return;
     }
-    zebra.client.flush();
-  }
-
-  /** The instance goes: what zebra has of it is withdrawn. */
-  close(): void {
-    this.#withdrawAll();
-    this.disconnected();
+    zebra.leaving(this);
+    this.#attach();
   }
 
   #growHas(): void {
