@@ -147,7 +147,13 @@ export class ConfigTree {
     const { entry, args } = match;
     const config = entry.command.config as NonNullable<typeof entry.command.config>;
     const exact = block.lines.get(config.key ? config.key(complete(match)) : match.text);
-    if (exact && exact.entry.command === entry.command) return [exact];
+    if (exact && exact.entry.command === entry.command) {
+      // A block that goes takes much along: it has to be the one that is meant (`no router bgp` with another number).
+      if (config.opens !== undefined && !begins(exact.text, match.text) && !begins(match.text, exact.text)) {
+        throw new CommandError(`% There is no '${match.text}', but '${exact.text}'`);
+      }
+      return [exact];
+    }
     if (config.sequence?.write && config.sequence.of(args) === undefined && match.missing.length === 0) {
       const line = block.groups.get(config.sequence.group(args))?.unnumbered.get(config.sequence.write(args, 0));
       if (line) return [line];

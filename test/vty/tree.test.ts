@@ -369,3 +369,16 @@ void test('a replay holds one action a line', () => {
     }),
   );
 });
+
+test('a block is taken away by its own words only', () => {
+  const tree = read('router bgp 65001\n bgp router-id 192.0.2.1\n');
+  const plan = (line: string): number => {
+    const match = grammar.parse('configure', wordsOf(line));
+    assert.ok('entry' in match, line);
+    return tree.plan(tree.root, match).steps.length;
+  };
+  assert.throws(() => plan('no router bgp 65009'), {
+    message: "% There is no 'router bgp 65009', but 'router bgp 65001'",
+  });
+  assert.equal(plan('no router bgp 65001'), 1);
+});

@@ -161,8 +161,11 @@ export class ZapiServer {
     try {
       chownSync(this.path, ids.uid, ids.gid);
     } catch (error) {
-      // In a user namespace most users do not exist: FRR's is none of those whom the socket has to let in there.
-      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+      // In a user namespace most users do not exist: FRR's is none of those whom the socket has to let in there. And without
+      // the right to give it away it stays ours, for our own clients.
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code !== 'EINVAL' && code !== 'EPERM') throw error;
+      if (code === 'EPERM') this.#log(`zserv socket ${this.path}: not for ${this.#user}, only for this user (EPERM)`);
     }
   }
 
