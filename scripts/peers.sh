@@ -1,27 +1,37 @@
 #!/bin/sh
-# The tests talk to real peers and check with tools that are not ours. Installs them where it may; where it may not, says
-# which command would, and fails: a test that needs a tool is never skipped in silence.
+# The tests talk to real peers and check with tools that are not ours, as root of network namespaces. Installs what is missing
+# where it may; where it may not, says which command would, and fails: a test that needs a tool is never skipped in silence.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 missing=
-need() { # need PACKAGE FILE...
+need() { # need PACKAGE COMMAND...
   package=$1; shift
-  for file in "$@"; do [ -x "$file" ] && return 0; done
-  missing="$missing $package"
+  for tool in "$@"; do command -v "$tool" >/dev/null || { missing="$missing $package"; return; }; done
 }
-need frr /usr/lib/frr/bgpd
-need bird2 /usr/sbin/bird
-need gobgpd /usr/bin/gobgpd
-need exabgp /usr/bin/exabgp /usr/sbin/exabgp
-need tcpdump /usr/bin/tcpdump /usr/sbin/tcpdump
-need iproute2 /usr/sbin/ip /usr/bin/ip /sbin/ip
-need util-linux /usr/bin/unshare
-need procps /usr/bin/ps
-[ -z "$missing" ] && exit 0
-command="apt-get install -y --no-install-recommends$missing"
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  echo "grevy: installing test peers:$missing" >&2
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive $command; } >&2 || { echo "grevy: failed: $command" >&2; exit 1; }
-else
-  echo "grevy: the tests need real peers. As root, run: $command" >&2
+need frr /usr/lib/frr/zebra /usr/lib/frr/bgpd /usr/lib/frr/staticd vtysh
+need bird2 bird birdc
+need gobgpd gobgpd gobgp
+need iproute2 ip ss
+need util-linux unshare nsenter setpriv
+need procps ps sysctl
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" != 0 ]; then
+  [ -z "$missing" ] || echo "grevy: the tests need real peers. As root, run: apt-get update && $install" >&2
+  echo "grevy: the tests make network namespaces: run them as root" >&2
   exit 1
 fi
+[ -z "$missing" ] && exit 0
+if ! command -v apt-get >/dev/null; then
+  echo "grevy: the tests need real peers, packages of Debian:$missing" >&2
+  exit 1
+fi
+echo "grevy: installing test peers:$missing" >&2
+# The packages would start a routing daemon each on this very host; the tests start their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  trap 'exit 1' INT TERM HUP
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+fi
+{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive $install; } >&2 || { echo "grevy: failed: $install" >&2; exit 1; }
