@@ -4,7 +4,7 @@
 // Usage: node --expose-gc bench/bgp-table.ts [prefixes] [sets] [rounds] [rounds by stage]; `--cpu-prof` shows where the time goes.
 import { AF_INET } from '../src/net/index.ts';
 import { AttributeStore, BgpTable, defaultDecisionOptions, NexthopTable, PEER_EBGP } from '../src/bgp/rib/index.ts';
-import { UpdateGroup, warmUp } from '../src/bgp/updategroup/index.ts';
+import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
 import { UpdateParser } from '../src/bgp/wire/update.ts';
 import { buildTable } from './lib/table.ts';
 
@@ -83,7 +83,6 @@ function feed(updates: Uint8Array, each: (offset: number, length: number) => voi
   }
 }
 
-if (process.env['COLD'] === undefined) time('warm-up, as the thread does', () => warmUp());
 const totals: number[] = [];
 for (let round = 0; round < rounds; round++) {
   const { store, rib, parser, feeder, receiver } = fresh();

@@ -1,5 +1,4 @@
 // What is sent to peers, and how it is packed.
 export { type GroupStats, UpdateGroup } from './group.ts';
 export { isPrivateAs } from './transform.ts';
-export { warmUp } from './warm-up.ts';
 export type { GroupMember, GroupOptions } from './types.ts';
