@@ -1,7 +1,7 @@
 // Sessions over real sockets on loopback. bgp, bgp-io and bgp-ka of a speaker run in this one thread, except where a test
 // says otherwise: their loops only meet through shared memory, so it makes no difference to them.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { type AddressInfo, connect as netConnect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
@@ -13,6 +13,7 @@ import { encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
 import { encodeOpen } from '../../src/bgp/wire/open.ts';
 import { peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop } from '../../src/concurrency/index.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
 import { fakeUpdate, IPV4_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
 
@@ -313,7 +314,7 @@ void test('a connection that cannot be made is tried again', async () => {
 });
 
 void test('a raw stream carries bytes both ways, with bounded queues', async () => {
-  const directory = await mkdtemp('/tmp/grevy-test-');
+  const directory = temporaryDirectory();
   const path = `${directory}/zserv.sock`;
   const server = createServer(socket => socket.pipe(socket)); // an echo
   await new Promise<void>(resolve => server.listen(path, resolve));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
@@ -9,6 +8,7 @@ import { VtyClient } from '../../src/cli/shell/client.ts';
 import { columns, commonStart, describe as describeCandidates, interactive } from '../../src/cli/shell/interactive.ts';
 import { LineEditor } from '../../src/cli/shell/line-editor.ts';
 import { VtyService } from '../../src/daemon/vty-service.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
 
 /** A terminal that remembers what was written to it, and what its screen would show. */
@@ -76,7 +76,7 @@ class FakeTerminal {
 }
 
 void describe('the shell on a terminal', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'grevy-shell-'));
+  const directory = temporaryDirectory();
   let service: VtyService;
   let path = '';
 
@@ -235,7 +235,7 @@ void test('texts for the screen', () => {
 
 void describe('grevy check', () => {
   const GREVY: string = resolve(import.meta.dirname, '../../bin/grevy');
-  const directory = mkdtempSync(join(tmpdir(), 'grevy-check-'));
+  const directory = temporaryDirectory();
   after(() => rmSync(directory, { recursive: true, force: true }));
 
   function check(text: string): Promise<{ code: number; stdout: string; stderr: string }> {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { RunDirectoryInUse, takeRunDirectory } from '../../src/daemon/run-directory.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 
 test("a run directory is one daemon's, until it is released or its holder is killed", async t => {
-  const home = mkdtempSync(join(tmpdir(), 'grevy-run-'));
+  const home = temporaryDirectory();
   t.after(() => rmSync(home, { recursive: true }));
   const path = join(home, 'deep', 'run');
   const taken = takeRunDirectory(path);
@@ -21,7 +21,7 @@ test("a run directory is one daemon's, until it is released or its holder is kil
   const child = spawn(process.execPath, [
     '--input-type=module',
     '-e',
-    `import { takeRunDirectory } from '${module}'; takeRunDirectory('${path}'); console.log('taken'); setInterval(() => {}, 1e6);`,
+    `import { takeRunDirectory } from '${module}'; takeRunDirectory('${path}'); console.log('taken'); process.stdin.resume();`,
   ]);
   await once(child.stdout, 'data');
   assert.throws(() => takeRunDirectory(path), {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { VtyClient } from '../../src/cli/shell/client.ts';
 import { mainCommands } from '../../src/daemon/main-commands.ts';
 import { type Owner, VtyService } from '../../src/daemon/vty-service.ts';
 import { CommandError, type CommandSet, commandHandler, commandSet, config, exec } from '../../src/vty/index.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
 
 const GREVY: string = resolve(import.meta.dirname, '../../bin/grevy');
@@ -83,7 +83,7 @@ function newToy(): Toy {
 }
 
 void describe('vty service', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'grevy-vty-'));
+  const directory = temporaryDirectory();
   const configFile = join(directory, 'grevy.conf');
   let toy = newToy();
   let owner: Owner | undefined;

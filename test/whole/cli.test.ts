@@ -223,10 +223,9 @@ describe('the command line', () => {
   test('what is configured in the shell acts at once, is written, and is there after a restart; `no` takes it back', async () => {
     const route = async (): Promise<string> => (await r1.run('ip', 'route', 'show', '192.0.2.0/24')).trim();
     const file = join(daemon.directory, 'grevy.conf');
-    const typed = await sh(
-      ...['configure terminal', 'hostname edge', 'ip route 192.0.2.0/24 blackhole', 'router bgp 65001'],
-      ...['neighbor 10.0.0.2 description renamed', 'no neighbor 10.0.0.2 timers connect 1', 'end', 'write'],
-    );
+    const lines = ['configure terminal', 'hostname edge', 'ip route 192.0.2.0/24 blackhole', 'router bgp 65001'];
+    lines.push('neighbor 10.0.0.2 description renamed', 'no neighbor 10.0.0.2 timers connect 1', 'end', 'write');
+    const typed = await sh(...lines);
     assert.equal(typed.code, 0, typed.stderr);
     await until(async () => (await route()) !== '', { what: 'the route in the kernel' });
     const running = (await sh('show running-config')).stdout;

@@ -1,8 +1,7 @@
 // The client on a transport that the test holds in its hand: what it sends, when it tries again, what it says again.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parsePrefix } from '../../src/net/index.ts';
@@ -22,6 +21,7 @@ import {
   type ZapiClientHandlers,
   type ZapiTransportEvents,
 } from '../../src/zapi/index.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
 
 class Wire {
@@ -221,7 +221,7 @@ describe('the client', () => {
   });
 
   test('works over a real socket, and comes back when zebra does', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'grevy-test-'));
+    const directory = temporaryDirectory();
     const path = join(directory, 'zserv.api');
     const got: string[] = [];
     const sockets: Socket[] = [];

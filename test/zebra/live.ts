@@ -1,11 +1,11 @@
 // Zebra over the fake kernel on Node's own loop, with its ZAPI server on a socket: what clients in tests connect to.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Family, parseInterfaceAddress, parsePrefix } from '../../src/net/index.ts';
 import { Zebra } from '../../src/zebra/index.ts';
 import { ZapiServer } from '../../src/zebra/server/index.ts';
 import { FakeKernel } from './fake-kernel.ts';
+import { temporaryDirectory } from '../lib/temporary.ts';
 
 export class Live {
   readonly kernel: FakeKernel = new FakeKernel(4096);
@@ -20,7 +20,7 @@ export class Live {
   #timers: NodeJS.Timeout[] = [];
 
   constructor(path?: string) {
-    this.#directory = path === undefined ? mkdtempSync(join(tmpdir(), 'grevy-test-')) : undefined;
+    this.#directory = path === undefined ? temporaryDirectory() : undefined;
     this.path = path ?? join(this.#directory!, 'zserv.api');
     const startMs = performance.now();
     this.zebra = new Zebra(this.kernel, {
