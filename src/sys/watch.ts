@@ -1,8 +1,10 @@
-// A file descriptor on Node's own event loop, by koffi's uv_poll handle, with its three pitfalls handled:
+// A file descriptor on Node's own event loop, by koffi's uv_poll handle, with its pitfalls handled:
 //   - a handle that nobody holds is closed in silence when collected: all are held in a set here;
 //   - an exception in its callback vanishes: it is caught and thrown again from setImmediate, where it surfaces;
 //   - its callback does not drain microtasks, so a promise resolved in it would wait for the loop's next event: a no-op
-//     setImmediate, one per round, drains them.
+//     setImmediate, one per round, drains them;
+//   - a handle that is open and readable when its worker ends aborts the whole process: all are closed on exit. Where a
+//     worker is terminated from outside nothing runs any more, so a thread that watches descriptors must not be.
 import * as koffi from 'koffi';
 
 export interface Interest {
@@ -27,6 +29,11 @@ export interface FdWatch {
 
 const held: Set<koffi.node.PollHandle> = new Set();
 let drainPending = false;
+
+process.on('exit', () => {
+  for (const handle of held) handle.close();
+  held.clear();
+});
 
 function drained(): void {
   drainPending = false;
@@ -62,7 +69,7 @@ export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) =
   if (!readable && !writable) handle.stop();
   return {
     set(next: Interest): void {
-      if (closed) return;
+      if (closed || !held.has(handle)) return;
       const nextReadable = next.readable === true;
       const nextWritable = next.writable === true;
       if (nextReadable === readable && nextWritable === writable) return;
@@ -72,15 +79,15 @@ export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) =
       else handle.stop();
     },
     keepAlive(keep: boolean): void {
-      if (closed) return;
+      if (closed || !held.has(handle)) return;
       if (keep) handle.ref();
       else handle.unref();
     },
     close(): void {
       if (closed) return;
       closed = true;
-      held.delete(handle);
-      handle.close();
+      // On exit all are closed already.
+      if (held.delete(handle)) handle.close();
     },
   };
 }
