@@ -12,9 +12,7 @@ import { until } from '../lib/wait.ts';
 const lab = new Lab();
 let host: Namespace;
 let grevy: Daemon;
-let near: Daemon;
 let far: Daemon;
-let bird: Daemon;
 
 const NEAR = `hostname near
 log stdout
@@ -108,7 +106,7 @@ before(async () => {
     await startFrr(lab, namespace, 'zebra', `hostname ${name}\n`, { directory });
     return await startFrr(lab, namespace, 'bgpd', configuration, { directory });
   };
-  [near, far, bird, grevy] = await Promise.all([
+  [, far, , grevy] = await Promise.all([
     frr(middle, 'near', NEAR),
     frr(right, 'far', FAR),
     startBird(lab, left, birdConfig()),
