@@ -53,8 +53,9 @@ function randomWords(seed: number): () => number {
 function choosePrefixes(options: TableOptions): { addresses: Uint32Array; lengths: Uint8Array } {
   const count = options.prefixes;
   const keys = new Float64Array(count); // address × 64 + length: sorts as prefixes do
-  const low = 1 << 24; // 1.0.0.0 to 223.255.255.255
-  const span = 223 * 2 ** 24;
+  const low = 1 << 24; // 1.0.0.0 to 223.255.255.255, without 127.0.0.0/8, which BIRD refuses
+  const loopback = 127 * 2 ** 24;
+  const span = 222 * 2 ** 24;
   const random = randomWords(0x2545f491);
   let at = 0;
   for (let i = MIX.length - 1; i >= 0; i--) {
@@ -68,7 +69,8 @@ function choosePrefixes(options: TableOptions): { addresses: Uint32Array; length
     for (let j = 0; j < wanted; j++) {
       const from = Math.ceil(j * stretch);
       const room = Math.max(1, Math.ceil((j + 1) * stretch) - from);
-      keys[at++] = (low + (from + (random() % room)) * block) * 64 + length;
+      const address = low + (from + (random() % room)) * block;
+      keys[at++] = (address < loopback ? address : address + 2 ** 24) * 64 + length;
     }
   }
   keys.sort();
