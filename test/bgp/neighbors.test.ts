@@ -12,6 +12,7 @@ import { until } from '../lib/wait.ts';
 const lab = new Lab();
 let host: Namespace;
 let grevy: Daemon;
+let near: Daemon;
 let far: Daemon;
 
 const NEAR = `hostname near
@@ -106,7 +107,7 @@ before(async () => {
     await startFrr(lab, namespace, 'zebra', `hostname ${name}\n`, { directory });
     return await startFrr(lab, namespace, 'bgpd', configuration, { directory });
   };
-  [, far, , grevy] = await Promise.all([
+  [near, far, , grevy] = await Promise.all([
     frr(middle, 'near', NEAR),
     frr(right, 'far', FAR),
     startBird(lab, left, birdConfig()),
