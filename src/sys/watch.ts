@@ -4,7 +4,8 @@
 //   - its callback does not drain microtasks, so a promise resolved in it would wait for the loop's next event: a no-op
 //     setImmediate, one per round, drains them;
 //   - a handle that is open and readable when its worker ends aborts the whole process: all are closed on exit. Where a
-//     worker is terminated from outside nothing runs any more, so a thread that watches descriptors must not be.
+//     worker is terminated from outside nothing runs any more, so a thread that watches descriptors must not be;
+//     nor may a callback itself call process.exit().
 import * as koffi from 'koffi';
 
 export interface Interest {

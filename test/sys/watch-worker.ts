@@ -12,6 +12,6 @@ const watch = watchFd(fd, { readable: true }, () => {
     watch.set({ readable: true, writable: true });
     watch.close();
   });
-  if (how === 'exit') process.exit(0);
-  throw new Error('thrown with a watch open');
+  if (how === 'exit') setImmediate(() => process.exit(0));
+  else throw new Error('thrown with a watch open');
 });
