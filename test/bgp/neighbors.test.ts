@@ -13,7 +13,6 @@ const lab = new Lab();
 let host: Namespace;
 let grevy: Daemon;
 let near: Daemon;
-let far: Daemon;
 
 const NEAR = `hostname near
 log stdout
@@ -107,7 +106,7 @@ before(async () => {
     await startFrr(lab, namespace, 'zebra', `hostname ${name}\n`, { directory });
     return await startFrr(lab, namespace, 'bgpd', configuration, { directory });
   };
-  [near, far, , grevy] = await Promise.all([
+  [near, , , grevy] = await Promise.all([
     frr(middle, 'near', NEAR),
     frr(right, 'far', FAR),
     startBird(lab, left, birdConfig()),
