@@ -113,6 +113,30 @@ const cases: { name: string; bytes: Uint8Array; session?: Partial<UpdateSession>
       subcode: 11,
     },
     {
+      name: 'AS_PATH with AS 0',
+      bytes: update('', `${ORIGIN}40020a 0202 0000fde9 00000000${HOP}`, NET),
+      action: ACTION_WITHDRAW,
+      subcode: 11,
+    },
+    {
+      name: 'AS_PATH with AS 0 in two octets',
+      bytes: update('', `${ORIGIN}400206 0202 fde9 0000${HOP}`, NET),
+      session: { as4: false },
+      action: ACTION_WITHDRAW,
+      subcode: 11,
+    },
+    {
+      name: 'AS_PATH with AS 65536',
+      bytes: update('', `${ORIGIN}400206 0201 00010000${HOP}`, NET),
+      action: ACTION_OK,
+    },
+    {
+      name: "AS_PATH with somebody else's confederation",
+      bytes: update('', `${ORIGIN}40020c 0301 0000fde9 0201 0000fde9${HOP}`, NET),
+      action: ACTION_WITHDRAW,
+      subcode: 11,
+    },
+    {
       name: 'NEXT_HOP of five octets',
       bytes: update('', `${ORIGIN}${PATH}400305 0a00000101`, NET),
       action: ACTION_WITHDRAW,

@@ -86,18 +86,33 @@ export interface AttributeType {
 const WELL_KNOWN = FLAG_TRANSITIVE;
 const OPTIONAL_TRANSITIVE = FLAG_OPTIONAL | FLAG_TRANSITIVE;
 
-/** Whether segments of `asBytes`-octet numbers fill the range exactly (RFC 7606 §7.2). */
-export function wellFormedAsPath(bytes: Uint8Array, offset: number, length: number, asBytes: 2 | 4): boolean {
+/**
+ * Whether segments of `asBytes`-octet numbers fill the range exactly (RFC 7606 §7.2), AS 0 is not among them (RFC 7607), and
+ * none is a confederation's where that has no business (RFC 5065 §4): `lastType` is the highest that has.
+ */
+export function wellFormedAsPath(
+  bytes: Uint8Array,
+  offset: number,
+  length: number,
+  asBytes: 2 | 4,
+  lastType: number = SEGMENT_CONFED_SET,
+): boolean {
   const end = offset + length;
   let at = offset;
   while (at < end) {
     if (end - at < 2) return false;
     const type = bytes[at]!;
     const count = bytes[at + 1]!;
-    if (type < SEGMENT_SET || type > SEGMENT_CONFED_SET || count === 0) return false;
-    at += 2 + count * asBytes;
+    if (type < SEGMENT_SET || type > lastType || count === 0) return false;
+    at += 2;
+    const next = at + count * asBytes;
+    if (next > end) return false;
+    for (; at < next; at += asBytes) {
+      if ((bytes[at]! | bytes[at + 1]!) !== 0) continue;
+      if (asBytes === 2 || (bytes[at + 2]! | bytes[at + 3]!) === 0) return false;
+    }
   }
-  return at === end;
+  return true;
 }
 
 function listOf(unit: number): AttributeType['check'] {
@@ -124,7 +139,8 @@ const rows: readonly AttributeType[] = [
     flags: WELL_KNOWN,
     subcode: MALFORMED_AS_PATH,
     check(bytes, offset, length, session) {
-      return wellFormedAsPath(bytes, offset, length, session.as4 ? 4 : 2) ? ACTION_OK : ACTION_WITHDRAW;
+      const lastType = session.ebgp ? SEGMENT_SEQUENCE : SEGMENT_CONFED_SET;
+      return wellFormedAsPath(bytes, offset, length, session.as4 ? 4 : 2, lastType) ? ACTION_OK : ACTION_WITHDRAW;
     },
   },
   {
