@@ -5,5 +5,6 @@ export * as linux from './constants.ts';
 export * from './error.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
 export * from './namespace.ts';
+export { setThreadNice } from './priority.ts';
 export * from './socket.ts';
 export * from './watch.ts';
