@@ -132,6 +132,7 @@ async function disturb(field: Field, running: Running, load: UnderLoad): Promise
     const askedMs = nowMs();
     await running.ask();
     worst = Math.max(worst, nowMs() - askedMs);
+    await new Promise(resolve => setTimeout(resolve, 20));
     if (pulled === 0 && nowMs() - startMs > 1500) {
       await field.recv.run('ip', 'link', 'set', 'spare0', 'down');
       pulled = nowMs();

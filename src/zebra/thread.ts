@@ -4,7 +4,6 @@
 //   main ──port──▶ commands and configuration           timers: retries, sweep of earlier routes
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
 import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
-import { setThreadNice } from '../sys/index.ts';
 import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
@@ -27,7 +26,6 @@ const SWEEP_MS = 60_000;
 const WITHDRAW_MS = 20_000;
 
 const side = threadSide<ZebraThreadData>();
-setThreadNice(-5); // before bgp: what it has decided goes on its way before it decides more
 const { channel, zserv, retain, sweepMs } = side.data;
 const loop = new TaskLoop(side.name);
 const client = new DataplaneClient(channel);

@@ -9,7 +9,7 @@
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
 import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
-import { clockMonotonicUs } from '../../sys/index.ts';
+import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
 import { isTransient } from './kernel-operation.ts';
 
@@ -59,6 +59,8 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
 }
 
 function main(): void {
+  // The kernel is the slowest link of the chain: whenever there is a batch for it, it comes first.
+  setThreadNice(-10);
   const socket = new NetlinkSocket({ receiveBuffer: data.receiveBuffer, sendBuffer: 1 << 20 });
   const batches = jobs.map(
     memory => new NetlinkBatch(socket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory }),
