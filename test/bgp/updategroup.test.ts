@@ -394,7 +394,7 @@ test('one that does not read delays the others once, then has a stream of its ow
   group.join(fast);
   group.join(slow);
   drain(group, [fast, slow]);
-  for (let i = 0; i < 5000; i++) announce(near, source, i, [65001, i]);
+  for (let i = 0; i < 5000; i++) announce(near, source, i, [65001, 1 + i]);
   const flow = (now: number): void => {
     while (group.run(1000, now)) fast.read();
     fast.read();
