@@ -13,12 +13,32 @@ import {
   parseInterfaceAddress,
 } from '../net/index.ts';
 
+/** Addresses with their lengths, host bits kept: one that comes or goes costs the same among ten thousand. */
+export class Addresses {
+  readonly #byText: Map<string, Prefix> = new Map();
+
+  add(address: Prefix): void {
+    this.#byText.set(keyOf(address), address);
+  }
+
+  delete(address: Prefix): void {
+    this.#byText.delete(keyOf(address));
+  }
+
+  [Symbol.iterator](): MapIterator<Prefix> {
+    return this.#byText.values();
+  }
+}
+
+function keyOf({ family, words, length }: Prefix): string {
+  return family === AF_INET ? `${words[0]}/${length}` : `${words.join(':')}/${length}`;
+}
+
 export interface BgpInterface {
   readonly ifindex: number;
   name: string;
   up: boolean;
-  /** Addresses with their lengths, host bits kept. */
-  addresses: Prefix[];
+  readonly addresses: Addresses;
 }
 
 export class Interfaces {
@@ -33,7 +53,7 @@ export class Interfaces {
       const one = all.set(scoped?.family === 'IPv6' ? (scoped.scopeid ?? unknown--) : unknown--, name, true);
       for (const { cidr } of addresses ?? []) {
         const address = cidr === null ? undefined : parseInterfaceAddress(cidr);
-        if (address !== undefined) one.addresses.push(address);
+        if (address !== undefined) one.addresses.add(address);
       }
     }
     return all;
@@ -55,7 +75,7 @@ export class Interfaces {
   set(ifindex: number, name: string, up: boolean): BgpInterface {
     let one = this.#byIndex.get(ifindex);
     if (one === undefined) {
-      one = { ifindex, name, up, addresses: [] };
+      one = { ifindex, name, up, addresses: new Addresses() };
       this.#byIndex.set(ifindex, one);
     }
     one.name = name;
@@ -74,7 +94,7 @@ export class Interfaces {
   /** The interface that has this address itself. */
   owner(family: Family, words: AddressWords): BgpInterface | undefined {
     for (const one of this.#byIndex.values()) {
-      if (one.addresses.some(own => own.family === family && equalWords(own.words, words))) return one;
+      for (const own of one.addresses) if (own.family === family && equalWords(own.words, words)) return one;
     }
     return undefined;
   }
@@ -96,9 +116,10 @@ export class Interfaces {
 
 /** An interface's address of a family: global or link-local for IPv6. */
 export function addressOf(one: BgpInterface, family: Family, linkLocal = false): AddressWords | undefined {
-  return one.addresses.find(
-    own => own.family === family && (family === AF_INET || isLinkLocal6(own.words) === linkLocal),
-  )?.words;
+  for (const own of one.addresses) {
+    if (own.family === family && (family === AF_INET || isLinkLocal6(own.words) === linkLocal)) return own.words;
+  }
+  return undefined;
 }
 
 /** A host route of the address. */

@@ -105,14 +105,13 @@ export class ZebraLink {
           INTERFACE_ADDRESS_ADD: message => {
             const one = this.#told.get(message.ifindex);
             if (one === undefined) return;
-            one.addresses = one.addresses.filter(own => !sameAddress(own, message.address));
-            one.addresses.push(message.address);
+            one.addresses.add(message.address);
             this.#changed();
           },
           INTERFACE_ADDRESS_DELETE: message => {
             const one = this.#told.get(message.ifindex);
             if (one === undefined) return;
-            one.addresses = one.addresses.filter(own => !sameAddress(own, message.address));
+            one.addresses.delete(message.address);
             this.#changed();
           },
           NEXTHOP_UPDATE: message => {
@@ -288,10 +287,6 @@ export class ZebraLink {
       instance.family[route.family === 2 ? 'ipv4' : 'ipv6'].local.redistributed(add, protocol, route);
     }
   }
-}
-
-function sameAddress(a: Prefix, b: Prefix): boolean {
-  return a.length === b.length && a.words.every((word, i) => word === b.words[i]);
 }
 
 /** ZAPI over the bgp-io thread: the socket is the other thread's, here is a stream of bytes both ways. */
