@@ -101,6 +101,11 @@ export class Bgp {
     instance?.close();
   }
 
+  /** The router's own name, as configured: sessions that come up from now on announce it. */
+  setHostname(name: string): void {
+    this.hostname = name;
+  }
+
   setNoRib(noRib: boolean): void {
     this.noRib = noRib;
     for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();

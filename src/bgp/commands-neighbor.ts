@@ -269,6 +269,9 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ extendedNextHop: true }),
     ['extendedNextHop'],
   ),
+  peerLine('enforce-first-as', ['Enforce the first AS for EBGP routes'], () => ({ enforceFirstAs: true }), [
+    'enforceFirstAs',
+  ]),
   peerLine(
     'dont-capability-negotiate',
     ['Do not perform capability negotiation'],
@@ -356,16 +359,9 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ softReconfiguration: true }),
     ['softReconfiguration'],
   ),
-  afLine(
-    'default-originate [route-map WORD$map]',
-    [
-      'Originate default route to this neighbor',
-      'Route-map to specify criteria to originate default',
-      'route-map name',
-    ],
-    args => ({ defaultOriginate: true, ...(args.map === undefined ? {} : { defaultOriginateMap: args.map }) }),
-    ['defaultOriginate', 'defaultOriginateMap'],
-  ),
+  afLine('default-originate', ['Originate default route to this neighbor'], () => ({ defaultOriginate: true }), [
+    'defaultOriginate',
+  ]),
   afLine(
     'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>]',
     [

@@ -160,6 +160,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     },
   ),
   flagLine('bgp log-neighbor-changes', [BGP, 'Log neighbor up/down and reset reason'], 'logNeighborChanges'),
+  flagLine('bgp enforce-first-as', [BGP, 'Enforce the first AS for eBGP routes'], 'enforceFirstAs'),
   flagLine('bgp always-compare-med', [BGP, 'Allow comparing MED from different neighbors'], 'alwaysCompareMed'),
   flagLine(
     'bgp deterministic-med',

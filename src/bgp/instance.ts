@@ -33,6 +33,7 @@ export interface InstanceOptions {
   holdTimeS: number;
   /** Zebra keeps our routes this long without us. */
   staleS: number;
+  enforceFirstAs: boolean;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -54,6 +55,7 @@ function defaultOptions(): InstanceOptions {
     keepaliveS: 60,
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
+    enforceFirstAs: false,
   };
 }
 

@@ -147,6 +147,7 @@ export class Peer implements SessionHandler {
       if (one.index !== 0) this.#updateFamily(one);
     }
     this.#reconcileSession();
+    this.#updateFirstAs();
   }
 
   #enter(one: PeerFamily): void {
@@ -261,9 +262,10 @@ export class Peer implements SessionHandler {
 
   /** `clear bgp X`. */
   reset(): void {
+    const stopped = this.#held || this.session === undefined;
     this.#held = false;
-    if (this.session === undefined) this.reconcile();
-    else this.session.reset();
+    if (stopped) this.reconcile();
+    else this.session?.reset();
   }
 
   #reconcileSession(): void {
@@ -326,6 +328,7 @@ export class Peer implements SessionHandler {
       ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
       families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
       ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
+      ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
       ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
     };
   }
@@ -413,7 +416,7 @@ export class Peer implements SessionHandler {
       as4: negotiated.as4,
       ipv4: this.families.ipv4.index !== 0 && has('ipv4'),
       ipv6: this.families.ipv6.index !== 0 && has('ipv6'),
-      firstAs: 0,
+      firstAs: this.#firstAs(negotiated),
     });
     for (const afi of AFIS) {
       const one = this.families[afi];
@@ -423,6 +426,21 @@ export class Peer implements SessionHandler {
       one.warned = false;
       this.#updateFamily(one);
     }
+  }
+
+  /** The AS that must stand first in what an external neighbour sends; 0: any may. */
+  #firstAs({ kind, remoteAs }: Negotiated): number {
+    const enforce = this.settings.enforceFirstAs ?? this.instance.options.enforceFirstAs;
+    return enforce && kind === 'external' ? remoteAs : 0;
+  }
+
+  /** The neighbour's routes are asked for again where the rule for them has changed. */
+  #updateFirstAs(): void {
+    const { negotiated } = this;
+    if (negotiated === undefined || this.#parser === undefined) return;
+    const firstAs = this.#firstAs(negotiated);
+    if (!this.#parser.setFirstAs(firstAs)) return;
+    for (const family of negotiated.families) this.session?.sendRouteRefresh(family);
   }
 
   /** Whether the neighbour has said all that it has in a family, or is not going to. */
@@ -581,11 +599,13 @@ export class Peer implements SessionHandler {
       sendLargeCommunity: settings.sendLargeCommunity ?? true,
       removePrivateAs: settings.removePrivateAs ?? 'no',
       as4: negotiated.as4,
-      extendedNextHop: false,
+      extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
-    if (address4 !== undefined) options.localAddress4 = address4[0];
+    // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
+    const wide = negotiated.extendedNextHop && local.family === AF_INET6;
+    if (address4 !== undefined && !wide) options.localAddress4 = address4[0];
     const global6 =
       local.family === AF_INET6 && !isLinkLocal6(local.words) ? local.words : on && addressOf(on, AF_INET6);
     const link6 = on && addressOf(on, AF_INET6, true);

@@ -47,7 +47,6 @@ export interface PeerAfSettings {
   routeMapOut?: string;
   softReconfiguration?: boolean;
   defaultOriginate?: boolean;
-  defaultOriginateMap?: string;
   maximumPrefix?: number;
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;

@@ -42,6 +42,11 @@ const bgp = new Bgp({
   ...(listenPort === undefined ? {} : { listenPort }),
 });
 serveCommands(bgpCommands, bgp, side, { tasks: () => loop.stats(), tables: () => memoryTables(bgp) });
+// Main owns the name and says it when it changes.
+side.onMessage(message => {
+  const { hostname: name } = message as { hostname?: unknown };
+  if (typeof name === 'string') bgp.setHostname(name);
+});
 side.onStop(async () => {
   bgp.close();
   await new Promise<void>(done => setTimeout(done, STOP_MS));

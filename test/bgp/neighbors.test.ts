@@ -4,6 +4,8 @@
 //    bird ─ 10.0.2.0/24 ─ grevy ─ 10.0.1.0/24 ─ near (FRR) ─ 10.0.3.0/24 ─ far (FRR, 10.255.0.3 on its loopback)
 //   65002                 65010                 65001                      65003
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Daemon, startBird, startFrr, startGrevy } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
@@ -11,8 +13,11 @@ import { until } from '../lib/wait.ts';
 
 const lab = new Lab();
 let host: Namespace;
+let middle: Namespace;
 let grevy: Daemon;
 let near: Daemon;
+let far: Daemon;
+let bird: Daemon;
 
 const NEAR = `hostname near
 log stdout
@@ -48,6 +53,7 @@ protocol device {}
 protocol static s4 {
   ipv4;
   route 10.2.0.0/24 blackhole;
+  route 10.2.2.0/24 blackhole { bgp_path.prepend(64999); };
   route 10.2.1.0/24 blackhole { bgp_community.add((65535, 65281)); };
 }
 protocol bgp grevy {
@@ -78,7 +84,8 @@ exit
 
 before(async () => {
   host = await lab.namespace('grevy');
-  const [left, middle, right] = [await lab.namespace('bird'), await lab.namespace('near'), await lab.namespace('far')];
+  middle = await lab.namespace('near');
+  const [left, right] = [await lab.namespace('bird'), await lab.namespace('far')];
   await lab.link(host, 'eth1', middle, 'eth0');
   await lab.link(host, 'eth2', left, 'eth0');
   await lab.link(middle, 'eth1', right, 'eth0');
@@ -106,7 +113,7 @@ before(async () => {
     await startFrr(lab, namespace, 'zebra', `hostname ${name}\n`, { directory });
     return await startFrr(lab, namespace, 'bgpd', configuration, { directory });
   };
-  [near, , , grevy] = await Promise.all([
+  [near, far, bird, grevy] = await Promise.all([
     frr(middle, 'near', NEAR),
     frr(right, 'far', FAR),
     startBird(lab, left, birdConfig()),
@@ -130,8 +137,20 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
       last = await router.sh(command).catch(error => String(error));
       return pattern.test(last) ? last : '';
     },
-    { timeoutMs: 20_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
   );
+};
+
+/** Where the kernel sends a prefix; undefined: it has no such route. */
+const installed = (prefix: string, gateway: string | undefined): Promise<unknown> =>
+  until(async () => (await host.ipJson<{ gateway?: string }[]>('route', 'show', prefix))[0]?.gateway === gateway, {
+    timeoutMs: 20_000,
+    what: () => `${prefix} via ${gateway} in the kernel; Grevy printed ${grevy.output()}`,
+  });
+
+const reconfigureBird = async (options = ''): Promise<void> => {
+  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(options));
+  await bird.sh('configure');
 };
 
 test('a community that the export policy sets goes with the route, and one that the path carried holds it back', async () => {
@@ -147,4 +166,260 @@ test('a community that the export policy sets goes with the route, and one that 
   await ours('address-family ipv4 unicast', 'no neighbor 10.0.1.1 route-map OUT out');
   await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /^(?![^]*Community)[^]*65010/);
   await says(near, 'show bgp ipv4 unicast 10.2.1.0/24', /not in table/);
+});
+
+/** The session that our side shows. */
+const established = (address: string, up = true): Promise<string> =>
+  says(grevy, `show bgp neighbors ${address}`, up ? /BGP state = Established/ : /BGP state = (?!Established)/);
+/** That a session stays down cannot be waited for; that attempts are refused can. */
+const refused = async (address: string, seconds = 3): Promise<void> => {
+  await established(address, false);
+  const since = performance.now();
+  await until(
+    async () => {
+      assert.doesNotMatch(await grevy.sh(`show bgp neighbors ${address}`), /BGP state = Established/);
+      return performance.now() - since > seconds * 1000;
+    },
+    { everyMs: 200, what: 'some attempts' },
+  );
+};
+
+test('MD5: FRR and BIRD with the right key, with a wrong one, and with a key that changes while both run', async () => {
+  await established('10.0.1.1');
+  await Promise.all([
+    ours('neighbor 10.0.1.1 password first', 'neighbor 10.0.2.2 password other'),
+    configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 password first'),
+    reconfigureBird('password "other";'),
+  ]);
+  await Promise.all([established('10.0.1.1'), established('10.0.2.2')]);
+  await says(near, 'show bgp ipv4 unicast 10.2.0.0/24', /65010 65002/);
+  await ours('neighbor 10.0.1.1 password second', 'neighbor 10.0.2.2 password second');
+  await Promise.all([refused('10.0.1.1'), refused('10.0.2.2')]);
+  await configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 password second');
+  await reconfigureBird('password "second";');
+  await Promise.all([established('10.0.1.1'), established('10.0.2.2')]);
+  await ours('no neighbor 10.0.1.1 password', 'no neighbor 10.0.2.2 password');
+  await refused('10.0.1.1', 1);
+  await configure(near, 'router bgp 65001', 'no neighbor 10.0.1.10 password');
+  await reconfigureBird();
+  await Promise.all([established('10.0.1.1'), established('10.0.2.2')]);
+});
+
+test('ttl-security: packets must come with a TTL that only the next hop can give them', async () => {
+  await configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 ttl-security hops 1');
+  await ours('neighbor 10.0.1.1 ttl-security hops 1');
+  await established('10.0.1.1');
+  // One that does not send with 255 is not heard.
+  await configure(near, 'router bgp 65001', 'no neighbor 10.0.1.10 ttl-security hops 1');
+  await near.sh('clear bgp 10.0.1.10');
+  await refused('10.0.1.1');
+  await ours('no neighbor 10.0.1.1 ttl-security hops 1');
+  // FRR may believe in a session whose end it could not be told: what it acknowledged did not count.
+  await near.sh('clear bgp 10.0.1.10');
+  await grevy.sh('clear bgp 10.0.1.1');
+  await established('10.0.1.1');
+});
+
+test('ebgp-multihop: over two hops, where a static route leads to the neighbour', async () => {
+  await configure(far, 'router bgp 65003', 'neighbor 10.0.1.10 remote-as 65010', 'neighbor 10.0.1.10 ebgp-multihop 2');
+  await configure(far, 'router bgp 65003', 'neighbor 10.0.1.10 timers connect 1');
+  await ours('neighbor 10.0.3.3 remote-as 65003', 'neighbor 10.0.3.3 timers connect 1');
+  await says(grevy, 'show bgp neighbors 10.0.3.3', /BGP state = Idle/);
+  await ours('neighbor 10.0.3.3 ebgp-multihop 2');
+  await established('10.0.3.3');
+  await says(far, 'show bgp ipv4 unicast 10.10.0.0/24', /10\.0\.1\.10 from 10\.0\.1\.10/);
+  await installed('10.3.0.0/24', '10.0.1.1');
+  await ours('no neighbor 10.0.3.3');
+  await installed('10.3.0.0/24', undefined);
+  await configure(far, 'router bgp 65003', 'no neighbor 10.0.1.10');
+});
+
+test('update-source: an internal session between loopbacks, and next hops that resolve through a static route', async () => {
+  // The far router changes its AS for this.
+  await configure(
+    far,
+    'no router bgp 65003',
+    'router bgp 65010',
+    'bgp router-id 10.0.3.3',
+    'no bgp network import-check',
+  );
+  await configure(
+    far,
+    'router bgp 65010',
+    'neighbor 10.255.0.10 remote-as 65010',
+    'neighbor 10.255.0.10 update-source lo',
+    'neighbor 10.255.0.10 timers connect 1',
+    'address-family ipv4 unicast',
+    'network 10.3.0.0/24',
+  );
+  await ours(
+    'neighbor 10.255.0.3 remote-as internal',
+    'neighbor 10.255.0.3 timers connect 1',
+    'neighbor 10.255.0.3 update-source lo',
+  );
+  await says(grevy, 'show bgp neighbors 10.255.0.3', /BGP state = (?!Established)/);
+  // The loopback has 127.0.0.1 first; the address says which one is meant.
+  await ours('neighbor 10.255.0.3 update-source 10.255.0.10');
+  await established('10.255.0.3');
+  await installed('10.3.0.0/24', '10.0.1.1');
+  await says(grevy, 'show bgp ipv4 unicast 10.3.0.0/24', /10\.255\.0\.3/);
+  await says(far, 'show bgp ipv4 unicast 10.10.0.0/24', /localpref 100[^]*internal/);
+});
+
+test('route reflection: FRR as client gets what another internal neighbour announced, with originator and cluster', async () => {
+  await configure(
+    near,
+    'no router bgp 65001',
+    'router bgp 65010',
+    'bgp router-id 10.0.1.1',
+    'no bgp network import-check',
+  );
+  await configure(
+    near,
+    'router bgp 65010',
+    'neighbor 10.0.1.10 remote-as 65010',
+    'neighbor 10.0.1.10 timers connect 1',
+    'address-family ipv4 unicast',
+    'network 10.1.0.0/24',
+  );
+  await ours('neighbor 10.0.1.1 remote-as 65010');
+  await established('10.0.1.1');
+  await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /internal/);
+  await says(near, 'show bgp ipv4 unicast 10.3.0.0/24', /not in table/);
+  await ours('bgp cluster-id 9.9.9.9', 'address-family ipv4 unicast', 'neighbor 10.0.1.1 route-reflector-client');
+  await says(near, 'show bgp ipv4 unicast 10.3.0.0/24', /Originator: 10\.0\.3\.3, Cluster list: 9\.9\.9\.9/);
+  await says(far, 'show bgp ipv4 unicast 10.1.0.0/24', /Originator: 10\.0\.1\.1, Cluster list: 9\.9\.9\.9/);
+  await ours('no neighbor 10.255.0.3', 'no bgp cluster-id');
+  await configure(
+    near,
+    'no router bgp 65010',
+    'router bgp 65001',
+    'bgp router-id 10.0.1.1',
+    'no bgp network import-check',
+  );
+  await configure(
+    near,
+    'router bgp 65001',
+    'no bgp ebgp-requires-policy',
+    'neighbor 10.0.1.10 remote-as 65010',
+    'neighbor 10.0.1.10 timers connect 1',
+    'address-family ipv4 unicast',
+    'network 10.1.0.0/24',
+  );
+  await ours('neighbor 10.0.1.1 remote-as 65001');
+  await established('10.0.1.1');
+});
+
+test('local-as: FRR sees the other AS, in its OPEN and in front of the path', async () => {
+  await configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 remote-as 65099');
+  await ours('neighbor 10.0.1.1 local-as 65099');
+  await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /65099 65010/);
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /65099 65001/);
+  await ours('neighbor 10.0.1.1 local-as 65099 no-prepend replace-as');
+  await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /\n {2}65099\n/);
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /\n {2}65001\n/);
+  await ours('no neighbor 10.0.1.1 local-as');
+  await configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 remote-as 65010');
+  await established('10.0.1.1');
+});
+
+test('remove-private-AS: private numbers leave the path, or become ours', async () => {
+  const path = (pattern: RegExp): Promise<string> => says(near, 'show bgp ipv4 unicast 10.2.0.0/24', pattern);
+  await path(/\n {2}65010 65002\n/);
+  await ours('address-family ipv4 unicast', 'neighbor 10.0.1.1 remove-private-AS');
+  await path(/\n {2}65010\n/);
+  await ours('address-family ipv4 unicast', 'neighbor 10.0.1.1 remove-private-AS all replace-AS');
+  await path(/\n {2}65010 65010\n/);
+  await ours('address-family ipv4 unicast', 'no neighbor 10.0.1.1 remove-private-AS all replace-AS');
+  await path(/\n {2}65010 65002\n/);
+});
+
+test('maximum-prefix: FRR is told why the session ends, and it comes back after clear', async () => {
+  await ours('address-family ipv4 unicast', 'neighbor 10.0.1.1 maximum-prefix 2');
+  await established('10.0.1.1');
+  const more = ['address-family ipv4 unicast', 'network 10.1.1.0/24', 'network 10.1.2.0/24'];
+  await configure(near, 'router bgp 65001', ...more);
+  await says(near, 'show bgp neighbors 10.0.1.10', /Cease\/Maximum Number of Prefixes Reached/i);
+  await says(grevy, 'show bgp summary', /10\.0\.1\.1 .*(PfxCt|Idle)/);
+  await configure(near, 'router bgp 65001', ...more.map(line => (line.startsWith('network') ? `no ${line}` : line)));
+  await grevy.sh('clear bgp 10.0.1.1');
+  await established('10.0.1.1');
+  await ours('address-family ipv4 unicast', 'no neighbor 10.0.1.1 maximum-prefix 2');
+});
+
+test('enforce-first-as: a path that does not begin with the neighbour’s AS counts as withdrawn', async () => {
+  const path = (pattern: RegExp): Promise<string> => says(grevy, 'show bgp ipv4 unicast 10.2.2.0/24', pattern);
+  await path(/\n {2}65002 64999\n/);
+  // A route server's own AS is not in the path.
+  await reconfigureBird('rs client;');
+  await path(/\n {2}64999\n/);
+  await ours('neighbor 10.0.2.2 enforce-first-as');
+  await path(/not in table/);
+  await ours('no neighbor 10.0.2.2 enforce-first-as');
+  await path(/\n {2}64999\n/);
+  await ours('bgp enforce-first-as');
+  await path(/not in table/);
+  await ours('no bgp enforce-first-as');
+  await reconfigureBird();
+  await path(/\n {2}65002 64999\n/);
+});
+
+test('an IPv4 route over an IPv6 session with an IPv6 next hop (RFC 8950), from FRR and to it', async () => {
+  const theirs = ['neighbor fd01::10 capability extended-nexthop', 'address-family ipv4 unicast'];
+  await configure(
+    near,
+    'router bgp 65001',
+    'neighbor fd01::10 remote-as 65010',
+    'neighbor fd01::10 timers connect 1',
+    ...theirs,
+    'neighbor fd01::10 activate',
+    'no neighbor 10.0.1.10 activate',
+  );
+  await ours(
+    'neighbor fd01::1 remote-as 65001',
+    'neighbor fd01::1 timers connect 1',
+    'neighbor fd01::1 capability extended-nexthop',
+    'address-family ipv4 unicast',
+    'neighbor fd01::1 activate',
+    'no neighbor 10.0.1.1 activate',
+  );
+  await established('fd01::1');
+  await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /fd01::10/);
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /fd01::1/);
+  await until(
+    async () => {
+      const [route] = await host.ipJson<{ via?: { family: string }; nhid?: number }[]>('route', 'show', '10.1.0.0/24');
+      return route?.via?.family === 'inet6';
+    },
+    { what: () => `10.1.0.0/24 via an IPv6 next hop in the kernel: ${grevy.output()}` },
+  );
+});
+
+test('an IPv6 neighbour by its link-local address and interface', async () => {
+  const [address] = await host.ipJson<{ addr_info: { local: string; scope: string }[] }[]>('address', 'show', 'eth1');
+  const own = address!.addr_info.find(one => one.scope === 'link')!.local;
+  const theirs = /inet6 (fe80::[0-9a-f:]+)/.exec(await middle.run('ip', 'address', 'show', 'eth0'))![1]!;
+  await configure(
+    near,
+    'router bgp 65001',
+    `neighbor ${own} remote-as 65010`,
+    `neighbor ${own} interface eth0`,
+    `neighbor ${own} timers connect 1`,
+    'address-family ipv6 unicast',
+    'network 2001:db8:1::/48',
+    `neighbor ${own} activate`,
+  );
+  await ours(
+    `neighbor ${theirs} remote-as 65001`,
+    `neighbor ${theirs} interface eth1`,
+    `neighbor ${theirs} timers connect 1`,
+    'address-family ipv6 unicast',
+    'network 2001:db8:10::/48',
+    `neighbor ${theirs} activate`,
+  );
+  await established(theirs);
+  await says(near, 'show bgp ipv6 unicast 2001:db8:10::/48', /65010/);
+  await until(async () => (await host.ipJson('-6', 'route', 'show', '2001:db8:1::/48')).length === 1, {
+    what: () => `2001:db8:1::/48 in the kernel: ${grevy.output()}`,
+  });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { bgpCommands } from '../../src/bgp/commands.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
@@ -48,6 +49,20 @@ const b = (rest: string, as = 65002): string => base(as, B, A, 65001, port, true
 
 test('the tables of commands have no faults', () => {
   assert.deepEqual(grammar.faults(), []);
+});
+
+test('bgp no-rib stands at the top level', () => {
+  assert.ok('entry' in grammar.parse('configure', ['bgp', 'no-rib']));
+  // (Typed inside a block, it is the top level that takes it, as any of its lines.)
+  assert.ok(
+    bgpCommands.commands.filter(one => one.syntax.includes('no-rib')).every(one => one.modes.join() === 'configure'),
+  );
+  assert.ok(!('entry' in grammar.parse('exec', ['bgp', 'no-rib'])));
+});
+
+test('what is not built is refused, not taken and forgotten', () => {
+  assert.ok(!('entry' in grammar.parse('route-map', ['set', 'ip', 'next-hop', 'unchanged'])));
+  assert.ok(!('entry' in grammar.parse('address-family', `neighbor ${B} default-originate route-map M`.split(' '))));
 });
 
 test('two speakers exchange routes, withdraw them, and show them', async () => {

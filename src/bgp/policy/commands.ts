@@ -632,18 +632,11 @@ const routeMapCommands: Command<PolicyOwner>[] = [
     text: '',
   })),
   setLine(
-    'set ip next-hop <A.B.C.D|peer-address|unchanged>$hop',
-    [
-      IP,
-      'Next hop address',
-      'IP address of next hop',
-      'Use peer address (for BGP only)',
-      "Don't modify existing Next hop address",
-    ],
+    'set ip next-hop <A.B.C.D|peer-address>$hop',
+    [IP, 'Next hop address', 'IP address of next hop', 'Use peer address (for BGP only)'],
     args => {
       const hop = args.hop;
       if (hop === 'peer-address') return { set: { kind: 'next-hop-peer', family: AF_INET }, text: hop };
-      if (hop === 'unchanged') return { set: { kind: 'next-hop-unchanged' }, text: hop };
       return { set: { kind: 'next-hop', family: AF_INET, words: words4(hop) }, text: hop };
     },
   ),

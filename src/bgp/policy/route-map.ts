@@ -39,7 +39,6 @@ export type SetAction =
   | { readonly kind: 'exclude'; readonly path: readonly number[] }
   | { readonly kind: 'next-hop'; readonly family: Family; readonly words: AddressWords }
   | { readonly kind: 'next-hop-peer'; readonly family: Family }
-  | { readonly kind: 'next-hop-unchanged' }
   | { readonly kind: 'next-hop-link-local'; readonly words: AddressWords }
   | { readonly kind: 'atomic-aggregate' };
 
@@ -521,8 +520,6 @@ function bindSet(set: SetAction, binding: Binding, depends: Set<string>): (id: n
       return (_, edits) => {
         edits.nextHopLinkLocal = set.words;
       };
-    case 'next-hop-unchanged':
-      return () => {};
     case 'atomic-aggregate':
       return (_, edits) => {
         edits.atomicAggregate = true;

@@ -1,6 +1,7 @@
 // What two OPENs mean together: whether the peer is who it should be, and what both sides can do. No state, no side effects.
 import {
   AFI_IPV4,
+  AFI_IPV6,
   type AddressFamily,
   type Capability,
   SAFI_UNICAST,
@@ -32,6 +33,9 @@ function localCapabilities(config: SessionConfig): Capability[] {
   const list: Capability[] = config.families.map(family => ({ kind: 'multiprotocol', family }));
   if (config.announceRouteRefresh !== false) list.push({ kind: 'routeRefresh' }, { kind: 'enhancedRefresh' });
   if (config.announceAs4 !== false) list.push({ kind: 'as4', as: config.localAs });
+  if (config.extendedNextHop === true) {
+    list.push({ kind: 'extendedNextHop', uses: [{ family: IPV4_UNICAST, nextHopAfi: AFI_IPV6 }] });
+  }
   if (config.announceExtendedMessages !== false) list.push({ kind: 'extendedMessage' });
   if (config.hostname !== undefined) {
     list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
@@ -66,6 +70,9 @@ export function summarize(open: Open): OpenSummary {
     routeRefresh: find('routeRefresh') !== undefined,
     enhancedRefresh: find('enhancedRefresh') !== undefined,
     as4: as4 !== undefined,
+    extendedNextHop:
+      find('extendedNextHop')?.uses.some(use => sameFamily(use.family, IPV4_UNICAST) && use.nextHopAfi === AFI_IPV6) ===
+      true,
     extendedMessages: find('extendedMessage') !== undefined,
     ...(restart && {
       gracefulRestart: { restarting: restart.restarting, timeS: restart.timeS, families: restart.families },
@@ -135,6 +142,7 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
     as4: local.as4 && remote.as4,
     routeRefresh: local.routeRefresh && remote.routeRefresh,
     enhancedRefresh: local.enhancedRefresh && remote.enhancedRefresh,
+    extendedNextHop: local.extendedNextHop && remote.extendedNextHop,
     maximumMessageBytes: extended ? EXTENDED_MESSAGE_BYTES : MAXIMUM_MESSAGE_BYTES,
   };
 }

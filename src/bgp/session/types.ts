@@ -45,6 +45,8 @@ export interface SessionConfig {
   /** Announce graceful restart (RFC 4724) with no family's state kept: End-of-RIB is understood. Default true. */
   readonly announceGracefulRestart?: boolean;
   readonly restartTimeS?: number;
+  /** IPv4 prefixes may have IPv6 next hops (RFC 8950); default false. */
+  readonly extendedNextHop?: boolean;
   readonly hostname?: string;
   readonly domainname?: string;
   /** More capabilities to announce, as they are. */
@@ -63,6 +65,8 @@ export interface OpenSummary {
   readonly routeRefresh: boolean;
   readonly enhancedRefresh: boolean;
   readonly as4: boolean;
+  /** IPv4 unicast prefixes with IPv6 next hops. */
+  readonly extendedNextHop: boolean;
   readonly extendedMessages: boolean;
   readonly gracefulRestart?: {
     readonly restarting: boolean;
@@ -90,6 +94,8 @@ export interface Negotiated {
   readonly as4: boolean;
   readonly routeRefresh: boolean;
   readonly enhancedRefresh: boolean;
+  /** IPv4 prefixes go and come with IPv6 next hops. */
+  readonly extendedNextHop: boolean;
   /** 4096 or 65535, for what we send and what we take. */
   readonly maximumMessageBytes: number;
   readonly localAddress: SocketAddress;

@@ -45,7 +45,7 @@ export const CapabilityCode = {
   multiprotocol: 1, // RFC 4760
   routeRefresh: 2, // RFC 2918
   // 3: outbound route filtering (RFC 5291)
-  // 5: extended next hop encoding (RFC 8950)
+  extendedNextHop: 5, // RFC 8950
   extendedMessage: 6, // RFC 8654
   // 9: BGP role (RFC 9234)
   gracefulRestart: 64, // RFC 4724
@@ -67,10 +67,17 @@ export interface GracefulRestart {
   readonly families: readonly (AddressFamily & { readonly forwarding: boolean })[];
 }
 
+/** Prefixes of `family` may have next hops of address family `nextHopAfi`. */
+export interface ExtendedNextHop {
+  readonly family: AddressFamily;
+  readonly nextHopAfi: number;
+}
+
 /** One capability. `unknown` also stands for a known code whose value makes no sense: it is kept, and has no effect. */
 export type Capability =
   | { readonly kind: 'multiprotocol'; readonly family: AddressFamily }
   | { readonly kind: 'routeRefresh' }
+  | { readonly kind: 'extendedNextHop'; readonly uses: readonly ExtendedNextHop[] }
   | { readonly kind: 'extendedMessage' }
   | { readonly kind: 'gracefulRestart'; readonly restart: GracefulRestart }
   | { readonly kind: 'as4'; readonly as: number }
@@ -130,6 +137,24 @@ const CODECS: { readonly [Kind in KnownKind]: Codec<Kind> } = {
     write: ({ family }) => [family.afi >>> 8, family.afi & 255, 0, family.safi],
   },
   routeRefresh: flag('routeRefresh', CapabilityCode.routeRefresh, 'Route Refresh'),
+  // RFC 8950 §4: AFI (16), SAFI (16), next hop AFI (16) each.
+  extendedNextHop: {
+    code: CapabilityCode.extendedNextHop,
+    name: 'Extended Next Hop Encoding',
+    read(value) {
+      if (value.length % 6 !== 0) return undefined;
+      const word = (at: number): number => (value[at]! << 8) | value[at + 1]!;
+      const uses: ExtendedNextHop[] = [];
+      for (let i = 0; i < value.length; i += 6) {
+        uses.push({ family: { afi: word(i), safi: word(i + 2) }, nextHopAfi: word(i + 4) });
+      }
+      return { kind: 'extendedNextHop', uses };
+    },
+    write: ({ uses }) =>
+      uses.flatMap(({ family, nextHopAfi }) =>
+        [family.afi, family.safi, nextHopAfi].flatMap(word => [word >>> 8, word & 255]),
+      ),
+  },
   extendedMessage: flag('extendedMessage', CapabilityCode.extendedMessage, 'Extended Message'),
   // RFC 4724 §3: flags (4), time (12), then AFI (16), SAFI (8), flags (8) each.
   gracefulRestart: {

@@ -133,6 +133,13 @@ export class UpdateParser implements ParsedUpdate {
     this.#session = session;
   }
 
+  /** Another AS must stand first from now on; false where it is the same. */
+  setFirstAs(as: number): boolean {
+    if (this.#session.firstAs === as) return false;
+    this.#session.firstAs = as;
+    return true;
+  }
+
   /**
    * Reads the UPDATE whose 19-octet header begins at `offset`; `length` counts from there. Its marker, length and type
    * were checked where messages are framed. Never throws, whatever the octets.
