@@ -62,9 +62,10 @@ describe('system calls', () => {
   test('clocks go forward', () => {
     const wall = clockMonotonicUs();
     const cpu = threadCpuUs();
-    let spin = 0;
-    while (clockMonotonicUs() - wall < 2000) spin++;
-    assert.ok(spin > 0 && threadCpuUs() > cpu);
+    // How long that takes depends on who else wants the processor.
+    while (threadCpuUs() <= cpu && clockMonotonicUs() - wall < 5_000_000);
+    assert.ok(threadCpuUs() > cpu);
+    assert.ok(clockMonotonicUs() > wall);
   });
 
   test('socket addresses survive the way to the kernel and back', () => {
