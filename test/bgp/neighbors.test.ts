@@ -62,6 +62,11 @@ protocol bgp grevy {
   ${options}
   ipv4 { import all; export where source = RTS_STATIC; };
 }
+protocol bgp grevy6 {
+  local fd02::2 as 65002; neighbor fd02::10 as 65010;
+  connect delay time 1; connect retry time 1; error wait time 1, 1;
+  ipv4 { extended next hop; import all; export where source = RTS_STATIC; };
+}
 `;
 
 const GREVY = `hostname grevy
@@ -392,6 +397,33 @@ test('an IPv4 route over an IPv6 session with an IPv6 next hop (RFC 8950), from 
       return route?.via?.family === 'inet6';
     },
     { what: () => `10.1.0.0/24 via an IPv6 next hop in the kernel: ${grevy.output()}` },
+  );
+});
+
+test('an IPv4 route over an IPv6 session with an IPv6 next hop, from BIRD and to it', async () => {
+  await ours(
+    'neighbor fd02::2 remote-as 65002',
+    'neighbor fd02::2 timers connect 1',
+    'neighbor fd02::2 capability extended-nexthop',
+    'address-family ipv4 unicast',
+    'neighbor fd02::2 activate',
+    'no neighbor 10.0.2.2 activate',
+  );
+  await established('fd02::2');
+  await says(bird, 'show route all for 10.10.0.0/24', /BGP\.next_hop: fd02::10/);
+  await says(grevy, 'show bgp ipv4 unicast 10.2.0.0/24', /fd02::2/);
+  // BIRD gives its link-local address besides, and on the link that is the one (RFC 2545 §2).
+  interface Via {
+    dev: string;
+    via?: { family: string; host: string };
+  }
+  let seen: Via[] = [];
+  await until(
+    async () => {
+      seen = await host.ipJson<Via[]>('route', 'show', '10.2.0.0/24');
+      return seen[0]?.dev === 'eth2' && /^(fe80:|fd02::2$)/.test(seen[0].via?.host ?? '');
+    },
+    { what: () => `10.2.0.0/24 via an IPv6 next hop in the kernel: ${JSON.stringify(seen)}` },
   );
 });
 
