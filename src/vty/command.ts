@@ -73,8 +73,8 @@ export interface ConfigSpec<State, Syntax extends string> {
   // biome-ignore lint/suspicious/noConfusingVoidType: most lines have nothing to say.
   readonly apply: (state: State, args: Args<Syntax>, context: readonly CommandArgs[]) => string | void;
   /** Takes the line out of force. It always gets the arguments of the line as it was stored, however short the `no …`;
-   *  for lines that keep a negative form and were not stored, the arguments typed. A block's inner lines are not removed one by
-   *  one first: removing a block ends all of it. */
+   *  for lines that keep a negative form and were not stored, the arguments typed. The inner lines of a
+   *  block at the top are not removed one by one first: removing it ends all of it. Those of a block inside a block are. */
   // biome-ignore lint/suspicious/noConfusingVoidType: as above.
   readonly remove: (state: State, args: Args<Syntax>, context: readonly CommandArgs[]) => string | void;
 }

@@ -126,7 +126,7 @@ export class ConfigTree {
       return { steps: steps.reverse() };
     }
     const found = this.#find(block, match);
-    if (config.keeps === 'positive') return { steps: found.map(line => removal(block, line)) };
+    if (config.keeps === 'positive') return { steps: found.flatMap(line => removals(block, line).reverse()) };
     const args = found[0]?.args ?? match.args;
     const line = makeLine(block, { ...match, args }, true, undefined, source);
     return {
@@ -312,10 +312,22 @@ function removal(block: Block, line: Line): Step {
   };
 }
 
+/**
+ * Steps that take a line away, to be done last first. A block at the top is an object of its own, and goes with all that is in
+ * it; a block inside another one is only a place for lines about that other, which lives on: they go one by one.
+ */
+function removals(block: Block, line: Line): Step[] {
+  const steps = [removal(block, line)];
+  if (line.block && block.parent) {
+    for (const inner of sortedLines(line.block)) steps.push(...removals(line.block, inner));
+  }
+  return steps;
+}
+
 /** Steps that take away every line that begins with `words`, in this block and the blocks in it. */
 function collect(block: Block, words: string, steps: Step[]): void {
   for (const line of block.lines.values()) {
-    if (begins(line.text, words)) steps.push(removal(block, line));
+    if (begins(line.text, words)) steps.push(...removals(block, line));
     else if (line.block) collect(line.block, words, steps);
   }
 }
@@ -339,7 +351,7 @@ function complete(match: Match): CommandArgs {
 
 function compare(old: Block, wanted: Block, gone: Step[], come: Step[]): void {
   for (const line of sortedLines(old)) {
-    if (!wanted.lines.has(line.key)) gone.push(removal(old, line));
+    if (!wanted.lines.has(line.key)) gone.push(...removals(old, line));
   }
   for (const line of sortedLines(wanted)) {
     const before = old.lines.get(line.key);

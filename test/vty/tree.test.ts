@@ -382,3 +382,30 @@ test('a block is taken away by its own words only', () => {
   });
   assert.equal(plan('no router bgp 65001'), 1);
 });
+
+test('a block inside a block goes line by line, a block at the top at once', () => {
+  const text =
+    'router bgp 65001\n address-family ipv4 unicast\n  network 10.0.0.0/8\n  no neighbor 10.0.0.2 activate\n';
+  const inner = ['neighbor 10.0.0.2 activate', 'no network 10.0.0.0/8', 'no address-family ipv4 unicast'];
+  const tree = read(text);
+  const reload = read('router bgp 65001\n').stepsFrom(tree);
+  assert.deepEqual(
+    reload.map(step => step.text),
+    inner,
+  );
+  const router = [...tree.root.lines.values()][0]!.block!;
+  const match = grammar.parse('router-bgp', wordsOf('no address-family ipv4 unicast'));
+  assert.ok('entry' in match);
+  assert.deepEqual(
+    tree.plan(router, match).steps.map(step => step.text),
+    inner,
+  );
+  for (const step of reload) step.commit();
+  assert.equal(tree.text, read('router bgp 65001\n').text);
+  assert.deepEqual(
+    read('')
+      .stepsFrom(read(text))
+      .map(step => step.text),
+    ['no router bgp 65001'],
+  );
+});
