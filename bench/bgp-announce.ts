@@ -25,6 +25,7 @@ const transport: Transport = {
   connect: nothing,
   listen: () => listener,
   connectUnix: nothing,
+  flush() {},
   pauseUpdates() {},
   resumeUpdates() {},
 };

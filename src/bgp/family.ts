@@ -115,9 +115,15 @@ export class GroupSlot {
 
   #run(): boolean {
     if (this.#closed) return false;
-    const { loop } = this.#family.instance.bgp;
-    let more = this.group.run(GROUP_PREFIXES, loop.now());
-    while (more && !loop.shouldYield()) more = this.group.run(GROUP_PREFIXES, loop.now());
+    const {
+      loop,
+      environment: { transport },
+    } = this.#family.instance.bgp;
+    let more: boolean;
+    do {
+      more = this.group.run(GROUP_PREFIXES, loop.now());
+      transport.flush(); // bgp-io sends these while the next ones are made
+    } while (more && !loop.shouldYield());
     if (!more && this.#known.size > 0) more = this.#withdrawKnown();
     if (!more && this.#intervalMs > 0) this.#interval.start(this.#intervalMs);
     return more;

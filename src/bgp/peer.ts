@@ -79,6 +79,8 @@ export class Peer implements SessionHandler {
   establishedWallMs = 0;
   lastUpdateMs: number | undefined;
   #upMs = 0;
+  /** Ends the watch of the neighbour's own address, which stands while the session does. */
+  #unwatch: () => void = () => {};
   /** After maximum-prefix: until `clear`. */
   #held = false;
   #sessionKey = '';
@@ -410,6 +412,10 @@ export class Peer implements SessionHandler {
     this.establishedWallMs = this.instance.bgp.wallMs();
     this.#upMs = this.instance.bgp.loop.now();
     this.#log('Up');
+    // It is the next hop of most that an external neighbour sends, so zebra is asked before the first route needs to know.
+    if (negotiated.kind === 'external') {
+      this.#unwatch = this.instance.tracker.watch(this.instance.hostPrefix(this.family, this.words), () => {});
+    }
     const has = (afi: Afi): boolean => negotiated.families.some(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
     this.#parser = new UpdateParser({
       ebgp: negotiated.kind === 'external',
@@ -457,6 +463,8 @@ export class Peer implements SessionHandler {
 
   down(reason: DownReason): void {
     this.#log(`Down ${formatDownReason(reason)}`);
+    this.#unwatch();
+    this.#unwatch = () => {};
     this.negotiated = undefined;
     this.#parser = undefined;
     for (const afi of AFIS) {

@@ -78,6 +78,9 @@ interface Party {
   happened(happening: Happening): void;
 }
 
+/** The clock is looked at once in so many messages. */
+const MESSAGES_BETWEEN_LOOKS = 16;
+
 class ThreadTransport implements Transport {
   readonly channels: BgpChannels;
   readonly table: ConnectionTable;
@@ -104,6 +107,8 @@ class ThreadTransport implements Transport {
   #paused = false;
   /** A frame of UPDATEs was taken and not handled: `pauseUpdates` came in between. */
   #held = false;
+  /** Where the next message of the record that is held begins. */
+  #heldFrom = 0;
 
   constructor(loop: TaskLoop, channels: BgpChannels) {
     this.#loop = loop;
@@ -172,6 +177,10 @@ class ThreadTransport implements Transport {
     return stream;
   }
 
+  flush(): void {
+    if (this.#dirty.length > 0) this.#publish();
+  }
+
   pauseUpdates(): void {
     this.#paused = true;
   }
@@ -232,14 +241,16 @@ class ThreadTransport implements Transport {
     if (this.#takeReady()) found = true;
     do {
       if (this.#paused) break;
-      if (!this.#held && !this.#updates.next()) break;
-      this.#held = true;
+      if (!this.#held) {
+        if (!this.#updates.next()) break;
+        this.#held = true;
+        this.#heldFrom = this.#updates.offset + UPDATES_HEAD;
+      }
       found = true;
       this.#takeUrgent();
       if (this.#paused) break;
-      this.#held = false;
-      this.#takeUpdates();
-    } while (!this.#loop.shouldYield());
+      this.#held = !this.#takeUpdates();
+    } while (!this.#held && !this.#loop.shouldYield());
     this.relieve();
     return found;
   }
@@ -293,13 +304,23 @@ class ThreadTransport implements Transport {
     return true;
   }
 
-  #takeUpdates(): void {
+  /** The messages of the record that is held, from where the last turn stopped; false where this one's time was up, too. */
+  #takeUpdates(): boolean {
     const { bytes, offset, size } = this.#updates;
     const word = offset >> 2;
     const slot = this.#updatesWords[word]!;
     const generation = this.#updatesWords[word + 1]!;
     const end = offset + size;
-    for (let at = offset + UPDATES_HEAD; at < end; ) {
+    let left = MESSAGES_BETWEEN_LOOKS;
+    for (let at = this.#heldFrom; at < end; ) {
+      // A record may hold thousands of prefixes, and the first routes of a table should not wait for all of them.
+      if (left-- === 0) {
+        left = MESSAGES_BETWEEN_LOOKS;
+        if (this.#paused || this.#loop.shouldYield()) {
+          this.#heldFrom = at;
+          return false;
+        }
+      }
       // Asked for each message: handling one may end the session.
       const connection = this.#connectionOf(slot, generation);
       if (!connection) break;
@@ -309,6 +330,7 @@ class ThreadTransport implements Transport {
     }
     if (this.#connectionOf(slot, generation)) this.table.increase(slot, CONSUMED, size - UPDATES_HEAD);
     this.#updates.release();
+    return true;
   }
 
   #connectionOf(slot: number, generation: number): ThreadConnection | undefined {

@@ -154,6 +154,8 @@ export interface Transport {
   connect(options: ConnectOptions): Connection;
   listen(options: ListenOptions, events: ListenerEvents): Listener;
   connectUnix(path: string, events: StreamEvents): ByteStream;
+  /** What was sent in this turn goes on its way now, and not at the turn's end: for those who have just sent much. */
+  flush(): void;
   /** Stops handing out UPDATEs of all peers: when what is behind the sessions has no room. Peers are held by TCP. */
   pauseUpdates(): void;
   resumeUpdates(): void;

@@ -105,6 +105,7 @@ function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transp
     connectUnix(): ByteStream {
       throw new Error('no raw streams in memory');
     },
+    flush() {},
     pauseUpdates() {},
     resumeUpdates() {},
   };
