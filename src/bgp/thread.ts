@@ -5,7 +5,6 @@
 // does the same towards zebra; timers are the sessions'.
 import { hostname } from 'node:os';
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
-import { setThreadNice } from '../sys/index.ts';
 import { serveCommands } from '../vty/index.ts';
 import { Bgp } from './bgp.ts';
 import { bgpCommands } from './commands.ts';
@@ -27,8 +26,6 @@ export interface BgpThreadData {
 const STOP_MS = 50;
 
 const side = threadSide<BgpThreadData>();
-// Behind those that carry out what it decides, and behind the shell: they have little to do, and should not wait to do it.
-setThreadNice(0);
 const { channels, zserv, listenPort } = side.data;
 const loop = new TaskLoop(side.name);
 const transport = createTransport(loop, channels);

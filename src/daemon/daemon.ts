@@ -8,7 +8,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskLoop } from '../concurrency/index.ts';
-import { setThreadNice } from '../sys/index.ts';
 import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
 import { RunDirectoryInUse, takeRunDirectory } from './run-directory.ts';
@@ -100,9 +99,6 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     );
   }
   const loop = new TaskLoop('main');
-  // Threads inherit it. Those that decide take less again (bgp/thread.ts), so that a full table holds up neither the shell
-  // nor what has been decided already on its way to the kernel.
-  setThreadNice(-5);
   const supervisor = new Supervisor({
     loop,
     plans: groupPlans({

@@ -60,7 +60,7 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
 
 function main(): void {
   // The kernel is the slowest link of the chain: whenever there is a batch for it, it comes first.
-  setThreadNice(-10);
+  setThreadNice(-5);
   const socket = new NetlinkSocket({ receiveBuffer: data.receiveBuffer, sendBuffer: 1 << 20 });
   const batches = jobs.map(
     memory => new NetlinkBatch(socket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory }),
