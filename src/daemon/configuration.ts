@@ -32,6 +32,8 @@ export interface ChangeOutcome {
 export class RunningConfiguration {
   readonly grammar: Grammar;
   readonly tree: ConfigTree;
+  /** Called after lines were put into force or taken back. */
+  onChange: () => void = () => {};
   readonly #owner: (name: string) => Owner | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -109,6 +111,7 @@ export class RunningConfiguration {
         if (warning !== undefined) warnings.push(warning);
       });
     }
+    this.onChange();
     return { errors, warnings };
   }
 

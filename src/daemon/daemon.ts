@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { TaskLoop } from '../concurrency/index.ts';
 import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
+import { hostname } from './main-commands.ts';
 import { RunDirectoryInUse, takeRunDirectory } from './run-directory.ts';
 import { Supervisor } from './supervisor.ts';
 import { groupPlans } from './threads.ts';
@@ -107,7 +108,10 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
     }),
     log,
-    restarted: names => replay(vty, names),
+    restarted: async names => {
+      await replay(vty, names);
+      tellHostname();
+    },
     hopeless: reason => {
       log(`${reason}: the daemon ends, routes stay in the kernel`);
       endNow();
@@ -121,6 +125,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     threads: () => supervisor.threads(),
     tasks: () => loop.stats(),
   });
+  // The name stands in main's part of the configuration, and bgp announces it to its peers.
+  const tellHostname = (): void => supervisor.thread('bgp')?.post({ hostname: hostname(vty.configuration) });
+  vty.configuration.onChange = tellHostname;
   let code: number = ExitCode.ok;
   try {
     await supervisor.start();

@@ -251,7 +251,9 @@ export class PrefixTable {
   }
 
   #growSlots(): void {
-    const slots = new Uint32Array(moreRows(this.#slots.length));
+    // Twice the rows that the columns grow to: a full table is moved here when it is small, never when it is half full, which
+    // would hold the thread up for 50 ms.
+    const slots = new Uint32Array(moreRows(this.#slots.length / 2) * 2);
     const mask = slots.length - 1;
     for (let id = 0; id < this.limit; id++) {
       if (this.length[id] === 255) continue;

@@ -80,6 +80,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly interfaceConfig: InterfaceConfig;
   readonly statics: StaticRoutes;
   readonly owners: Map<Owner, OwnerState> = new Map();
+  /** Owners that went and whose routes are kept for a while: what ends that. */
+  readonly #departed: Map<Owner, () => void> = new Map();
   /** Who speaks to clients, for the commands that show it. */
   server: ZapiServer | undefined = undefined;
   readonly startedS: number;
@@ -282,17 +284,28 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.resolver.dropOwner(owner);
     for (const feed of (this.#feedsByOwner.get(owner) ?? []).slice()) feed.close();
     this.#feedsByOwner.delete(owner);
+    this.#departed.delete(owner);
     const end = (): void => {
-      this.owners.delete(owner);
+      if (!this.owners.delete(owner)) return;
+      this.#departed.delete(owner);
       this.rib.dropOwner(owner);
     };
     if (retainMs === 0) end();
-    else this.#hooks.later(retainMs, end);
+    else {
+      this.#departed.set(owner, end);
+      this.#hooks.later(retainMs, end);
+    }
   }
 
   routesComplete(owner: Owner): void {
     const state = this.owners.get(owner);
     if (state === undefined) return;
+    // What an earlier life of the same client left, and this one did not announce again, nobody wants any more.
+    const { type, instance, session } = state.options;
+    for (const [gone, end] of this.#departed) {
+      const before = this.owners.get(gone)?.options;
+      if (before?.type === type && before.instance === instance && before.session === session) end();
+    }
     const protocol = kernelProtocol(state.options.type);
     if (protocol !== 0 && !this.rib.swept) this.rib.sweep(protocol);
   }

@@ -9,7 +9,7 @@
 // What the kernel does without a word is modelled here (seen on 6.18): a device that goes down or loses its carrier takes
 // its singletons along, groups lose those members, and a group that lost its last one is gone with every IPv4 route that
 // used it. Each group that vanished is reported through `lost`, and the RIB marks its routes.
-import { type AddressWords, equalWords, type Family, formatAddress } from '../../net/index.ts';
+import { type AddressWords, equalWords, type Family, formatAddress, grown } from '../../net/index.ts';
 import {
   type GroupMember,
   type KernelPath,
@@ -133,8 +133,8 @@ export class NexthopObjects {
   setCreated(set: NexthopSet): void {
     if (set.id >= this.ready.length) {
       const rows = Math.max(set.id + 1, this.ready.length * 2);
-      this.groupOf = new Uint32Array((this.groupOf.buffer as ArrayBuffer).transfer(rows * 4));
-      this.ready = new Uint8Array((this.ready.buffer as ArrayBuffer).transfer(rows));
+      this.groupOf = grown(this.groupOf, rows);
+      this.ready = grown(this.ready, rows);
     }
     const blackhole = set.blackhole;
     this.groupOf[set.id] = blackhole === 0 ? 0 : BLACKHOLE_TYPE(blackhole);

@@ -1,7 +1,7 @@
 // Redistribution to one client: a queue of prefixes to look at again and, per prefix, the type that was announced. What is
 // sent is decided when the client can take it, from what is true then, so a prefix that changes ten times while the client
 // is slow is sent once, and the queue is bounded by the table.
-import type { Family } from '../../net/index.ts';
+import { type Family, grown } from '../../net/index.ts';
 import type { RedistributionFeed, RedistributionSink } from '../face.ts';
 import { IdQueue } from './id-queue.ts';
 import type { RibTable } from './table.ts';
@@ -149,8 +149,8 @@ export class Feed implements RedistributionFeed {
   #mark(feed: TableFeed, id: number): void {
     if (id >= feed.marks.length) {
       const rows = feed.table.first.length;
-      feed.marks = new Uint8Array((feed.marks.buffer as ArrayBuffer).transfer(rows));
-      feed.instances = new Uint16Array((feed.instances.buffer as ArrayBuffer).transfer(rows * 2));
+      feed.marks = grown(feed.marks, rows);
+      feed.instances = grown(feed.instances, rows);
     }
     if ((feed.marks[id]! & WAITING) !== 0) return;
     feed.marks[id]! |= WAITING;

@@ -12,7 +12,7 @@
 //
 // A destination has at most one context on its way; its result is matched by (table, prefix id, generation) and nothing
 // else. What changes meanwhile is seen when the result is settled.
-import { AF_INET, equalWords, type Family } from '../../net/index.ts';
+import { AF_INET, equalWords, type Family, grown } from '../../net/index.ts';
 import {
   FLAG_RR_USE_DISTANCE,
   NOTE_BETTER_ADMIN_WON,
@@ -539,8 +539,8 @@ export class Rib implements RibFace {
     if (at >= this.#users.length) {
       let rows = this.#users.length;
       while (rows <= at) rows *= 2;
-      this.#users = new Int32Array((this.#users.buffer as ArrayBuffer).transfer(rows * 4));
-      this.#userProtocol = new Uint8Array((this.#userProtocol.buffer as ArrayBuffer).transfer(rows));
+      this.#users = grown(this.#users, rows);
+      this.#userProtocol = grown(this.#userProtocol, rows);
     }
     this.#users[at]! += by;
     if (by > 0) this.#userProtocol[at] = protocol;

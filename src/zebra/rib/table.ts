@@ -8,7 +8,7 @@
 //
 // 28 bytes a route and 16 a destination beside the prefix's own 13–21; a route is never an object. Chains are short (one to
 // three routes a prefix), newest first.
-import { type Family, PrefixTable } from '../../net/index.ts';
+import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
 
 /** Waiting to be decided; in the bulk list. */
 export const DIRTY = 1;
@@ -32,14 +32,6 @@ export const ROW_CHANGED = 0x4000;
 /** The owner was told that it is installed. */
 export const ROW_INSTALLED = 0x8000;
 export const ROW_ZAPI_FLAGS = 0x3fff;
-
-function grow<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(
-  make: new (buffer: ArrayBuffer) => T,
-  column: T,
-  rows: number,
-): T {
-  return new make((column.buffer as ArrayBuffer).transfer(rows * column.BYTES_PER_ELEMENT));
-}
 
 export class RibTable {
   readonly vrf: number;
@@ -153,26 +145,26 @@ export class RibTable {
 
   #growDestinations(): void {
     const rows = this.prefixes.capacity;
-    this.first = grow(Int32Array, this.first, rows);
-    this.selected = grow(Int32Array, this.selected, rows);
-    this.kernel = grow(Uint32Array, this.kernel, rows);
-    this.kernelProtocol = grow(Uint8Array, this.kernelProtocol, rows);
-    this.state = grow(Uint8Array, this.state, rows);
-    this.generation = grow(Uint16Array, this.generation, rows);
+    this.first = grown(this.first, rows);
+    this.selected = grown(this.selected, rows);
+    this.kernel = grown(this.kernel, rows);
+    this.kernelProtocol = grown(this.kernelProtocol, rows);
+    this.state = grown(this.state, rows);
+    this.generation = grown(this.generation, rows);
   }
 
   #growRoutes(): void {
-    const rows = this.next.length * 2;
-    this.next = grow(Int32Array, this.next, rows);
-    this.type = grow(Uint8Array, this.type, rows);
-    this.distance = grow(Uint8Array, this.distance, rows);
-    this.instance = grow(Uint16Array, this.instance, rows);
-    this.flags = grow(Uint16Array, this.flags, rows);
-    this.owner = grow(Uint16Array, this.owner, rows);
-    this.set = grow(Uint32Array, this.set, rows);
-    this.metric = grow(Uint32Array, this.metric, rows);
-    this.tag = grow(Uint32Array, this.tag, rows);
-    this.since = grow(Uint32Array, this.since, rows);
+    const rows = moreRows(this.next.length);
+    this.next = grown(this.next, rows);
+    this.type = grown(this.type, rows);
+    this.distance = grown(this.distance, rows);
+    this.instance = grown(this.instance, rows);
+    this.flags = grown(this.flags, rows);
+    this.owner = grown(this.owner, rows);
+    this.set = grown(this.set, rows);
+    this.metric = grown(this.metric, rows);
+    this.tag = grown(this.tag, rows);
+    this.since = grown(this.since, rows);
   }
 
   /** Bytes of all columns, for `show memory`. */
