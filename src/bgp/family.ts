@@ -18,8 +18,8 @@ import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/
 import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
-/** Rows of a walk, and prefixes of a group, in one slice: some milliseconds. */
-const WALK_ROWS = 20_000;
+/** Rows of a walk, and prefixes of a group, between two looks at the clock: some milliseconds even before they are compiled. */
+const WALK_ROWS = 4_000;
 const GROUP_PREFIXES = 8_000;
 
 export interface JoinRequest {
@@ -206,7 +206,12 @@ export class FamilyInstance {
       decision: defaultDecisionOptions(instance.as, instance.options.routerId ?? 0),
       now: () => Math.floor(instance.bgp.wallMs() / 1000),
     });
-    this.#work = loop.work('bgp process', () => this.table.work(WALK_ROWS));
+    this.#work = loop.work('bgp process', () => {
+      let more: boolean;
+      do more = this.table.work(WALK_ROWS);
+      while (more && !loop.shouldYield());
+      return more;
+    });
     this.table.onWork = () => this.#work.wake();
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
