@@ -25,6 +25,15 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^line/, 9000],
 ];
 
+/** Ranks of the lists and maps that other lines refer to by name. */
+const FIRST_DEFINITION = 600;
+const LAST_DEFINITION = 1000;
+
+/** Whether a line at the top of the configuration defines something that lines of other sections refer to. */
+export function isDefinition(line: { readonly rank: number }): boolean {
+  return line.rank >= FIRST_DEFINITION && line.rank <= LAST_DEFINITION;
+}
+
 /** Everything that no section names comes after the forwarding lines. */
 const OTHER = 8;
 

@@ -7,7 +7,7 @@
 import type { ArgumentValue, CommandArgs } from './args.ts';
 import { CommandError } from './error.ts';
 import type { Entry, Grammar, Match } from './grammar.ts';
-import { rankOf } from './order.ts';
+import { isDefinition, rankOf } from './order.ts';
 import type { ConfigAction } from './serve.ts';
 
 export interface Line {
@@ -180,16 +180,22 @@ export class ConfigTree {
   stepsFrom(old: ConfigTree): Step[] {
     const gone: Step[] = [];
     const come: Step[] = [];
-    compare(old.root, this.root, gone, come);
-    return [...gone.reverse(), ...come];
+    compare(old.root, this.root, gone, come, line => !isDefinition(line));
+    // A filter that is in force before its list is there lets nothing through, so lists and route-maps come before those who
+    // use them, and go after them.
+    const dropped: Step[] = [];
+    const defined: Step[] = [];
+    compare(old.root, this.root, dropped, defined, isDefinition);
+    return [...defined, ...gone.reverse(), ...come, ...dropped.reverse()];
   }
 
   /** Every line of one owner, for a thread that starts anew. */
   actionsOf(owner: string): ConfigAction[] {
     const actions: ConfigAction[] = [];
-    const walk = (block: Block) => {
+    const walk = (block: Block, among: (line: Line) => boolean = () => true) => {
       const context = block.context;
       for (const line of sortedLines(block)) {
+        if (!among(line)) continue;
         if (line.entry.owner === owner) {
           actions.push({
             type: line.negative ? 'remove' : 'apply',
@@ -201,7 +207,8 @@ export class ConfigTree {
         if (line.block) walk(line.block);
       }
     };
-    walk(this.root);
+    walk(this.root, isDefinition);
+    walk(this.root, line => !isDefinition(line));
     return actions;
   }
 
@@ -349,11 +356,19 @@ function complete(match: Match): CommandArgs {
   });
 }
 
-function compare(old: Block, wanted: Block, gone: Step[], come: Step[]): void {
+/** What one side or the other lacks of the lines `among` which one looks, and of all that is inside of them. */
+function compare(
+  old: Block,
+  wanted: Block,
+  gone: Step[],
+  come: Step[],
+  among: (line: Line) => boolean = () => true,
+): void {
   for (const line of sortedLines(old)) {
-    if (!wanted.lines.has(line.key)) gone.push(...removals(old, line));
+    if (among(line) && !wanted.lines.has(line.key)) gone.push(...removals(old, line));
   }
   for (const line of sortedLines(wanted)) {
+    if (!among(line)) continue;
     const before = old.lines.get(line.key);
     const same = before && before.text === line.text && before.negative === line.negative;
     // What is in a block of the wanted tree belongs into the old tree's block of the same key, where there is one.

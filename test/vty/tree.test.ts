@@ -409,3 +409,15 @@ test('a block inside a block goes line by line, a block at the top at once', () 
     ['no router bgp 65001'],
   );
 });
+
+test('lists and maps come into force before those who use them, and go after them', () => {
+  const bare = 'router bgp 65001\n';
+  const using = `${bare} neighbor 10.0.0.2 remote-as 2\nexit\nip prefix-list L seq 5 permit 10.0.0.0/8\n`;
+  const texts = (from: string, to: string): string[] =>
+    read(to)
+      .stepsFrom(read(from))
+      .map(step => step.text);
+  const [list, user] = ['ip prefix-list L seq 5 permit 10.0.0.0/8', 'neighbor 10.0.0.2 remote-as 2'];
+  assert.deepEqual(texts(bare, using), [list, user]);
+  assert.deepEqual(texts(using, bare), [`no ${user}`, `no ${list}`]);
+});
