@@ -2,6 +2,7 @@
 // figure is for a fresh table; the pipeline run interleaves the stages as the daemon does, in quanta of 64 KiB.
 // The first pipeline run's memory is the table's own; later ones find pages that the process has already.
 // Usage: node --expose-gc bench/bgp-table.ts [prefixes] [sets] [rounds] [rounds by stage]; `--cpu-prof` shows where the time goes.
+import { summary } from './lib/report.ts';
 import { AF_INET } from '../src/net/index.ts';
 import { AttributeStore, BgpTable, defaultDecisionOptions, NexthopTable, PEER_EBGP } from '../src/bgp/rib/index.ts';
 import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
@@ -149,4 +150,7 @@ for (let round = 0; round < stageRounds; round++) {
 totals.sort((a, b) => a - b);
 const median = totals[totals.length >> 1]! / 1000;
 const bird = (BIRD_SECONDS_PER_MILLION * prefixes) / 1e6;
-console.log(`median ${median.toFixed(3)} s; BIRD end to end ${bird.toFixed(2)} s; ratio ${(median / bird).toFixed(2)}`);
+console.log(`median ${median.toFixed(3)} s; BIRD end to end ${bird.toFixed(2)} s`);
+summary('bgp-table', [
+  { name: 'table, decision, encoding', value: median / bird, most: 0.6, unit: ' × BIRD end to end' },
+]);

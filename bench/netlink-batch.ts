@@ -5,6 +5,7 @@
 //
 // 200,000 prefixes of mixed lengths as on the Internet, ascending, through one nexthop object, in a namespace of its own. Both
 // run twice, in turns, and the better run of each counts; every run starts with an empty table and ends with a count by ip(8).
+import { summary } from './lib/report.ts';
 import { execFileSync } from 'node:child_process';
 import { Thread } from '../src/concurrency/index.ts';
 import {
@@ -178,3 +179,4 @@ console.log(`dataplane / floor = ${ratio.toFixed(3)} of time, ${cpuRatio.toFixed
 await thread.stop();
 closeDataplaneChannel(channel);
 socket.close();
+summary('netlink-batch', [{ name: 'dataplane', value: ratio, most: 1.25, unit: ' × floor' }]);
