@@ -8,6 +8,7 @@ import {
   equalWords,
   type Family,
   isLinkLocal6,
+  isLoopback,
   maskWords,
   type Prefix,
   parseInterfaceAddress,
@@ -116,8 +117,10 @@ export class Interfaces {
 
 /** An interface's address of a family: global or link-local for IPv6. */
 export function addressOf(one: BgpInterface, family: Family, linkLocal = false): AddressWords | undefined {
-  for (const own of one.addresses) {
-    if (own.family === family && (family === AF_INET || isLinkLocal6(own.words) === linkLocal)) return own.words;
+  for (const { family: has, words } of one.addresses) {
+    // Nobody is reached from 127.0.0.1 or ::1, which stand first on lo.
+    if (has !== family || isLoopback(family, words)) continue;
+    if (family === AF_INET || isLinkLocal6(words) === linkLocal) return words;
   }
   return undefined;
 }

@@ -76,6 +76,12 @@ export function isLinkLocal6(words: AddressWords): boolean {
   return words[0] >>> 22 === 0x3fa;
 }
 
+/** 127.0.0.0/8 or ::1: of this host alone. */
+export function isLoopback(family: Family, words: AddressWords): boolean {
+  if (family === AF_INET) return words[0] >>> 24 === 127;
+  return words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 1;
+}
+
 /** 224.0.0.0/4 or ff00::/8. */
 export function isMulticast(family: Family, words: AddressWords): boolean {
   return family === AF_INET ? words[0] >>> 28 === 14 : words[0] >>> 24 === 255;
