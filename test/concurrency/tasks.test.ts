@@ -151,16 +151,17 @@ test('a task that throws does not take the ready tasks after it along', () => {
 test('sockets of Node are served while tasks keep the loop busy', async () => {
   const loop = new TaskLoop('busy');
   let stop = false;
+  let slices = 0;
   loop
     .work('spin', () => {
+      slices++;
       while (!loop.shouldYield());
       return !stop;
     })
     .wake();
-  const started = performance.now();
   for (let i = 0; i < 5; i++) await new Promise(resolve => setTimeout(resolve, 1));
   stop = true;
-  assert.ok(performance.now() - started < 1000);
+  assert.ok(slices <= 20, `five timers took ${slices} slices of the task that keeps the loop busy`);
   loop.close();
 });
 

@@ -266,12 +266,12 @@ void describe('vty service', () => {
     session(slow =>
       session(async quick => {
         const long = slow.execute('show long 10000000', () => {});
-        const began = performance.now();
+        let over = false;
+        void long.finally(() => (over = true));
         for (let i = 0; i < 10; i++) assert.match(await run(quick, 'show version'), /Grevy/);
-        const tookMs = performance.now() - began;
+        assert.ok(!over, 'ten short commands went by while the long one ran');
         slow.interrupt();
         await long;
-        assert.ok(tookMs < 5000, `ten commands took ${tookMs} ms`);
       }),
     ));
 
