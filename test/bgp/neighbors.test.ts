@@ -262,8 +262,9 @@ test('update-source: an internal session between loopbacks, and next hops that r
     'neighbor 10.255.0.3 timers connect 1',
     'neighbor 10.255.0.3 update-source lo',
   );
-  await says(grevy, 'show bgp neighbors 10.255.0.3', /BGP state = (?!Established)/);
-  // The loopback has 127.0.0.1 first; the address says which one is meant.
+  // lo has 127.0.0.1 first, which no neighbour is reached from.
+  await established('10.255.0.3');
+  await says(grevy, 'show bgp neighbors 10.255.0.3', /Local host: 10\.255\.0\.10/);
   await ours('neighbor 10.255.0.3 update-source 10.255.0.10');
   await established('10.255.0.3');
   await installed('10.3.0.0/24', '10.0.1.1');
