@@ -5,7 +5,6 @@ import { AF_INET, AF_INET6, type AddressWords, type Family, type Prefix, parseAd
 import { type CommandArgs, CommandError } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import { FamilyInstance } from './family.ts';
-import { hostPrefix } from './interfaces.ts';
 import type { Connection, Listener } from './io/types.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
@@ -307,10 +306,6 @@ export class BgpInstance {
   parse(family: Family, text: string): AddressWords | undefined {
     const address = parseAddress(text);
     return address?.family === family ? address.words : undefined;
-  }
-
-  hostPrefix(family: Family, words: AddressWords): Prefix {
-    return hostPrefix(family, words);
   }
 }
 

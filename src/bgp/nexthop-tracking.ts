@@ -10,6 +10,7 @@ import { addressBits, type AddressWords, type Family, formatPrefix, isLinkLocal6
 import type { EventTask } from '../concurrency/index.ts';
 import type { NexthopUpdate } from '../zapi/index.ts';
 import type { BgpInstance } from './instance.ts';
+import { hostPrefix } from './interfaces.ts';
 import { METRIC_UNKNOWN } from './rib/index.ts';
 
 export interface ResolvedNexthop {
@@ -55,7 +56,7 @@ export class NexthopTracker {
       this.#apply.schedule();
       return;
     }
-    const entry = this.#register(this.#instance.hostPrefix(family, words));
+    const entry = this.#register(hostPrefix(family, words));
     this.#keyOf.set(id, formatPrefix(entry.prefix));
     if (entry.update !== undefined) this.#set(id, entry.update);
   }

@@ -9,7 +9,7 @@
 import { AF_INET, AF_INET6, type AddressWords, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
 import type { BgpInstance } from './instance.ts';
-import { addressOf } from './interfaces.ts';
+import { addressOf, hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
 import { DENY_ALL, PeerPolicy } from './peer-policy.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
@@ -232,7 +232,7 @@ export class Peer implements SessionHandler {
     const { instance } = this;
     return new PeerPolicy(names, instance.bgp.policy, one.family.table, instance.access, {
       name: this.name,
-      address: own ?? instance.hostPrefix(this.family, this.words),
+      address: own ?? hostPrefix(this.family, this.words),
     });
   }
 
@@ -414,7 +414,7 @@ export class Peer implements SessionHandler {
     this.#log('Up');
     // It is the next hop of most that an external neighbour sends, so zebra is asked before the first route needs to know.
     if (negotiated.kind === 'external') {
-      this.#unwatch = this.instance.tracker.watch(this.instance.hostPrefix(this.family, this.words), () => {});
+      this.#unwatch = this.instance.tracker.watch(hostPrefix(this.family, this.words), () => {});
     }
     const has = (afi: Afi): boolean => negotiated.families.some(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
     this.#parser = new UpdateParser({
@@ -552,7 +552,7 @@ export class Peer implements SessionHandler {
     const { instance, session, negotiated } = this;
     if (session === undefined || negotiated === undefined) return;
     const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = one.settings;
-    const own = instance.hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
+    const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.settings;
     const names = {
       prefixList: prefixListOut,

@@ -4,6 +4,7 @@ import { type Family, formatAddress, formatPrefix, parsePrefix } from '../net/in
 import { type Command, CommandError, exec, formatJson, type Output } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import type { BgpInstance } from './instance.ts';
+import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
 import { ctime } from './show-format.ts';
@@ -94,7 +95,7 @@ function nexthopText(bgp: Bgp): string {
   for (const id of nexthops.tracked()) {
     const words = nexthops.words(id);
     const family: Family = nexthops.family(id);
-    const known = instance.tracker.registered.get(formatPrefix(instance.hostPrefix(family, words)));
+    const known = instance.tracker.registered.get(formatPrefix(hostPrefix(family, words)));
     const valid = nexthops.reachable[id] === 1;
     const metric = valid ? ` valid [IGP metric ${nexthops.metric[id]}]` : ' invalid';
     const peer = instance.peers.get(formatAddress(family, words));

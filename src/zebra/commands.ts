@@ -27,6 +27,7 @@ import {
   showNht,
   showRoute,
   showRouteJson,
+  type RouteFilter,
   showRoutes,
   showRoutesJson,
   showSummary,
@@ -148,6 +149,10 @@ const TYPE_HELP = [
   'Intermediate System to Intermediate System',
 ] as const;
 
+function routes(zebra: Zebra, json: unknown, family: Family, filter: RouteFilter): Iterable<string> {
+  return json === undefined ? showRoutes(zebra, family, filter) : showRoutesJson(zebra, family, filter);
+}
+
 export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
   'zebra',
   [
@@ -155,8 +160,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     exec({
       syntax: 'show ip route [json]',
       help: [SHOW, IP, 'IP routing table', JSON_HELP],
-      run: (zebra: Zebra, args) =>
-        args.json === undefined ? showRoutes(zebra, AF_INET, {}) : showRoutesJson(zebra, AF_INET, {}),
+      run: (zebra: Zebra, args) => routes(zebra, args.json, AF_INET, {}),
     }),
     exec({
       syntax: 'show ip route <A.B.C.D$address|A.B.C.D/M$prefix> [json]',
@@ -168,7 +172,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       help: [SHOW, IP, 'IP routing table', 'IP prefix', 'Show this prefix and all longer ones', JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { inside: readPrefix(args.prefix) };
-        return args.json === undefined ? showRoutes(zebra, AF_INET, filter) : showRoutesJson(zebra, AF_INET, filter);
+        return routes(zebra, args.json, AF_INET, filter);
       },
     }),
     exec({
@@ -176,7 +180,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       help: [SHOW, IP, 'IP routing table', ...TYPE_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { type: typeNumber(args.protocol) };
-        return args.json === undefined ? showRoutes(zebra, AF_INET, filter) : showRoutesJson(zebra, AF_INET, filter);
+        return routes(zebra, args.json, AF_INET, filter);
       },
     }),
     exec({
@@ -188,8 +192,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     exec({
       syntax: 'show ipv6 route [json]',
       help: [SHOW, IPV6, 'IPv6 routing table', JSON_HELP],
-      run: (zebra: Zebra, args) =>
-        args.json === undefined ? showRoutes(zebra, AF_INET6, {}) : showRoutesJson(zebra, AF_INET6, {}),
+      run: (zebra: Zebra, args) => routes(zebra, args.json, AF_INET6, {}),
     }),
     exec({
       syntax: 'show ipv6 route <X:X::X:X$address|X:X::X:X/M$prefix> [json]',
@@ -201,7 +204,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       help: [SHOW, IPV6, 'IPv6 routing table', 'IPv6 prefix', 'Show this prefix and all longer ones', JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { inside: readPrefix(args.prefix) };
-        return args.json === undefined ? showRoutes(zebra, AF_INET6, filter) : showRoutesJson(zebra, AF_INET6, filter);
+        return routes(zebra, args.json, AF_INET6, filter);
       },
     }),
     exec({
@@ -209,7 +212,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       help: [SHOW, IPV6, 'IPv6 routing table', ...TYPE_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { type: typeNumber(args.protocol) };
-        return args.json === undefined ? showRoutes(zebra, AF_INET6, filter) : showRoutesJson(zebra, AF_INET6, filter);
+        return routes(zebra, args.json, AF_INET6, filter);
       },
     }),
     exec({

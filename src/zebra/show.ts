@@ -9,6 +9,7 @@ import {
   formatPrefix,
   isLinkLocal6,
   type Prefix,
+  isLoopback,
 } from '../net/index.ts';
 import { FLAG_IBGP, FLAG_SELECTED } from './face.ts';
 import {
@@ -549,7 +550,7 @@ function macText(mac: Uint8Array): string {
 
 /** As they came; the host's own 127.0.0.0/8 and ::1 are not shown. */
 function shownAddresses(one: Interface): InterfaceAddress[] {
-  return one.addresses.filter(address => !isHostOnly(address));
+  return one.addresses.filter(address => !isLoopback(address.family, address.local));
 }
 
 /** By family and address; the brief JSON alone keeps the order in which they came. */
@@ -559,12 +560,6 @@ function sortedAddresses(one: Interface): InterfaceAddress[] {
     for (const i of [0, 1, 2, 3] as const) if (a.local[i] !== b.local[i]) return a.local[i] - b.local[i];
     return a.length - b.length;
   });
-}
-
-function isHostOnly(address: InterfaceAddress): boolean {
-  if (address.family === AF_INET) return address.local[0] >>> 24 === 127;
-  const [w0, w1, w2, w3] = address.local;
-  return w0 === 0 && w1 === 0 && w2 === 0 && w3 === 1;
 }
 
 function addressText(address: InterfaceAddress): string {

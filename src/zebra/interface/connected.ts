@@ -1,6 +1,6 @@
 // Connected routes: the network of each address of an interface that is operative. Two addresses in one network make one
 // route, so each network knows its addresses; one address's change costs the same however many there are.
-import { AF_INET, type Family, formatPrefix, makePrefix, type Prefix } from '../../net/index.ts';
+import { type Family, formatPrefix, makePrefix, type Prefix, isLoopback } from '../../net/index.ts';
 import { interfaceNexthop, type NexthopSets } from '../nexthop/set.ts';
 import type { Rib } from '../rib/rib.ts';
 import { ROUTE_CONNECT } from '../route-type.ts';
@@ -12,8 +12,7 @@ export function connectedPrefix(address: InterfaceAddress): Prefix | undefined {
   const words = address.hasPeer ? address.peer : address.local;
   const prefix = makePrefix(address.family, words, address.length);
   // 127.0.0.0/8 and ::1 are the host itself.
-  if (address.family === AF_INET && prefix.words[0] >>> 24 === 127) return undefined;
-  if (address.family !== AF_INET && prefix.length === 128 && prefix.words.join() === '0,0,0,1') return undefined;
+  if (isLoopback(address.family, prefix.words)) return undefined;
   return prefix;
 }
 

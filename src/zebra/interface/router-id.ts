@@ -1,6 +1,6 @@
 // The router id of each VRF, as FRR chooses it (seen from outside): what is configured, else the highest IPv4 address of a
 // loopback interface that is not in 127.0.0.0/8, else the highest of any interface; chosen anew with every change.
-import { AF_INET, AF_INET6, type AddressWords, type Family, parseIp6 } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, type Family, isLoopback, parseIp6 } from '../../net/index.ts';
 import type { RouterIdFace } from '../face.ts';
 import type { InterfaceAddress, Interfaces } from './interfaces.ts';
 
@@ -82,7 +82,7 @@ export class RouterId implements RouterIdFace {
 
 /** The address as a router id, 0 where it is none. */
 function candidate({ family, local }: InterfaceAddress): number {
-  return family !== AF_INET || local[0] >>> 24 === 127 ? 0 : local[0];
+  return family !== AF_INET || isLoopback(family, local) ? 0 : local[0];
 }
 
 /** `X:X::X:X` of `ipv6 router-id`. */
