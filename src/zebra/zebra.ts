@@ -237,7 +237,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.rib.settling.inFlight === 0 &&
       !this.rib.walks.walking &&
       this.objects.doomedCount === 0 &&
-      this.objects.inFlight === 0
+      this.objects.book.inFlight === 0
     );
   }
 

@@ -1,7 +1,7 @@
 // What the kernel has of ours is a column, `kernel`; this counts beside it how many destinations name each nexthop object, so
 // that it is known which object can go without anybody noticing.
 import { grown } from '../../net/index.ts';
-import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN } from '../nexthop/objects.ts';
+import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN } from '../nexthop/object.ts';
 import type { RibTable } from './table.ts';
 
 export class KernelUsers {

@@ -2,7 +2,8 @@
 // that resolve anew. A column read in order costs about a nanosecond a row, less than keeping a list of routes per set
 // would for every route that never needs it. Whatever comes while one walks is for the next.
 import type { Owner } from '../face.ts';
-import { NEXTHOP_ID_BASE, type NexthopObjects } from '../nexthop/objects.ts';
+import { NEXTHOP_ID_BASE } from '../nexthop/object.ts';
+import type { NexthopObjects } from '../nexthop/objects.ts';
 import type { NexthopSet, NexthopSets } from '../nexthop/set.ts';
 import { kernelProtocol } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';

@@ -42,7 +42,7 @@ export function drift(zebra: Zebra): Drift {
     destinationsInFlight: zebra.rib.settling.inFlight,
     failed,
     stale: zebra.rib.earlier.stale,
-    nexthopObjects: zebra.objects.drift(),
+    nexthopObjects: zebra.objects.book.drift(),
     routesLostToKernel: zebra.rib.stats.lostRoutes,
     resynchronisations: zebra.resyncs,
     congestions: zebra.rib.stats.congestions,
