@@ -21,7 +21,8 @@ export {
   HAS_ORIGINATOR,
   HAS_WEIGHT,
 } from './attributes.ts';
+export type { TableConsumer } from './consumers.ts';
 export { DirtySet } from './dirty.ts';
 export { METRIC_UNKNOWN, NexthopTable } from './nexthops.ts';
-export { BgpTable, type BgpTableOptions, type PeerCounts, type TableConsumer } from './table.ts';
+export { BgpTable, type BgpTableOptions, type PeerCounts } from './table.ts';
 export * from './types.ts';

@@ -19,7 +19,8 @@
 import { AF_INET, grown, moreRows } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import { DirtySet } from '../rib/dirty.ts';
-import type { BgpTable, TableConsumer } from '../rib/table.ts';
+import type { TableConsumer } from '../rib/consumers.ts';
+import type { BgpTable } from '../rib/table.ts';
 import { ATTR_MP_REACH, ATTR_MP_UNREACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
 import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
 import { beginUpdate, endUpdate, writeEndOfRib } from '../wire/update.ts';

@@ -1,0 +1,142 @@
+// The rows of a table. There are no objects for routes: a prefix is a row of PrefixTable, a path is a row of the columns
+// below, and a peer is an index.
+//
+//   prefix row            path rows (a list for each prefix, newest first)
+//   ┌───────┬──────┐      ┌──────────────────────────────┐   ┌──────┐
+//   │ first │ best │ ───▶ │ peer, received, attributes … │──▶│ …    │──▶ 0
+//   └───────┴──────┘      └──────────────────────────────┘   └──────┘
+//
+// A path keeps the attributes as received and as the import policy left them, so a policy can change at any time without
+// asking the peer again; a refused path stays, flagged. A session is told from the one before it by an epoch in the path's
+// flags: paths of an older epoch are stale.
+import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
+import type { AttributeStore } from './attributes.ts';
+import { DirtySet } from './dirty.ts';
+import { PEER_LOCAL, type PeerInfo, type Policy } from './types.ts';
+
+/** In `pathPeer`: the row is free. */
+export const NO_PEER = 0xffff;
+/** Above the PATH_ flags in `pathFlags`: the session that a path is from. */
+export const EPOCH_SHIFT = 9;
+export const EPOCH_MASK = 0x7f;
+export const FLAG_MASK: number = (1 << EPOCH_SHIFT) - 1;
+/** Weight of routes that start here, as every router of this tradition has it. */
+const LOCAL_WEIGHT = 32768;
+
+export class TableColumns {
+  readonly family: Family;
+  readonly store: AttributeStore;
+  readonly prefixes: PrefixTable;
+  /** Prefixes whose selection is due. */
+  readonly undecided: DirtySet = new DirtySet();
+
+  // By prefix.
+  first: Uint32Array = new Uint32Array(1024);
+  /** The selected path, 0 for none. */
+  best: Uint32Array = new Uint32Array(1024);
+
+  // By path; row 0 is no path.
+  pathPrefix: Uint32Array = new Uint32Array(1024);
+  pathNext: Uint32Array = new Uint32Array(1024);
+  pathPeer: Uint16Array = new Uint16Array(1024);
+  /** Attribute set as the peer sent it. */
+  pathReceived: Uint32Array = new Uint32Array(1024);
+  /** Attribute set after the import policy; 0 where it refused. */
+  pathAttributes: Uint32Array = new Uint32Array(1024);
+  /** PATH_ flags and, above them, the session's epoch. */
+  pathFlags: Uint16Array = new Uint16Array(1024);
+  /** When the path last changed, in the clock's seconds. */
+  pathChanged: Uint32Array = new Uint32Array(1024);
+  /** REASON_ of the last comparison. */
+  pathReason: Uint8Array = new Uint8Array(1024);
+  /** Path rows handed out so far, row 0 included. */
+  pathLimit = 1;
+  /** Paths alive. */
+  pathCount = 0;
+
+  // By peer, from 1.
+  readonly peers: (PeerInfo | undefined)[] = [undefined];
+  readonly peerPolicies: (Policy | undefined)[] = [];
+  /** Paths announced and not withdrawn, and how many of them policy and loop checks let pass. */
+  readonly peerReceived: number[] = [0];
+  readonly peerAccepted: number[] = [0];
+  // What the decision asks of a peer.
+  peerKinds: Uint8Array = new Uint8Array(64);
+  peerWeights: Uint32Array = new Uint32Array(64);
+  peerRouterIds: Uint32Array = new Uint32Array(64);
+  peerEpochs: Uint8Array = new Uint8Array(64);
+
+  #free = 0;
+
+  constructor(family: Family, store: AttributeStore, rows?: number) {
+    this.family = family;
+    this.store = store;
+    this.prefixes = new PrefixTable(family, rows);
+  }
+
+  /** Whether the path is from an earlier session of its peer. */
+  isStale(path: number): boolean {
+    return this.pathFlags[path]! >>> EPOCH_SHIFT !== this.peerEpochs[this.pathPeer[path]!];
+  }
+
+  /** A row for a path of `peer` to `prefix`, at the head of the prefix's list. */
+  newPath(prefix: number, peer: number): number {
+    let path = this.#free;
+    if (path !== 0) this.#free = this.pathNext[path]!;
+    else {
+      if (this.pathLimit === this.pathPrefix.length) this.#growPaths();
+      path = this.pathLimit++;
+    }
+    this.pathPrefix[path] = prefix;
+    this.pathPeer[path] = peer;
+    this.pathNext[path] = this.first[prefix]!;
+    this.first[prefix] = path;
+    return path;
+  }
+
+  /** Gives an unlinked row back. */
+  freePath(path: number): void {
+    this.store.release(this.pathReceived[path]!);
+    this.store.release(this.pathAttributes[path]!);
+    this.pathReceived[path] = 0;
+    this.pathAttributes[path] = 0;
+    this.pathPeer[path] = NO_PEER;
+    this.pathFlags[path] = 0;
+    this.pathNext[path] = this.#free;
+    this.#free = path;
+  }
+
+  growPeers(): void {
+    const rows = this.peerKinds.length * 2;
+    this.peerKinds = grown(this.peerKinds, rows);
+    this.peerWeights = grown(this.peerWeights, rows);
+    this.peerRouterIds = grown(this.peerRouterIds, rows);
+    this.peerEpochs = grown(this.peerEpochs, rows);
+  }
+
+  /** Reads a peer's PeerInfo (again). */
+  copyPeer(index: number): void {
+    const info = this.peers[index]!;
+    this.peerKinds[index] = info.kind;
+    this.peerWeights[index] = info.kind === PEER_LOCAL ? LOCAL_WEIGHT : info.weight;
+    this.peerRouterIds[index] = info.routerId;
+  }
+
+  growPrefixes(): void {
+    const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
+    this.first = grown(this.first, rows);
+    this.best = grown(this.best, rows);
+  }
+
+  #growPaths(): void {
+    const rows = moreRows(this.pathPrefix.length);
+    this.pathPrefix = grown(this.pathPrefix, rows);
+    this.pathNext = grown(this.pathNext, rows);
+    this.pathPeer = grown(this.pathPeer, rows);
+    this.pathReceived = grown(this.pathReceived, rows);
+    this.pathAttributes = grown(this.pathAttributes, rows);
+    this.pathFlags = grown(this.pathFlags, rows);
+    this.pathChanged = grown(this.pathChanged, rows);
+    this.pathReason = grown(this.pathReason, rows);
+  }
+}

@@ -1,0 +1,126 @@
+// Who is told of changed selections: update groups, and zebra. They hold a bit per prefix and read the table when they come,
+// so the slowest of them costs a bit and always gets the newest.
+import { grown } from '../../net/index.ts';
+import type { TableColumns } from './columns.ts';
+import { DirtySet } from './dirty.ts';
+import { PATH_MULTIPATH } from './types.ts';
+
+/** An update group. */
+export interface TableConsumer {
+  /** Prefixes whose best path changed. */
+  readonly dirty: DirtySet;
+  /** Whether the prefix's row is still needed although it has no path. */
+  holds(prefix: number): boolean;
+  /** There is something in `dirty`. */
+  wake(): void;
+}
+
+export class Consumers {
+  readonly #rows: TableColumns;
+  readonly #groups: TableConsumer[] = [];
+  readonly #zebra = new DirtySet();
+  #zebraAttached = false;
+  #selected = new Uint32Array(64);
+
+  constructor(rows: TableColumns) {
+    this.#rows = rows;
+  }
+
+  /** The best path of the prefix changed. */
+  bestChanged(prefix: number): void {
+    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.dirty.add(prefix);
+    if (this.#zebraAttached) this.#zebra.add(prefix);
+  }
+
+  /** Only which paths share traffic changed, which is zebra's alone. True: zebra is there to hear of it. */
+  multipathChanged(prefix: number): boolean {
+    if (this.#zebraAttached) this.#zebra.add(prefix);
+    return this.#zebraAttached;
+  }
+
+  wakeGroups(): void {
+    for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.wake();
+  }
+
+  /** Every prefix with a best path is dirty for them at first. */
+  attach(consumer: TableConsumer): void {
+    this.#groups.push(consumer);
+    this.markAll(consumer.dirty);
+  }
+
+  detach(consumer: TableConsumer): void {
+    const at = this.#groups.indexOf(consumer);
+    if (at >= 0) this.#groups.splice(at, 1);
+  }
+
+  /** Adds every prefix that has a best path: 1 ms a million. */
+  markAll(dirty: DirtySet): void {
+    const rows = this.#rows;
+    for (let prefix = 0; prefix < rows.prefixes.limit; prefix++) if (rows.best[prefix] !== 0) dirty.add(prefix);
+  }
+
+  /** Zebra is there (again): every selected prefix is pending for it. */
+  attachZebra(): void {
+    this.#zebraAttached = true;
+    this.markAll(this.#zebra);
+  }
+
+  /** Zebra is gone: nothing is kept for it. */
+  detachZebra(): void {
+    this.#zebraAttached = false;
+    for (let prefix = this.#zebra.take(); prefix >= 0; prefix = this.#zebra.take()) this.releasePrefix(prefix);
+  }
+
+  /** Prefixes that zebra has still to be told of. */
+  get zebraPending(): number {
+    return this.#zebra.size;
+  }
+
+  /** Zebra refused or lost one: it is told again. */
+  markZebra(prefix: number): void {
+    if (this.#zebraAttached) this.#zebra.add(prefix);
+  }
+
+  /**
+   * Hands at most `max` changed prefixes to zebra's announcer: the selected paths, the best one first, in an array that is
+   * used again for the next; none (count 0): the prefix is withdrawn. The announcer answers false when it has no room; the
+   * prefix stays pending then. Returns how many were taken.
+   */
+  next(max: number, announce: (prefix: number, paths: Uint32Array, count: number) => boolean): number {
+    const rows = this.#rows;
+    let taken = 0;
+    while (taken < max) {
+      const prefix = this.#zebra.peek();
+      if (prefix < 0) break;
+      if (!announce(prefix, this.#selected, this.selectedPaths(prefix))) break;
+      this.#zebra.delete(prefix);
+      if (rows.first[prefix] === 0) this.releasePrefix(prefix);
+      taken++;
+    }
+    return taken;
+  }
+
+  /** Fills `nextChanges`' array with the selected paths of a prefix; returns how many. */
+  selectedPaths(prefix: number): number {
+    const rows = this.#rows;
+    const best = rows.best[prefix]!;
+    if (best === 0) return 0;
+    this.#selected[0] = best;
+    let count = 1;
+    for (let path = rows.first[prefix]!; path !== 0; path = rows.pathNext[path]!) {
+      if (path === best || (rows.pathFlags[path]! & PATH_MULTIPATH) === 0) continue;
+      if (count === this.#selected.length) this.#selected = grown(this.#selected, count * 2);
+      this.#selected[count++] = path;
+    }
+    return count;
+  }
+
+  /** Gives the prefix's row back if it has no path and nobody is still to be told of that. */
+  releasePrefix(prefix: number): void {
+    const rows = this.#rows;
+    if (rows.first[prefix] !== 0 || !rows.prefixes.has(prefix)) return;
+    if (rows.undecided.has(prefix) || this.#zebra.has(prefix)) return;
+    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.holds(prefix)) return;
+    rows.prefixes.remove(prefix);
+  }
+}

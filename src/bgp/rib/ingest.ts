@@ -1,0 +1,235 @@
+// What comes in: an UPDATE's prefixes, or one route of our own, through loop check and import policy into path rows. Nothing
+// is told to anybody while a prefix is being changed: a change marks the prefix undecided.
+import { AF_INET } from '../../net/index.ts';
+import { ACTION_WITHDRAW } from '../wire/attribute.ts';
+import { prefixWord } from '../wire/nlri.ts';
+import type { UpdateParser } from '../wire/update.ts';
+import { type AttributeStore, HAS_ORIGINATOR } from './attributes.ts';
+import { EPOCH_SHIFT, FLAG_MASK, type TableColumns } from './columns.ts';
+import {
+  type DecisionOptions,
+  PATH_BEST,
+  PATH_CHANGED,
+  PATH_FILTERED,
+  PATH_LOCAL,
+  PATH_LOOP,
+  PATH_MULTIPATH,
+  PATH_REMOVED,
+  PATH_VALID,
+  PEER_EBGP,
+  PEER_LOCAL,
+} from './types.ts';
+
+export class Ingest {
+  /** Announced prefixes that no unicast table can hold (multicast, IPv6 link-local). */
+  ignored = 0;
+  readonly #rows: TableColumns;
+  readonly #store: AttributeStore;
+  readonly #options: DecisionOptions;
+  readonly #now: () => number;
+  #clock = 0; // the time of this batch
+
+  constructor(rows: TableColumns, options: DecisionOptions, now: () => number) {
+    this.#rows = rows;
+    this.#store = rows.store;
+    this.#options = options;
+    this.#now = now;
+  }
+
+  /** What comes from here on has changed now. */
+  tick(): void {
+    this.#clock = this.#now();
+  }
+
+  /** Everything of this family in a parsed UPDATE. */
+  update(peer: number, update: UpdateParser): void {
+    const rows = this.#rows;
+    const bytes = update.bytes;
+    const ipv4 = rows.family === AF_INET;
+    // Once a batch; the clock costs more than a prefix.
+    if (rows.undecided.size === 0) this.tick();
+    if (ipv4 && update.withdrawnEnd > update.withdrawnStart) {
+      this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd);
+    }
+    if (update.unreachFamily === rows.family) {
+      this.#withdrawRange(peer, bytes, update.unreachStart, update.unreachEnd);
+    }
+    const plain = ipv4 && update.nlriEnd > update.nlriStart;
+    const reach = update.reachFamily === rows.family && update.reachEnd > update.reachStart;
+    if (update.action === ACTION_WITHDRAW) {
+      if (plain) this.#withdrawRange(peer, bytes, update.nlriStart, update.nlriEnd);
+      if (reach) this.#withdrawRange(peer, bytes, update.reachStart, update.reachEnd);
+    } else {
+      if (plain) this.#announceRange(peer, update, false, update.nlriStart, update.nlriEnd);
+      if (reach) this.#announceRange(peer, update, true, update.reachStart, update.reachEnd);
+    }
+  }
+
+  #announceRange(peer: number, update: UpdateParser, reach: boolean, from: number, end: number): void {
+    const rows = this.#rows;
+    const bytes = update.bytes;
+    const store = this.#store;
+    const { prefixes } = rows;
+    const attributes = store.intern(update.canonical(reach));
+    const loop = this.loopFlag(peer, attributes);
+    const policy = rows.peerPolicies[peer];
+    const perPrefix = policy?.perPrefix === true;
+    let post = perPrefix ? 0 : this.import(peer, attributes, -1);
+    if (rows.family === AF_INET) {
+      for (let at = from; at < end; ) {
+        const length = bytes[at]!;
+        const word = prefixWord(bytes, at, 0);
+        at += 1 + ((length + 7) >>> 3);
+        if (word >>> 28 === 14) {
+          this.ignored++;
+          continue;
+        }
+        const prefix = prefixes.insert(word, 0, 0, 0, length);
+        if (prefix >= rows.first.length) rows.growPrefixes();
+        if (perPrefix) post = this.import(peer, attributes, prefix);
+        this.announce(prefix, peer, attributes, post, loop);
+        if (perPrefix && post > 0) store.release(post);
+      }
+    } else {
+      for (let at = from; at < end; ) {
+        const length = bytes[at]!;
+        const w0 = prefixWord(bytes, at, 0);
+        const w1 = prefixWord(bytes, at, 1);
+        const w2 = prefixWord(bytes, at, 2);
+        const w3 = prefixWord(bytes, at, 3);
+        at += 1 + ((length + 7) >>> 3);
+        if (w0 >>> 24 === 255 || (w0 >>> 22 === 0x3fa && length >= 10)) {
+          this.ignored++;
+          continue;
+        }
+        const prefix = prefixes.insert(w0, w1, w2, w3, length);
+        if (prefix >= rows.first.length) rows.growPrefixes();
+        if (perPrefix) post = this.import(peer, attributes, prefix);
+        this.announce(prefix, peer, attributes, post, loop);
+        if (perPrefix && post > 0) store.release(post);
+      }
+    }
+    if (!perPrefix && post > 0) store.release(post);
+    store.release(attributes);
+  }
+
+  #withdrawRange(peer: number, bytes: Uint8Array, from: number, end: number): void {
+    const rows = this.#rows;
+    const { prefixes } = rows;
+    const ipv4 = rows.family === AF_INET;
+    for (let at = from; at < end; ) {
+      const length = bytes[at]!;
+      const prefix = ipv4
+        ? prefixes.find(prefixWord(bytes, at, 0), 0, 0, 0, length)
+        : prefixes.find(
+            prefixWord(bytes, at, 0),
+            prefixWord(bytes, at, 1),
+            prefixWord(bytes, at, 2),
+            prefixWord(bytes, at, 3),
+            length,
+          );
+      at += 1 + ((length + 7) >>> 3);
+      if (prefix >= 0) this.withdraw(prefix, peer);
+    }
+  }
+
+  /** What the import policy makes of a set: an id with one reference, or -1. */
+  import(peer: number, attributes: number, prefix: number): number {
+    const rows = this.#rows;
+    const policy = rows.peerPolicies[peer];
+    const post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
+    // Paths lead to this next hop from now on.
+    if (post > 0) this.#store.nexthops.track(this.#store.nexthop[post]!);
+    return post;
+  }
+
+  /** RFC 4271 §9.1.2, RFC 4456 §8: routes that went through here before. */
+  loopFlag(peer: number, attributes: number): number {
+    const rows = this.#rows;
+    const info = rows.peers[peer]!;
+    if (info.kind === PEER_LOCAL) return PATH_LOCAL;
+    const store = this.#store;
+    const decision = this.#options;
+    if (store.countAs(attributes, decision.localAs) > info.allowOwnAs) return PATH_LOOP;
+    if (info.kind === PEER_EBGP) return 0;
+    if ((store.flags[attributes]! & HAS_ORIGINATOR) !== 0 && store.originatorId[attributes] === decision.routerId) {
+      return PATH_LOOP;
+    }
+    return store.hasCluster(attributes, decision.clusterId) ? PATH_LOOP : 0;
+  }
+
+  /** Takes a reference of its own to each set. */
+  announce(prefix: number, peer: number, received: number, post: number, loop: number): void {
+    const rows = this.#rows;
+    const store = this.#store;
+    const epoch = rows.peerEpochs[peer]! << EPOCH_SHIFT;
+    let path = rows.first[prefix]!;
+    while (path !== 0 && rows.pathPeer[path] !== peer) path = rows.pathNext[path]!;
+    let flags = loop | epoch | PATH_CHANGED;
+    if (post < 0) flags |= PATH_FILTERED;
+    const accepted = (flags & (PATH_FILTERED | PATH_LOOP)) === 0 ? 1 : 0;
+    if (path === 0) {
+      path = rows.newPath(prefix, peer);
+      rows.pathCount++;
+      rows.peerReceived[peer]!++;
+      rows.peerAccepted[peer]! += accepted;
+    } else {
+      const before = rows.pathFlags[path]!;
+      if (
+        rows.pathReceived[path] === received &&
+        rows.pathAttributes[path] === (post < 0 ? 0 : post) &&
+        ((before ^ flags) & (PATH_FILTERED | PATH_LOOP | PATH_REMOVED)) === 0
+      ) {
+        // Said again: nothing changed, but it is not stale.
+        rows.pathFlags[path] = (before & FLAG_MASK) | epoch;
+        return;
+      }
+      if ((before & PATH_REMOVED) !== 0) {
+        rows.pathCount++;
+        rows.peerReceived[peer]!++;
+      } else if ((before & (PATH_FILTERED | PATH_LOOP)) === 0) rows.peerAccepted[peer]!--;
+      rows.peerAccepted[peer]! += accepted;
+      // After the new ones are held: they may be the same.
+      flags |= before & (PATH_BEST | PATH_MULTIPATH | PATH_VALID);
+      store.retain(received);
+      if (post > 0) store.retain(post);
+      store.release(rows.pathReceived[path]!);
+      store.release(rows.pathAttributes[path]!);
+      rows.pathReceived[path] = received;
+      rows.pathAttributes[path] = post < 0 ? 0 : post;
+      rows.pathFlags[path] = flags;
+      rows.pathChanged[path] = this.#clock;
+      rows.undecided.add(prefix);
+      return;
+    }
+    store.retain(received);
+    if (post > 0) store.retain(post);
+    rows.pathReceived[path] = received;
+    rows.pathAttributes[path] = post < 0 ? 0 : post;
+    rows.pathFlags[path] = flags;
+    rows.pathChanged[path] = this.#clock;
+    rows.pathReason[path] = 0;
+    rows.undecided.add(prefix);
+  }
+
+  withdraw(prefix: number, peer: number): boolean {
+    const rows = this.#rows;
+    let path = rows.first[prefix]!;
+    while (path !== 0 && rows.pathPeer[path] !== peer) path = rows.pathNext[path]!;
+    if (path === 0 || (rows.pathFlags[path]! & PATH_REMOVED) !== 0) return false;
+    this.removePath(path);
+    return true;
+  }
+
+  /** Marks a path; the decision unlinks it, so that what is selected stays as it is until then. */
+  removePath(path: number): void {
+    const rows = this.#rows;
+    const flags = rows.pathFlags[path]!;
+    const peer = rows.pathPeer[path]!;
+    rows.pathFlags[path] = flags | PATH_REMOVED;
+    rows.pathCount--;
+    rows.peerReceived[peer]!--;
+    if ((flags & (PATH_FILTERED | PATH_LOOP)) === 0) rows.peerAccepted[peer]!--;
+    rows.undecided.add(rows.pathPrefix[path]!);
+  }
+}
