@@ -1,0 +1,249 @@
+// Makes messages. The set that a pending prefix wants is looked at, and the prefixes chained beside it in the same set and
+// pending too fill the message up: that is what packs them, without any queue.
+import { AF_INET, grown } from '../../net/index.ts';
+import type { AttributeStore } from '../rib/attributes.ts';
+import type { BgpTable } from '../rib/table.ts';
+import { ATTR_MP_REACH, ATTR_MP_UNREACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
+import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
+import { beginUpdate, endUpdate } from '../wire/update.ts';
+import type { AdjRibOut } from './adj-rib-out.ts';
+import { OldSpeakerEncoder } from './encode.ts';
+import type { Member, Stream } from './streams.ts';
+import type { GroupOptions } from './types.ts';
+
+/** Chained prefixes in a row that are not pending before the search for more stops. */
+const MISSES = 16;
+
+export class Packer {
+  /** The message that was made. */
+  readonly bytes: Uint8Array;
+  /** The prefixes in it, and those that were left out because the members know of them what it says. */
+  packed: Uint32Array = new Uint32Array(1024);
+  count = 0;
+  /** Prefixes announced and withdrawn, a message to several members counted once. */
+  announced = 0;
+  withdrawn = 0;
+  readonly #table: BgpTable;
+  readonly #store: AttributeStore;
+  readonly #adj: AdjRibOut;
+  readonly #old: OldSpeakerEncoder | undefined;
+  readonly #messageBytes: number;
+
+  constructor(table: BgpTable, adj: AdjRibOut, options: GroupOptions) {
+    this.#table = table;
+    this.#store = table.store;
+    this.#adj = adj;
+    this.#old = options.as4 ? undefined : new OldSpeakerEncoder();
+    this.#messageBytes = options.maximumMessageBytes;
+    this.bytes = new Uint8Array(this.#messageBytes);
+    beginUpdate(this.bytes, 0);
+  }
+
+  /** Whether the set and one prefix fit into a message. */
+  fits(out: number): boolean {
+    const length = this.#store.length[out]!;
+    // 23: header and the two lengths; 64: MP_REACH_NLRI around two next hops and a prefix. AS4_PATH repeats the path.
+    return (this.#old ? length * 2 : length) + 23 + 64 <= this.#messageBytes;
+  }
+
+  /** Withdrawals of prefixes nobody is to have; 0: none of the members had any of them. */
+  withdrawals(stream: Stream, first: number): number {
+    const adj = this.#adj;
+    const bytes = this.bytes;
+    const prefixes = this.#table.prefixes;
+    const ipv4 = this.#table.family === AF_INET;
+    const dirty = stream.dirty;
+    const begin = ipv4 ? 21 : 30; // IPv6: MP_UNREACH_NLRI's header before it
+    let at = begin;
+    const limit = this.#messageBytes - (ipv4 ? 2 : 0) - 17;
+    this.count = 0;
+    let misses = 0;
+    let sent = 0;
+    for (let prefix = first; prefix >= 0 && at < limit && misses < 256; prefix = dirty.from(prefix + 1)) {
+      if (adj.out[prefix] !== 0) {
+        misses++;
+        continue;
+      }
+      this.add(prefix);
+      if (!adj.wasAnnounced(stream, prefix)) continue;
+      sent++;
+      if (ipv4) at += writePrefix4(bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
+      else {
+        at += writePrefix6(
+          bytes,
+          at,
+          prefixes.w0[prefix]!,
+          prefixes.w1[prefix]!,
+          prefixes.w2[prefix]!,
+          prefixes.w3[prefix]!,
+          prefixes.length[prefix]!,
+        );
+      }
+    }
+    if (sent === 0) return 0;
+    this.withdrawn += sent;
+    return this.#closeWithdrawal(begin, at);
+  }
+
+  /** Announcements of a set to the prefixes that want it; 0: the members know all of it. */
+  announcements(stream: Stream, first: number, out: number): number {
+    const store = this.#store;
+    const bytes = this.bytes;
+    const maximum = this.#messageBytes;
+    this.count = 0;
+    // Attributes first where they can be copied as they are, after MP_REACH_NLRI where the next hop is in there.
+    const hopFound = store.find(out, ATTR_NEXT_HOP);
+    const hop = store.foundStart;
+    const hopLength = hopFound ? store.foundEnd - hop : 0;
+    const multiprotocol = this.#table.family !== AF_INET || hopLength !== 4;
+    bytes[19] = bytes[20] = 0;
+    if (!multiprotocol) {
+      let at = 23;
+      if (this.#old) {
+        const encoded = this.#old.encode(store, out, false);
+        bytes.set(encoded.bytes.subarray(0, encoded.length), at);
+        at += encoded.length;
+      } else {
+        const arena = store.arena;
+        const end = store.start[out]! + store.length[out]!;
+        for (let from = store.start[out]!; from < end; ) bytes[at++] = arena[from++]!;
+      }
+      bytes[21] = (at - 23) >>> 8;
+      bytes[22] = at - 23;
+      const end = this.#packChain(stream, first, out, at, maximum - 4);
+      return end === at ? 0 : endUpdate(bytes, 0, end);
+    }
+    // The others' length is known only when they are written; they go behind, and cost at most this.
+    const reserve = this.#old ? store.length[out]! * 2 : store.length[out]!;
+    bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
+    bytes[24] = ATTR_MP_REACH;
+    bytes[27] = 0;
+    bytes[28] = this.#table.family === AF_INET ? 1 : 2;
+    bytes[29] = 1;
+    bytes[30] = hopLength;
+    let at = 31;
+    for (let i = 0; i < hopLength; i++) bytes[at++] = store.arena[hop + i]!;
+    bytes[at++] = 0;
+    const begin = at;
+    at = this.#packChain(stream, first, out, at, maximum - reserve - 17);
+    if (at === begin) return 0;
+    bytes[25] = (at - 27) >>> 8;
+    bytes[26] = at - 27;
+    if (this.#old) {
+      const encoded = this.#old.encode(store, out, true);
+      bytes.set(encoded.bytes.subarray(0, encoded.length), at);
+      at += encoded.length;
+    } else {
+      const arena = store.arena;
+      // Everything but NEXT_HOP, whose header is three octets before its value.
+      const end = store.start[out]! + store.length[out]!;
+      for (let from = store.start[out]!; from < end; from++) {
+        if (from === hop - 3) from = hop + hopLength;
+        if (from < end) bytes[at++] = arena[from]!;
+      }
+    }
+    bytes[21] = (at - 23) >>> 8;
+    bytes[22] = at - 23;
+    return endUpdate(bytes, 0, at);
+  }
+
+  /** Withdrawals that are pending for one member alone. */
+  unsent(member: Member): number {
+    const prefixes = this.#table.prefixes;
+    const bytes = this.bytes;
+    const ipv4 = this.#table.family === AF_INET;
+    const begin = ipv4 ? 21 : 30;
+    let at = begin;
+    const limit = this.#messageBytes - 19;
+    for (let prefix = member.unsend.peek(); prefix >= 0 && at < limit; prefix = member.unsend.peek()) {
+      member.unsend.delete(prefix);
+      if (ipv4) at += writePrefix4(bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
+      else {
+        const [w0, w1, w2, w3] = prefixes.words(prefix);
+        at += writePrefix6(bytes, at, w0, w1, w2, w3, prefixes.length[prefix]!);
+      }
+      this.#table.releasePrefix(prefix);
+    }
+    return this.#closeWithdrawal(begin, at);
+  }
+
+  /** Puts the lengths around withdrawn prefixes at [begin, at). */
+  #closeWithdrawal(begin: number, end: number): number {
+    const bytes = this.bytes;
+    let at = end;
+    if (this.#table.family === AF_INET) {
+      bytes[19] = (at - begin) >>> 8;
+      bytes[20] = at - begin;
+      bytes[at++] = 0;
+      bytes[at++] = 0;
+    } else {
+      const value = at - 27;
+      bytes[19] = bytes[20] = 0;
+      bytes[21] = (value + 4) >>> 8;
+      bytes[22] = value + 4;
+      bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
+      bytes[24] = ATTR_MP_UNREACH;
+      bytes[25] = value >>> 8;
+      bytes[26] = value;
+      bytes[27] = 0;
+      bytes[28] = 2;
+      bytes[29] = 1;
+    }
+    return endUpdate(bytes, 0, at);
+  }
+
+  /**
+   * Packs `first` and what is pending beside it in its chain, to both sides; returns the offset behind the prefixes, which is
+   * `from` where the members know all of them already.
+   */
+  #packChain(stream: Stream, first: number, out: number, from: number, limit: number): number {
+    const adj = this.#adj;
+    const dirty = stream.dirty;
+    const source = adj.source[first]!;
+    const main = stream.main;
+    let at = this.#packPrefix(first, from);
+    if (main && adj.known(first, out)) at = from;
+    for (let side = 0; side < 2; side++) {
+      const links = side === 0 ? adj.prev : adj.next;
+      let misses = 0;
+      for (let link = links[first]!; link !== 0 && misses < MISSES && at < limit; link = links[link - 1]!) {
+        const prefix = link - 1;
+        if (!dirty.has(prefix) || adj.source[prefix] !== source) {
+          misses++;
+          continue;
+        }
+        misses = 0;
+        const after = this.#packPrefix(prefix, at);
+        if (!main || !adj.known(prefix, out)) at = after;
+      }
+    }
+    if (at !== from) this.announced += this.count;
+    return at;
+  }
+
+  #packPrefix(prefix: number, at: number): number {
+    const prefixes = this.#table.prefixes;
+    this.add(prefix);
+    if (this.#table.family === AF_INET) {
+      return at + writePrefix4(this.bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
+    }
+    return (
+      at +
+      writePrefix6(
+        this.bytes,
+        at,
+        prefixes.w0[prefix]!,
+        prefixes.w1[prefix]!,
+        prefixes.w2[prefix]!,
+        prefixes.w3[prefix]!,
+        prefixes.length[prefix]!,
+      )
+    );
+  }
+
+  /** Counts a prefix among those of the message. */
+  add(prefix: number): void {
+    if (this.count === this.packed.length) this.packed = grown(this.packed, this.count * 2);
+    this.packed[this.count++] = prefix;
+  }
+}

@@ -1,0 +1,152 @@
+// The members of a group, in streams. A stream is a set of members at the same point, and the bits of the prefixes they have
+// not been told of.
+//
+//        main stream                  initial stream           a slow member's
+//       [m1, m2, m3 …]                  [m7, m8]                   [m4]
+//
+// A peer that joins later gets a stream of its own, with every prefix pending; one that stops reading while others do not
+// is moved into one, so that it delays them once, for a moment. A stream that has run dry merges into the main one.
+import { DirtySet } from '../rib/dirty.ts';
+import type { BgpTable } from '../rib/table.ts';
+import type { GroupMember } from './types.ts';
+
+/** How long members wait for one that has no room before it gets a stream of its own. */
+const PATIENCE_MS = 100;
+/** One that was slow is not waited for again for this long. */
+const SLOW_MS = 60_000;
+
+export interface Member {
+  readonly target: GroupMember;
+  /** Prefixes to be withdrawn from this member alone. */
+  readonly unsend: DirtySet;
+  endOfRib: boolean;
+  /** Since when it has had no room, -1: it has. */
+  blockedMs: number;
+  slowUntilMs: number;
+}
+
+export interface Stream {
+  /** The one that all others join when they have run dry. */
+  readonly main: boolean;
+  readonly members: Member[];
+  readonly dirty: DirtySet;
+  /** Prefixes announced in a stream that began from nothing; undefined: the members may know any. */
+  announced: DirtySet | undefined;
+}
+
+export class Streams {
+  readonly main: Stream = { main: true, members: [], dirty: new DirtySet(), announced: undefined };
+  readonly all: Stream[] = [this.main];
+  /** Members moved out because they did not read. */
+  slow = 0;
+  readonly #table: BgpTable;
+  readonly #messageBytes: number;
+  readonly #onTimer: (ms: number) => void;
+
+  /** `onTimer`: look again after this time, because a member that does not read may have to be left behind. */
+  constructor(table: BgpTable, messageBytes: number, onTimer: (ms: number) => void) {
+    this.#table = table;
+    this.#messageBytes = messageBytes;
+    this.#onTimer = onTimer;
+  }
+
+  get memberCount(): number {
+    return this.all.reduce((count, stream) => count + stream.members.length, 0);
+  }
+
+  get pending(): number {
+    return this.all.reduce((sum, stream) => sum + stream.dirty.size, 0);
+  }
+
+  /** A stream for members who know nothing yet. True: it is new, and what is wanted is to be marked in it. */
+  initial(): { stream: Stream; made: boolean } {
+    // Others that have joined at this moment and have not been told of anything yet can share a stream.
+    const there = this.all.find(other => !other.main && other.announced?.size === 0 && other.members.length > 0);
+    if (there !== undefined) return { stream: there, made: false };
+    const stream: Stream = { main: false, members: [], dirty: new DirtySet(), announced: new DirtySet() };
+    this.all.push(stream);
+    return { stream, made: true };
+  }
+
+  find(target: GroupMember): Member | undefined {
+    for (const stream of this.all) {
+      const member = stream.members.find(other => other.target === target);
+      if (member) return member;
+    }
+    return undefined;
+  }
+
+  remove(target: GroupMember): void {
+    for (const stream of this.all) {
+      const at = stream.members.findIndex(other => other.target === target);
+      if (at >= 0) stream.members.splice(at, 1);
+    }
+  }
+
+  /** A stream for this member alone, at the point where it is in `stream`. */
+  split(stream: Stream, member: Member): Stream {
+    const own: Stream = { main: false, members: [member], dirty: new DirtySet(), announced: undefined };
+    own.dirty.addAll(stream.dirty);
+    if (stream.announced) {
+      own.announced = new DirtySet();
+      own.announced.addAll(stream.announced);
+    }
+    this.all.push(own);
+    return own;
+  }
+
+  dropEmpty(): void {
+    for (let i = this.all.length - 1; i > 0; i--) {
+      const stream = this.all[i]!;
+      if (stream.members.length > 0) continue;
+      this.all.splice(i, 1);
+      for (let prefix = stream.dirty.take(); prefix >= 0; prefix = stream.dirty.take())
+        this.#table.releasePrefix(prefix);
+    }
+  }
+
+  /** Whether a stream has something of the prefix still to say. */
+  holds(prefix: number): boolean {
+    for (const stream of this.all) {
+      if (stream.dirty.has(prefix)) return true;
+      for (const member of stream.members) if (member.unsend.has(prefix)) return true;
+    }
+    return false;
+  }
+
+  /** Whether every member has room for a message. One that has had none for too long gets a stream of its own. */
+  ready(stream: Stream, nowMs: number): boolean {
+    const members = stream.members;
+    const need = this.#messageBytes;
+    let blocked = 0;
+    let wait = PATIENCE_MS;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[i]!;
+      if (member.target.hasRoom(need)) {
+        member.blockedMs = -1;
+        continue;
+      }
+      blocked++;
+      if (member.blockedMs < 0) member.blockedMs = nowMs;
+      const patience = nowMs < member.slowUntilMs ? 0 : PATIENCE_MS;
+      wait = Math.min(wait, member.blockedMs + patience - nowMs);
+    }
+    if (blocked === 0) return true;
+    if (blocked === members.length) return false;
+    if (wait > 0) {
+      this.#onTimer(Math.ceil(wait));
+      return false;
+    }
+    for (let i = members.length - 1; i >= 0; i--) {
+      const member = members[i]!;
+      if (member.blockedMs < 0) continue;
+      const patience = nowMs < member.slowUntilMs ? 0 : PATIENCE_MS;
+      if (member.blockedMs + patience > nowMs) continue;
+      member.slowUntilMs = nowMs + SLOW_MS;
+      this.slow++;
+      members.splice(i, 1);
+      this.split(stream, member);
+    }
+    return this.ready(stream, nowMs);
+  }
+}
