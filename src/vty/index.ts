@@ -29,15 +29,8 @@ export {
   type Tables,
   type ThreadStatus,
 } from './serve.ts';
-export {
-  BASE_MODES,
-  type Candidate,
-  type Entry,
-  explain,
-  Grammar,
-  type Match,
-  type ParseError,
-  wordsOf,
-} from './grammar.ts';
+export type { Match } from './bind.ts';
+export { BASE_MODES, explain, Grammar, wordsOf } from './grammar.ts';
+export type { Candidate, Entry, ParseError } from './mode-grammar.ts';
 export { loadConfig, type ConfigProblem, type LoadedConfig } from './file.ts';
 export { Block, ConfigTree, type Line, type Plan, type Step } from './tree.ts';

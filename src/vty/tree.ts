@@ -5,8 +5,10 @@
 // tree only when its owner agreed. A tree can also stand for itself (a file that was read): the difference between two
 // trees is a list of the same steps.
 import type { ArgumentValue, CommandArgs } from './args.ts';
+import type { Match } from './bind.ts';
 import { CommandError } from './error.ts';
-import type { Entry, Grammar, Match } from './grammar.ts';
+import type { Grammar } from './grammar.ts';
+import type { Entry } from './mode-grammar.ts';
 import { isDefinition, rankOf } from './order.ts';
 import type { ConfigAction } from './serve.ts';
 
