@@ -7,8 +7,7 @@
 import { AF_INET, type AddressWords, formatPrefix, type Prefix } from '../net/index.ts';
 import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage, routeTypeNumber } from '../zapi/index.ts';
 import type { FamilyInstance } from './family.ts';
-import { dependsOn } from './peer.ts';
-import { PeerPolicy } from './peer-policy.ts';
+import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
 
 export type Protocol = 'kernel' | 'connected' | 'static';

@@ -7,11 +7,10 @@
 // The registrations also serve the check of `network` lines against the RIB: there it is the prefix itself that must be in
 // the RIB, and not merely be covered.
 import { addressBits, type AddressWords, type Family, formatPrefix, isLinkLocal6, type Prefix } from '../net/index.ts';
-import type { EventTask } from '../concurrency/index.ts';
+import type { EventTask, TaskLoop } from '../concurrency/index.ts';
 import type { NexthopUpdate } from '../zapi/index.ts';
-import type { BgpInstance } from './instance.ts';
-import { hostPrefix } from './interfaces.ts';
-import { METRIC_UNKNOWN } from './rib/index.ts';
+import { hostPrefix, type Interfaces } from './interfaces.ts';
+import { type BgpTable, METRIC_UNKNOWN, type NexthopTable } from './rib/index.ts';
 
 export interface ResolvedNexthop {
   readonly prefix: Prefix;
@@ -26,8 +25,21 @@ export interface ResolvedNexthop {
   watchers: Set<(update: NexthopUpdate) => void>;
 }
 
+/** The instance whose next hops they are. */
+export interface TrackerHost {
+  readonly nexthops: NexthopTable;
+  readonly families: readonly { readonly table: BgpTable }[];
+  readonly bgp: {
+    readonly loop: TaskLoop;
+    readonly interfaces: Interfaces;
+    /** Who is asked; undefined: nobody, and every next hop resolves. */
+    readonly zebra: { register(prefix: Prefix): void; unregister(prefix: Prefix): void } | undefined;
+    wallMs(): number;
+  };
+}
+
 export class NexthopTracker {
-  readonly #instance: BgpInstance;
+  readonly #instance: TrackerHost;
   /** By prefix as text. */
   readonly registered: Map<string, ResolvedNexthop> = new Map();
   /** What was registered for an id: by then its words are gone from the table. */
@@ -35,7 +47,7 @@ export class NexthopTracker {
   readonly #apply: EventTask;
   #doubts = false;
 
-  constructor(instance: BgpInstance) {
+  constructor(instance: TrackerHost) {
     this.#instance = instance;
     this.#apply = instance.bgp.loop.event('bgp nexthop tracking', () => this.#changed());
   }

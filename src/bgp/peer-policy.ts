@@ -1,8 +1,8 @@
 // All that stands between a neighbour and the table in one direction, as one policy: prefix-list, filter-list, route-map,
 // in this order, each of which may refuse; and RFC 8212, which refuses everything where none of them is configured.
 import { AF_INET, type Prefix } from '../net/index.ts';
-import { type AttributeAccess, BoundMap } from './policy/index.ts';
 import type { AsPathList } from './policy/as-path-list.ts';
+import { type AttributeAccess, BoundMap } from './policy/index.ts';
 import type { PolicyLibrary } from './policy/library.ts';
 import type { PrefixList } from './policy/prefix-list.ts';
 import type { AttributeStore, BgpTable, Policy } from './rib/index.ts';
@@ -99,3 +99,9 @@ export class PeerPolicy implements Policy {
 
 /** Refuses everything: eBGP without policy (RFC 8212). */
 export const DENY_ALL: Policy = { perPrefix: false, apply: () => -1 };
+
+/** Whether one of the changed lists and maps is among those that the policy depends on. */
+export function dependsOn(policy: { readonly depends: ReadonlySet<string> }, changed: ReadonlySet<string>): boolean {
+  for (const name of changed) if (policy.depends.has(name)) return true;
+  return false;
+}

@@ -4,32 +4,24 @@
 //            ─▶ import policy of the table
 //            ─▶ update group of the table ─ messages ─▶ session.send
 //
-// The index in a table lives as long as the family is activated, over sessions; the membership in an update group lives
-// as long as a session.
-import { AF_INET, AF_INET6, type AddressWords, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
-import type { FamilyInstance, Membership } from './family.ts';
+// Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
+import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
-import { addressOf, hostPrefix } from './interfaces.ts';
+import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
-import { DENY_ALL, PeerPolicy } from './peer-policy.ts';
-import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import { PeerFamily } from './peer-family.ts';
+import { sessionConfig, type SessionPeer } from './peer-session.ts';
+import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
-import type { DownReason, Negotiated, Session, SessionConfig, SessionHandler } from './session/types.ts';
-import {
-  AFI_NUMBER,
-  AFIS,
-  type Afi,
-  emptyLayer,
-  merged,
-  type PeerAfSettings,
-  type PeerSettings,
-  type SettingsLayer,
-} from './settings.ts';
-import type { GroupOptions } from './updategroup/index.ts';
+import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
+import { type Afi, AFI_NUMBER, AFIS, emptyLayer, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
-import { Cease, ErrorCode, formatNotification, type PeerError, peerError } from './wire/notification.ts';
+import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import type { RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
+
+export type { PeerFamily } from './peer-family.ts';
+export { dependsOn } from './peer-policy.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
@@ -44,25 +36,7 @@ export class PeerGroup {
   }
 }
 
-/** A neighbour in one address family. */
-export interface PeerFamily {
-  readonly afi: Afi;
-  readonly family: FamilyInstance;
-  settings: PeerAfSettings;
-  /** In the table; 0: not activated. */
-  index: number;
-  info: PeerInfo | undefined;
-  importKey: string;
-  importPolicy: PeerPolicy | undefined;
-  /** Negotiated in the present session. */
-  up: boolean;
-  membership: Membership | undefined;
-  endOfRibReceived: boolean;
-  /** The maximum was reached, and said so once. */
-  warned: boolean;
-}
-
-export class Peer implements SessionHandler {
+export class Peer implements SessionHandler, SessionPeer {
   readonly instance: BgpInstance;
   /** The address as configured. */
   readonly name: string;
@@ -76,15 +50,16 @@ export class Peer implements SessionHandler {
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
+  /** After maximum-prefix: until `clear`. */
+  held = false;
   establishedWallMs = 0;
   lastUpdateMs: number | undefined;
   #upMs = 0;
   /** Ends the watch of the neighbour's own address, which stands while the session does. */
   #unwatch: () => void = () => {};
-  /** After maximum-prefix: until `clear`. */
-  #held = false;
   #sessionKey = '';
   #parser: UpdateParser | undefined;
+  #md5Installed = false;
   #closed = false;
 
   constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords) {
@@ -92,20 +67,7 @@ export class Peer implements SessionHandler {
     this.name = name;
     this.family = family;
     this.words = words;
-    const of = (afi: Afi): PeerFamily => ({
-      afi,
-      family: instance.family[afi],
-      settings: {},
-      index: 0,
-      info: undefined,
-      importKey: '',
-      importPolicy: undefined,
-      up: false,
-      membership: undefined,
-      endOfRibReceived: false,
-      warned: false,
-    });
-    this.families = { ipv4: of('ipv4'), ipv6: of('ipv6') };
+    this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
   }
 
   get group(): PeerGroup | undefined {
@@ -144,115 +106,26 @@ export class Peer implements SessionHandler {
       const one = this.families[afi];
       one.settings = merged(this.own.af[afi], group?.own.af[afi]);
       const active = one.settings.activate ?? (afi === 'ipv4' ? options.defaultIpv4 : options.defaultIpv6);
-      if (active && one.index === 0) this.#enter(one);
-      else if (!active && one.index !== 0) this.#leaveFamily(one);
-      if (one.index !== 0) this.#updateFamily(one);
+      if (active && one.index === 0) one.enter();
+      else if (!active && one.index !== 0) one.leave();
+      if (one.index !== 0) one.update();
     }
     this.#reconcileSession();
     this.#updateFirstAs();
-  }
-
-  #enter(one: PeerFamily): void {
-    one.info = this.#info(one);
-    one.index = one.family.table.addPeer(one.info);
-    one.importKey = '';
-  }
-
-  #leaveFamily(one: PeerFamily): void {
-    this.#leaveGroup(one);
-    one.family.table.removePeer(one.index);
-    one.index = 0;
-    one.up = false;
-    one.importPolicy = undefined;
-  }
-
-  #info(one: PeerFamily): PeerInfo {
-    const kind = !this.internal ? PEER_EBGP : one.settings.routeReflectorClient === true ? PEER_IBGP_CLIENT : PEER_IBGP;
-    return {
-      kind,
-      as: this.remoteAs,
-      routerId: this.negotiated?.remoteRouterId ?? 0,
-      address: this.words,
-      weight: one.settings.weight ?? 0,
-      allowOwnAs: one.settings.allowAsIn ?? 0,
-      owner: this,
-    };
-  }
-
-  #updateFamily(one: PeerFamily): void {
-    const info = one.info!;
-    const now = this.#info(one);
-    const loops = info.allowOwnAs !== now.allowOwnAs;
-    const differs =
-      info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
-    if (differs || loops) {
-      Object.assign(info, {
-        kind: now.kind,
-        as: now.as,
-        routerId: now.routerId,
-        weight: now.weight,
-        allowOwnAs: now.allowOwnAs,
-      });
-      one.family.table.peerChanged(one.index);
-    }
-    this.#updateImport(one, loops);
-    if (one.up) this.#joinGroup(one);
-  }
-
-  /** The import policy; set anew where its names changed, or where `again` says that its answers may differ. */
-  #updateImport(one: PeerFamily, again: boolean): void {
-    const { prefixListIn, filterListIn, routeMapIn } = one.settings;
-    const { localAs, localAsNoPrepend } = this.settings;
-    const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.internal ? localAs : 0;
-    const guarded =
-      this.#requiresPolicy() && prefixListIn === undefined && filterListIn === undefined && routeMapIn === undefined;
-    const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.internal].join('\n');
-    if (key === one.importKey && !again) return;
-    one.importKey = key;
-    one.importPolicy = undefined;
-    let policy: Policy | undefined;
-    if (guarded) policy = DENY_ALL;
-    else if (prefixListIn !== undefined || filterListIn !== undefined || routeMapIn !== undefined || prepend !== 0) {
-      one.importPolicy = this.#policy(one, {
-        prefixList: prefixListIn,
-        filterList: filterListIn,
-        routeMap: routeMapIn,
-        prepend,
-      });
-      policy = one.importPolicy;
-    }
-    one.family.table.setImportPolicy(one.index, policy);
-  }
-
-  #requiresPolicy(): boolean {
-    return this.instance.options.ebgpRequiresPolicy && !this.internal;
-  }
-
-  #policy(one: PeerFamily, names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
-    const { instance } = this;
-    return new PeerPolicy(names, instance.bgp.policy, one.family.table, instance.access, {
-      name: this.name,
-      address: own ?? hostPrefix(this.family, this.words),
-    });
   }
 
   /** Lists or maps changed. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const afi of AFIS) {
       const one = this.families[afi];
-      if (one.index === 0) continue;
-      if (one.importPolicy !== undefined && dependsOn(one.importPolicy, changed)) this.#updateImport(one, true);
-      if (one.membership !== undefined && one.membership.dependsOn(changed)) {
-        one.membership.policyChanged();
-        this.#joinGroup(one);
-      }
+      if (one.index !== 0) one.policyChanged(changed);
     }
   }
 
   /** `clear … soft in`. */
   softIn(afi: Afi): void {
     const one = this.families[afi];
-    if (one.index !== 0) this.#updateImport(one, true);
+    if (one.index !== 0) one.updateImport(true);
   }
 
   /** `clear … soft out`. */
@@ -264,15 +137,16 @@ export class Peer implements SessionHandler {
 
   /** `clear bgp X`. */
   reset(): void {
-    const stopped = this.#held || this.session === undefined;
-    this.#held = false;
+    const stopped = this.held || this.session === undefined;
+    this.held = false;
     if (stopped) this.reconcile();
     else this.session?.reset();
   }
 
   #reconcileSession(): void {
-    const config = this.#sessionConfig();
-    if (config === undefined) {
+    const config = sessionConfig(this);
+    this.idleReason = typeof config === 'string' ? config : undefined;
+    if (typeof config === 'string') {
       this.#sessionKey = '';
       if (this.session !== undefined) this.session.stop(this.#farewell());
       return;
@@ -295,53 +169,6 @@ export class Peer implements SessionHandler {
     return this.settings.shutdownMessage === undefined ? {} : { text: this.settings.shutdownMessage };
   }
 
-  /** What the session runs with; undefined where it must not run, and `idleReason` says why. */
-  #sessionConfig(): SessionConfig | undefined {
-    const { settings, instance } = this;
-    const { options } = instance;
-    const active = AFIS.filter(afi => this.families[afi].index !== 0);
-    const routerId = instance.routerId;
-    this.idleReason = undefined;
-    if (settings.remoteAs === undefined) this.idleReason = 'No remote AS configured';
-    else if (settings.shutdown === true) this.idleReason = 'Admin. shutdown';
-    else if (this.#held) this.idleReason = 'Maximum prefix limit exceeded';
-    else if (active.length === 0) this.idleReason = 'No AFI/SAFI activated for peer';
-    else if (routerId === 0) this.idleReason = 'Router ID not configured yet';
-    else if (!this.#reachable()) this.idleReason = 'Waiting for NHT';
-    if (this.idleReason !== undefined) return undefined;
-    const local = this.#source();
-    if (local === null) {
-      this.idleReason = 'Update source not available';
-      return undefined;
-    }
-    const ttl = this.#ttl();
-    return {
-      localAs: this.localAs,
-      remoteAs: settings.remoteAs!,
-      routerId,
-      remote: this.remoteAddress(),
-      ...(local === undefined ? {} : { local }),
-      passive: settings.passive === true,
-      ...(settings.password === undefined ? {} : { md5Key: settings.password }),
-      ...(ttl === undefined ? {} : ttl),
-      holdTimeS: settings.holdTimeS ?? options.holdTimeS,
-      keepaliveS: settings.keepaliveS ?? options.keepaliveS,
-      ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
-      ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
-      families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
-      ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
-      ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
-      ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
-    };
-  }
-
-  /** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
-  #ttl(): { ttl: number; minTtl?: number } | undefined {
-    if (this.settings.ttlSecurityHops !== undefined) return { ttl: 255, minTtl: 256 - this.settings.ttlSecurityHops };
-    if (this.internal) return { ttl: 255 };
-    return { ttl: this.settings.ebgpMultihop ?? 1 };
-  }
-
   get singleHop(): boolean {
     const { ebgpMultihop, ttlSecurityHops, disableConnectedCheck } = this.settings;
     if (this.internal) return false;
@@ -351,25 +178,6 @@ export class Peer implements SessionHandler {
   /** Routes of this peer may resolve through other routes. */
   get recursive(): boolean {
     return !this.singleHop;
-  }
-
-  /** A single-hop neighbour must be on a network of ours. Without zebra nobody checks. */
-  #reachable(): boolean {
-    const { bgp } = this.instance;
-    if (bgp.zebra === undefined || !bgp.zebra.known || !this.singleHop) return true;
-    if (this.family === AF_INET6 && isLinkLocal6(this.words)) return true;
-    return this.instance.connected(this.family, this.words);
-  }
-
-  /** `update-source`; null: its interface has no address yet. */
-  #source(): SocketAddress | undefined | null {
-    const source = this.settings.updateSource;
-    if (source === undefined) return undefined;
-    const { bgp } = this.instance;
-    const named = bgp.interfaces.named(source);
-    const own = named === undefined ? undefined : addressOf(named, this.family);
-    const words = own ?? this.instance.parse(this.family, source);
-    return words === undefined ? null : { family: this.family, words, port: 0, scopeId: 0 };
   }
 
   remoteAddress(): SocketAddress {
@@ -395,11 +203,9 @@ export class Peer implements SessionHandler {
     }
   }
 
-  #md5Installed = false;
-
   close(): void {
     this.#closed = true;
-    for (const afi of AFIS) if (this.families[afi].index !== 0) this.#leaveFamily(this.families[afi]);
+    for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.session?.destroy();
     this.session = undefined;
     this.negotiated = undefined;
@@ -430,7 +236,7 @@ export class Peer implements SessionHandler {
       one.up = true;
       one.endOfRibReceived = false;
       one.warned = false;
-      this.#updateFamily(one);
+      one.update();
     }
   }
 
@@ -453,7 +259,7 @@ export class Peer implements SessionHandler {
   told(afi: Afi): boolean {
     const { settings, negotiated } = this;
     const one = this.families[afi];
-    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.#held) return true;
+    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.held) return true;
     if (negotiated === undefined) return false;
     if (!one.up || one.endOfRibReceived) return true;
     // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.
@@ -471,7 +277,7 @@ export class Peer implements SessionHandler {
       const one = this.families[afi];
       if (!one.up) continue;
       one.up = false;
-      this.#leaveGroup(one);
+      one.leaveGroup();
       if (one.index !== 0) one.family.table.peerDown(one.index);
     }
   }
@@ -508,11 +314,11 @@ export class Peer implements SessionHandler {
       this.instance.bgp.log(`${this.name}: ${received} prefixes received, limit ${maximumPrefix}`);
     }
     if (!over || maximumPrefixWarningOnly === true) return undefined;
-    this.#held = true;
+    this.held = true;
     this.instance.bgp.changed();
     if (maximumPrefixRestartMin !== undefined) {
       const timer = this.instance.bgp.loop.timer('bgp maximum prefix restart', () => {
-        this.#held = false;
+        this.held = false;
         this.instance.bgp.changed();
       });
       timer.start(maximumPrefixRestartMin * 60_000);
@@ -538,111 +344,5 @@ export class Peer implements SessionHandler {
   #log(text: string): void {
     const { bgp, options } = this.instance;
     if (options.logNeighborChanges) bgp.log(`%ADJCHANGE: neighbor ${this.name} in vrf ${this.instance.name} ${text}`);
-  }
-
-  // ---- outwards ------------------------------------------------------------------------------------------------------
-
-  #leaveGroup(one: PeerFamily): void {
-    one.membership?.leave();
-    one.membership = undefined;
-  }
-
-  /** Puts the peer into the group that its settings ask for. */
-  #joinGroup(one: PeerFamily): void {
-    const { instance, session, negotiated } = this;
-    if (session === undefined || negotiated === undefined) return;
-    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = one.settings;
-    const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
-    const { localAs, localAsReplace } = this.settings;
-    const names = {
-      prefixList: prefixListOut,
-      filterList: filterListOut,
-      routeMap: routeMapOut,
-      prepend: localAs !== undefined && localAsReplace !== true && !this.internal ? instance.as : 0,
-      noDefault: defaultOriginate === true,
-    };
-    const guarded =
-      this.#requiresPolicy() && prefixListOut === undefined && filterListOut === undefined && routeMapOut === undefined;
-    const make = (): PeerPolicy | undefined =>
-      guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
-        ? undefined
-        : this.#policy(one, names, own);
-    const options = this.#groupOptions(one, negotiated);
-    const policy = make();
-    const key = JSON.stringify([
-      options,
-      names,
-      guarded,
-      this.settings.advertisementIntervalS ?? 0,
-      policy?.perPeer === true ? this.name : '',
-    ]);
-    one.membership = one.family.join(one, {
-      key,
-      options: guarded ? { ...options, policy: DENY_ALL } : options,
-      makePolicy: make,
-      intervalMs: (this.settings.advertisementIntervalS ?? 0) * 1000,
-      defaultOriginate: defaultOriginate === true,
-      target: session,
-    });
-  }
-
-  #groupOptions(one: PeerFamily, negotiated: Negotiated): GroupOptions {
-    const { instance } = this;
-    const { settings } = one;
-    const internal = negotiated.kind === 'internal';
-    const { interfaces } = instance.bgp;
-    const local = negotiated.localAddress;
-    const on = interfaces.owner(local.family, local.words);
-    const near = interfaces.connected(this.family, this.words);
-    const options: GroupOptions = {
-      kind: !internal ? 'ebgp' : settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp',
-      localAs: this.localAs,
-      routerId: instance.routerId,
-      clusterId: instance.clusterId,
-      defaultLocalPref: instance.options.defaultLocalPref,
-      nextHopSelf: settings.nextHopSelf ?? false,
-      nextHopUnchanged: settings.nextHopUnchanged === true,
-      sendCommunity: settings.sendCommunity ?? true,
-      sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
-      sendLargeCommunity: settings.sendLargeCommunity ?? true,
-      removePrivateAs: settings.removePrivateAs ?? 'no',
-      as4: negotiated.as4,
-      extendedNextHop: negotiated.extendedNextHop,
-      maximumMessageBytes: negotiated.maximumMessageBytes,
-    };
-    const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
-    // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
-    const wide = negotiated.extendedNextHop && local.family === AF_INET6;
-    if (address4 !== undefined && !wide) options.localAddress4 = address4[0];
-    const global6 =
-      local.family === AF_INET6 && !isLinkLocal6(local.words) ? local.words : on && addressOf(on, AF_INET6);
-    const link6 = on && addressOf(on, AF_INET6, true);
-    if (global6 !== undefined) options.localAddress6 = global6;
-    else if (link6 !== undefined) options.localAddress6 = link6;
-    // RFC 2545 §3: the link-local address goes along only to those on the link.
-    if (link6 !== undefined && near !== undefined) options.localLinkLocal6 = link6;
-    if (!internal && this.singleHop && near !== undefined && on === near.on) options.sharedSubnet = near.network;
-    return options;
-  }
-}
-
-export function dependsOn(policy: { readonly depends: ReadonlySet<string> }, changed: ReadonlySet<string>): boolean {
-  for (const name of changed) if (policy.depends.has(name)) return true;
-  return false;
-}
-
-/** Why a session went down, for the log and `show`. */
-export function formatDownReason(reason: DownReason): string {
-  switch (reason.kind) {
-    case 'notification-received':
-      return `BGP Notification received: ${formatNotification(reason.error)}`;
-    case 'notification-sent':
-      return `BGP Notification send: ${formatNotification(reason.error)}`;
-    case 'connection':
-      return reason.failure === undefined
-        ? 'Peer closed the session'
-        : `${reason.failure.syscall}: ${reason.failure.code}`;
-    case 'stopped':
-      return 'Stopped';
   }
 }

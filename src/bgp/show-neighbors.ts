@@ -1,6 +1,8 @@
 // `show bgp neighbors`: everything about a session and its families, in FRR's words and keys.
 import { formatIp4 } from '../net/index.ts';
-import { formatDownReason, type Peer, type PeerFamily } from './peer.ts';
+import type { PeerFamily } from './peer-family.ts';
+import type { Peer } from './peer.ts';
+import { formatDownReason } from './session/down-reason.ts';
 import { addressText, clockTime, routerIdText, uptime } from './show-format.ts';
 import type { Negotiated, OpenSummary, SessionStats } from './session/types.ts';
 import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi } from './settings.ts';

@@ -2,7 +2,7 @@
 // table goes on changing. A row that is gone when its turn comes is left out.
 import { containsPrefix, maskWords, type Prefix } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
-import type { PeerFamily } from './peer.ts';
+import type { PeerFamily } from './peer-family.ts';
 import {
   type BgpTable,
   PATH_BEST,

@@ -1,6 +1,7 @@
 // `show bgp summary`: a line for each neighbour, in FRR's columns and keys.
 import type { FamilyInstance } from './family.ts';
-import type { Peer, PeerFamily } from './peer.ts';
+import type { PeerFamily } from './peer-family.ts';
+import type { Peer } from './peer.ts';
 import { routerIdText, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
 

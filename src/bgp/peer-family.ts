@@ -1,0 +1,238 @@
+// A neighbour in one address family: its index in the table, its import policy, and its update group. The index lives as long
+// as the family is activated, over sessions; the membership in a group lives as long as a session.
+import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
+import type { FamilyInstance, Membership } from './family.ts';
+import type { BgpInstance } from './instance.ts';
+import { addressOf, hostPrefix } from './interfaces.ts';
+import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
+import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import type { Negotiated, Session } from './session/types.ts';
+import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
+import type { GroupOptions } from './updategroup/index.ts';
+
+/** The neighbour, as its families see it. */
+export interface Neighbour {
+  readonly instance: BgpInstance;
+  /** The address as configured. */
+  readonly name: string;
+  readonly family: Family;
+  readonly words: AddressWords;
+  readonly settings: PeerSettings;
+  readonly session: Session | undefined;
+  readonly negotiated: Negotiated | undefined;
+  readonly remoteAs: number;
+  readonly localAs: number;
+  readonly internal: boolean;
+  readonly singleHop: boolean;
+}
+
+export class PeerFamily {
+  readonly peer: Neighbour;
+  readonly afi: Afi;
+  readonly family: FamilyInstance;
+  settings: PeerAfSettings = {};
+  /** In the table; 0: not activated. */
+  index = 0;
+  info: PeerInfo | undefined = undefined;
+  importKey = '';
+  importPolicy: PeerPolicy | undefined = undefined;
+  /** Negotiated in the present session. */
+  up = false;
+  membership: Membership | undefined = undefined;
+  endOfRibReceived = false;
+  /** The maximum was reached, and said so once. */
+  warned = false;
+
+  constructor(peer: Neighbour, afi: Afi) {
+    this.peer = peer;
+    this.afi = afi;
+    this.family = peer.instance.family[afi];
+  }
+
+  // ---- inwards -------------------------------------------------------------------------------------------------------
+
+  /** Activated. */
+  enter(): void {
+    this.info = this.#info();
+    this.index = this.family.table.addPeer(this.info);
+    this.importKey = '';
+  }
+
+  /** Activated no longer. */
+  leave(): void {
+    this.leaveGroup();
+    this.family.table.removePeer(this.index);
+    this.index = 0;
+    this.up = false;
+    this.importPolicy = undefined;
+  }
+
+  #info(): PeerInfo {
+    const kind = !this.peer.internal
+      ? PEER_EBGP
+      : this.settings.routeReflectorClient === true
+        ? PEER_IBGP_CLIENT
+        : PEER_IBGP;
+    return {
+      kind,
+      as: this.peer.remoteAs,
+      routerId: this.peer.negotiated?.remoteRouterId ?? 0,
+      address: this.peer.words,
+      weight: this.settings.weight ?? 0,
+      allowOwnAs: this.settings.allowAsIn ?? 0,
+      owner: this.peer,
+    };
+  }
+
+  /** Settings, or what the session negotiated, may differ: table and group are told of what does. */
+  update(): void {
+    const info = this.info!;
+    const now = this.#info();
+    const loops = info.allowOwnAs !== now.allowOwnAs;
+    const differs =
+      info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
+    if (differs || loops) {
+      Object.assign(info, {
+        kind: now.kind,
+        as: now.as,
+        routerId: now.routerId,
+        weight: now.weight,
+        allowOwnAs: now.allowOwnAs,
+      });
+      this.family.table.peerChanged(this.index);
+    }
+    this.updateImport(loops);
+    if (this.up) this.joinGroup();
+  }
+
+  /** The import policy; set anew where its names changed, or where `again` says that its answers may differ. */
+  updateImport(again: boolean): void {
+    const { prefixListIn, filterListIn, routeMapIn } = this.settings;
+    const { localAs, localAsNoPrepend } = this.peer.settings;
+    const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.peer.internal ? localAs : 0;
+    const guarded =
+      this.#requiresPolicy() && prefixListIn === undefined && filterListIn === undefined && routeMapIn === undefined;
+    const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.peer.internal].join('\n');
+    if (key === this.importKey && !again) return;
+    this.importKey = key;
+    this.importPolicy = undefined;
+    let policy: Policy | undefined;
+    if (guarded) policy = DENY_ALL;
+    else if (prefixListIn !== undefined || filterListIn !== undefined || routeMapIn !== undefined || prepend !== 0) {
+      this.importPolicy = this.#policy({
+        prefixList: prefixListIn,
+        filterList: filterListIn,
+        routeMap: routeMapIn,
+        prepend,
+      });
+      policy = this.importPolicy;
+    }
+    this.family.table.setImportPolicy(this.index, policy);
+  }
+
+  #requiresPolicy(): boolean {
+    return this.peer.instance.options.ebgpRequiresPolicy && !this.peer.internal;
+  }
+
+  #policy(names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
+    const { instance } = this.peer;
+    return new PeerPolicy(names, instance.bgp.policy, this.family.table, instance.access, {
+      name: this.peer.name,
+      address: own ?? hostPrefix(this.peer.family, this.peer.words),
+    });
+  }
+
+  /** Lists or maps changed. */
+  policyChanged(changed: ReadonlySet<string>): void {
+    if (this.importPolicy !== undefined && dependsOn(this.importPolicy, changed)) this.updateImport(true);
+    if (this.membership !== undefined && this.membership.dependsOn(changed)) {
+      this.membership.policyChanged();
+      this.joinGroup();
+    }
+  }
+
+  // ---- outwards ------------------------------------------------------------------------------------------------------
+
+  leaveGroup(): void {
+    this.membership?.leave();
+    this.membership = undefined;
+  }
+
+  /** Puts the peer into the group that its settings ask for. */
+  joinGroup(): void {
+    const { instance, session, negotiated } = this.peer;
+    if (session === undefined || negotiated === undefined) return;
+    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
+    const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
+    const { localAs, localAsReplace } = this.peer.settings;
+    const names = {
+      prefixList: prefixListOut,
+      filterList: filterListOut,
+      routeMap: routeMapOut,
+      prepend: localAs !== undefined && localAsReplace !== true && !this.peer.internal ? instance.as : 0,
+      noDefault: defaultOriginate === true,
+    };
+    const guarded =
+      this.#requiresPolicy() && prefixListOut === undefined && filterListOut === undefined && routeMapOut === undefined;
+    const make = (): PeerPolicy | undefined =>
+      guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
+        ? undefined
+        : this.#policy(names, own);
+    const options = this.#groupOptions(negotiated);
+    const policy = make();
+    const key = JSON.stringify([
+      options,
+      names,
+      guarded,
+      this.peer.settings.advertisementIntervalS ?? 0,
+      policy?.perPeer === true ? this.peer.name : '',
+    ]);
+    this.membership = this.family.join(this, {
+      key,
+      options: guarded ? { ...options, policy: DENY_ALL } : options,
+      makePolicy: make,
+      intervalMs: (this.peer.settings.advertisementIntervalS ?? 0) * 1000,
+      defaultOriginate: defaultOriginate === true,
+      target: session,
+    });
+  }
+
+  #groupOptions(negotiated: Negotiated): GroupOptions {
+    const { instance } = this.peer;
+    const { settings } = this;
+    const internal = negotiated.kind === 'internal';
+    const { interfaces } = instance.bgp;
+    const local = negotiated.localAddress;
+    const on = interfaces.owner(local.family, local.words);
+    const near = interfaces.connected(this.peer.family, this.peer.words);
+    const options: GroupOptions = {
+      kind: !internal ? 'ebgp' : settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp',
+      localAs: this.peer.localAs,
+      routerId: instance.routerId,
+      clusterId: instance.clusterId,
+      defaultLocalPref: instance.options.defaultLocalPref,
+      nextHopSelf: settings.nextHopSelf ?? false,
+      nextHopUnchanged: settings.nextHopUnchanged === true,
+      sendCommunity: settings.sendCommunity ?? true,
+      sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
+      sendLargeCommunity: settings.sendLargeCommunity ?? true,
+      removePrivateAs: settings.removePrivateAs ?? 'no',
+      as4: negotiated.as4,
+      extendedNextHop: negotiated.extendedNextHop,
+      maximumMessageBytes: negotiated.maximumMessageBytes,
+    };
+    const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
+    // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
+    const wide = negotiated.extendedNextHop && local.family === AF_INET6;
+    if (address4 !== undefined && !wide) options.localAddress4 = address4[0];
+    const global6 =
+      local.family === AF_INET6 && !isLinkLocal6(local.words) ? local.words : on && addressOf(on, AF_INET6);
+    const link6 = on && addressOf(on, AF_INET6, true);
+    if (global6 !== undefined) options.localAddress6 = global6;
+    else if (link6 !== undefined) options.localAddress6 = link6;
+    // RFC 2545 §3: the link-local address goes along only to those on the link.
+    if (link6 !== undefined && near !== undefined) options.localLinkLocal6 = link6;
+    if (!internal && this.peer.singleHop && near !== undefined && on === near.on) options.sharedSubnet = near.network;
+    return options;
+  }
+}

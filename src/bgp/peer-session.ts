@@ -1,0 +1,76 @@
+// What a neighbour's session runs with, and whether it may run at all.
+import { AF_INET6, isLinkLocal6 } from '../net/index.ts';
+import { addressOf } from './interfaces.ts';
+import type { SocketAddress } from './io/types.ts';
+import type { Neighbour, PeerFamily } from './peer-family.ts';
+import type { SessionConfig } from './session/types.ts';
+import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
+
+/** The neighbour, as far as its session hangs on it. */
+export interface SessionPeer extends Neighbour {
+  readonly families: Readonly<Record<Afi, PeerFamily>>;
+  /** After maximum-prefix: until `clear`. */
+  readonly held: boolean;
+  remoteAddress(): SocketAddress;
+}
+
+/** What the session runs with; where it must not run, why, in FRR's words. */
+export function sessionConfig(peer: SessionPeer): SessionConfig | string {
+  const { settings, instance } = peer;
+  const { options } = instance;
+  const active = AFIS.filter(afi => peer.families[afi].index !== 0);
+  const routerId = instance.routerId;
+  if (settings.remoteAs === undefined) return 'No remote AS configured';
+  if (settings.shutdown === true) return 'Admin. shutdown';
+  if (peer.held) return 'Maximum prefix limit exceeded';
+  if (active.length === 0) return 'No AFI/SAFI activated for peer';
+  if (routerId === 0) return 'Router ID not configured yet';
+  if (!reachable(peer)) return 'Waiting for NHT';
+  const local = sourceAddress(peer);
+  if (local === null) return 'Update source not available';
+  const ttl = ttlOf(peer);
+  return {
+    localAs: peer.localAs,
+    remoteAs: settings.remoteAs,
+    routerId,
+    remote: peer.remoteAddress(),
+    ...(local === undefined ? {} : { local }),
+    passive: settings.passive === true,
+    ...(settings.password === undefined ? {} : { md5Key: settings.password }),
+    ...(ttl === undefined ? {} : ttl),
+    holdTimeS: settings.holdTimeS ?? options.holdTimeS,
+    keepaliveS: settings.keepaliveS ?? options.keepaliveS,
+    ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
+    ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
+    families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
+    ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
+    ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
+    ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
+  };
+}
+
+/** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
+function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined {
+  if (peer.settings.ttlSecurityHops !== undefined) return { ttl: 255, minTtl: 256 - peer.settings.ttlSecurityHops };
+  if (peer.internal) return { ttl: 255 };
+  return { ttl: peer.settings.ebgpMultihop ?? 1 };
+}
+
+/** A single-hop neighbour must be on a network of ours. Without zebra nobody checks. */
+function reachable(peer: SessionPeer): boolean {
+  const { bgp } = peer.instance;
+  if (bgp.zebra === undefined || !bgp.zebra.known || !peer.singleHop) return true;
+  if (peer.family === AF_INET6 && isLinkLocal6(peer.words)) return true;
+  return peer.instance.connected(peer.family, peer.words);
+}
+
+/** `update-source`; null: its interface has no address yet. */
+function sourceAddress(peer: SessionPeer): SocketAddress | undefined | null {
+  const source = peer.settings.updateSource;
+  if (source === undefined) return undefined;
+  const { bgp } = peer.instance;
+  const named = bgp.interfaces.named(source);
+  const own = named === undefined ? undefined : addressOf(named, peer.family);
+  const words = own ?? peer.instance.parse(peer.family, source);
+  return words === undefined ? null : { family: peer.family, words, port: 0, scopeId: 0 };
+}
