@@ -5,15 +5,11 @@
 //   network P              source `network`            one for each route map in use
 //   redistribute static    source `redistribute static`
 import { AF_INET, type AddressWords, formatPrefix, type Prefix } from '../net/index.ts';
-import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage, routeTypeNumber } from '../zapi/index.ts';
+import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage } from '../zapi/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
+import type { Protocol } from './protocol.ts';
 import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
-
-export type Protocol = 'kernel' | 'connected' | 'static';
-
-/** FRR's names of route types. */
-const ZAPI_NAMES: Record<Protocol, string> = { kernel: 'kernel', connected: 'connected', static: 'static' };
 
 interface Source {
   readonly index: number;
@@ -301,9 +297,4 @@ export class LocalRoutes {
     this.redistributions.clear();
     this.networks.clear();
   }
-}
-
-/** ZAPI's number of a protocol whose routes can be redistributed. */
-export function protocolNumber(protocol: Protocol): number {
-  return routeTypeNumber(FRR_8_4_4, ZAPI_NAMES[protocol]);
 }

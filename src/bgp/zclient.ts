@@ -8,7 +8,7 @@
 // after it has started: until then good news counts at once, and bad news when it has settled.
 //
 //    connected ─▶ routes announced ─▶ every peer's End-of-RIB, next hops known, nothing waits ─▶ ROUTE_UPDATE_COMPLETE
-import type { TimerTask } from '../concurrency/index.ts';
+import type { TaskLoop, TimerTask } from '../concurrency/index.ts';
 import type { Prefix } from '../net/index.ts';
 import {
   AFI_IP,
@@ -22,13 +22,11 @@ import {
   ZapiClient,
   type ZapiConnect,
 } from '../zapi/index.ts';
-import type { Bgp } from './bgp.ts';
-import type { BgpInstance } from './instance.ts';
 import { Interfaces } from './interfaces.ts';
 import type { ByteStream, Transport } from './io/types.ts';
-import { type Protocol, protocolNumber } from './local-routes.ts';
+import type { NexthopTracker } from './nexthop-tracking.ts';
+import { type Protocol, PROTOCOLS, protocolNumber } from './protocol.ts';
 import { AFI_NUMBER, AFIS, type Afi } from './settings.ts';
-import type { ZebraAnnouncer } from './zebra-announcer.ts';
 
 /** IFF_UP and IFF_RUNNING. */
 const UP_AND_RUNNING = 0x41;
@@ -43,7 +41,42 @@ const SETTLE_MS = 3000;
 const RESTORE_LIMIT_MS = 120_000;
 const LOOK_MS = 100;
 
-const PROTOCOLS: readonly Protocol[] = ['kernel', 'connected', 'static'];
+/** The speaker that the link belongs to. */
+export interface ZebraHost {
+  readonly loop: TaskLoop;
+  /** When settings or surroundings changed last; of the loop's clock. */
+  readonly changedMs: number;
+  log(text: string): void;
+  /** Surroundings changed. */
+  changed(): void;
+}
+
+/** Announces routes of one family. */
+export interface ZebraTeller {
+  /** Nothing waits to be announced. */
+  readonly idle: boolean;
+  /** There is room. */
+  wake(): void;
+  connected(): void;
+  disconnected(): void;
+}
+
+/** An instance that the link serves, in one family. */
+export interface ZebraUserFamily {
+  readonly announcer: ZebraTeller;
+  readonly local: {
+    zebraReturned(): void;
+    redistributed(add: boolean, protocol: Protocol, route: RouteMessage): void;
+  };
+}
+
+export interface ZebraUser {
+  readonly vrf: number;
+  readonly tracker: NexthopTracker;
+  readonly families: readonly ZebraUserFamily[];
+  readonly family: Readonly<Record<Afi, ZebraUserFamily>>;
+  readonly peers: ReadonlyMap<string, { told(afi: Afi): boolean }>;
+}
 
 export class ZebraLink {
   readonly client: ZapiClient;
@@ -52,10 +85,10 @@ export class ZebraLink {
   routerId = 0;
   /** Zebra has told its interfaces at least once. */
   known = false;
-  readonly #bgp: Bgp;
-  readonly #instances: Set<BgpInstance> = new Set();
+  readonly #bgp: ZebraHost;
+  readonly #instances: Set<ZebraUser> = new Set();
   /** Announcers that take back what they announced; the others wait for them. */
-  readonly #leaving: Set<ZebraAnnouncer> = new Set();
+  readonly #leaving: Set<ZebraTeller> = new Set();
   #staleS = 0;
   /** What a zebra that came back has told so far. */
   #toldInterfaces: Interfaces | undefined;
@@ -67,7 +100,7 @@ export class ZebraLink {
   #limitMs = 0;
   readonly #protocols: Map<number, Protocol> = new Map(PROTOCOLS.map(name => [protocolNumber(name), name]));
 
-  constructor(bgp: Bgp, connect: ZapiConnect) {
+  constructor(bgp: ZebraHost, connect: ZapiConnect) {
     this.#bgp = bgp;
     this.#settle = bgp.loop.timer('bgp zebra settled', () => this.#settled());
     this.#restore = bgp.loop.timer('bgp routes complete', () => this.#lookRestored());
@@ -136,11 +169,11 @@ export class ZebraLink {
     this.client.start();
   }
 
-  attach(instance: BgpInstance): void {
+  attach(instance: ZebraUser): void {
     this.#instances.add(instance);
   }
 
-  detach(instance: BgpInstance): void {
+  detach(instance: ZebraUser): void {
     this.#instances.delete(instance);
   }
 
@@ -153,11 +186,11 @@ export class ZebraLink {
     this.client.unwantNexthop(prefix);
   }
 
-  redistribute(instance: BgpInstance, afi: number, protocol: Protocol): void {
+  redistribute(instance: ZebraUser, afi: number, protocol: Protocol): void {
     this.client.wantRedistribution(afi, protocolNumber(protocol), 0, instance.vrf);
   }
 
-  unredistribute(instance: BgpInstance, afi: number, protocol: Protocol): void {
+  unredistribute(instance: ZebraUser, afi: number, protocol: Protocol): void {
     this.client.unwantRedistribution(afi, protocolNumber(protocol), 0, instance.vrf);
   }
 
@@ -180,11 +213,11 @@ export class ZebraLink {
     return this.#leaving.size > 0;
   }
 
-  leaving(announcer: ZebraAnnouncer): void {
+  leaving(announcer: ZebraTeller): void {
     this.#leaving.add(announcer);
   }
 
-  left(announcer: ZebraAnnouncer): void {
+  left(announcer: ZebraTeller): void {
     if (this.#leaving.delete(announcer) && !this.waits && this.client.connected) this.#announce();
   }
 

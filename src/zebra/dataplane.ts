@@ -25,8 +25,7 @@ import {
   PATH_BLACKHOLE,
   PATH_ONLINK,
 } from '../dataplane/index.ts';
-import type { AddressWords, Family } from '../net/index.ts';
-import { AF_INET, AF_INET6 } from '../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
 import { type GroupMember, type KernelPath, KIND_ALL, type Plane, type PlaneEvents } from './plane.ts';
 
@@ -97,8 +96,7 @@ export class DataplanePlane implements Plane {
     nexthopId: number,
     metric: number,
   ): void {
-    const handle = this.#allocate(OP_ROUTE_INSTALL);
-    this.client.requests.setObject(handle, object, generation);
+    const handle = this.#begin(OP_ROUTE_INSTALL, object, generation);
     this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
     this.client.enqueue(handle);
   }
@@ -116,16 +114,14 @@ export class DataplanePlane implements Plane {
     protocol: number,
     metric: number,
   ): void {
-    const handle = this.#allocate(OP_ROUTE_DELETE);
-    this.client.requests.setObject(handle, object, generation);
+    const handle = this.#begin(OP_ROUTE_DELETE, object, generation);
     this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, 0, metric, 0);
     this.client.enqueue(handle);
   }
 
   nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void {
-    const handle = this.#allocate(OP_NEXTHOP_INSTALL);
+    const handle = this.#begin(OP_NEXTHOP_INSTALL, id, generation);
     const pool = this.client.requests;
-    pool.setObject(handle, id, generation);
     pool.setNexthop(handle, id, family, RTPROT_ZEBRA);
     const [w0, w1, w2, w3] = path.gateway;
     const flags = (path.blackhole ? PATH_BLACKHOLE : 0) | (path.onlink ? PATH_ONLINK : 0);
@@ -134,9 +130,8 @@ export class DataplanePlane implements Plane {
   }
 
   groupInstall(id: number, generation: number, members: readonly GroupMember[]): void {
-    const handle = this.#allocate(OP_NEXTHOP_INSTALL);
+    const handle = this.#begin(OP_NEXTHOP_INSTALL, id, generation);
     const pool = this.client.requests;
-    pool.setObject(handle, id, generation);
     pool.setNexthop(handle, id, 0, RTPROT_ZEBRA);
     const fits = pool.setMembers(
       handle,
@@ -148,8 +143,7 @@ export class DataplanePlane implements Plane {
   }
 
   nexthopDelete(id: number, generation: number): void {
-    const handle = this.#allocate(OP_NEXTHOP_DELETE);
-    this.client.requests.setObject(handle, id, generation);
+    const handle = this.#begin(OP_NEXTHOP_DELETE, id, generation);
     this.client.requests.setNexthop(handle, id, 0, RTPROT_ZEBRA);
     this.client.enqueue(handle);
   }
@@ -196,10 +190,11 @@ export class DataplanePlane implements Plane {
     return this.client.poll(max, this.#onResult, this.#onNotification);
   }
 
-  /** Room was asked for before: running out here is a mistake of ours. */
-  #allocate(op: number): number {
+  /** A context for a change of this object. Room was asked for before: running out here is a mistake of ours. */
+  #begin(op: number, object: number, generation: number): number {
     const handle = this.client.allocate(op);
     if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
+    this.client.requests.setObject(handle, object, generation);
     return handle;
   }
 
