@@ -2,35 +2,22 @@
 // a line changes a setting, and one coalesced event later the running state is compared with the settings and brought to
 // them. So a whole file is applied as one change, and the order of its lines does not matter.
 import type { EventTask, TaskLoop, TimerTask } from '../concurrency/index.ts';
-import { CommandError } from '../vty/index.ts';
-import type { ZapiConnect } from '../zapi/index.ts';
+import { type CommandArgs, CommandError } from '../vty/index.ts';
 import { BgpInstance } from './instance.ts';
 import { Interfaces } from './interfaces.ts';
-import type { Transport } from './io/types.ts';
 import { PolicyLibrary } from './policy/index.ts';
+import type { BgpEnvironment, Speaker } from './speaker.ts';
 import { ZebraLink } from './zclient.ts';
-
-export interface BgpEnvironment {
-  readonly loop: TaskLoop;
-  readonly transport: Transport;
-  /** Uniform in [0, 1); for jitter. */
-  readonly random: () => number;
-  /** How zebra is reached; undefined: the speaker runs without one. */
-  readonly zebra?: ZapiConnect;
-  /** Announced to peers and shown. */
-  readonly hostname?: string;
-  /** Milliseconds since the epoch. */
-  readonly wallMs?: () => number;
-  /** What happened, for the log. */
-  readonly log?: (text: string) => void;
-  /** The port that instances listen on; 0: they do not. */
-  readonly listenPort?: number;
-}
 
 /** Changes of policy are gathered this long before the affected routes are evaluated anew. */
 const POLICY_DELAY_MS = 20;
 
-export class Bgp {
+/** The instance that a configuration line's block belongs to. */
+export function instanceOf(bgp: Bgp, _context: readonly CommandArgs[]): BgpInstance {
+  return bgp.instance();
+}
+
+export class Bgp implements Speaker {
   readonly environment: BgpEnvironment;
   readonly loop: TaskLoop;
   readonly policy: PolicyLibrary = new PolicyLibrary();

@@ -2,8 +2,8 @@
 // fields a `no` takes back; who the neighbour is (an address or a peer group) and in which address family the line
 // stands is the same for all rows.
 import { type Args, type Command, CommandError, type CommandArgs, config } from '../vty/index.ts';
-import { type BgpInstance, instanceOf } from './instance.ts';
-import type { Bgp } from './bgp.ts';
+import type { BgpInstance } from './instance.ts';
+import { type Bgp, instanceOf } from './bgp.ts';
 import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
 
 const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';

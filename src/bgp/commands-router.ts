@@ -1,9 +1,9 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
 import { parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
-import type { Bgp } from './bgp.ts';
+import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf } from './commands-neighbor.ts';
-import { instanceOf, type InstanceOptions } from './instance.ts';
+import type { InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 

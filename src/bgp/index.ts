@@ -5,7 +5,7 @@
 //   const bgp = new Bgp({ loop, transport: createTransport(loop, channels), random: Math.random });
 //   const instance = bgp.openInstance('default', 65001);
 //   instance.setRemoteAs('192.0.2.1', 65002);
-export { Bgp, type BgpEnvironment } from './bgp.ts';
+export { Bgp } from './bgp.ts';
 export { FamilyInstance } from './family.ts';
 export { BgpInstance, type InstanceOptions } from './instance.ts';
 export { type BgpChannels, closeBgpChannels, createBgpChannels } from './io/channels.ts';
@@ -17,6 +17,7 @@ export * from './rib/index.ts';
 export { createSession } from './session/session.ts';
 export type * from './session/types.ts';
 export * from './settings.ts';
+export type { BgpEnvironment } from './speaker.ts';
 export { type GroupMember, type GroupOptions, type GroupStats, UpdateGroup } from './updategroup/index.ts';
 export * from './wire/message.ts';
 export * from './wire/notification.ts';

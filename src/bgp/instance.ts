@@ -1,16 +1,16 @@
 // One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
 // configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
 // settings, interfaces or router id.
-import { AF_INET, AF_INET6, type AddressWords, type Family, type Prefix, parseAddress } from '../net/index.ts';
-import { type CommandArgs, CommandError } from '../vty/index.ts';
-import type { Bgp } from './bgp.ts';
+import { type AddressWords, AF_INET, AF_INET6, type Family, parseAddress, type Prefix } from '../net/index.ts';
+import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
 import type { Connection, Listener } from './io/types.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
-import { AFIS, type Afi } from './settings.ts';
+import { type Afi, AFIS } from './settings.ts';
+import type { Speaker } from './speaker.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 export interface InstanceOptions {
@@ -60,13 +60,8 @@ function defaultOptions(): InstanceOptions {
 
 const LISTEN_RETRY_MS = 3000;
 
-/** The instance that a configuration line's block belongs to. */
-export function instanceOf(bgp: Bgp, _context: readonly CommandArgs[]): BgpInstance {
-  return bgp.instance();
-}
-
 export class BgpInstance {
-  readonly bgp: Bgp;
+  readonly bgp: Speaker;
   readonly name: string;
   readonly as: number;
   /** VRF id, as ZAPI has it. */
@@ -83,7 +78,7 @@ export class BgpInstance {
   readonly #listeners: Listener[] = [];
   #closed = false;
 
-  constructor(bgp: Bgp, name: string, as: number) {
+  constructor(bgp: Speaker, name: string, as: number) {
     this.bgp = bgp;
     this.name = name;
     this.as = as;

@@ -1,0 +1,40 @@
+// The speaker as its instances see it, and what it runs in.
+import type { TaskLoop } from '../concurrency/index.ts';
+import type { ZapiConnect } from '../zapi/index.ts';
+import type { Interfaces } from './interfaces.ts';
+import type { Transport } from './io/types.ts';
+import type { PolicyLibrary } from './policy/index.ts';
+import type { ZebraLink } from './zclient.ts';
+
+export interface BgpEnvironment {
+  readonly loop: TaskLoop;
+  readonly transport: Transport;
+  /** Uniform in [0, 1); for jitter. */
+  readonly random: () => number;
+  /** How zebra is reached; undefined: the speaker runs without one. */
+  readonly zebra?: ZapiConnect;
+  /** Announced to peers and shown. */
+  readonly hostname?: string;
+  /** Milliseconds since the epoch. */
+  readonly wallMs?: () => number;
+  /** What happened, for the log. */
+  readonly log?: (text: string) => void;
+  /** The port that instances listen on; 0: they do not. */
+  readonly listenPort?: number;
+}
+
+export interface Speaker {
+  readonly environment: BgpEnvironment;
+  readonly loop: TaskLoop;
+  readonly policy: PolicyLibrary;
+  readonly zebra: ZebraLink | undefined;
+  readonly interfaces: Interfaces;
+  readonly hostname: string;
+  /** Nothing is told to zebra. */
+  readonly noRib: boolean;
+  /** Milliseconds since the epoch. */
+  wallMs(): number;
+  log(text: string): void;
+  /** Settings or surroundings changed: compare and act, once, soon. */
+  changed(): void;
+}
