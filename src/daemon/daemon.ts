@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskLoop } from '../concurrency/index.ts';
+import { keepLargeMemoryApart } from '../sys/index.ts';
 import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
 import { hostname } from './main-commands.ts';
@@ -60,6 +61,7 @@ function endNow(): never {
 
 /** Runs the daemon until it is told to stop; gives its exit code. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
+  keepLargeMemoryApart();
   const { configFile, runDir } = options;
   let text: string;
   try {

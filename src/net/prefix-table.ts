@@ -12,7 +12,7 @@
 // resolution: thousands of look-ups, not millions). Ordered walks sort a snapshot of ids by radix, which costs 40 ms a
 // million and lets the walk be sliced while the table changes under it.
 import { AF_INET, type AddressWords, addressBits, type Family, formatIp4, formatIp6 } from './address.ts';
-import { grown, moreRows } from './column.ts';
+import { grown, moreRows, newColumn } from './column.ts';
 import { maskWord, type Prefix } from './prefix.ts';
 
 const EMPTY: Uint32Array = new Uint32Array(0);
@@ -241,19 +241,15 @@ export class PrefixTable {
   #growRows(): void {
     const rows = Math.min(moreRows(this.capacity), MOST_ROWS);
     if (rows <= this.capacity) throw new RangeError(`more than ${MOST_ROWS} prefixes in one table`);
-    this.w0 = grown(this.w0, rows);
-    if (this.family !== AF_INET) {
-      this.w1 = grown(this.w1, rows);
-      this.w2 = grown(this.w2, rows);
-      this.w3 = grown(this.w3, rows);
+    if (this.family === AF_INET) [this.w0, this.length] = grown(rows, this.w0, this.length);
+    else {
+      [this.w0, this.w1, this.w2, this.w3, this.length] = grown(rows, this.w0, this.w1, this.w2, this.w3, this.length);
     }
-    this.length = grown(this.length, rows);
   }
 
   #growSlots(): void {
-    // Twice the rows that the columns grow to: a full table is moved here when it is small, never when it is half full, which
-    // would hold the thread up for 50 ms.
-    const slots = new Uint32Array(moreRows(this.#slots.length / 2) * 2);
+    // Twice the rows that the columns grow to. A quarter of a million prefixes move in some milliseconds.
+    const slots = newColumn(Uint32Array, moreRows(this.#slots.length / 2) * 2);
     const mask = slots.length - 1;
     for (let id = 0; id < this.limit; id++) {
       if (this.length[id] === 255) continue;

@@ -177,10 +177,13 @@ export class BgpTable {
     if (index > MAX_PEERS) throw new Error(`more than ${MAX_PEERS} peers in one table`);
     if (index >= this.#peerKind.length) {
       const rows = this.#peerKind.length * 2;
-      this.#peerKind = grown(this.#peerKind, rows);
-      this.#peerWeight = grown(this.#peerWeight, rows);
-      this.#peerRouterId = grown(this.#peerRouterId, rows);
-      this.#peerEpoch = grown(this.#peerEpoch, rows);
+      [this.#peerKind, this.#peerWeight, this.#peerRouterId, this.#peerEpoch] = grown(
+        rows,
+        this.#peerKind,
+        this.#peerWeight,
+        this.#peerRouterId,
+        this.#peerEpoch,
+      );
     }
     this.peers[index] = info;
     this.#received[index] = 0;
@@ -485,7 +488,7 @@ export class BgpTable {
   nexthopsChanged(changed: Uint8Array): void {
     const walk = this.#walks.find(other => other.kind === 'nexthops');
     if (walk) {
-      const both = walk.changed!.length >= changed.length ? walk.changed! : grown(walk.changed!, changed.length);
+      const both = walk.changed!.length >= changed.length ? walk.changed! : grown(changed.length, walk.changed!)[0];
       for (let id = 0; id < changed.length; id++) both[id]! |= changed[id]!;
       walk.changed = both;
       walk.row = 1;
@@ -588,7 +591,7 @@ export class BgpTable {
       }
       previous = path;
       if (this.#eligible(path, flags)) {
-        if (candidates === this.#candidates.length) this.#candidates = grown(this.#candidates, candidates * 2);
+        if (candidates === this.#candidates.length) [this.#candidates] = grown(candidates * 2, this.#candidates);
         this.#candidates[candidates++] = path;
       } else this.pathReason[path] = REASON_INELIGIBLE;
       path = next;
@@ -794,7 +797,7 @@ export class BgpTable {
     const maximum =
       kind === PEER_LOCAL ? 1 : kind === PEER_EBGP ? decision.maximumPathsEbgp : decision.maximumPathsIbgp;
     if (maximum <= 1) return;
-    if (this.#selected.length <= candidates) this.#selected = grown(this.#selected, candidates * 2);
+    if (this.#selected.length <= candidates) [this.#selected] = grown(candidates * 2, this.#selected);
     let count = 1;
     for (let i = 0; i < candidates; i++) {
       const path = this.#candidates[i]!;
@@ -889,7 +892,7 @@ export class BgpTable {
     let count = 1;
     for (let path = this.first[prefix]!; path !== 0; path = this.pathNext[path]!) {
       if (path === best || (this.pathFlags[path]! & PATH_MULTIPATH) === 0) continue;
-      if (count === this.#selected.length) this.#selected = grown(this.#selected, count * 2);
+      if (count === this.#selected.length) [this.#selected] = grown(count * 2, this.#selected);
       this.#selected[count++] = path;
     }
     return count;
@@ -948,19 +951,30 @@ export class BgpTable {
 
   #growPrefixes(): void {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
-    this.first = grown(this.first, rows);
-    this.best = grown(this.best, rows);
+    [this.first, this.best] = grown(rows, this.first, this.best);
   }
 
   #growPaths(): void {
     const rows = moreRows(this.pathPrefix.length);
-    this.pathPrefix = grown(this.pathPrefix, rows);
-    this.pathNext = grown(this.pathNext, rows);
-    this.pathPeer = grown(this.pathPeer, rows);
-    this.pathReceived = grown(this.pathReceived, rows);
-    this.pathAttributes = grown(this.pathAttributes, rows);
-    this.pathFlags = grown(this.pathFlags, rows);
-    this.pathChanged = grown(this.pathChanged, rows);
-    this.pathReason = grown(this.pathReason, rows);
+    [
+      this.pathPrefix,
+      this.pathNext,
+      this.pathPeer,
+      this.pathReceived,
+      this.pathAttributes,
+      this.pathFlags,
+      this.pathChanged,
+      this.pathReason,
+    ] = grown(
+      rows,
+      this.pathPrefix,
+      this.pathNext,
+      this.pathPeer,
+      this.pathReceived,
+      this.pathAttributes,
+      this.pathFlags,
+      this.pathChanged,
+      this.pathReason,
+    );
   }
 }
