@@ -9,5 +9,5 @@ if [ ! -f "$stamp" ] || [ package-lock.json -nt "$stamp" ]; then
   npm ci --ignore-scripts --no-fund --no-audit --loglevel=error >&2
   touch "$stamp"
 fi
-NODE_COMPILE_CACHE=$PWD/node_modules/.cache/grevy node_modules/.bin/node scripts/warm.ts
+bin/node scripts/warm.ts
 bin/grevy --version >/dev/null

@@ -84,7 +84,7 @@ export class Task {
 }
 
 /** A task yields after this long, and a round ends. */
-export const YIELD_MS = 10;
+export const YIELD_MS = 2;
 const SAMPLE_US = 100;
 
 export abstract class Tasks {
@@ -161,6 +161,11 @@ export abstract class Tasks {
     for (const account of this.#accounts.values()) {
       account.invoked = account.cpuUs = account.cpuMaxUs = account.realUs = account.realMaxUs = 0;
     }
+  }
+
+  /** Something is ready to run. */
+  get busy(): boolean {
+    return this.#count > 0;
   }
 
   /** Tasks that are ready. */

@@ -7,6 +7,7 @@ import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
 import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
+import { rehearse } from './rehearsal.ts';
 import { ZapiServer } from './server/index.ts';
 import { Zebra } from './zebra.ts';
 
@@ -19,6 +20,8 @@ export interface ZebraThreadData {
   readonly retain: boolean;
   /** Routes of an earlier life that nobody announced are removed after this long; 60,000 unless told. */
   readonly sweepMs?: number;
+  /** The stage for bgp's rehearsal: where to listen, and contexts of its own. */
+  readonly rehearsal?: { readonly channel: DataplaneChannel; readonly zserv: string };
 }
 
 const SWEEP_MS = 60_000;
@@ -26,7 +29,7 @@ const SWEEP_MS = 60_000;
 const WITHDRAW_MS = 20_000;
 
 const side = threadSide<ZebraThreadData>();
-const { channel, zserv, retain, sweepMs } = side.data;
+const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const client = new DataplaneClient(channel);
 const plane = new DataplanePlane(client);
@@ -98,4 +101,5 @@ zebra.onReady(() => {
     },
   );
 });
+if (rehearsal !== undefined) rehearse(loop, rehearsal.channel, rehearsal.zserv);
 zebra.start();

@@ -38,7 +38,7 @@ import {
   RTN_UNREACHABLE,
 } from './plane.ts';
 import { Feed } from './rib/redistribution.ts';
-import { CONGESTION_HIGH, CONGESTION_LOW, Rib } from './rib/rib.ts';
+import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
 import { StaticRoutes } from './static.ts';
@@ -53,6 +53,11 @@ export interface ZebraHooks {
   later(ms: number, fn: () => void): void;
   /** Seconds of a clock that never goes back. */
   nowS(): number;
+  /**
+   * Destinations that may wait for the dataplane before clients are asked to wait; a million unless told. One costs four
+   * bytes of a queue beside its row in the table, and whoever is read while the kernel is busy need not be read afterwards.
+   */
+  readonly mostWaiting?: number;
 }
 
 export interface OwnerState {
@@ -65,6 +70,7 @@ export interface OwnerState {
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 30_000;
 const POLL_AT_ONCE = 512;
+const MOST_WAITING = 1 << 20;
 
 export class Zebra implements ZebraFace, PlaneEvents {
   readonly plane: Plane;
@@ -336,7 +342,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   get congested(): boolean {
-    if (!this.#congested && this.rib.dirty > CONGESTION_HIGH) {
+    if (!this.#congested && this.rib.dirty > (this.#hooks.mostWaiting ?? MOST_WAITING)) {
       this.#congested = true;
       this.rib.stats.congestions++;
     }
@@ -349,7 +355,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   #relieve(): void {
-    if (!this.#congested || this.rib.dirty > CONGESTION_LOW) return;
+    if (!this.#congested || this.rib.dirty > (this.#hooks.mostWaiting ?? MOST_WAITING) / 4) return;
     this.#congested = false;
     for (const listener of this.#relief) listener();
   }

@@ -25,7 +25,7 @@ import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
 import { beginUpdate, endUpdate, writeEndOfRib } from '../wire/update.ts';
 import { OldSpeakerEncoder } from './encode.ts';
 import { ExportTransform } from './transform.ts';
-import type { GroupMember, GroupOptions } from './types.ts';
+import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
 
 /** In `sent`: members differ in what they were told last. */
 const UNKNOWN = 0xffffffff;
@@ -113,8 +113,8 @@ export class UpdateGroup implements TableConsumer {
   constructor(table: BgpTable, options: GroupOptions) {
     this.#table = table;
     this.#store = table.store;
-    this.options = options;
-    this.#transform = new ExportTransform(table, options);
+    this.options = uniformRules(options);
+    this.#transform = new ExportTransform(table, this.options);
     this.#old = options.as4 ? undefined : new OldSpeakerEncoder();
     this.#scratch = new Uint8Array(options.maximumMessageBytes);
     beginUpdate(this.#scratch, 0);
@@ -126,7 +126,7 @@ export class UpdateGroup implements TableConsumer {
   /** A peer came up: it gets the whole table, then End-of-RIB, then what changes. */
   join(target: GroupMember): void {
     const member: Member = { target, unsend: new DirtySet(), endOfRib: true, blockedMs: -1, slowUntilMs: 0 };
-    if (target.peer >= this.#isMember.length) this.#isMember = grown(this.#isMember, target.peer * 2);
+    if (target.peer >= this.#isMember.length) [this.#isMember] = grown(target.peer * 2, this.#isMember);
     this.#isMember[target.peer] = 1;
     this.#only = this.memberCount === 0 ? target.peer : -1;
     if (this.#skipped) {
@@ -575,7 +575,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   #pack(prefix: number): void {
-    if (this.#packedCount === this.#packed.length) this.#packed = grown(this.#packed, this.#packedCount * 2);
+    if (this.#packedCount === this.#packed.length) [this.#packed] = grown(this.#packedCount * 2, this.#packed);
     this.#packed[this.#packedCount++] = prefix;
   }
 
@@ -758,7 +758,7 @@ export class UpdateGroup implements TableConsumer {
   // ===== chains and columns =====
 
   #link(prefix: number, out: number): void {
-    if (out >= this.#head.length) this.#head = grownOr(this.#head, this.#store.capacity);
+    if (out >= this.#head.length) [this.#head] = grown(this.#store.capacity, this.#head);
     const head = this.#head[out]!;
     this.#next[prefix] = head;
     this.#prev[prefix] = 0;
@@ -776,16 +776,14 @@ export class UpdateGroup implements TableConsumer {
 
   #growPrefixes(): void {
     const rows = Math.max(this.#table.prefixes.capacity, moreRows(this.#out.length));
-    this.#out = grownOr(this.#out, rows);
-    this.#source = grownOr(this.#source, rows);
-    this.#next = grownOr(this.#next, rows);
-    this.#prev = grownOr(this.#prev, rows);
-    this.#sent = grownOr(this.#sent, rows);
-    this.#sentSource = grownOr(this.#sentSource, rows);
+    [this.#out, this.#source, this.#next, this.#prev, this.#sent, this.#sentSource] = grown(
+      rows,
+      this.#out,
+      this.#source,
+      this.#next,
+      this.#prev,
+      this.#sent,
+      this.#sentSource,
+    );
   }
-}
-
-/** `grown`, which cannot shrink. */
-function grownOr<C extends Uint16Array | Uint32Array>(column: C, rows: number): C {
-  return rows > column.length ? grown(column, rows) : column;
 }

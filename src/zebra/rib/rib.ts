@@ -56,10 +56,6 @@ const KERNEL_OTHER = RTN_UNICAST;
 /** Kernel row seen in the dump that is going on. */
 const ROW_SEEN = 0x2000;
 
-/** Above this many dirty destinations, with a full dataplane, clients are asked to wait. */
-export const CONGESTION_HIGH = 65_536;
-export const CONGESTION_LOW = 16_384;
-
 const ENOENT = 2;
 const ESRCH = 3;
 const ENODEV = 19;
@@ -539,8 +535,7 @@ export class Rib implements RibFace {
     if (at >= this.#users.length) {
       let rows = this.#users.length;
       while (rows <= at) rows *= 2;
-      this.#users = grown(this.#users, rows);
-      this.#userProtocol = grown(this.#userProtocol, rows);
+      [this.#users, this.#userProtocol] = grown(rows, this.#users, this.#userProtocol);
     }
     this.#users[at]! += by;
     if (by > 0) this.#userProtocol[at] = protocol;
