@@ -2,8 +2,9 @@
 //
 //   block   │ first ▓▓▓▓▓▓▓▓▓░░░│ next ▓▓▓▓▓▓▓▓▓░░░│ flags ▓▓▓▓░│      ▓ moved rows   ░ room, zero
 //
-// Large blocks lie on huge pages: a full table fills some 200 MB, and to touch these for the first time page by page took a
-// tenth of the time that the table took.
+// What was never written to costs no memory, because the kernel hands out zero pages when they are touched. Touching is what
+// costs time: up to 11 µs a page on a virtual machine, and a full table touches 40,000. So rows are moved while they are few,
+// and a block for many is reserved at once.
 import { adviseHugePages, HUGE_PAGE_BYTES } from '../sys/index.ts';
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
@@ -12,26 +13,25 @@ const SMALL = 65_536;
 const FULL = 1 << 20;
 const PAGE = 4096;
 
-/** Rows to grow to from `rows`: eightfold at first, then fourfold up to a full table's million, then twice. */
+/** Rows to grow to from `rows`: eightfold at first, then at once to a full table's million, then twice. */
 export function moreRows(rows: number): number {
-  if (rows < SMALL) return rows * 8;
-  return rows < FULL ? rows * 4 : rows * 2;
+  if (rows >= FULL) return rows * 2;
+  return rows >= SMALL ? FULL : rows * 8;
 }
 
-/** Zeros, on huge pages where there are enough of them. */
-function zeros(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes < HUGE_PAGE_BYTES) return new Uint8Array(bytes);
-  const room = new Uint8Array(bytes + HUGE_PAGE_BYTES);
-  return room.subarray(adviseHugePages(room), bytes + HUGE_PAGE_BYTES);
-}
-
-/** A new column of zeros. */
+/**
+ * A new column of zeros that will be written to all over, as a hash is: on huge pages where it is large, each of which is
+ * touched for the first time but once.
+ */
 export function newColumn<C extends Column>(
   Kind: new (buffer: ArrayBuffer, offset: number, rows: number) => C,
   rows: number,
 ): C {
-  const memory = zeros(rows * (Kind as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT);
-  return new Kind(memory.buffer, memory.byteOffset, rows);
+  const bytes = rows * (Kind as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
+  if (bytes < HUGE_PAGE_BYTES) return new Kind(new ArrayBuffer(bytes), 0, rows);
+  // Room for a huge page's boundary before it, and the last huge page whole.
+  const memory = new Uint8Array(bytes + 2 * HUGE_PAGE_BYTES);
+  return new Kind(memory.buffer, adviseHugePages(memory), rows);
 }
 
 /**
@@ -41,17 +41,21 @@ export function newColumn<C extends Column>(
 export function grown<C extends readonly Column[]>(rows: number, ...columns: C): C {
   let bytes = 0;
   for (const column of columns) bytes += padded(rows * column.BYTES_PER_ELEMENT);
-  const block = zeros(bytes);
-  let at = block.byteOffset;
+  // V8 counts an ArrayBuffer's bytes, touched or not, and collects garbage for every 64 MB of them; of shared memory it
+  // knows nothing. What is large stays until the table goes.
+  const block = rows >= FULL ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  let at = 0;
   const moved = columns.map(column => {
-    const Kind = column.constructor as new (buffer: ArrayBuffer, offset: number, rows: number) => Column;
-    const larger = new Kind(block.buffer, at, rows);
+    const Kind = column.constructor as new (buffer: ArrayBufferLike, offset: number, rows: number) => Column;
+    const larger = new Kind(block, at, rows);
     larger.set(column);
     at += padded(rows * column.BYTES_PER_ELEMENT);
     return larger;
   });
-  // A buffer that several columns shared is empty after the first time.
-  for (const { buffer } of columns) if (buffer.byteLength > 0) (buffer as ArrayBuffer).transfer(0);
+  for (const { buffer } of columns) {
+    // One that several columns shared is empty after the first time.
+    if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffer.transfer(0);
+  }
   return moved as unknown as C;
 }
 

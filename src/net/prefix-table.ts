@@ -6,6 +6,10 @@
 //   │  0  │ b 7 │  0  │ e 3 │ 4 1 │  tag, id + 1 ───▶   │ id │ w0..w3 │ len │
 //   └─────┴─────┴─────┴─────┴─────┘  0 = empty         └────┴────────┴─────┘
 //
+// When the slots get crowded a larger array takes over, and the prefixes move there a few at a time, with each new one; until all
+// have, one that is not found in the new slots is looked for in the old ones. Moving a full table's at once would hold its thread
+// up for 50 ms.
+//
 // A slot has 8 bits of the hash beside 24 of the id, so that a prefix in somebody else's slot is passed over without looking
 // at its columns: an exact look-up is two cache misses, and that is what a full table does a million times over. A hash and
 // not a trie for the same reason. Longest match asks the hash once for each prefix length in use, which is right for its callers (next-hop
@@ -21,6 +25,9 @@ const EMPTY: Uint32Array = new Uint32Array(0);
 const ID_MASK = 0xffffff;
 /** Prefixes that one table can hold. */
 const MOST_ROWS = ID_MASK;
+/** Slots grow so many times at once, and with each new prefix so many old ones move. */
+const SLOTS_FACTOR = 4;
+const MOVES = 4;
 
 function hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
   let h = Math.imul(w0 ^ (length << 3) ^ length, 0x9e3779b1);
@@ -47,6 +54,9 @@ export class PrefixTable {
   #slots: Uint32Array;
   #mask: number;
   #free = -1; // head of the list of removed rows, linked through w0
+  // Slots from before, while prefixes move out of them; empty: none do.
+  #old: Uint32Array = EMPTY;
+  #moved = 0; // ids below have moved
 
   constructor(family: Family, rows = 1024) {
     this.family = family;
@@ -77,7 +87,7 @@ export class PrefixTable {
     const tag = key & ~ID_MASK;
     for (let slot = key & mask; ; slot = (slot + 1) & mask) {
       const word = slots[slot]!;
-      if (word === 0) return -1;
+      if (word === 0) return this.#old.length === 0 ? -1 : this.#findOld(key, w0, w1, w2, w3, length);
       if (((word ^ tag) & ~ID_MASK) === 0) {
         const id = (word & ID_MASK) - 1;
         if (this.#is(id, w0, w1, w2, w3, length)) return id;
@@ -100,6 +110,10 @@ export class PrefixTable {
         if (this.#is(known, w0, w1, w2, w3, length)) return known;
       }
     }
+    if (this.#old.length > 0) {
+      const known = this.#findOld(key, w0, w1, w2, w3, length);
+      if (known >= 0) return known;
+    }
     let id = this.#free;
     if (id >= 0) this.#free = this.w0[id]! - 1;
     else {
@@ -118,12 +132,14 @@ export class PrefixTable {
     this.lengthCount[length]!++;
     this.size++;
     slots[slot] = tag | (id + 1);
-    if (this.size * 2 > this.#mask) this.#growSlots();
+    if (this.#old.length > 0) this.#move(MOVES);
+    else if (this.size * 2 > mask) this.#growSlots();
     return id;
   }
 
   /** Takes a prefix out; its id may be given to another one from now on. */
   remove(id: number): void {
+    if (this.#old.length > 0) this.#move(this.limit);
     const length = this.length[id]!;
     const mask = this.#mask;
     const slots = this.#slots;
@@ -248,17 +264,41 @@ export class PrefixTable {
   }
 
   #growSlots(): void {
-    // Twice the rows that the columns grow to. A quarter of a million prefixes move in some milliseconds.
-    const slots = newColumn(Uint32Array, moreRows(this.#slots.length / 2) * 2);
+    this.#old = this.#slots;
+    this.#moved = 0;
+    this.#slots = newColumn(Uint32Array, this.#old.length * SLOTS_FACTOR);
+    this.#mask = this.#slots.length - 1;
+  }
+
+  /** The id of a prefix that may not have moved yet, or -1. */
+  #findOld(key: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const slots = this.#old;
     const mask = slots.length - 1;
-    for (let id = 0; id < this.limit; id++) {
+    const tag = key & ~ID_MASK;
+    for (let slot = key & mask; ; slot = (slot + 1) & mask) {
+      const word = slots[slot]!;
+      if (word === 0) return -1;
+      if (((word ^ tag) & ~ID_MASK) === 0) {
+        const id = (word & ID_MASK) - 1;
+        if (this.#is(id, w0, w1, w2, w3, length)) return id;
+      }
+    }
+  }
+
+  /** Moves the next `count` prefixes; those that came after the slots had grown are there already. */
+  #move(count: number): void {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    const end = Math.min(this.limit, this.#moved + count);
+    for (let id = this.#moved; id < end; id++) {
       if (this.length[id] === 255) continue;
       const key = this.#hashOf(id);
+      const word = (key & ~ID_MASK) | (id + 1);
       let slot = key & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = (key & ~ID_MASK) | (id + 1);
+      while (slots[slot] !== 0 && slots[slot] !== word) slot = (slot + 1) & mask;
+      slots[slot] = word;
     }
-    this.#slots = slots;
-    this.#mask = mask;
+    this.#moved = end;
+    if (end === this.limit) this.#old = EMPTY;
   }
 }
