@@ -113,6 +113,8 @@ export class BgpTable {
   first: Uint32Array = new Uint32Array(1024);
   /** The selected path, 0 for none. */
   best: Uint32Array = new Uint32Array(1024);
+  /** `changes` when the selected path changed last. */
+  version: Uint32Array = new Uint32Array(1024);
 
   // By path; row 0 is no path.
   pathPrefix: Uint32Array = new Uint32Array(1024);
@@ -222,6 +224,11 @@ export class BgpTable {
   /** Whether the path is from an earlier session of its peer. */
   isStale(path: number): boolean {
     return this.pathFlags[path]! >>> EPOCH_SHIFT !== this.#peerEpoch[this.pathPeer[path]!];
+  }
+
+  /** Paths that nobody refused, of all peers. */
+  get acceptedPaths(): number {
+    return this.#accepted.reduce((sum, count) => sum + count, 0);
   }
 
   peerCounts(index: number): PeerCounts {
@@ -614,7 +621,7 @@ export class BgpTable {
     }
     this.best[prefix] = best;
     if (bestChanged && (best !== 0 || before !== 0)) {
-      this.changes++;
+      this.version[prefix] = ++this.changes;
       this.#wake = true;
       for (let i = 0; i < this.#consumers.length; i++) this.#consumers[i]!.dirty.add(prefix);
       if (this.#zebraAttached) this.#zebra.add(prefix);
@@ -915,7 +922,7 @@ export class BgpTable {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 8 + this.pathPrefix.length * 25,
+      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25,
       undecided: this.#undecided.size,
       walks: this.#walks.length,
     };
@@ -950,6 +957,7 @@ export class BgpTable {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
     this.first = grown(this.first, rows);
     this.best = grown(this.best, rows);
+    this.version = grown(this.version, rows);
   }
 
   #growPaths(): void {
