@@ -7,7 +7,7 @@ import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
-import { ctime, routerIdText } from './show-format.ts';
+import { ctime, peersOf, routerIdText } from './show-format.ts';
 import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
 import { routeJson, routeText } from './show-route.ts';
@@ -55,12 +55,10 @@ function routes(bgp: Bgp, afi: Afi, args: { prefix?: string; longer?: boolean; j
 function neighbors(bgp: Bgp, name: string | undefined, json: boolean): Output {
   const instance = find(bgp);
   if (instance === undefined) return json ? {} : '% BGP instance not found\n';
-  const peers =
-    name === undefined ? [...instance.peers.values()] : [instance.peers.get(name)].filter(one => one !== undefined);
+  const peers = name === undefined ? peersOf(instance) : [instance.peers.get(name)].filter(one => one !== undefined);
   if (json) {
     if (name !== undefined && peers.length === 0) return { bgpNoSuchNeighbor: true };
-    const all = Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
-    return name === undefined ? { vrfId: 0, vrfName: instance.name, ...all } : all;
+    return Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
   }
   if (name !== undefined && peers.length === 0) return '% No such neighbor in this view/vrf\n';
   return (function* (): Generator<string> {

@@ -55,6 +55,16 @@ export function memorySize(bytes: number): string {
   return `${size} ${unit}`;
 }
 
+/** As FRR lists neighbours: members of peer groups first, then by address. */
+export function peersOf(instance: BgpInstance): Peer[] {
+  return [...instance.peers.values()].sort((a, b) => {
+    const grouped = Number(b.groupName !== undefined) - Number(a.groupName !== undefined);
+    if (grouped !== 0 || a.family !== b.family) return grouped || a.family - b.family;
+    for (let i = 0; i < 4; i++) if (a.words[i] !== b.words[i]) return a.words[i]! - b.words[i]!;
+    return 0;
+  });
+}
+
 /** All messages of either direction. */
 export function count(messages: object | undefined): number {
   return Object.values((messages ?? {}) as Record<string, number>).reduce((sum, one) => sum + one, 0);

@@ -74,7 +74,7 @@ export function neighborText(peer: Peer): string {
   }
   lines.push(`BGP Connect Retry Timer in Seconds: ${settings.connectRetryS ?? 120}`);
   if (stats?.nextConnectMs !== undefined) {
-    lines.push(`Next connect timer due in ${Math.round(stats.nextConnectMs / 1000)} seconds`);
+    lines.push(`Next ${nextStep(peer)} timer due in ${Math.round(stats.nextConnectMs / 1000)} seconds`);
   }
   if (settings.password !== undefined) lines.push('Peer Authentication Enabled');
   const thread = negotiated === undefined ? 'off' : 'on';
@@ -85,6 +85,11 @@ export function neighborText(peer: Peer): string {
 /** Only accepts, and nobody has come yet. */
 function waits(peer: Peer): boolean {
   return peer.settings.passive === true && peer.state === 'Active';
+}
+
+/** What the running timer is for. */
+function nextStep(peer: Peer): 'start' | 'connect' {
+  return peer.state === 'Idle' ? 'start' : 'connect';
 }
 
 function shared(peer: Peer): boolean {
@@ -190,7 +195,13 @@ export function neighborJson(peer: Peer): object {
           bgpConnection: shared(peer) ? 'sharedNetwork' : 'nonSharedNetwork',
         }),
     connectRetryTimer: settings.connectRetryS ?? 120,
-    ...(stats?.nextConnectMs === undefined ? {} : { nextConnectTimerDueInMsecs: whole(stats.nextConnectMs) }),
+    ...(stats?.nextConnectMs === undefined
+      ? {}
+      : {
+          [nextStep(peer) === 'start' ? 'nextStartTimerDueInMsecs' : 'nextConnectTimerDueInMsecs']: whole(
+            stats.nextConnectMs,
+          ),
+        }),
     ...(settings.password === undefined ? {} : { authenticationEnabled: 1 }),
     readThread: negotiated === undefined ? 'off' : 'on',
     writeThread: negotiated === undefined ? 'off' : 'on',

@@ -16,7 +16,7 @@ import {
   PEER_IBGP_CLIENT,
   REASONS,
 } from './rib/index.ts';
-import { ctime, ORIGIN_NAMES, type PathView, routerIdText, viewPath } from './show-format.ts';
+import { ctime, ORIGIN_NAMES, type PathView, peersOf, routerIdText, viewPath } from './show-format.ts';
 import { hopJson, isHidden } from './show-routes.ts';
 
 interface Detail {
@@ -57,7 +57,7 @@ export function versionOf({ table }: FamilyInstance, prefix: number): number {
 
 /** To members of peer groups as to others: FRR tells no difference here. */
 function advertisedTo(family: FamilyInstance, prefix: number): Peer[] {
-  return [...family.instance.peers.values()].filter(peer => {
+  return peersOf(family.instance).filter(peer => {
     const { membership } = peer.families[family.afi];
     return membership !== undefined && membership.slot.group.advertised(membership.member, prefix) !== 0;
   });

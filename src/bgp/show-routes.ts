@@ -130,7 +130,7 @@ function pathJson(family: FamilyInstance, prefix: number, path: number): object 
   const best = (flags & PATH_BEST) !== 0;
   return {
     ...((flags & PATH_VALID) === 0 ? {} : { valid: true }),
-    ...((flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
+    ...(best || (flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
     ...(best ? { bestpath: true, selectionReason: REASONS[table.pathReason[path]!] } : {}),
     ...(table.isStale(path) ? { stale: true } : {}),
     pathFrom: kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'internal' : 'external',

@@ -1,7 +1,8 @@
 // `show bgp summary`: a line for each neighbour, in FRR's columns and keys.
 import type { FamilyInstance } from './family.ts';
+import type { InstanceOptions } from './instance.ts';
 import type { Peer, PeerFamily } from './peer.ts';
-import { count, memorySize, missingPolicy, routerIdText, sentCount, uptime } from './show-format.ts';
+import { count, memorySize, missingPolicy, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
 
 interface Row {
@@ -19,22 +20,15 @@ export function shownFamilies(families: Readonly<Record<Afi, FamilyInstance>>, a
 }
 
 function rows(family: FamilyInstance): Row[] {
-  return [...family.instance.peers.values()]
+  return peersOf(family.instance)
     .map(peer => ({ peer, one: peer.families[family.afi] }))
     .filter(({ one }) => one.index !== 0)
-    .sort((a, b) => compareWords(a.peer, b.peer))
     .map(({ peer, one }) => ({
       peer,
       one,
       received: one.up ? family.table.peerCounts(one.index).accepted : 0,
       sent: sentCount(one),
     }));
-}
-
-function compareWords(a: Peer, b: Peer): number {
-  if (a.family !== b.family) return a.family - b.family;
-  for (let i = 0; i < 4; i++) if (a.words[i] !== b.words[i]) return a.words[i]! - b.words[i]!;
-  return 0;
 }
 
 /** Bytes that a prefix costs here: rows of the prefix table, its paths. */
@@ -44,6 +38,16 @@ function memoryOf(family: FamilyInstance): number {
 
 /** About what a neighbour costs beside its routes. */
 const PEER_BYTES = 1024;
+
+/** FRR has these as strings. */
+function bestPathJson(options: InstanceOptions): object {
+  return {
+    ...(options.ignoreAsPathLength ? { asPath: 'ignore' } : {}),
+    multiPathRelax: options.multipathRelax ? 'true' : 'false',
+    ...(options.compareRouterId ? { compareRouterId: 'true' } : {}),
+    ...(options.missingMedAsWorst ? { med: 'missing-as-worst' } : {}),
+  };
+}
 
 function overLimit(peer: Peer): boolean {
   return peer.idleReason === 'Maximum prefix limit exceeded';
@@ -114,7 +118,7 @@ export function summaryJson(family: FamilyInstance): object {
     displayedPeers: all.length,
     totalPeers: all.length,
     dynamicPeers: 0,
-    bestPath: { multiPathRelax: instance.options.multipathRelax ? 'true' : 'false' },
+    bestPath: bestPathJson(instance.options),
   };
 }
 
