@@ -73,6 +73,8 @@ export class Peer implements SessionHandler {
   settings: PeerSettings = {};
   session: Session | undefined;
   negotiated: Negotiated | undefined;
+  /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
+  learnt: Negotiated | undefined;
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
@@ -120,7 +122,7 @@ export class Peer implements SessionHandler {
   get remoteAs(): number {
     const as = this.settings.remoteAs;
     if (typeof as === 'number') return as;
-    return this.negotiated?.remoteAs ?? (as === 'internal' ? this.localAs : 0);
+    return as === 'internal' ? this.localAs : (this.learnt?.remoteAs ?? 0);
   }
 
   get localAs(): number {
@@ -138,7 +140,9 @@ export class Peer implements SessionHandler {
   reconcile(): void {
     if (this.#closed) return;
     const group = this.group;
-    this.settings = merged(this.own.peer, group?.own.peer);
+    // A description is of one, whoever has it.
+    const { description: _, ...shared } = group?.own.peer ?? {};
+    this.settings = merged(this.own.peer, shared);
     const { options } = this.instance;
     for (const afi of AFIS) {
       const one = this.families[afi];
@@ -409,6 +413,7 @@ export class Peer implements SessionHandler {
 
   established(negotiated: Negotiated): void {
     this.negotiated = negotiated;
+    this.learnt = negotiated;
     this.establishedWallMs = this.instance.bgp.wallMs();
     this.#upMs = this.instance.bgp.loop.now();
     this.#log('Up');

@@ -12,6 +12,7 @@ import {
   isLoopback,
 } from '../net/index.ts';
 import { FLAG_IBGP, FLAG_SELECTED } from './face.ts';
+import { interfaceSwitches } from './forwarding.ts';
 import {
   IFA_F_SECONDARY,
   IFF_BROADCAST,
@@ -368,8 +369,10 @@ function countRoutes(zebra: Zebra, family: Family): { name: string; rib: number;
   const out: { name: string; rib: number; fib: number }[] = [];
   for (let type = 0; type < 64; type++) {
     if (type === ROUTE_BGP) {
-      if (rib[type]! > 0) out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
-      if (rib[64 + type]! > 0) out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
+      const all = rib[type]! + rib[64 + type]!;
+      if (all === 0) continue;
+      out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
+      out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
     } else if (rib[type]! > 0) out.push({ name: routeTypeName(type), rib: rib[type]!, fib: fib[type]! });
   }
   return out;
@@ -609,16 +612,17 @@ export function showInterface(zebra: Zebra, one: Interface): string {
 
 export function interfaceJson(zebra: Zebra, one: Interface): object {
   const parent = one.link === 0 ? undefined : zebra.interfaces.byIndex(one.link);
+  const admin = (one.flags & IFF_UP) !== 0;
   return {
-    administrativeStatus: (one.flags & IFF_UP) !== 0 ? 'up' : 'down',
-    operationalStatus: one.operative ? 'up' : 'down',
-    linkDetection: true,
+    administrativeStatus: admin ? 'up' : 'down',
+    ...(admin ? { operationalStatus: one.operative ? 'up' : 'down', linkDetection: true } : {}),
     linkUps: one.ups,
     linkDowns: one.downs,
     ...(one.lastUp === 0 ? {} : { lastLinkUp: timeText(one.lastUp) }),
     ...(one.lastDown === 0 ? {} : { lastLinkDown: timeText(one.lastDown) }),
     vrfName: 'default',
     ...(one.description === '' ? {} : { description: one.description }),
+    ...interfaceSwitches(one.name),
     pseudoInterface: false,
     index: one.ifindex,
     metric: 0,
@@ -632,26 +636,37 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
       secondary: (address.flags & IFA_F_SECONDARY) !== 0,
       unnumbered: address.hasPeer,
     })),
+    // A bond's business, and EVPN's: zebra has neither.
+    lacpBypass: false,
+    evpnMh: {},
     ...(parent === undefined ? {} : { parentInterface: parent.name }),
   };
 }
 
-/** What the brief forms list: IPv4, then IPv6, without link-local ones. */
-function briefAddresses(one: Interface): InterfaceAddress[] {
-  return shownAddresses(one).filter(address => address.family === AF_INET || !isLinkLocal6(address.local));
+/** What the brief forms list: IPv4 without secondary ones, then IPv6 without link-local ones. */
+function isBrief(address: InterfaceAddress): boolean {
+  return address.family === AF_INET ? (address.flags & IFA_F_SECONDARY) === 0 : !isLinkLocal6(address.local);
+}
+
+/** Up by the administrator's word: whether there is a carrier is not said here. */
+function briefStatus(one: Interface): string {
+  return (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
 }
 
 export function showInterfacesBrief(zebra: Zebra): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
   for (const one of sortedInterfaces(zebra)) {
-    const lines = sortedAddresses(one)
-      .filter(address => address.family === AF_INET)
-      .map(addressText);
-    // One global IPv6 address stands for all; a plus says that there are more, link-local ones counted.
-    const six = sortedAddresses(one).filter(address => address.family !== AF_INET);
-    const global = six.find(address => !isLinkLocal6(address.local));
+    const four = sortedAddresses(one).filter(address => address.family === AF_INET);
+    const primary = four.filter(isBrief);
+    // A plus says that there are secondary ones in the same network.
+    const hasMore = ({ family, local, length }: InterfaceAddress): boolean =>
+      four.some(other => !isBrief(other) && containsAddress({ family, words: local, length }, family, other.local));
+    const lines = primary.map(address => `${hasMore(address) ? '+ ' : ''}${addressText(address)}`);
+    // One global IPv6 address, the first that came, stands for all; a plus says that there are more, link-local ones counted.
+    const six = shownAddresses(one).filter(address => address.family !== AF_INET);
+    const global = six.find(isBrief);
     if (global !== undefined) lines.push(`${six.length > 1 ? '+ ' : ''}${addressText(global)}`);
-    const head = `${one.name.padEnd(16)}${(one.operative ? 'up' : 'down').padEnd(8)}${'default'.padEnd(16)}`;
+    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${'default'.padEnd(16)}`;
     text += `${head}${lines[0] ?? ''}\n`;
     for (const line of lines.slice(1)) text += `${' '.repeat(40)}${line}\n`;
   }
@@ -662,9 +677,9 @@ export function interfacesBriefJson(zebra: Zebra): object {
   const json: Record<string, unknown> = {};
   for (const one of sortedInterfaces(zebra)) {
     json[one.name] = {
-      status: one.operative ? 'up' : 'down',
+      status: briefStatus(one),
       vrfName: 'default',
-      addresses: briefAddresses(one).map(addressText),
+      addresses: shownAddresses(one).filter(isBrief).map(addressText),
     };
   }
   return json;

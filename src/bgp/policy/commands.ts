@@ -109,10 +109,10 @@ const prefixListCommands: Command<PolicyOwner>[] = [
     syntax:
       'ip prefix-list WORD$name [seq (1-4294967295)$seq] <deny|permit>$action <any$any|A.B.C.D/M$prefix [{ge (0-32)$ge|le (0-32)$le}]>',
     help: ['IP information', ...PREFIX_LIST_HELP, 'IP prefix <network>/<length>, e.g., 35.0.0.0/8', ...RANGE_HELP],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `ip prefix-list ${args.name} ${args.seq ?? ''}`,
     no: ['ip prefix-list WORD$name', 'ip prefix-list WORD$name seq (1-4294967295)$seq'],
     sequence: {
-      group: args => args.name,
+      group: args => `ip prefix-list ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => prefixListText(AF_INET, args, sequence),
     },
@@ -130,7 +130,7 @@ const prefixListCommands: Command<PolicyOwner>[] = [
       'Prefix-list specific description',
       'Description',
     ],
-    key: args => `description ${args.name}`,
+    key: args => `ip prefix-list ${args.name} description`,
     apply: (owner: PolicyOwner, args) => describe(owner, AF_INET, args.name, args.text),
     remove: (owner: PolicyOwner, args) => describe(owner, AF_INET, args.name, undefined),
   }),
@@ -139,10 +139,10 @@ const prefixListCommands: Command<PolicyOwner>[] = [
     syntax:
       'ipv6 prefix-list WORD$name [seq (1-4294967295)$seq] <deny|permit>$action <any$any|X:X::X:X/M$prefix [{ge (0-128)$ge|le (0-128)$le}]>',
     help: ['IPv6 information', ...PREFIX_LIST_HELP, 'IPv6 prefix', ...RANGE_HELP],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `ipv6 prefix-list ${args.name} ${args.seq ?? ''}`,
     no: ['ipv6 prefix-list WORD$name', 'ipv6 prefix-list WORD$name seq (1-4294967295)$seq'],
     sequence: {
-      group: args => args.name,
+      group: args => `ipv6 prefix-list ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => prefixListText(AF_INET6, args, sequence),
     },
@@ -160,7 +160,7 @@ const prefixListCommands: Command<PolicyOwner>[] = [
       'Prefix-list specific description',
       'Description',
     ],
-    key: args => `description ${args.name}`,
+    key: args => `ipv6 prefix-list ${args.name} description`,
     apply: (owner: PolicyOwner, args) => describe(owner, AF_INET6, args.name, args.text),
     remove: (owner: PolicyOwner, args) => describe(owner, AF_INET6, args.name, undefined),
   }),
@@ -187,10 +187,10 @@ const asPathCommands: Command<PolicyOwner>[] = [
       ...LIST_HELP,
       'A regular-expression (1234567890_^|[,{}() ]$*+.?-\\) to match the BGP AS paths',
     ],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `as-path ${args.name} ${args.seq ?? ''}`,
     no: ['bgp as-path access-list WORD$name'],
     sequence: {
-      group: args => args.name,
+      group: args => `as-path ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => `bgp as-path access-list ${args.name} seq ${sequence} ${args.action} ${args.regex}`,
     },
@@ -236,9 +236,9 @@ function communityListLine<const Syntax extends string>(
     mode: 'configure',
     syntax,
     help: ['BGP information', 'Add a community list entry', ...help, ...LIST_HELP],
-    key: args => `${as(args).name} ${as(args).seq ?? ''}`,
+    key: args => `community-list ${as(args).name} ${as(args).seq ?? ''}`,
     sequence: {
-      group: args => String(as(args).name),
+      group: args => `community-list ${as(args).name}`,
       of: args => as(args).seq,
       write: (args, sequence) =>
         `bgp community-list ${head}${as(args).name} seq ${sequence} ${as(args).action} ${as(args).text}`,
@@ -424,9 +424,9 @@ const routeMapCommands: Command<PolicyOwner>[] = [
       'Sequence to insert to/delete from existing route-map entry',
     ],
     opens: 'route-map',
-    key: args => `${args.name} ${args.sequence}`,
+    key: args => `route-map ${args.name} ${args.sequence}`,
     no: ['route-map WORD$name'],
-    sequence: { group: args => args.name, of: args => args.sequence },
+    sequence: { group: args => `route-map ${args.name}`, of: args => args.sequence },
     apply(owner: PolicyOwner, args) {
       clauseOf(owner, [args as CommandArgs]);
       owner.policy.touch('route-map', args.name);

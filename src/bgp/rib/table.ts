@@ -113,6 +113,8 @@ export class BgpTable {
   first: Uint32Array = new Uint32Array(1024);
   /** The selected path, 0 for none. */
   best: Uint32Array = new Uint32Array(1024);
+  /** `changes` when the selected path changed last. */
+  version: Uint32Array = new Uint32Array(1024);
 
   // By path; row 0 is no path.
   pathPrefix: Uint32Array = new Uint32Array(1024);
@@ -225,6 +227,11 @@ export class BgpTable {
   /** Whether the path is from an earlier session of its peer. */
   isStale(path: number): boolean {
     return this.pathFlags[path]! >>> EPOCH_SHIFT !== this.#peerEpoch[this.pathPeer[path]!];
+  }
+
+  /** Paths that nobody refused, of all peers. */
+  get acceptedPaths(): number {
+    return this.#accepted.reduce((sum, count) => sum + count, 0);
   }
 
   peerCounts(index: number): PeerCounts {
@@ -617,7 +624,7 @@ export class BgpTable {
     }
     this.best[prefix] = best;
     if (bestChanged && (best !== 0 || before !== 0)) {
-      this.changes++;
+      this.version[prefix] = ++this.changes;
       this.#wake = true;
       for (let i = 0; i < this.#consumers.length; i++) this.#consumers[i]!.dirty.add(prefix);
       if (this.#zebraAttached) this.#zebra.add(prefix);
@@ -918,7 +925,7 @@ export class BgpTable {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 8 + this.pathPrefix.length * 25,
+      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25,
       undecided: this.#undecided.size,
       walks: this.#walks.length,
     };
@@ -951,7 +958,7 @@ export class BgpTable {
 
   #growPrefixes(): void {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
-    [this.first, this.best] = grown(rows, this.first, this.best);
+    [this.first, this.best, this.version] = grown(rows, this.first, this.best, this.version);
   }
 
   #growPaths(): void {

@@ -40,7 +40,10 @@ interface Member {
   readonly target: GroupMember;
   /** Prefixes to be withdrawn from this member alone. */
   readonly unsend: DirtySet;
+  /** Still to be sent. */
   endOfRib: boolean;
+  /** `#messages` when it was sent. */
+  endOfRibAt: number;
   /** Since when it has had no room, -1: it has. */
   blockedMs: number;
   slowUntilMs: number;
@@ -125,7 +128,14 @@ export class UpdateGroup implements TableConsumer {
 
   /** A peer came up: it gets the whole table, then End-of-RIB, then what changes. */
   join(target: GroupMember): void {
-    const member: Member = { target, unsend: new DirtySet(), endOfRib: true, blockedMs: -1, slowUntilMs: 0 };
+    const member: Member = {
+      target,
+      unsend: new DirtySet(),
+      endOfRib: true,
+      endOfRibAt: 0,
+      blockedMs: -1,
+      slowUntilMs: 0,
+    };
     if (target.peer >= this.#isMember.length) [this.#isMember] = grown(target.peer * 2, this.#isMember);
     this.#isMember[target.peer] = 1;
     this.#only = this.memberCount === 0 ? target.peer : -1;
@@ -651,6 +661,7 @@ export class UpdateGroup implements TableConsumer {
       const member = stream.members[i]!;
       if (!member.endOfRib || !member.target.hasRoom(64)) continue;
       member.endOfRib = false;
+      member.endOfRibAt = this.#messages;
       const bytes = new Uint8Array(64);
       member.target.send(bytes, 0, writeEndOfRib(bytes, 0, this.#table.family));
     }
@@ -725,6 +736,13 @@ export class UpdateGroup implements TableConsumer {
   }
 
   // ===== reading =====
+
+  /** Whether a member was sent End-of-RIB, and whether the group has said nothing since. */
+  endOfRib(target: GroupMember): { readonly sent: boolean; readonly last: boolean } {
+    const member = this.#find(target);
+    if (member === undefined || member.endOfRib) return { sent: false, last: false };
+    return { sent: true, last: member.endOfRibAt === this.#messages };
+  }
 
   /** The attribute set that members are to have for a prefix, 0: none (also for the member whose own path it is). */
   advertised(target: GroupMember, prefix: number): number {

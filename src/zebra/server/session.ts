@@ -49,7 +49,7 @@ import { BlockCache } from './block-cache.ts';
 import { Out } from './out.ts';
 import type { ZapiServer } from './server.ts';
 import { ToldInterfaces } from './told.ts';
-import { membersOf, nexthopUpdate, pathsToColumns } from './translate.ts';
+import { membersOf, nexthopUpdate, pathsToColumns, redistributedPaths } from './translate.ts';
 
 /** Chunks of input that are kept while nobody looks at them; more, and the socket is not read. */
 const MAX_CHUNKS = 4;
@@ -740,7 +740,7 @@ export class Session {
       route.metric = table.metric[entry]!;
       route.tag = tag;
       const columns = this.#server.columns;
-      pathsToColumns(this.#server.zebra.nexthops.get(table.set[entry]!).paths, vrf, columns);
+      pathsToColumns(redistributedPaths(this.#server.zebra.nexthops.get(table.set[entry]!)), vrf, columns);
       route.bytes = this.#server.outBlock;
       route.nexthopCount = columns.count;
       route.nexthopStart = 0;
