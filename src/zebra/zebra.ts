@@ -175,6 +175,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       addressGone: (one, address) => {
         this.connected.addressChanged(one, address);
         this.resolver.localChanged(address.family, address.local);
+        if (address.family === AF_INET) this.#addressLost(one);
       },
     });
     // Both families exist from the start.
@@ -396,6 +397,21 @@ export class Zebra implements ZebraFace, PlaneEvents {
         return other === undefined || (other.flags & IFF_UP) === 0;
       }),
     );
+  }
+
+  /**
+   * With the last IPv4 address of a device the kernel removes others' IPv4 routes through it in silence, except those that
+   * name a nexthop object.
+   */
+  #addressLost(one: Interface): void {
+    if ((one.flags & IFF_UP) === 0 || one.addresses.some(other => other.family === AF_INET)) return;
+    for (const set of this.sets) {
+      if (set.routes === 0 || set.family !== AF_INET) continue;
+      if (set.members.some(member => member.ifindex === one.ifindex)) {
+        this.plane.requestResync(KIND_ROUTE);
+        return;
+      }
+    }
   }
 
   /** Something came that failed installs may have waited for. */
