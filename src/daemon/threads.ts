@@ -36,6 +36,8 @@ export interface Wiring {
   readonly retain: boolean;
   /** Routes of an earlier life have this long to be announced again. */
   readonly gracefulRestartMs?: number;
+  /** Bytes that the kernel may hold of notifications not yet read. */
+  readonly receiveBuffer?: number;
 }
 
 export interface ThreadPlan {
@@ -64,8 +66,9 @@ const source = (path: string): URL =>
   new URL(`../${path}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: Wiring): GroupPlan[] {
   const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
+  const buffer = receiveBuffer === undefined ? {} : { receiveBuffer };
   return [
     {
       name: 'zebra',
@@ -80,7 +83,7 @@ export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupP
               ownLoop: false,
               data: { channel, zserv, retain, ...sweep },
             },
-            { name: 'dplane', entry: source('dataplane/thread'), ownLoop: true, data: { channel } },
+            { name: 'dplane', entry: source('dataplane/thread'), ownLoop: true, data: { channel, ...buffer } },
           ],
           dispose: () => closeDataplaneChannel(channel),
         };
