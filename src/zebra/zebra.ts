@@ -385,6 +385,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
    */
   #kernelDropped(ifindex: number, carrierOnly: boolean): void {
     this.objects.deviceLost(ifindex);
+    this.#dumpAgain();
     if (carrierOnly) {
       if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
       return;
@@ -397,6 +398,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
         return other === undefined || (other.flags & IFF_UP) === 0;
       }),
     );
+  }
+
+  /** The dump of routes that is going on may still tell of what the kernel has just dropped in silence. */
+  #dumpAgain(): void {
+    if ((this.#dumping & KIND_ROUTE) !== 0) this.plane.requestResync(KIND_ROUTE);
   }
 
   /**
@@ -523,6 +529,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   nexthopGone(id: number): void {
     // The kernel says nothing of the IPv4 routes that go with somebody else's object.
     if (this.#throughObjects && !this.objects.knows(id)) this.plane.requestResync(KIND_ROUTE);
+    this.#dumpAgain();
     this.objects.gone(id);
   }
 
