@@ -13,8 +13,8 @@ import { until } from '../lib/wait.ts';
 
 const ROUTES = 300;
 const prefix = (i: number): string => `20.${i >> 8}.${i & 255}.0/24`;
-const FIRST_SEED = Number(process.env['SEED'] ?? 1);
-const STORMS = Number(process.env['STORMS'] ?? 3);
+const FIRST_SEED = Number(process.env['GREVY_SEED'] ?? 1);
+const STORMS = Number(process.env['GREVY_STORMS'] ?? 3);
 const CHANGES = 10_000;
 
 const EDGE = `ip route 198.51.100.0/24 blackhole
