@@ -26,6 +26,8 @@ export interface DaemonOptions {
   readonly retain?: boolean;
   /** How long routes of an earlier life may wait to be announced again; a minute unless told. */
   readonly gracefulRestartMs?: number;
+  /** Bytes that the kernel may hold of notifications not yet read; 64 MiB unless told. */
+  readonly receiveBuffer?: number;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -108,6 +110,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       zserv: options.zserv ?? join(runDir, 'zserv.api'),
       retain: options.retain ?? false,
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
+      ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),
     log,
     restarted: async names => {

@@ -36,6 +36,8 @@ export interface Wiring {
   readonly retain: boolean;
   /** Routes of an earlier life have this long to be announced again. */
   readonly gracefulRestartMs?: number;
+  /** Bytes that the kernel may hold of notifications not yet read. */
+  readonly receiveBuffer?: number;
 }
 
 export interface ThreadPlan {
@@ -67,12 +69,13 @@ const source = (path: string): URL =>
 const STAGE = { requests: 4096, notifications: 16 };
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: Wiring): GroupPlan[] {
   // Only the first life of a group rehearses: after a death the neighbours wait.
   const stage: Partial<Record<string, true>> = {};
   const first = (group: string): boolean => stage[group] === undefined && (stage[group] = true);
   const stageZserv = `${zserv}.rehearsal`;
   const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
+  const buffer = receiveBuffer === undefined ? {} : { receiveBuffer };
   return [
     {
       name: 'zebra',
@@ -98,7 +101,7 @@ export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupP
               name: 'dplane',
               entry: source('dataplane/thread'),
               ownLoop: true,
-              data: { channel, ...(rehearsal && { rehearsal }) },
+              data: { channel, ...buffer, ...(rehearsal && { rehearsal }) },
             },
           ],
           dispose: () => {

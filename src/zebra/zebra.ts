@@ -181,6 +181,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       addressGone: (one, address) => {
         this.connected.addressChanged(one, address);
         this.resolver.localChanged(address.family, address.local);
+        if (address.family === AF_INET) this.#addressLost(one);
       },
     });
     // Both families exist from the start.
@@ -390,6 +391,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
    */
   #kernelDropped(ifindex: number, carrierOnly: boolean): void {
     this.objects.deviceLost(ifindex);
+    this.#dumpAgain();
     if (carrierOnly) {
       if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
       return;
@@ -402,6 +404,26 @@ export class Zebra implements ZebraFace, PlaneEvents {
         return other === undefined || (other.flags & IFF_UP) === 0;
       }),
     );
+  }
+
+  /** The dump of routes that is going on may still tell of what the kernel has just dropped in silence. */
+  #dumpAgain(): void {
+    if ((this.#dumping & KIND_ROUTE) !== 0) this.plane.requestResync(KIND_ROUTE);
+  }
+
+  /**
+   * With the last IPv4 address of a device the kernel removes others' IPv4 routes through it in silence, except those that
+   * name a nexthop object.
+   */
+  #addressLost(one: Interface): void {
+    if ((one.flags & IFF_UP) === 0 || one.addresses.some(other => other.family === AF_INET)) return;
+    for (const set of this.sets) {
+      if (set.routes === 0 || set.family !== AF_INET) continue;
+      if (set.members.some(member => member.ifindex === one.ifindex)) {
+        this.plane.requestResync(KIND_ROUTE);
+        return;
+      }
+    }
   }
 
   /** Something came that failed installs may have waited for. */
@@ -513,6 +535,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   nexthopGone(id: number): void {
     // The kernel says nothing of the IPv4 routes that go with somebody else's object.
     if (this.#throughObjects && !this.objects.knows(id)) this.plane.requestResync(KIND_ROUTE);
+    this.#dumpAgain();
     this.objects.gone(id);
   }
 

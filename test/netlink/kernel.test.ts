@@ -15,7 +15,10 @@ import {
   encodeRouteDelete,
   encodeRouteWithPaths,
   endNexthopGroup,
+  eventSink,
   KIND_ALL,
+  KIND_LINK,
+  KIND_ROUTE,
   NetlinkBatch,
   NetlinkError,
   NetlinkSocket,
@@ -371,6 +374,38 @@ describe('netlink against the kernel', () => {
     picture.settle();
     assert.equal(picture.text(), await kernelText(ns));
     stream.close();
+  });
+
+  test('a link is told while routes are being dumped, and what comes after a route in its turn', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_LINK | KIND_ROUTE }));
+    const told: string[] = [];
+    const sink = eventSink(event => {
+      if (event.what === 'dumpBegin' || event.what === 'dumpEnd') told.push(`${event.what} ${event.kind}`);
+      else if (!('dumped' in event) || event.dumped) told.push('item');
+      else if (event.what === 'link') told.push(`mtu ${event.link.mtu}`);
+      else if (event.what === 'route') told.push(`route ${event.route.length}`);
+    });
+    const lines = Array.from({ length: 5000 }, (_, i) => `route add blackhole 51.${i >> 8}.${i & 255}.0/24`);
+    writeFileSync(join(directory, 'many'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'many'));
+    stream.resync(KIND_ROUTE);
+    while (told.at(-1) !== `dumpBegin ${KIND_ROUTE}`) stream.step(sink);
+    stream.step(sink);
+    told.length = 0;
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1401');
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1402');
+    await ns.run('ip', 'route', 'add', 'blackhole', '52.0.0.0/25');
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1403');
+    while (stream.step(sink)) {
+      // One datagram after another.
+    }
+    const changes = told.filter(what => what !== 'item');
+    assert.deepEqual(changes, ['mtu 1401', 'mtu 1402', `dumpEnd ${KIND_ROUTE}`, 'route 25', 'mtu 1403']);
+    assert.ok(told.lastIndexOf('item') > told.indexOf('mtu 1402'), 'the dump goes on after the links');
+    stream.close();
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '65536');
+    writeFileSync(join(directory, 'none'), `${lines.join('\n').replaceAll('add', 'del')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'none'));
   });
 
   test('own echoes of routes and nexthop objects are left out, all else is told', async () => {

@@ -151,6 +151,9 @@ describe('the command line', () => {
     assert.match(nobody.stderr, /\/nonexistent\/vty\.sock: no daemon answers/);
     assert.equal((await grevy('nonsense')).code, 2);
     assert.equal((await grevy('run')).code, 2);
+    const size = await grevy('run', '-c', 'any.conf', '--nl-bufsize', '4k');
+    assert.equal(size.code, 2);
+    assert.match(size.stderr, /-s 4k: a number of bytes/);
     assert.equal((await grevy('sh', '--no-such-option')).code, 2);
   });
 

@@ -25,7 +25,7 @@ import {
 } from '../face.ts';
 import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN, type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { Nexthop, NexthopSet, NexthopSets } from '../nexthop/set.ts';
-import { type Plane, RTN_UNICAST } from '../plane.ts';
+import { KIND_ROUTE, type Plane, RTN_UNICAST } from '../plane.ts';
 import { isOwnProtocol, kernelProtocol, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../route-type.ts';
 import { IdQueue } from './id-queue.ts';
 import type { Feed } from './redistribution.ts';
@@ -634,7 +634,7 @@ export class Rib implements RibFace {
 
   /**
    * A route that the kernel has. Of somebody else's the kernel may have several of one prefix and metric (`ip route append`,
-   * other protocols), which their next hops tell apart; `replaces`: this one took the place of the others.
+   * other protocols), which their next hops tell apart; `replaces`: this one took the place of one of them.
    */
   kernelRoute(
     kernelTable: number,
@@ -685,18 +685,52 @@ export class Rib implements RibFace {
       }
     }
     const members = nexthops();
+    const before = t.prefixes.find(w0, w1, w2, w3, length);
+    const known = before >= 0 && this.#foreignRow(t, before, metric, members) >= 0;
     this.#addForeign(t, w0, w1, w2, w3, length, metric, members);
     const id = t.prefixes.find(w0, w1, w2, w3, length);
+    // What may be what it replaced: the kernel takes the first of them, in an order that nobody is told.
+    let candidates = metric === KERNEL_METRIC && t.kernel[id] !== 0 ? 1 : 0;
+    let replaced = -1;
     for (let row = t.first[id]!; row >= 0; ) {
       const next = t.next[row]!;
-      if (isForeign(t, row, metric)) {
+      if (t.type[row] === ROUTE_CONNECT) candidates++;
+      else if (isForeign(t, row, metric)) {
         const others = this.#sets.get(t.set[row]!).members;
-        // To an IPv6 route with gateways the kernel adds paths, and tells the whole.
-        const grown = family !== AF_INET && others.length < members.length && includesAll(members, others);
-        if ((replaces && !sameNexthops(others, members)) || grown) this.#drop(t, id, row);
+        if (!sameNexthops(others, members)) {
+          // To an IPv6 route with gateways the kernel adds paths, and tells the whole.
+          if (family !== AF_INET && others.length < members.length && includesAll(members, others)) {
+            this.#drop(t, id, row);
+          } else {
+            candidates++;
+            replaced = row;
+          }
+        }
       }
       row = next;
     }
+    if (!replaces || replaced < 0) return;
+    if (candidates === 1 && !known) this.#drop(t, id, replaced);
+    else this.#reread();
+  }
+
+  /** The row of somebody else's route of this metric with these next hops, or -1. */
+  #foreignRow(t: RibTable, id: number, metric: number, members: readonly Nexthop[]): number {
+    let row = t.first[id]!;
+    while (row >= 0 && !(isForeign(t, row, metric) && sameNexthops(this.#sets.get(t.set[row]!).members, members))) {
+      row = t.next[row]!;
+    }
+    return row;
+  }
+
+  /** A dump was asked for, and has not begun. */
+  #rereading = false;
+
+  /** What the kernel did is not to be known from what it said: a dump will tell. */
+  #reread(): void {
+    if (this.#rereading) return;
+    this.#rereading = true;
+    this.#plane.requestResync(KIND_ROUTE);
   }
 
   #addForeign(
@@ -742,28 +776,28 @@ export class Rib implements RibFace {
       return;
     }
     const members = nexthops();
-    let gone = -1;
+    const gone = this.#foreignRow(t, id, metric, members);
+    if (gone >= 0) {
+      this.#drop(t, id, gone);
+      return;
+    }
     for (let row = t.first[id]!; row >= 0; row = t.next[row]!) {
       if (!isForeign(t, row, metric)) continue;
       const others = this.#sets.get(t.set[row]!).members;
-      if (sameNexthops(others, members)) {
-        gone = row;
-        break;
-      }
       if (family !== AF_INET && members.length < others.length && includesAll(others, members)) {
         const left = others.filter(one => !members.some(other => sameNexthop(one, other)));
         this.#addForeign(t, w0, w1, w2, w3, length, metric, left);
-        gone = row;
-        break;
+        this.#drop(t, id, row);
+        return;
       }
-      // Told otherwise than before: with nothing else to go by, it is the one there is.
-      gone = gone === -1 ? row : -2;
+      // Told otherwise than before, or of a time before the last dump.
+      this.#reread();
     }
-    if (gone >= 0) this.#drop(t, id, gone);
   }
 
   dumpBegin(): void {
     this.#dumping = true;
+    this.#rereading = false;
     for (const t of this.tables) {
       for (let id = 0; id < t.prefixes.limit; id++) {
         if (!t.prefixes.has(id)) continue;
