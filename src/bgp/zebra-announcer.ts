@@ -70,7 +70,7 @@ export class ZebraAnnouncer {
 
   /** A new connection: zebra has nothing of ours that it would not forget by itself. */
   connected(): void {
-    this.#has.fill(0);
+    this.#has.fill(0, 0, this.#family.table.prefixes.limit);
     this.#forgetBlocks();
     if (this.#silent || this.#family.instance.bgp.zebra?.waits === true) return;
     this.#attach();

@@ -9,7 +9,7 @@ import { adviseHugePages, HUGE_PAGE_BYTES } from '../sys/index.ts';
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
-const SMALL = 65_536;
+const SMALL = 8192;
 const FULL = 1 << 20;
 const PAGE = 4096;
 

@@ -53,6 +53,9 @@ const LARGE_CLASSES = 24;
 /** The arena grows to this quickly; pages not written to cost nothing. */
 const ARENA = 32 << 20;
 
+/** The hash grows to this while there are few sets to move. */
+const MANY = 1 << 19;
+
 function blockBytes(length: number): number {
   if (length <= LARGE) return (length + BLOCK - 1) & ~(BLOCK - 1);
   return 1 << (32 - Math.clz32(length - 1));
@@ -445,7 +448,7 @@ export class AttributeStore {
   /** Widens the hash; every set moves to where its hash now leads. */
   #growHeads(): void {
     const before = this.#heads;
-    const heads = newColumn(Uint32Array, before.length * 8);
+    const heads = newColumn(Uint32Array, before.length < 8192 ? 8192 : Math.max(MANY, before.length * 8));
     const mask = heads.length - 1;
     for (let slot = 0; slot < before.length; slot++) {
       for (let id = before[slot]!; id !== 0; ) {

@@ -65,7 +65,7 @@ export class ExportTransform {
 
   /** The policy or the rules changed: no answer holds any more. */
   forget(): void {
-    this.#cacheVariant.fill(0);
+    this.#cacheVariant.fill(0, 0, this.#store.limit);
   }
 
   /** What members are sent for a path: an id with one reference, or 0: nothing. */
