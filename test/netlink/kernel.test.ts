@@ -16,6 +16,7 @@ import {
   encodeRouteWithPaths,
   endNexthopGroup,
   eventSink,
+  KIND_ADDRESS,
   KIND_ALL,
   KIND_LINK,
   KIND_ROUTE,
@@ -406,6 +407,40 @@ describe('netlink against the kernel', () => {
     await ns.run('ip', 'link', 'set', 'lo', 'mtu', '65536');
     writeFileSync(join(directory, 'none'), `${lines.join('\n').replaceAll('add', 'del')}\n`);
     await ns.run('ip', '-batch', join(directory, 'none'));
+  });
+
+  test('a dump that is asked for while the kernel still removes routes in silence does not tell of them', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_ADDRESS | KIND_ROUTE }));
+    await ns.run('ip', 'link', 'add', 'many', 'type', 'veth', 'peer', 'name', 'more');
+    await ns.run('ip', 'link', 'set', 'many', 'up');
+    await ns.run('ip', 'addr', 'add', '10.77.0.1/24', 'dev', 'many');
+    const lines = Array.from(
+      { length: 50_000 },
+      (_, i) => `route add 51.${i >> 8}.${i & 255}.0/24 via 10.77.0.2 onlink dev many`,
+    );
+    writeFileSync(join(directory, 'many'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'many'));
+    let items = -1;
+    const sink = eventSink(event => {
+      if (event.what === 'address' && event.gone) stream.resync(KIND_ROUTE);
+      else if (event.what === 'dumpBegin') items = 0;
+      else if (event.what === 'route' && event.dumped && event.route.w0 >>> 24 === 51) items++;
+    });
+    const settle = (): void => {
+      while (stream.step(sink)) {
+        // One datagram after another.
+      }
+    };
+    settle();
+    assert.equal(items, lines.length);
+    // The last address of the device takes them along.
+    let gone = false;
+    void ns.run('ip', 'addr', 'del', '10.77.0.1/24', 'dev', 'many').then(() => (gone = true));
+    await until(() => (settle(), gone), { what: 'the address to go', everyMs: 0 });
+    settle();
+    assert.equal(items, 0);
+    stream.close();
+    await ns.run('ip', 'link', 'del', 'many');
   });
 
   test('own echoes of routes and nexthop objects are left out, all else is told', async () => {
