@@ -4,8 +4,7 @@
 //
 // What was never written to costs no memory, because the kernel hands out zero pages when they are touched. Touching is what
 // costs time: up to 11 µs a page on a virtual machine, and a full table touches 40,000. So rows are moved while they are few,
-// and a block for many is reserved at once.
-import { adviseHugePages, HUGE_PAGE_BYTES } from '../sys/index.ts';
+// and a block for many is reserved at once. (Huge pages cost there as much for their bytes, and all of it at one touch: 5 ms.)
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
@@ -20,18 +19,16 @@ export function moreRows(rows: number): number {
 }
 
 /**
- * A new column of zeros that will be written to all over, as a hash is: on huge pages where it is large, each of which is
- * touched for the first time but once.
+ * V8 counts an ArrayBuffer's bytes, touched or not, and collects garbage for every 64 MB of them; of shared memory it knows
+ * nothing. What is large stays until its table goes.
  */
-export function newColumn<C extends Column>(
-  Kind: new (buffer: ArrayBuffer, offset: number, rows: number) => C,
-  rows: number,
-): C {
-  const bytes = rows * (Kind as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
-  if (bytes < HUGE_PAGE_BYTES) return new Kind(new ArrayBuffer(bytes), 0, rows);
-  // Room for a huge page's boundary before it, and the last huge page whole.
-  const memory = new Uint8Array(bytes + 2 * HUGE_PAGE_BYTES);
-  return new Kind(memory.buffer, adviseHugePages(memory), rows);
+function zeros(bytes: number, rows: number): ArrayBufferLike {
+  return rows >= FULL ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+}
+
+/** A new column of zeros. */
+export function newColumn(rows: number): Uint32Array {
+  return new Uint32Array(zeros(rows * 4, rows));
 }
 
 /**
@@ -41,9 +38,7 @@ export function newColumn<C extends Column>(
 export function grown<C extends readonly Column[]>(rows: number, ...columns: C): C {
   let bytes = 0;
   for (const column of columns) bytes += padded(rows * column.BYTES_PER_ELEMENT);
-  // V8 counts an ArrayBuffer's bytes, touched or not, and collects garbage for every 64 MB of them; of shared memory it
-  // knows nothing. What is large stays until the table goes.
-  const block = rows >= FULL ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+  const block = zeros(bytes, rows);
   let at = 0;
   const moved = columns.map(column => {
     const Kind = column.constructor as new (buffer: ArrayBufferLike, offset: number, rows: number) => Column;

@@ -266,7 +266,7 @@ export class PrefixTable {
   #growSlots(): void {
     this.#old = this.#slots;
     this.#moved = 0;
-    this.#slots = newColumn(Uint32Array, this.#old.length * SLOTS_FACTOR);
+    this.#slots = newColumn(this.#old.length * SLOTS_FACTOR);
     this.#mask = this.#slots.length - 1;
   }
 

@@ -448,7 +448,7 @@ export class AttributeStore {
   /** Widens the hash; every set moves to where its hash now leads. */
   #growHeads(): void {
     const before = this.#heads;
-    const heads = newColumn(Uint32Array, before.length < 8192 ? 8192 : Math.max(MANY, before.length * 8));
+    const heads = newColumn(before.length < 8192 ? 8192 : Math.max(MANY, before.length * 8));
     const mask = heads.length - 1;
     for (let slot = 0; slot < before.length; slot++) {
       for (let id = before[slot]!; id !== 0; ) {
