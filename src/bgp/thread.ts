@@ -27,7 +27,7 @@ export interface BgpThreadData {
 }
 
 /** Where processors are short, what is decided goes on its way before more is decided. */
-const NICE = 5;
+const NICE = 2;
 /** NOTIFICATIONs have this long to reach bgp-io before the thread ends. */
 const STOP_MS = 50;
 

@@ -74,7 +74,7 @@ export function rehearse(main: TaskLoop, channel: DataplaneChannel, path: string
     nowS: () => Math.floor(performance.now() / 1000),
   });
   const bell = loop.doorbell('dataplane results', client.bell, () => {
-    zebra.receive();
+    while (zebra.receive() && !loop.shouldYield());
     return client.pending;
   });
   const server = new ZapiServer(zebra, { path, tasks: loop, user: '' });
