@@ -9,32 +9,24 @@ import {
   parsePrefix,
   type Prefix,
 } from '../net/index.ts';
-import { type CommandArgs, type CommandSet, CommandError, commandSet, config, exec } from '../vty/index.ts';
+import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
 import {
-  drift,
   interfaceJson,
   interfacesBriefJson,
-  nexthopGroupsJson,
-  showDrift,
   showInterface,
   showInterfaceDescriptions,
   showInterfacesBrief,
-  showNexthopGroups,
-  showNht,
-  showRoute,
-  showRouteJson,
-  type RouteFilter,
-  showRoutes,
-  showRoutesJson,
-  showSummary,
-  showSummaryJson,
-  showZebra,
   sortedInterfaces,
-} from './show.ts';
+} from './show/interface.ts';
+import { nexthopGroupsJson, showNexthopGroups } from './show/nexthop-group.ts';
+import { showNht } from './show/nht.ts';
+import { type RouteFilter, showRoute, showRouteJson, showRoutes, showRoutesJson } from './show/route.ts';
+import { showSummary, showSummaryJson } from './show/summary.ts';
+import { drift, showDrift, showZebra } from './show/zebra.ts';
 import type { StaticNexthop } from './static.ts';
 import type { Zebra } from './zebra.ts';
 

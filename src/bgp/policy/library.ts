@@ -61,6 +61,11 @@ export class PolicyLibrary implements PolicyNames {
   }
 }
 
+/** Whoever owns the lists. */
+export interface PolicyOwner {
+  readonly policy: PolicyLibrary;
+}
+
 function need<T>(map: Map<string, T>, name: string, make: () => T): T {
   let value = map.get(name);
   if (value === undefined) {

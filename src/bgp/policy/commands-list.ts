@@ -1,0 +1,31 @@
+// What the commands of lists and route maps have in common.
+import { CommandError } from '../../vty/index.ts';
+
+export const IP = 'IP information';
+export const IP6 = 'IPv6 information';
+
+/** Help of what stands between a list's name and what an entry matches. */
+export const LIST_HELP: readonly string[] = [
+  'Sequence number of an entry',
+  'Sequence number',
+  'Specify packets to reject',
+  'Specify packets to forward',
+];
+
+/** A list's own complaint as the operator's mistake. */
+export function orCommandError<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof SyntaxError) throw new CommandError(`% ${error.message}`);
+    throw error;
+  }
+}
+
+export function selected<T extends { name: string }>(all: ReadonlyMap<string, T>, name: string | undefined): T[] {
+  if (name !== undefined) {
+    const one = all.get(name);
+    return one === undefined ? [] : [one];
+  }
+  return [...all.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}

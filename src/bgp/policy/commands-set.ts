@@ -1,0 +1,130 @@
+// What a route map can change.
+import { AF_INET, AF_INET6 } from '../../net/index.ts';
+import { type Args, type Command, CommandError } from '../../vty/index.ts';
+import { clauseLine, ORIGINS, words4, words6 } from './commands-clause.ts';
+import { IP, IP6, orCommandError } from './commands-list.ts';
+import { formatCommunity, parseCommunities } from './community.ts';
+import type { PolicyOwner } from './library.ts';
+import type { SetAction } from './route-map.ts';
+
+function setLine<const Syntax extends string>(
+  syntax: Syntax,
+  help: readonly string[],
+  make: (args: Args<Syntax>) => { set: SetAction; text: string },
+  key?: string,
+): Command<PolicyOwner> {
+  return clauseLine(clause => clause.sets, syntax, ['Set values in destination routing protocol', ...help], make, key);
+}
+
+function signed(text: string, what: string): { sign: '' | '+' | '-'; value: number } {
+  const parts = /^([+-]?)(\d{1,10})$/.exec(text);
+  const value = Number(parts?.[2] ?? Number.NaN);
+  if (parts === null || value > 0xffffffff) throw new CommandError(`% Invalid ${what}: ${text}`);
+  return { sign: parts[1] as '' | '+' | '-', value };
+}
+
+function readSetCommunity(line: string): { set: SetAction; text: string } {
+  const words = line.trim().split(/\s+/);
+  const additive = words.at(-1) === 'additive';
+  if (additive) words.pop();
+  if (words.length === 1 && words[0] === 'none') {
+    return { set: { kind: 'community', values: [], additive: false }, text: 'none' };
+  }
+  const values = orCommandError(() => parseCommunities(words.join(' ')));
+  const text = values.map(formatCommunity).join(' ') + (additive ? ' additive' : '');
+  return { set: { kind: 'community', values, additive }, text };
+}
+
+export const setCommands: readonly Command<PolicyOwner>[] = [
+  setLine(
+    'set local-preference WORD$value',
+    ['BGP local preference path attribute', 'Preference value (0-4294967295), + or - in front adds or subtracts'],
+    args => ({
+      set: { kind: 'local-preference', ...signed(args.value, 'local preference') },
+      text: args.value,
+    }),
+  ),
+  setLine(
+    'set metric WORD$value',
+    ['Metric value for destination routing protocol', 'Metric value (0-4294967295), + or - in front adds or subtracts'],
+    args => ({
+      set: { kind: 'metric', ...signed(args.value, 'metric') },
+      text: args.value,
+    }),
+  ),
+  setLine('set weight (0-4294967295)$value', ['BGP weight for routing table', 'Weight value'], args => ({
+    set: { kind: 'weight', value: args.value },
+    text: String(args.value),
+  })),
+  setLine('set tag (1-4294967295)$value', ['Tag value for routing protocol', 'Tag value'], args => ({
+    set: { kind: 'tag', value: args.value },
+    text: String(args.value),
+  })),
+  setLine(
+    'set origin <egp|igp|incomplete>$origin',
+    ['BGP origin code', 'Remote EGP', 'Local IGP', 'Unknown heritage'],
+    args => ({ set: { kind: 'origin', value: ORIGINS.indexOf(args.origin) }, text: args.origin }),
+  ),
+  setLine(
+    'set community AA:NN...$text',
+    [
+      'BGP community attribute',
+      'Community numbers in AA:NN format, well-known names, or none; additive at the end adds',
+    ],
+    args => readSetCommunity(args.text),
+  ),
+  setLine(
+    'set comm-list WORD$name delete',
+    ['Set BGP community list for deletion', 'Community-list name or number', 'Delete matching communities'],
+    args => ({ set: { kind: 'comm-list-delete', name: args.name }, text: `${args.name} delete` }),
+  ),
+  setLine(
+    'set as-path prepend (1-4294967295)...$path',
+    ['Transform BGP AS-path attribute', 'Prepend to the as-path', 'AS number'],
+    args => ({ set: { kind: 'prepend', path: args.path }, text: args.path.join(' ') }),
+    'set as-path prepend',
+  ),
+  setLine(
+    'set as-path prepend last-as (1-10)$count',
+    [
+      'Transform BGP AS-path attribute',
+      'Prepend to the as-path',
+      'Use the last AS-number in the as-path',
+      'Number of times to insert',
+    ],
+    args => ({ set: { kind: 'prepend-last', count: args.count }, text: String(args.count) }),
+    'set as-path prepend',
+  ),
+  setLine(
+    'set as-path exclude (1-4294967295)...$path',
+    ['Transform BGP AS-path attribute', 'Exclude from the as-path', 'AS number'],
+    args => ({ set: { kind: 'exclude', path: args.path }, text: args.path.join(' ') }),
+  ),
+  setLine('set atomic-aggregate', ['BGP atomic aggregate attribute'], () => ({
+    set: { kind: 'atomic-aggregate' },
+    text: '',
+  })),
+  setLine(
+    'set ip next-hop <A.B.C.D|peer-address>$hop',
+    [IP, 'Next hop address', 'IP address of next hop', 'Use peer address (for BGP only)'],
+    args => {
+      const hop = args.hop;
+      if (hop === 'peer-address') return { set: { kind: 'next-hop-peer', family: AF_INET }, text: hop };
+      return { set: { kind: 'next-hop', family: AF_INET, words: words4(hop) }, text: hop };
+    },
+  ),
+  setLine(
+    'set ipv6 next-hop global X:X::X:X$address',
+    [IP6, 'IPv6 next-hop address', 'IPv6 global address', 'IPv6 address of next hop'],
+    args => ({ set: { kind: 'next-hop', family: AF_INET6, words: words6(args.address) }, text: args.address }),
+  ),
+  setLine(
+    'set ipv6 next-hop local X:X::X:X$address',
+    [IP6, 'IPv6 next-hop address', 'IPv6 local address', 'IPv6 address of next hop'],
+    args => ({ set: { kind: 'next-hop-link-local', words: words6(args.address) }, text: args.address }),
+  ),
+  setLine('set ipv6 next-hop peer-address', [IP6, 'IPv6 next-hop address', 'Use peer address (for BGP only)'], () => ({
+    set: { kind: 'next-hop-peer', family: AF_INET6 },
+    text: '',
+  })),
+];

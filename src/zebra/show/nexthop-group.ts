@@ -1,0 +1,88 @@
+// The kernel's nexthop objects: what each depends on, and who depends on it.
+import { formatAddress } from '../../net/index.ts';
+import { BLACKHOLE_NULL, type Nexthop, type ResolvedPath } from '../nexthop/set.ts';
+import type { Zebra } from '../zebra.ts';
+import { blackholeText, nexthopJson } from './nexthop.ts';
+import { formatUptime } from './uptime.ts';
+
+function pathText(zebra: Zebra, path: ResolvedPath | Nexthop, ifindex = path.ifindex): string {
+  if (path.blackhole !== 0) return `${blackholeText(path.blackhole).slice(1)} (vrf default)`;
+  const name = ifindex === 0 ? '' : zebra.interfaces.nameOf(ifindex);
+  if (path.gatewayFamily === 0) return `is directly connected, ${name} (vrf default)`;
+  const onlink = path.onlink ? ' onlink' : '';
+  return `via ${formatAddress(path.gatewayFamily, path.gateway)}${name === '' ? '' : `, ${name}`} (vrf default)${onlink}`;
+}
+
+export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Generator<string, void, undefined> {
+  let any = false;
+  for (const one of zebra.objects.describe()) {
+    if (only !== undefined && one.id !== only) continue;
+    any = true;
+    const age = one.set === undefined ? zebra.startedS : one.set.createdS;
+    let text = `ID: ${one.id} (zebra)\n     RefCnt: ${one.set === undefined ? one.users.length : one.set.routes}\n`;
+    text += `     Uptime: ${formatUptime(zebra.nowS() - age)}\n     VRF: default\n`;
+    text += `     Valid${one.installed ? ', Installed' : ''}\n`;
+    if (one.path !== undefined) {
+      if (one.path.ifindex !== 0) text += `     Interface Index: ${one.path.ifindex}\n`;
+      const path = { ...one.path, blackhole: one.path.blackhole ? BLACKHOLE_NULL : 0 };
+      text += `           ${pathText(zebra, path)}, weight 1\n`;
+      if (one.users.length > 0) text += `     Dependents:${one.users.map(id => ` (${id})`).join('')}\n`;
+    } else {
+      text += `     Depends:${one.members.map(member => ` (${member.id})`).join('')}\n`;
+      const set = one.set;
+      set?.members.forEach((member, i) => {
+        const resolution = set.resolution[i];
+        if (resolution === undefined || !resolution.active) {
+          text += `           ${pathText(zebra, member)} inactive, weight ${member.weight || 1}\n`;
+        } else if (resolution.recursive) {
+          text += `        ${pathText(zebra, member, 0)} (recursive), weight ${member.weight || 1}\n`;
+          for (const path of resolution.paths) text += `           ${pathText(zebra, path)}, weight ${path.weight}\n`;
+        } else {
+          text += `           ${pathText(zebra, member, resolution.paths[0]!.ifindex)}, weight ${member.weight || 1}\n`;
+        }
+      });
+    }
+    yield text;
+  }
+  if (only !== undefined && !any) yield `Nexthop Group ID: ${only} does not exist\n`;
+}
+
+export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): object {
+  const json: Record<string, unknown> = {};
+  for (const one of zebra.objects.describe()) {
+    if (only !== undefined && one.id !== only) continue;
+    const paths: readonly (ResolvedPath | Nexthop)[] =
+      one.path !== undefined
+        ? [{ ...one.path, blackhole: one.path.blackhole ? BLACKHOLE_NULL : 0 }]
+        : (one.set?.paths ?? []);
+    json[String(one.id)] = {
+      type: 'zebra',
+      refCount: one.set === undefined ? one.users.length : one.set.routes,
+      uptime: formatUptime(zebra.nowS() - (one.set?.createdS ?? zebra.startedS)),
+      vrf: 'default',
+      valid: true,
+      installed: one.installed,
+      ...(one.path !== undefined && one.path.ifindex !== 0 ? { interfaceIndex: one.path.ifindex } : {}),
+      ...(one.members.length > 0 ? { depends: one.members.map(member => member.id) } : {}),
+      nexthops: paths.map(path =>
+        nexthopJson(
+          zebra,
+          {
+            level: 0,
+            recursive: false,
+            active: true,
+            gatewayFamily: path.gatewayFamily,
+            gateway: path.gateway,
+            ifindex: path.ifindex,
+            blackhole: path.blackhole,
+            onlink: path.onlink,
+            weight: path.weight || 1,
+          },
+          one.installed,
+        ),
+      ),
+      ...(one.users.length > 0 ? { dependents: one.users } : {}),
+    };
+  }
+  return json;
+}

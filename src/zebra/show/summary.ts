@@ -1,0 +1,55 @@
+// How many routes there are of each source, in the RIB and in the FIB.
+import type { Family } from '../../net/index.ts';
+import { FLAG_IBGP } from '../face.ts';
+import { ROUTE_BGP, routeTypeName } from '../route-type.ts';
+import type { Zebra } from '../zebra.ts';
+import { inFib } from './route.ts';
+
+function countRoutes(zebra: Zebra, family: Family): { name: string; rib: number; fib: number }[] {
+  const table = zebra.rib.table(0, family);
+  // BGP is counted twice over: by eBGP and iBGP, as FRR does.
+  const rib = new Uint32Array(128);
+  const fib = new Uint32Array(128);
+  for (let id = 0; id < table.prefixes.limit; id++) {
+    if (!table.prefixes.has(id)) continue;
+    for (let row = table.first[id]!; row >= 0; row = table.next[row]!) {
+      const type = table.type[row]!;
+      const at = type === ROUTE_BGP && (table.flags[row]! & FLAG_IBGP) !== 0 ? 64 + type : type;
+      rib[at]!++;
+      if (inFib(table, id, row)) fib[at]!++;
+    }
+  }
+  const out: { name: string; rib: number; fib: number }[] = [];
+  for (let type = 0; type < 64; type++) {
+    if (type === ROUTE_BGP) {
+      const all = rib[type]! + rib[64 + type]!;
+      if (all === 0) continue;
+      out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
+      out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
+    } else if (rib[type]! > 0) out.push({ name: routeTypeName(type), rib: rib[type]!, fib: fib[type]! });
+  }
+  return out;
+}
+
+export function showSummary(zebra: Zebra, family: Family): string {
+  const line = (name: string, rib: number | string, fib: number | string): string =>
+    `${name.padEnd(20)} ${String(rib).padEnd(20)} ${String(fib).padEnd(20)} \n`;
+  let text = `${'Route Source'.padEnd(20)} ${'Routes'.padEnd(20)} FIB  (vrf default)\n`;
+  let rib = 0;
+  let fib = 0;
+  for (const one of countRoutes(zebra, family)) {
+    text += line(one.name, one.rib, one.fib);
+    rib += one.rib;
+    fib += one.fib;
+  }
+  return `${text}------\n${line('Totals', rib, fib)}\n`;
+}
+
+export function showSummaryJson(zebra: Zebra, family: Family): object {
+  const counts = countRoutes(zebra, family);
+  return {
+    routes: counts.map(one => ({ fib: one.fib, rib: one.rib, fibOffLoaded: 0, fibTrapped: 0, type: one.name })),
+    routesTotal: counts.reduce((sum, one) => sum + one.rib, 0),
+    routesTotalFib: counts.reduce((sum, one) => sum + one.fib, 0),
+  };
+}

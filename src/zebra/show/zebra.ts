@@ -1,0 +1,66 @@
+// Zebra itself: how it is set up, and how far what is wanted and what the kernel has lie apart.
+import { FAILED } from '../rib/table.ts';
+import type { Zebra } from '../zebra.ts';
+
+export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean }): string {
+  const line = (name: string, value: string): string => ` ${name.padEnd(30)} ${value.padEnd(24)} \n`;
+  const { stats } = zebra.rib;
+  let text = line('ECMP Maximum', '256');
+  text += line('v4 Forwarding', forwarding.ip ? 'On' : 'Off');
+  text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
+  text += line('Kernel NHG', 'Available');
+  text += line('Earlier routes swept', zebra.rib.swept ? 'Yes' : 'Not yet');
+  text += `
+                            Route      Route      Neighbor   LSP        LSP
+VRF                         Installs   Removals    Updates   Installs   Removals
+default                ${String(stats.sentInstalls).padStart(13)}${String(stats.sentDeletes).padStart(11)}          0          0          0
+`;
+  return text;
+}
+
+export interface Drift {
+  readonly destinationsWaiting: number;
+  readonly destinationsInFlight: number;
+  readonly failed: number;
+  readonly stale: number;
+  readonly nexthopObjects: readonly { id: number; kind: string; errno: number }[];
+  readonly routesLostToKernel: number;
+  readonly resynchronisations: number;
+  readonly congestions: number;
+}
+
+/** What is wanted and not in the kernel, or the other way round. */
+export function drift(zebra: Zebra): Drift {
+  let failed = 0;
+  for (const table of zebra.rib.tables) {
+    for (let id = 0; id < table.prefixes.limit; id++) {
+      if (table.prefixes.has(id) && (table.state[id]! & FAILED) !== 0) failed++;
+    }
+  }
+  return {
+    destinationsWaiting: zebra.rib.dirty,
+    destinationsInFlight: zebra.rib.inFlight,
+    failed,
+    stale: zebra.rib.stale,
+    nexthopObjects: zebra.objects.drift(),
+    routesLostToKernel: zebra.rib.stats.lostRoutes,
+    resynchronisations: zebra.resyncs,
+    congestions: zebra.rib.stats.congestions,
+  };
+}
+
+export function showDrift(zebra: Zebra): string {
+  const now = drift(zebra);
+  let text = 'Wanted and kernel:\n';
+  text += `  Destinations waiting:       ${now.destinationsWaiting}\n`;
+  text += `  Destinations in flight:     ${now.destinationsInFlight}\n`;
+  text += `  Destinations failed:        ${now.failed}\n`;
+  text += `  Earlier routes unclaimed:   ${now.stale}\n`;
+  text += `  Nexthop objects to repair:  ${now.nexthopObjects.length}\n`;
+  text += `  Routes lost to the kernel:  ${now.routesLostToKernel}\n`;
+  text += `  Resynchronisations:         ${now.resynchronisations}\n`;
+  for (const one of now.nexthopObjects) {
+    text += `  ${one.kind} ${one.id}${one.errno === 0 ? '' : `: refused with errno ${one.errno}`}\n`;
+  }
+  return text;
+}
