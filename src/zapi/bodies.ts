@@ -1,8 +1,8 @@
 // A body codec is a pair of functions over a cursor. The cursors know the bounds: a reader throws a ZapiError where a body
 // ends too early, a writer says `full` where the output has no room, and then nothing of the frame is used.
-import { AF_INET, AF_INET6, type AddressWords, type Family, type Prefix, readWord, writeWord } from '../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, type Family, type Prefix, readWord, writeWord } from '../net/index.ts';
 import { ZapiError } from './error.ts';
-import { readHostWord, writeHostWord } from './route.ts';
+import { readHostWord, writeHostWord } from './host-word.ts';
 
 export interface Body<T> {
   /** Reads a body from `reader`, which ends where the body ends. Throws ZapiError (`body`). */

@@ -1,9 +1,7 @@
 // The dialect of FRR 8.4.4, which is what Debian 12's daemons speak. Layouts were read off the wire between its daemons.
-import type { AddressWords } from '../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6 } from '../net/index.ts';
 import {
   ADDRESS_BODY,
-  AF_INET,
-  AF_INET6,
   type Body,
   type BodyCodecs,
   type BodyReader,
@@ -17,6 +15,7 @@ import {
 import { type CommandName, COMMANDS_844, type Dialect, ROUTE_TYPES_844 } from './dialect.ts';
 import { ZapiError } from './error.ts';
 import { MAX_FRAME_BYTES, VERSION } from './frame.ts';
+import { ROUTE_CODEC_844 } from './frr-8.4.4-route.ts';
 import {
   type AfiRequest,
   CAPABILITY_GRACEFUL_RESTART,
@@ -45,7 +44,6 @@ import {
   type Vrf,
 } from './messages.ts';
 import {
-  MESSAGE_SRTE,
   MAX_LABELS,
   NEXTHOP_BLACKHOLE,
   NEXTHOP_FLAG_LABEL,
@@ -55,8 +53,8 @@ import {
   NEXTHOP_IPV4_IFINDEX,
   NEXTHOP_IPV6,
   NEXTHOP_IPV6_IFINDEX,
-  ROUTE_CODEC_844,
-} from './route.ts';
+} from './nexthops.ts';
+import { MESSAGE_SRTE } from './route.ts';
 
 const INTERFACE_NAME_BYTES = 16;
 const VRF_NAME_BYTES = 36;

@@ -32,5 +32,6 @@ export { Framer, HEADER_BYTES, MAX_FRAME_BYTES, writeHeader } from './frame.ts';
 export { decodeRouteNote, emptyRouteNote, FRR_8_4_4 } from './frr-8.4.4.ts';
 export { decodeToClient, decodeToServer, type Direction, encodeToClient, encodeToServer } from './message.ts';
 export * from './messages.ts';
+export * from './nexthops.ts';
 export { socketPath, unixConnect } from './node-transport.ts';
 export * from './route.ts';

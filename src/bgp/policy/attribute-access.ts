@@ -1,8 +1,51 @@
-// The store of attribute sets as policy sees it.
-import { readWord } from '../../net/index.ts';
+// The store of attribute sets as policy sees it: what it reads, and how it makes one set out of another.
+import { type AddressWords, type Family, readWord } from '../../net/index.ts';
 import { type AttributeStore, HAS_LOCAL_PREF, HAS_MED } from '../rib/attributes.ts';
 import { ATTR_COMMUNITIES, ATTR_INTERNAL } from '../wire/attribute.ts';
-import type { AttributeAccess, AttributeEdits } from './route-map.ts';
+
+/** What a clause changes, collected; undefined fields stay as they are. */
+export interface AttributeEdits {
+  origin?: number;
+  localPref?: number;
+  /** Undefined leaves it. */
+  med?: number;
+  weight?: number;
+  tag?: number;
+  /** In ascending order; empty takes the attribute away. */
+  communities?: readonly number[];
+  /** ASes put in front of the path, first one first. */
+  prepend?: readonly number[];
+  /** ASes taken out of the path, wherever they stand. */
+  exclude?: readonly number[];
+  nextHop4?: number;
+  nextHop6?: AddressWords;
+  nextHopLinkLocal?: AddressWords;
+  atomicAggregate?: boolean;
+}
+
+/** What policy needs of a store of attribute sets. */
+export interface AttributeAccess {
+  origin(id: number): number;
+  /** −1 where the set has none. */
+  med(id: number): number;
+  /** −1 where the set has none. */
+  localPref(id: number): number;
+  tag(id: number): number;
+  nextHop(id: number): { family: Family; words: AddressWords } | undefined;
+  /** `65001 65002 {65003,65004}`. */
+  asPathText(id: number): string;
+  /** Leftmost AS of the path, 0 for an empty path. */
+  firstAs(id: number): number;
+  /** In ascending order. */
+  communities(id: number): readonly number[];
+  /** Differs each time an id is given to another set. */
+  serial(id: number): number;
+  /** Takes one reference more. */
+  retain(id: number): void;
+  release(id: number): void;
+  /** The set with the changes made, with one reference for the caller. */
+  edit(id: number, edits: AttributeEdits): number;
+}
 
 export function attributeAccess(store: AttributeStore): AttributeAccess {
   return {

@@ -1,6 +1,8 @@
 // Policy: lists, route maps, and maps bound to a use.
-export { attributeAccess } from './attribute-access.ts';
+export { type AttributeAccess, type AttributeEdits, attributeAccess } from './attribute-access.ts';
 export { AsPathList } from './as-path-list.ts';
+export type { Binding, PolicyNames } from './binding.ts';
+export { BoundMap } from './bound-map.ts';
 export {
   CommunityList,
   COMMUNITY_GRACEFUL_SHUTDOWN,
@@ -13,14 +15,4 @@ export {
 export { type PolicyKind, PolicyLibrary } from './library.ts';
 export { formatPrefixListEntry, PrefixList, type PrefixListEntry, prefixListEntry } from './prefix-list.ts';
 export { PathRegex } from './regex.ts';
-export {
-  type AttributeAccess,
-  type AttributeEdits,
-  type Binding,
-  BoundMap,
-  type Clause,
-  type Match,
-  type PolicyNames,
-  RouteMap,
-  type SetAction,
-} from './route-map.ts';
+export { type Clause, type Match, RouteMap, type SetAction } from './route-map.ts';

@@ -1,9 +1,10 @@
 // All lists and maps of a speaker, by name, and who is told when one of them changes.
 import { AF_INET, type Family } from '../../net/index.ts';
 import { AsPathList } from './as-path-list.ts';
+import type { PolicyNames } from './binding.ts';
 import { CommunityList } from './community.ts';
 import { PrefixList } from './prefix-list.ts';
-import { type PolicyNames, RouteMap } from './route-map.ts';
+import { RouteMap } from './route-map.ts';
 
 export type PolicyKind = 'prefix-list' | 'as-path' | 'community-list' | 'route-map';
 

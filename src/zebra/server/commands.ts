@@ -2,17 +2,12 @@
 import { AF_INET } from '../../net/index.ts';
 import { type Command, exec } from '../../vty/index.ts';
 import { routeTypeName } from '../route-type.ts';
+import { formatUptime } from '../show/uptime.ts';
 import type { ZapiServer } from './server.ts';
 import type { Session } from './session.ts';
 
-/** `01:02:03`, `2d03h04m`, `never`. */
 function ago(sinceMs: number, nowMs: number): string {
-  if (sinceMs === 0) return 'never';
-  const s = Math.floor((nowMs - sinceMs) / 1000);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  if (s < 86400) return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-  if (s < 604800) return `${Math.floor(s / 86400)}d${two(Math.floor(s / 3600) % 24)}h${two(Math.floor(s / 60) % 60)}m`;
-  return `${two(Math.floor(s / 604800))}w${Math.floor(s / 86400) % 7}d${two(Math.floor(s / 3600) % 24)}h`;
+  return sinceMs === 0 ? 'never' : formatUptime((nowMs - sinceMs) / 1000);
 }
 
 function summary(server: ZapiServer): string {
@@ -44,10 +39,10 @@ function* detail(server: ZapiServer): Generator<string> {
       `Session: ${one.id}${one.synchronous ? ' (synchronous)' : ''}`,
       `Connect Time: ${ago(one.connectedMs, now)}`,
     ];
-    if (one.nexthopRegistryMs > 0) {
+    if (one.nexthops.registeredMs > 0) {
       lines.push(
-        `Nexthop Registry Time: ${ago(one.nexthopRegistryMs, now)}`,
-        `Nexthop Last Update Time: ${ago(one.nexthopUpdateMs, now)}`,
+        `Nexthop Registry Time: ${ago(one.nexthops.registeredMs, now)}`,
+        `Nexthop Last Update Time: ${ago(one.nexthops.toldMs, now)}`,
       );
     } else lines.push('Not registered for Nexthop Updates');
     lines.push(
@@ -107,12 +102,12 @@ function json(one: Session, now: number): object {
     ipv6Routes: stats.ip6,
     redistributedIpv4: stats.redistribute4,
     redistributedIpv6: stats.redistribute6,
-    redistribute: one.redistributed.map(({ vrf, family, type }) => ({
+    redistribute: one.redistributed.types.map(({ vrf, family, type }) => ({
       vrfId: vrf,
       afi: family === AF_INET ? 'ipv4' : 'ipv6',
       type: type < 0 ? 'default' : type === 0 ? 'all' : routeTypeName(type),
     })),
-    trackedNexthops: one.trackedNexthops,
+    trackedNexthops: one.nexthops.size,
     messagesIn: stats.framesIn,
     bytesIn: stats.bytesIn,
     messagesOut: out.frames,

@@ -23,7 +23,7 @@ import {
 import type { Owner, ZebraFace } from '../face.ts';
 import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
 import { Chunks } from './chunks.ts';
-import { Session } from './session.ts';
+import { Session, type SessionHost } from './session.ts';
 
 /** The part of a task loop that the server needs; TaskLoop has it. */
 export interface ServerTasks {
@@ -50,7 +50,7 @@ export interface ZapiServerOptions {
 const SOCKET_MODE = 0o700;
 const MAX_SESSIONS = 256;
 
-export class ZapiServer {
+export class ZapiServer implements SessionHost {
   readonly zebra: ZebraFace;
   readonly dialect: Dialect;
   readonly path: string;
