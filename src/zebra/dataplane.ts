@@ -27,7 +27,7 @@ import {
 } from '../dataplane/index.ts';
 import type { AddressWords, Family } from '../net/index.ts';
 import { AF_INET, AF_INET6 } from '../net/index.ts';
-import { RTPROT_ZEBRA } from './nexthop/objects.ts';
+import { RTPROT_ZEBRA } from './nexthop/object.ts';
 import { type GroupMember, type KernelPath, KIND_ALL, type Plane, type PlaneEvents } from './plane.ts';
 
 const NO_ADDRESS: AddressWords = [0, 0, 0, 0];

@@ -133,10 +133,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
       nowS,
     );
     this.objects = new NexthopObjects(plane, {
-      lost: id => this.rib.groupLost(id),
-      revisit: (set, id) => this.rib.revisit(set, id),
+      lost: id => this.rib.walks.groupLost(id),
+      revisit: (set, id) => this.rib.walks.revisit(set, id),
       retryLater: () => this.#retryLater(),
-      users: id => ({ count: this.rib.usersOf(id), protocol: this.rib.protocolOf(id) }),
+      users: id => ({ count: this.rib.kernel.usersOf(id), protocol: this.rib.kernel.protocolOf(id) }),
     });
     this.rib = new Rib(
       {
@@ -156,7 +156,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
         table: (vrf, family) => this.rib.table(vrf, family),
         setChanged: (set, activeChanged) => {
           this.objects.update(set);
-          if (activeChanged) this.rib.revisit(set, 0);
+          if (activeChanged) this.rib.walks.revisit(set, 0);
         },
         wake,
         nowS,
@@ -226,8 +226,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
     }
     const done = this.rib.run(shouldYield);
     let more = !done && !this.rib.blocked;
-    if (done && this.resolver.idle && !this.rib.walking) {
-      if (!this.objects.tidy(!this.rib.swept)) more = false;
+    if (done && this.resolver.idle && !this.rib.walks.walking) {
+      if (!this.objects.tidy(!this.rib.earlier.swept)) more = false;
       this.sets.sweep(set => this.objects.busy(set));
     } else if (done) more = true;
     this.plane.flush();
@@ -241,30 +241,30 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.ready &&
       this.resolver.idle &&
       this.rib.dirty === 0 &&
-      this.rib.inFlight === 0 &&
-      !this.rib.walking &&
+      this.rib.settling.inFlight === 0 &&
+      !this.rib.walks.walking &&
       this.objects.doomedCount === 0 &&
-      this.objects.inFlight === 0
+      this.objects.book.inFlight === 0
     );
   }
 
   /** Orderly stop: everything of ours leaves the kernel. Go on calling `receive` and `process` until `idle`. */
   withdraw(): void {
     this.#stopping = true;
-    this.rib.withdrawAll();
+    this.rib.walks.withdrawAll();
     this.#hooks.wake();
   }
 
   /** Routes of an earlier life that nobody asked for until now are removed; the time is up. */
   sweep(): void {
-    if (!this.rib.swept) this.rib.sweep();
+    if (!this.rib.earlier.swept) this.rib.earlier.sweep();
   }
 
   /** Asks the kernel for everything again, and repairs the difference. */
   reconcile(): void {
     this.resyncs++;
     this.plane.requestResync(KIND_ALL);
-    this.rib.recheck();
+    this.rib.walks.recheck();
   }
 
   // Clients ---------------------------------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     const end = (): void => {
       if (!this.owners.delete(owner)) return;
       this.#departed.delete(owner);
-      this.rib.dropOwner(owner);
+      this.rib.walks.dropOwner(owner);
     };
     if (retainMs === 0) end();
     else {
@@ -314,7 +314,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (before?.type === type && before.instance === instance && before.session === session) end();
     }
     const protocol = kernelProtocol(state.options.type);
-    if (protocol !== 0 && !this.rib.swept) this.rib.sweep(protocol);
+    if (protocol !== 0 && !this.rib.earlier.swept) this.rib.earlier.sweep(protocol);
   }
 
   setNotes(notes: RouteNotes): void {
@@ -325,7 +325,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     const feed = new Feed(
       {
         table: (vrf, family) => this.rib.table(vrf, family),
-        released: (table, id) => this.rib.forgetIfIdle(table, id),
+        released: (table, id) => this.rib.settling.forgetIfIdle(table, id),
         closed: one => {
           const at = this.#feeds.indexOf(one);
           if (at >= 0) this.#feeds.splice(at, 1);
@@ -396,7 +396,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
       return;
     }
-    this.rib.kernelRoutesLost(set =>
+    this.rib.notices.routesLost(set =>
       set.members.every(member => {
         if (member.blackhole !== 0) return false;
         if (member.ifindex === ifindex) return true;
@@ -429,7 +429,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   /** Something came that failed installs may have waited for. */
   #dependencyCame(): void {
     this.objects.retry();
-    this.rib.retryFailed();
+    this.rib.walks.retryFailed();
   }
 
   #retryLater(): void {
@@ -438,7 +438,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.#hooks.later(this.#retryMs, () => {
       this.#retryArmed = false;
       this.objects.retry();
-      const failed = this.rib.retryFailed();
+      const failed = this.rib.walks.retryFailed();
       this.#retryMs = failed === 0 ? RETRY_FIRST_MS : Math.min(RETRY_MAX_MS, this.#retryMs * 2);
       if (failed > 0) this.#retryLater();
       this.#hooks.wake();
@@ -448,11 +448,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
   // PlaneEvents -----------------------------------------------------------------------------------------------------------
 
   routeInstalled(object: number, generation: number, errno: number, protocol: number, type: number, id: number): void {
-    this.rib.routeInstalled(object, generation, errno, protocol, type, id);
+    this.rib.settling.routeInstalled(object, generation, errno, protocol, type, id);
   }
 
   routeDeleted(object: number, generation: number, errno: number): void {
-    this.rib.routeDeleted(object, generation, errno);
+    this.rib.settling.routeDeleted(object, generation, errno);
   }
 
   nexthopInstalled(id: number, generation: number, errno: number): void {
@@ -502,7 +502,21 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (type !== RTN_UNICAST && type !== RTN_BLACKHOLE && type !== RTN_UNREACHABLE && type !== RTN_PROHIBIT) return;
     const nexthops = (): Nexthop[] => kernelNexthops(type, paths());
     if (nexthopId !== 0 && !isOwnProtocol(protocol)) this.#throughObjects = true;
-    this.rib.kernelRoute(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, nexthops, replaces);
+    this.rib.notices.route(
+      table,
+      family,
+      w0,
+      w1,
+      w2,
+      w3,
+      length,
+      protocol,
+      type,
+      metric,
+      nexthopId,
+      nexthops,
+      replaces,
+    );
   }
 
   routeGone(
@@ -519,7 +533,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     paths: () => readonly KernelPath[],
   ): void {
     const nexthops = (): Nexthop[] => kernelNexthops(type === 0 ? RTN_UNICAST : type, paths());
-    this.rib.kernelRouteGone(table, family, w0, w1, w2, w3, length, protocol, metric, nexthops);
+    this.rib.notices.routeGone(table, family, w0, w1, w2, w3, length, protocol, metric, nexthops);
   }
 
   nexthop(
@@ -544,7 +558,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (kind === KIND_LINK) this.interfaces.beginLinkDump();
     else if (kind === KIND_ADDRESS) this.interfaces.beginAddressDump();
     else if (kind === KIND_NEXTHOP) this.objects.dumpBegin();
-    else if (kind === KIND_ROUTE) this.rib.dumpBegin();
+    else if (kind === KIND_ROUTE) this.rib.notices.dumpBegin();
   }
 
   dumpEnd(kind: number): void {
@@ -553,11 +567,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (kind === KIND_LINK) this.interfaces.endLinkDump();
     else if (kind === KIND_ADDRESS) this.interfaces.endAddressDump();
     else if (kind === KIND_NEXTHOP) this.objects.dumpEnd();
-    else if (kind === KIND_ROUTE) this.rib.dumpEnd();
+    else if (kind === KIND_ROUTE) this.rib.notices.dumpEnd();
     if (this.#waiting === 0) return;
     this.#waiting &= ~kind;
     if (this.#waiting === 0) {
-      this.rib.started();
+      this.rib.earlier.started();
       for (const listener of this.#readyListeners.splice(0)) listener();
     }
   }

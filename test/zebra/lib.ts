@@ -60,7 +60,7 @@ export class Bench {
         served === 0 &&
         !this.kernel.busy &&
         this.zebra.rib.dirty === 0 &&
-        !this.zebra.rib.walking &&
+        !this.zebra.rib.walks.walking &&
         this.zebra.resolver.idle
       ) {
         this.work();

@@ -199,11 +199,12 @@ class World {
     }
     const actual = new Map(kernel.ours().map(route => [route.key, this.#pathsOf(route)]));
     assert.deepEqual(Object.fromEntries(actual), Object.fromEntries(expected));
-    assert.equal(zebra.rib.installedCount(), actual.size);
-    assert.equal(zebra.objects.drift().length, 0);
+    assert.equal(zebra.rib.walks.installedCount(), actual.size);
+    assert.equal(zebra.objects.book.drift().length, 0);
     // Nothing is left over: each group serves a set with routes, each singleton a group.
     const used = new Set([...kernel.groups.values()].flat().map(member => member.id));
-    for (const id of kernel.nexthops.keys()) assert.ok(used.has(id) || !zebra.rib.swept, `singleton ${id} is nobody's`);
+    for (const id of kernel.nexthops.keys())
+      assert.ok(used.has(id) || !zebra.rib.earlier.swept, `singleton ${id} is nobody's`);
   }
 
   #pathsOf(route: FakeRoute): string[] {

@@ -118,7 +118,7 @@ test('routes that the kernel drops with a link are known to be gone and come bac
   b.kernel.setLink(2, false);
   b.settle();
   assert.equal(b.kernel.ours().length, 0);
-  assert.equal(b.zebra.rib.installedCount(), 0);
+  assert.equal(b.zebra.rib.walks.installedCount(), 0);
   b.kernel.setLink(2, true);
   b.settle();
   assert.equal(b.kernel.ours().length, count);

@@ -18,7 +18,6 @@ import type { NhtFace, NhtRegistration, NhtResolution, Owner } from '../face.ts'
 import type { Interfaces } from '../interface/interfaces.ts';
 import type { RibTable } from '../rib/table.ts';
 import { ROUTE_CONNECT } from '../route-type.ts';
-import { samePath } from './objects.ts';
 import type { MemberResolution, Nexthop, NexthopSet, NexthopSets, ResolvedPath } from './set.ts';
 import { TrackedAddresses } from './tracked.ts';
 
@@ -89,6 +88,17 @@ export interface ResolverHost {
   wake(): void;
   nowS(): number;
   later(ms: number, fn: () => void): void;
+}
+
+/** Whether two paths are the same way, weights aside. */
+function samePath(a: ResolvedPath, b: ResolvedPath): boolean {
+  return (
+    a.ifindex === b.ifindex &&
+    a.gatewayFamily === b.gatewayFamily &&
+    a.blackhole === b.blackhole &&
+    a.onlink === b.onlink &&
+    equalWords(a.gateway, b.gateway)
+  );
 }
 
 function samePaths(a: readonly ResolvedPath[], b: readonly ResolvedPath[]): boolean {

@@ -9,6 +9,7 @@
 // 28 bytes a route and 16 a destination beside the prefix's own 13–21; a route is never an object. Chains are short (one to
 // three routes a prefix), newest first.
 import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
+import { IdQueue } from './id-queue.ts';
 
 /** Waiting to be decided; in the bulk list. */
 export const DIRTY = 1;
@@ -27,6 +28,8 @@ export const SEEN = 64;
 /** Its route waits for the set's group object to be deleted, which takes the route with it. */
 export const DOOMED = 128;
 
+/** Of a kernel route: seen in the dump that is going on. */
+export const ROW_SEEN = 0x2000;
 /** Internal bits above ZAPI's route flags in the column `flags`. */
 export const ROW_CHANGED = 0x4000;
 /** The owner was told that it is installed. */
@@ -41,6 +44,9 @@ export class RibTable {
   /** Place among zebra's tables; travels with contexts. */
   readonly index: number;
   readonly prefixes: PrefixTable;
+  /** Destinations that wait to be decided: by a flag of `state` in at most one place of each. */
+  readonly urgent: IdQueue = new IdQueue();
+  readonly bulk: IdQueue = new IdQueue();
 
   // Destinations, by prefix id.
   /** First route row or -1. */

@@ -15,7 +15,7 @@ function pathText(zebra: Zebra, path: ResolvedPath | Nexthop, ifindex = path.ifi
 
 export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Generator<string, void, undefined> {
   let any = false;
-  for (const one of zebra.objects.describe()) {
+  for (const one of zebra.objects.book.describe()) {
     if (only !== undefined && one.id !== only) continue;
     any = true;
     const age = one.set === undefined ? zebra.startedS : one.set.createdS;
@@ -49,7 +49,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
 
 export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): object {
   const json: Record<string, unknown> = {};
-  for (const one of zebra.objects.describe()) {
+  for (const one of zebra.objects.book.describe()) {
     if (only !== undefined && one.id !== only) continue;
     const paths: readonly (ResolvedPath | Nexthop)[] =
       one.path !== undefined

@@ -2,8 +2,8 @@
 // over a sorted snapshot of prefix ids: a slice at a time, while the table changes under it.
 import { addressBits, AF_INET, containsAddress, type Family, formatAddress, type Prefix } from '../../net/index.ts';
 import { FLAG_SELECTED } from '../face.ts';
-import { RT_TABLE_MAIN } from '../rib/rib.ts';
-import { FAILED, IN_FLIGHT, type RibTable, ROW_ZAPI_FLAGS } from '../rib/table.ts';
+import { RT_TABLE_MAIN } from '../rib/parts.ts';
+import { FAILED, IN_FLIGHT, type RibTable, ROW_SEEN, ROW_ZAPI_FLAGS } from '../rib/table.ts';
 import { ROUTE_CONNECT, ROUTE_KERNEL, routeType, routeTypeName } from '../route-type.ts';
 import type { Zebra } from '../zebra.ts';
 import { blackholeText, nexthopJson, nexthopText, remarks, type Shown, shownNexthops } from './nexthop.ts';
@@ -88,7 +88,7 @@ function rowJson(zebra: Zebra, table: RibTable, id: number, row: number, nowS: n
   if (tag !== 0) json['tag'] = tag;
   json['table'] = RT_TABLE_MAIN;
   json['internalStatus'] = fib ? 0x10 : 0;
-  json['internalFlags'] = (table.flags[row]! & ROW_ZAPI_FLAGS & ~0x2000) | (selected ? FLAG_SELECTED : 0);
+  json['internalFlags'] = (table.flags[row]! & ROW_ZAPI_FLAGS & ~ROW_SEEN) | (selected ? FLAG_SELECTED : 0);
   json['internalNextHopNum'] = shown.length;
   json['internalNextHopActiveNum'] = shown.filter(one => one.active).length;
   const group = zebra.objects.groupOf[set.id]! >= 256 ? zebra.objects.groupOf[set.id]! : 0;

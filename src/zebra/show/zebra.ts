@@ -9,7 +9,7 @@ export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean
   text += line('v4 Forwarding', forwarding.ip ? 'On' : 'Off');
   text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
   text += line('Kernel NHG', 'Available');
-  text += line('Earlier routes swept', zebra.rib.swept ? 'Yes' : 'Not yet');
+  text += line('Earlier routes swept', zebra.rib.earlier.swept ? 'Yes' : 'Not yet');
   text += `
                             Route      Route      Neighbor   LSP        LSP
 VRF                         Installs   Removals    Updates   Installs   Removals
@@ -39,10 +39,10 @@ export function drift(zebra: Zebra): Drift {
   }
   return {
     destinationsWaiting: zebra.rib.dirty,
-    destinationsInFlight: zebra.rib.inFlight,
+    destinationsInFlight: zebra.rib.settling.inFlight,
     failed,
-    stale: zebra.rib.stale,
-    nexthopObjects: zebra.objects.drift(),
+    stale: zebra.rib.earlier.stale,
+    nexthopObjects: zebra.objects.book.drift(),
     routesLostToKernel: zebra.rib.stats.lostRoutes,
     resynchronisations: zebra.resyncs,
     congestions: zebra.rib.stats.congestions,

@@ -1,0 +1,40 @@
+// What the parts of the RIB have in common.
+import type { Note, Owner, RibFace } from '../face.ts';
+import type { RibTable } from './table.ts';
+
+/** RTA_PRIORITY of all routes of ours. */
+export const KERNEL_METRIC = 20;
+/** The kernel's main table. */
+export const RT_TABLE_MAIN = 254;
+
+export interface RibHost {
+  readonly nowS: () => number;
+  /** Something waits for `run`. */
+  wake(): void;
+  selectionChanged(table: RibTable, id: number): void;
+  note(owner: Owner, note: Note, table: RibTable, id: number, type: number, instance: number): void;
+  /** A route failed: call `retryFailed` later. */
+  retryLater(): void;
+}
+
+/** The rows of the RIB, as what changes them sees them. */
+export interface RibRows extends RibFace {
+  /** Like `remove` for a route that is known by its row. */
+  removeRow(t: RibTable, id: number, row: number): void;
+}
+
+/** Counters for `show zebra` and the drift report. */
+export class RibStats {
+  routeAdds = 0;
+  routeRemoves = 0;
+  decided = 0;
+  sentInstalls = 0;
+  sentDeletes = 0;
+  failures = 0;
+  lostRoutes = 0;
+  repaired = 0;
+  adopted = 0;
+  sweptRoutes = 0;
+  walks = 0;
+  congestions = 0;
+}
