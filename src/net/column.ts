@@ -4,31 +4,37 @@
 //
 // What was never written to costs no memory, because the kernel hands out zero pages when they are touched. Touching is what
 // costs time: up to 11 µs a page on a virtual machine, and a full table touches 40,000. So rows are moved while they are few,
-// and a block for many is reserved at once. (Huge pages cost there as much for their bytes, and all of it at one touch: 5 ms.)
+// and the blocks of a full table lie on huge pages: loading the table alone takes a fifth less.
+import { adviseHugePages, HUGE_PAGE_BYTES } from '../sys/index.ts';
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
-const SMALL = 8192;
+const SMALL = 65_536;
 const FULL = 1 << 20;
 const PAGE = 4096;
 
-/** Rows to grow to from `rows`: eightfold at first, then at once to a full table's million, then twice. */
+/** Rows to grow to from `rows`: eightfold at first, then fourfold up to a full table's million, then twice. */
 export function moreRows(rows: number): number {
   if (rows >= FULL) return rows * 2;
-  return rows >= SMALL ? FULL : rows * 8;
+  return rows >= SMALL ? rows * 4 : rows * 8;
 }
 
 /**
- * V8 counts an ArrayBuffer's bytes, touched or not, and collects garbage for every 64 MB of them; of shared memory it knows
- * nothing. What is large stays until its table goes.
+ * Zeros for so many rows. V8 counts an ArrayBuffer's bytes, touched or not, and collects garbage for every 64 MB of them; of
+ * shared memory it knows nothing. What is that large stays until its table goes.
  */
-function zeros(bytes: number, rows: number): ArrayBufferLike {
-  return rows >= FULL ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+function zeros(bytes: number, rows: number): Uint8Array {
+  if (rows < FULL || bytes < HUGE_PAGE_BYTES) return new Uint8Array(bytes);
+  // Room for the boundary before the first huge page, and for the whole of the last.
+  const room = bytes + 2 * HUGE_PAGE_BYTES;
+  const memory = new Uint8Array(new SharedArrayBuffer(room));
+  return memory.subarray(adviseHugePages(memory));
 }
 
 /** A new column of zeros. */
 export function newColumn(rows: number): Uint32Array {
-  return new Uint32Array(zeros(rows * 4, rows));
+  const memory = zeros(rows * 4, rows);
+  return new Uint32Array(memory.buffer, memory.byteOffset, rows);
 }
 
 /**
@@ -39,10 +45,10 @@ export function grown<C extends readonly Column[]>(rows: number, ...columns: C):
   let bytes = 0;
   for (const column of columns) bytes += padded(rows * column.BYTES_PER_ELEMENT);
   const block = zeros(bytes, rows);
-  let at = 0;
+  let at = block.byteOffset;
   const moved = columns.map(column => {
     const Kind = column.constructor as new (buffer: ArrayBufferLike, offset: number, rows: number) => Column;
-    const larger = new Kind(block, at, rows);
+    const larger = new Kind(block.buffer, at, rows);
     larger.set(column);
     at += padded(rows * column.BYTES_PER_ELEMENT);
     return larger;
