@@ -1,10 +1,9 @@
 // When a link's state is known, on both sides of zebra: by the kernel's announcement, as ip(8) prints it with its time, and by
 // what zebra tells a client of its ZAPI socket. Times are milliseconds since the epoch.
 import { connect } from 'node:net';
+import { IFF_RUNNING } from '../../src/zebra/index.ts';
 import { FRR_8_4_4, routeTypeNumber, ZapiClient } from '../../src/zapi/index.ts';
 import type { Namespace } from '../../test/lib/netns.ts';
-
-const IFF_RUNNING = 0x40;
 
 export interface LinkState {
   readonly name: string;
@@ -12,7 +11,7 @@ export interface LinkState {
   readonly atMs: number;
 }
 
-export function epochMs(): number {
+function epochMs(): number {
   return performance.timeOrigin + performance.now();
 }
 

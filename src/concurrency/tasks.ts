@@ -3,9 +3,9 @@
 //
 //    ready: [ bell ][ decision ][ timer ] ◀── schedule: at the end, and never twice
 //              │
-//              ▼ one round: each task that was ready when it began runs once, at most 10 ms in all; then I/O has its turn
+//              ▼ one round: each task that was ready when it began runs once, at most 2 ms in all; then I/O has its turn
 //
-// A task that has more to do than 10 ms of it (`shouldYield`) returns true and goes to the end of the queue, so one long
+// A task that has more to do than 2 ms of it (`shouldYield`) returns true and goes to the end of the queue, so one long
 // walk never keeps the others waiting for more than its slice.
 //
 // CPU time costs a system call to read, more than many a task takes. So it is read at the start of a round and after each
@@ -122,7 +122,7 @@ export abstract class Tasks {
     return { wake: () => this.enqueue(task) };
   }
 
-  /** True when the running task has had its 10 ms. Costs a look at the clock: ask once per batch, not per item. */
+  /** True when the running task has had its 2 ms. Costs a look at the clock: ask once per batch, not per item. */
   shouldYield(): boolean {
     return this.now() - this.#startMs >= YIELD_MS;
   }

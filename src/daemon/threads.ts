@@ -71,8 +71,12 @@ const STAGE = { requests: 4096, notifications: 16 };
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
 export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: Wiring): GroupPlan[] {
   // Only the first life of a group rehearses: after a death the neighbours wait.
-  const stage: Partial<Record<string, true>> = {};
-  const first = (group: string): boolean => stage[group] === undefined && (stage[group] = true);
+  const begun = new Set<string>();
+  const first = (group: string): boolean => {
+    const is = !begun.has(group);
+    begun.add(group);
+    return is;
+  };
   const stageZserv = `${zserv}.rehearsal`;
   const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
   const buffer = receiveBuffer === undefined ? {} : { receiveBuffer };

@@ -81,18 +81,9 @@ export class PrefixTable {
 
   /** The id of a prefix whose host bits are zero, or -1. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const mask = this.#mask;
-    const slots = this.#slots;
     const key = hash(w0, w1, w2, w3, length);
-    const tag = key & ~ID_MASK;
-    for (let slot = key & mask; ; slot = (slot + 1) & mask) {
-      const word = slots[slot]!;
-      if (word === 0) return this.#old.length === 0 ? -1 : this.#findOld(key, w0, w1, w2, w3, length);
-      if (((word ^ tag) & ~ID_MASK) === 0) {
-        const id = (word & ID_MASK) - 1;
-        if (this.#is(id, w0, w1, w2, w3, length)) return id;
-      }
-    }
+    const id = this.#findIn(this.#slots, key, w0, w1, w2, w3, length);
+    return id >= 0 || this.#old.length === 0 ? id : this.#findIn(this.#old, key, w0, w1, w2, w3, length);
   }
 
   /** The id of a prefix whose host bits are zero, given a new one where the table has none. */
@@ -111,7 +102,7 @@ export class PrefixTable {
       }
     }
     if (this.#old.length > 0) {
-      const known = this.#findOld(key, w0, w1, w2, w3, length);
+      const known = this.#findIn(this.#old, key, w0, w1, w2, w3, length);
       if (known >= 0) return known;
     }
     let id = this.#free;
@@ -270,9 +261,8 @@ export class PrefixTable {
     this.#mask = this.#slots.length - 1;
   }
 
-  /** The id of a prefix that may not have moved yet, or -1. */
-  #findOld(key: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const slots = this.#old;
+  /** The id of a prefix by these slots, or -1. */
+  #findIn(slots: Uint32Array, key: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
     const mask = slots.length - 1;
     const tag = key & ~ID_MASK;
     for (let slot = key & mask; ; slot = (slot + 1) & mask) {

@@ -6,8 +6,8 @@ import { AF_INET, AF_INET6 } from '../net/index.ts';
 import { giveMemoryBack } from '../sys/index.ts';
 import { DataplanePlane } from './dataplane.ts';
 import { KIND_ADDRESS, KIND_ALL, KIND_LINK, type PlaneEvents } from './plane.ts';
+import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
-import { Zebra } from './zebra.ts';
 
 const IFINDEX = 2;
 const ARPHRD_ETHER = 1;
@@ -65,24 +65,13 @@ function tellAddresses(events: PlaneEvents): void {
 export function rehearse(main: TaskLoop, channel: DataplaneChannel, path: string): void {
   const loop = new TaskLoop('rehearsal', idleClock(main));
   const client = new DataplaneClient(channel);
-  const plane = new StagePlane(client);
-  const process = loop.work('rib process', () => zebra.process(shouldYield));
-  const shouldYield = (): boolean => loop.shouldYield();
-  const zebra: Zebra = new Zebra(plane, {
-    wake: () => process.wake(),
-    later: (ms, fn) => loop.timer('zebra timer', fn).start(ms),
-    nowS: () => Math.floor(performance.now() / 1000),
-  });
-  const bell = loop.doorbell('dataplane results', client.bell, () => {
-    while (zebra.receive() && !loop.shouldYield());
-    return client.pending;
-  });
+  const { zebra, close } = runZebra(loop, new StagePlane(client));
   const server = new ZapiServer(zebra, { path, tasks: loop, user: '' });
   const startMs = loop.now();
   let absentMs = startMs;
   const end = (): void => {
     client.requestResync(0);
-    bell.close();
+    close();
     loop.close();
     void server.close().then(giveMemoryBack);
   };

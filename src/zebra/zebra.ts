@@ -103,6 +103,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #nextOwner = 1;
   #waiting: number = KIND_ALL;
   #dumping = 0;
+  readonly #mostWaiting: number;
   #congested = false;
   #retryMs = RETRY_FIRST_MS;
   #retryArmed = false;
@@ -114,6 +115,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   constructor(plane: Plane, hooks: ZebraHooks) {
     this.plane = plane;
     this.#hooks = hooks;
+    this.#mostWaiting = hooks.mostWaiting ?? MOST_WAITING;
     this.startedS = hooks.nowS();
     const wake = (): void => hooks.wake();
     const nowS = (): number => hooks.nowS();
@@ -343,7 +345,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   get congested(): boolean {
-    if (!this.#congested && this.rib.dirty > (this.#hooks.mostWaiting ?? MOST_WAITING)) {
+    if (!this.#congested && this.rib.dirty > this.#mostWaiting) {
       this.#congested = true;
       this.rib.stats.congestions++;
     }
@@ -356,7 +358,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   #relieve(): void {
-    if (!this.#congested || this.rib.dirty > (this.#hooks.mostWaiting ?? MOST_WAITING) / 4) return;
+    if (!this.#congested || this.rib.dirty > this.#mostWaiting / 4) return;
     this.#congested = false;
     for (const listener of this.#relief) listener();
   }

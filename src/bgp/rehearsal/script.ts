@@ -1,11 +1,12 @@
 // What the feeder of a rehearsal says: a small table as it might come from the Internet. It is made to show the code all that
 // a real one will: addresses from both halves of the number space, every usual length, sets with and without MED and
 // communities, long paths, both families, the same routes with other attributes, and withdrawals.
-import { AF_INET } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type Family, grown, maskWord } from '../../net/index.ts';
 import { encodeAttributes } from '../rib/attribute-set.ts';
-import { ATTR_MP_REACH, ATTR_MP_UNREACH, AttributeWriter, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
+import { ATTR_MP_REACH, AttributeWriter, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
 import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
 import { beginUpdate, endUpdate } from '../wire/update.ts';
+import { encodeWithdrawals, type PrefixWords } from '../withdrawals.ts';
 
 /** Attribute sets of each family, and prefixes of each set. */
 const SETS_IPV4 = 1500;
@@ -34,12 +35,17 @@ function mix(number: number): number {
 }
 
 /** A unicast IPv4 prefix that is not of the stage's own networks. */
-function prefix4(number: number): { word: number; length: number } {
+function prefix4(number: number): PrefixWords {
   const length = LENGTHS[number % LENGTHS.length]!;
   const bits = mix(number);
   const first = 16 + ((bits >>> 24) % 110) + (number % 2) * 97;
-  const word = ((first << 24) | (bits & 0xffffff)) >>> 0;
-  return { word: (word & (-1 << (32 - length))) >>> 0, length };
+  const word = (((first << 24) | (bits & 0xffffff)) & maskWord(length)) >>> 0;
+  return [word, 0, 0, 0, length];
+}
+
+function prefix6(number: number): PrefixWords {
+  const bits = mix(number);
+  return [0x2a000000 | (bits >>> 12), bits & 0xffff0000, 0, 0, (bits & 1) === 0 ? 48 : 44];
 }
 
 class ScriptWriter {
@@ -55,26 +61,20 @@ class ScriptWriter {
   announce4(set: number, variant: number): void {
     this.#encode(set, variant, { family: AF_INET, words: [FEEDER_IPV4, 0, 0, 0] });
     this.#message(at => {
-      at = this.#lengths(at, 0, this.#attributes.length);
-      return this.#prefixes4(set, at);
-    });
-  }
-
-  withdraw4(set: number): void {
-    this.#message(at => {
-      const end = this.#prefixes4(set, at + 2);
-      this.#word16(at, end - at - 2);
-      this.#word16(end, 0);
-      return end + 2;
+      at = this.#begin(at);
+      for (let i = 0; i < PREFIXES_PER_SET; i++) {
+        const [word, , , , length] = prefix4(set * PREFIXES_PER_SET + i);
+        at += writePrefix4(this.#bytes, at, word, length);
+      }
+      return at;
     });
   }
 
   announce6(set: number, variant: number): void {
     this.#encode(set, variant);
     this.#message(from => {
-      let at = this.#lengths(from, 0, 0);
-      const header = at;
-      at += 4;
+      const header = this.#begin(from);
+      let at = header + 4;
       this.#word16(at, AFI_IPV6);
       this.#bytes[at + 2] = 1; // SAFI unicast
       this.#bytes[at + 3] = 16;
@@ -85,25 +85,25 @@ class ScriptWriter {
         at += 4;
       }
       this.#bytes[at++] = 0; // reserved
-      at = this.#prefixes6(set, at);
-      this.#header(header, ATTR_MP_REACH, at);
+      for (let i = 0; i < PREFIXES_PER_SET; i++) {
+        at += writePrefix6(this.#bytes, at, ...prefix6(set * PREFIXES_PER_SET + i));
+      }
+      this.#bytes[header] = FLAG_OPTIONAL | FLAG_EXTENDED;
+      this.#bytes[header + 1] = ATTR_MP_REACH;
+      this.#word16(header + 2, at - header - 4);
       this.#word16(from + 2, this.#attributes.length + at - header);
       return at;
     });
   }
 
-  withdraw6(set: number): void {
-    this.#message(from => {
-      this.#word16(from, 0);
-      const header = from + 4;
-      let at = header + 4;
-      this.#word16(at, AFI_IPV6);
-      this.#bytes[at + 2] = 1;
-      at = this.#prefixes6(set, at + 3);
-      this.#header(header, ATTR_MP_UNREACH, at);
-      this.#word16(from + 2, at - header);
-      return at;
-    });
+  withdraw(family: Family, set: number): void {
+    const first = set * PREFIXES_PER_SET;
+    const read = family === AF_INET ? prefix4 : prefix6;
+    const { message } = encodeWithdrawals(family, MESSAGE_ROOM, first, first + PREFIXES_PER_SET, read);
+    this.#room();
+    this.#bytes.set(message!, this.#end);
+    this.#end += message!.length;
+    this.#messages++;
   }
 
   #encode(set: number, variant: number, nextHop?: Parameters<typeof encodeAttributes>[0]['nextHop']): void {
@@ -127,53 +127,24 @@ class ScriptWriter {
   }
 
   #message(fill: (at: number) => number): void {
-    if (this.#end + MESSAGE_ROOM > this.#bytes.length) {
-      const larger = new Uint8Array(this.#bytes.length * 2);
-      larger.set(this.#bytes);
-      this.#bytes = larger;
-    }
+    this.#room();
     const end = fill(beginUpdate(this.#bytes, this.#end));
     endUpdate(this.#bytes, this.#end, end);
     this.#end = end;
     this.#messages++;
   }
 
-  /** Both length fields and the attributes; returns where NLRI begins. */
-  #lengths(at: number, withdrawn: number, attributes: number): number {
-    this.#word16(at, withdrawn);
-    this.#word16(at + 2, attributes);
+  #room(): void {
+    if (this.#end + MESSAGE_ROOM <= this.#bytes.length) return;
+    [this.#bytes] = grown(this.#bytes.length * 2, this.#bytes);
+  }
+
+  /** No withdrawn routes, and the attributes; returns where what follows them begins. */
+  #begin(at: number): number {
+    this.#word16(at, 0);
+    this.#word16(at + 2, this.#attributes.length);
     this.#bytes.set(this.#attributes.bytes.subarray(0, this.#attributes.length), at + 4);
     return at + 4 + this.#attributes.length;
-  }
-
-  #header(at: number, code: number, end: number): void {
-    this.#bytes[at] = FLAG_OPTIONAL | FLAG_EXTENDED;
-    this.#bytes[at + 1] = code;
-    this.#word16(at + 2, end - at - 4);
-  }
-
-  #prefixes4(set: number, at: number): number {
-    for (let i = 0; i < PREFIXES_PER_SET; i++) {
-      const { word, length } = prefix4(set * PREFIXES_PER_SET + i);
-      at += writePrefix4(this.#bytes, at, word, length);
-    }
-    return at;
-  }
-
-  #prefixes6(set: number, at: number): number {
-    for (let i = 0; i < PREFIXES_PER_SET; i++) {
-      const bits = mix(set * PREFIXES_PER_SET + i);
-      at += writePrefix6(
-        this.#bytes,
-        at,
-        0x2a000000 | (bits >>> 12),
-        bits & 0xffff0000,
-        0,
-        0,
-        (bits & 1) === 0 ? 48 : 44,
-      );
-    }
-    return at;
   }
 
   #word16(at: number, value: number): void {
@@ -193,7 +164,7 @@ export function announcements(variant: number): Act {
 /** Withdraws every other set. */
 export function withdrawals(): Act {
   const writer = new ScriptWriter();
-  for (let set = 0; set < SETS_IPV4; set += 2) writer.withdraw4(set);
-  for (let set = 0; set < SETS_IPV6; set += 2) writer.withdraw6(set);
+  for (let set = 0; set < SETS_IPV4; set += 2) writer.withdraw(AF_INET, set);
+  for (let set = 0; set < SETS_IPV6; set += 2) writer.withdraw(AF_INET6, set);
   return writer.act;
 }
