@@ -208,8 +208,7 @@ export class Peer implements SessionHandler {
     const { prefixListIn, filterListIn, routeMapIn } = one.settings;
     const { localAs, localAsNoPrepend } = this.settings;
     const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.internal ? localAs : 0;
-    const guarded =
-      this.#requiresPolicy() && prefixListIn === undefined && filterListIn === undefined && routeMapIn === undefined;
+    const guarded = missingPolicy(one).in;
     const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.internal].join('\n');
     if (key === one.importKey && !again) return;
     one.importKey = key;
@@ -226,10 +225,6 @@ export class Peer implements SessionHandler {
       policy = one.importPolicy;
     }
     one.family.table.setImportPolicy(one.index, policy);
-  }
-
-  #requiresPolicy(): boolean {
-    return this.instance.options.ebgpRequiresPolicy && !this.internal;
   }
 
   #policy(one: PeerFamily, names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
@@ -566,8 +561,7 @@ export class Peer implements SessionHandler {
       prepend: localAs !== undefined && localAsReplace !== true && !this.internal ? instance.as : 0,
       noDefault: defaultOriginate === true,
     };
-    const guarded =
-      this.#requiresPolicy() && prefixListOut === undefined && filterListOut === undefined && routeMapOut === undefined;
+    const guarded = missingPolicy(one).out;
     const make = (): PeerPolicy | undefined =>
       guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
         ? undefined
@@ -629,6 +623,16 @@ export class Peer implements SessionHandler {
     if (!internal && this.singleHop && near !== undefined && on === near.on) options.sharedSubnet = near.network;
     return options;
   }
+}
+
+/** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
+export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
+  return {
+    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
+    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
+  };
 }
 
 export function dependsOn(policy: { readonly depends: ReadonlySet<string> }, changed: ReadonlySet<string>): boolean {

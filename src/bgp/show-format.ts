@@ -2,15 +2,7 @@
 import { formatAddress, formatIp4 } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { Peer, type PeerFamily } from './peer.ts';
-import {
-  type BgpTable,
-  HAS_COMMUNITIES,
-  HAS_LOCAL_PREF,
-  HAS_MED,
-  HAS_WEIGHT,
-  PEER_EBGP,
-  PEER_LOCAL,
-} from './rib/index.ts';
+import { type BgpTable, HAS_COMMUNITIES, HAS_LOCAL_PREF, HAS_MED, HAS_WEIGHT, PEER_LOCAL } from './rib/index.ts';
 
 export const ORIGIN_CODES: readonly string[] = ['i', 'e', '?'];
 export const ORIGIN_NAMES: readonly string[] = ['IGP', 'EGP', 'incomplete'];
@@ -74,16 +66,6 @@ export function count(messages: object | undefined): number {
 export function sentCount({ membership }: PeerFamily): number {
   if (membership === undefined) return 0;
   return membership.slot.group.advertisedCount(membership.member) + (membership.originatesDefault ? 1 : 0);
-}
-
-/** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
-export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
-  const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
-  return {
-    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
-    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
-  };
 }
 
 /** What a row of a path shows: read once from the columns. */

@@ -1,7 +1,7 @@
 // A neighbour in one address family, as `show bgp neighbors` tells it: its update group, the settings that change what is
 // sent and taken, and how many prefixes.
-import type { PeerFamily } from './peer.ts';
-import { missingPolicy, sentCount } from './show-format.ts';
+import { missingPolicy, type PeerFamily } from './peer.ts';
+import { sentCount } from './show-format.ts';
 import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
 
 const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {

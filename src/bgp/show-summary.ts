@@ -1,8 +1,8 @@
 // `show bgp summary`: a line for each neighbour, in FRR's columns and keys.
 import type { FamilyInstance } from './family.ts';
 import type { InstanceOptions } from './instance.ts';
-import type { Peer, PeerFamily } from './peer.ts';
-import { count, memorySize, missingPolicy, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
+import { missingPolicy, type Peer, type PeerFamily } from './peer.ts';
+import { count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
 
 interface Row {
