@@ -114,8 +114,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     }),
     log,
     restarted: async names => {
-      await replay(vty, names);
       tellHostname();
+      await replay(vty, names);
     },
     hopeless: reason => {
       log(`${reason}: the daemon ends, routes stay in the kernel`);
@@ -130,7 +130,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     threads: () => supervisor.threads(),
     tasks: () => loop.stats(),
   });
-  // The name stands in main's part of the configuration, and bgp announces it to its peers.
+  // The name stands in main's part of the configuration, and bgp announces it to its peers: it has to know it before the
+  // first of them, whose connection may come as soon as bgp has its own lines.
   const tellHostname = (): void => supervisor.thread('bgp')?.post({ hostname: hostname(vty.configuration) });
   vty.configuration.onChange = tellHostname;
   let code: number = ExitCode.ok;
