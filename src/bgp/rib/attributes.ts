@@ -50,9 +50,6 @@ export const HAS_ATOMIC_AGGREGATE = 512;
 const BLOCK = 16;
 const LARGE = 1024;
 const LARGE_CLASSES = 24;
-/** The arena grows to this while there is little to move; pages not written to cost nothing. */
-const FEW = 512 << 10;
-const ARENA = 32 << 20;
 
 /** The hash grows to this while there are few sets to move. */
 const MANY = 1 << 19;
@@ -397,7 +394,7 @@ export class AttributeStore {
     const start = this.#arenaEnd;
     if (start + bytes > this.arena.length) {
       let size = this.arena.length;
-      while (start + bytes > size) size = size < FEW ? size * 8 : size < ARENA ? ARENA : (size + (size >>> 1)) & ~3;
+      while (start + bytes > size) size = moreRows(size);
       [this.arena] = grown(size, this.arena);
       // The arena's words are the same memory.
       this.#arenaWords = new Uint32Array(this.arena.buffer, this.arena.byteOffset, size >>> 2);
