@@ -14,7 +14,7 @@ import { overcommitsMemory, touchPages } from '../sys/index.ts';
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
 /** Rows up to which a table moves when it grows. */
-const FEW = 65_536;
+const FEW = 8192;
 /** Rows that a larger table grows by. */
 const STEP = 16_384;
 /** Addresses of a larger table's block: enough for five million rows of fifty bytes. */

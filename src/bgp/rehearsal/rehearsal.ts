@@ -31,7 +31,7 @@ const UNICAST = [
   { afi: 1, safi: 1 },
   { afi: 2, safi: 1 },
 ];
-const PERFORMANCES = 2;
+const PERFORMANCES = 4;
 const LIMIT_MS = 20_000;
 const LOOK_MS = 2;
 
