@@ -26,6 +26,9 @@ const transport: Transport = {
   connect: nothing,
   listen: () => listener,
   connectUnix: nothing,
+  connectPair: () => {
+    throw new Error('no connections here');
+  },
   flush() {},
   pauseUpdates() {},
   resumeUpdates() {},

@@ -25,8 +25,8 @@ export interface Running {
   tableSize: () => Promise<number>;
   /** Asks its shell for something small. */
   ask: () => Promise<void>;
-  /** Whether its shell says that an interface has carrier and is up. */
-  interfaceUp: (name: string) => Promise<boolean>;
+  /** Its ZAPI socket, where it has one. */
+  readonly zserv?: string;
   stop: () => Promise<void>;
 }
 
@@ -72,7 +72,7 @@ exit
     pids: () => processTree(daemon.pid),
     tableSize: async () => ribCount(await sh('show bgp ipv4 unicast summary json')),
     ask: async () => void (await sh('show bgp summary')),
-    interfaceUp: async name => isUp(name, await sh(`show interface ${name} json`)),
+    zserv: join(daemon.directory, 'run', 'zserv.api'),
     stop: async () => {
       shell.close();
       await daemon.stop(20_000);
@@ -105,7 +105,6 @@ ${kernel ? 'protocol kernel { ipv4 { import none; export where source = RTS_BGP;
     pids: () => processTree(daemon.pid),
     tableSize: async () => Number(/for (\d+) networks/.exec(await daemon.sh('show route count'))?.[1] ?? 0),
     ask: async () => void (await daemon.sh('show protocols')),
-    interfaceUp: async name => new RegExp(`^${name} up`, 'm').test(await daemon.sh('show interfaces')),
     stop: () => daemon.stop(20_000),
   };
 };
@@ -128,7 +127,6 @@ ${frrNeighbors(receiver)}
     pids: () => [...(zebra ? processTree(zebra.pid) : []), ...processTree(bgpd.pid)],
     tableSize: async () => ribCount(await bgpd.sh('show bgp ipv4 unicast summary json')),
     ask: async () => void (await bgpd.sh('show bgp summary')),
-    interfaceUp: async name => (zebra ? isUp(name, await zebra.sh(`show interface ${name} json`)) : true),
     stop: async () => {
       await bgpd.stop(20_000);
       await zebra?.stop(20_000);
@@ -138,9 +136,4 @@ ${frrNeighbors(receiver)}
 
 function ribCount(json: string): number {
   return (JSON.parse(json) as { ribCount?: number }).ribCount ?? 0;
-}
-
-function isUp(name: string, json: string): boolean {
-  const answer = JSON.parse(json) as Record<string, { operationalStatus?: string }>;
-  return answer[name]?.operationalStatus === 'up';
 }

@@ -8,9 +8,8 @@ import type { TimerTask, WorkTask } from '../concurrency/index.ts';
 import type { PrefixTable } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { LocalRoutes } from './local-routes.ts';
-import type { PeerFamily } from './peer.ts';
-import { dependsOn } from './peer.ts';
-import type { PeerPolicy } from './peer-policy.ts';
+import type { PeerFamily } from './peer-family.ts';
+import { dependsOn, type PeerPolicy } from './peer-policy.ts';
 import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
 import type { Session } from './session/types.ts';
 import { AFI_FAMILY, type Afi } from './settings.ts';
@@ -19,8 +18,8 @@ import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
 /** Rows of a walk, and prefixes of a group, between two looks at the clock: some milliseconds even before they are compiled. */
-const WALK_ROWS = 4_000;
-const GROUP_PREFIXES = 8_000;
+const WALK_ROWS = 1_000;
+const GROUP_PREFIXES = 1_000;
 
 export interface JoinRequest {
   /** Peers with equal keys share a group. */
@@ -72,10 +71,7 @@ export class GroupSlot {
     this.createdMs = family.instance.bgp.wallMs();
     this.#makePolicy = request.makePolicy;
     this.policy = request.makePolicy();
-    this.group = new UpdateGroup(
-      table,
-      this.policy === undefined ? request.options : { ...request.options, policy: this.policy },
-    );
+    this.group = new UpdateGroup(table, { ...request.options, policy: this.policy ?? request.options.policy });
     this.#work = loop.work('bgp generate updates', () => this.#run());
     this.#patience = loop.timer('bgp slow peer', () => this.#work.wake());
     this.#interval = loop.timer('bgp advertisement interval', () => this.#work.wake());
@@ -91,8 +87,7 @@ export class GroupSlot {
   /** A list or map changed inside: compile again and look at everything anew. */
   rebuild(): void {
     this.policy = this.#makePolicy();
-    if (this.policy === undefined) delete this.group.options.policy;
-    else this.group.options.policy = this.policy;
+    this.group.options.policy = this.policy;
     this.group.policyChanged();
   }
 

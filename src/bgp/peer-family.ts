@@ -110,8 +110,7 @@ export class PeerFamily {
     const { prefixListIn, filterListIn, routeMapIn } = this.settings;
     const { localAs, localAsNoPrepend } = this.peer.settings;
     const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.peer.internal ? localAs : 0;
-    const guarded =
-      this.#requiresPolicy() && prefixListIn === undefined && filterListIn === undefined && routeMapIn === undefined;
+    const guarded = missingPolicy(this).in;
     const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.peer.internal].join('\n');
     if (key === this.importKey && !again) return;
     this.importKey = key;
@@ -128,10 +127,6 @@ export class PeerFamily {
       policy = this.importPolicy;
     }
     this.family.table.setImportPolicy(this.index, policy);
-  }
-
-  #requiresPolicy(): boolean {
-    return this.peer.instance.options.ebgpRequiresPolicy && !this.peer.internal;
   }
 
   #policy(names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
@@ -172,8 +167,7 @@ export class PeerFamily {
       prepend: localAs !== undefined && localAsReplace !== true && !this.peer.internal ? instance.as : 0,
       noDefault: defaultOriginate === true,
     };
-    const guarded =
-      this.#requiresPolicy() && prefixListOut === undefined && filterListOut === undefined && routeMapOut === undefined;
+    const guarded = missingPolicy(this).out;
     const make = (): PeerPolicy | undefined =>
       guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
         ? undefined
@@ -235,4 +229,14 @@ export class PeerFamily {
     if (!internal && this.peer.singleHop && near !== undefined && on === near.on) options.sharedSubnet = near.network;
     return options;
   }
+}
+
+/** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
+export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
+  return {
+    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
+    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
+  };
 }

@@ -20,9 +20,6 @@ import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification
 import type { RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
-export type { PeerFamily } from './peer-family.ts';
-export { dependsOn } from './peer-policy.ts';
-
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
 
@@ -47,6 +44,8 @@ export class Peer implements SessionHandler, SessionPeer {
   settings: PeerSettings = {};
   session: Session | undefined;
   negotiated: Negotiated | undefined;
+  /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
+  learnt: Negotiated | undefined;
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
@@ -82,7 +81,7 @@ export class Peer implements SessionHandler, SessionPeer {
   get remoteAs(): number {
     const as = this.settings.remoteAs;
     if (typeof as === 'number') return as;
-    return this.negotiated?.remoteAs ?? (as === 'internal' ? this.localAs : 0);
+    return as === 'internal' ? this.localAs : (this.learnt?.remoteAs ?? 0);
   }
 
   get localAs(): number {
@@ -100,7 +99,9 @@ export class Peer implements SessionHandler, SessionPeer {
   reconcile(): void {
     if (this.#closed) return;
     const group = this.group;
-    this.settings = merged(this.own.peer, group?.own.peer);
+    // A description is of one, whoever has it.
+    const { description: _, ...shared } = group?.own.peer ?? {};
+    this.settings = merged(this.own.peer, shared);
     const { options } = this.instance;
     for (const afi of AFIS) {
       const one = this.families[afi];
@@ -215,6 +216,7 @@ export class Peer implements SessionHandler, SessionPeer {
 
   established(negotiated: Negotiated): void {
     this.negotiated = negotiated;
+    this.learnt = negotiated;
     this.establishedWallMs = this.instance.bgp.wallMs();
     this.#upMs = this.instance.bgp.loop.now();
     this.#log('Up');

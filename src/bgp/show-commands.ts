@@ -7,7 +7,7 @@ import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
-import { ctime } from './show-format.ts';
+import { ctime, peersOf, routerIdText } from './show-format.ts';
 import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
 import { routeJson, routeText } from './show-route.ts';
@@ -55,12 +55,10 @@ function routes(bgp: Bgp, afi: Afi, args: { prefix?: string; longer?: boolean; j
 function neighbors(bgp: Bgp, name: string | undefined, json: boolean): Output {
   const instance = find(bgp);
   if (instance === undefined) return json ? {} : '% BGP instance not found\n';
-  const peers =
-    name === undefined ? [...instance.peers.values()] : [instance.peers.get(name)].filter(one => one !== undefined);
+  const peers = name === undefined ? peersOf(instance) : [instance.peers.get(name)].filter(one => one !== undefined);
   if (json) {
     if (name !== undefined && peers.length === 0) return { bgpNoSuchNeighbor: true };
-    const all = Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
-    return name === undefined ? { vrfId: 0, vrfName: instance.name, ...all } : all;
+    return Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
   }
   if (name !== undefined && peers.length === 0) return '% No such neighbor in this view/vrf\n';
   return (function* (): Generator<string> {
@@ -74,9 +72,7 @@ function adjacency(bgp: Bgp, afi: Afi, name: string, what: Adjacency, json: bool
   const instance = find(bgp);
   const peer: Peer | undefined = instance?.peers.get(name);
   if (peer === undefined) {
-    return json
-      ? { warning: 'No such neighbor or address family' }
-      : '%% No such neighbor or address family\n'.slice(1);
+    return json ? { warning: 'No such neighbor in this view/vrf' } : 'No such neighbor in this view/vrf\n';
   }
   const one = peer.families[afi];
   if (one.index === 0) {
@@ -142,7 +138,8 @@ export const showCommands: readonly Command<Bgp>[] = [
   exec({
     syntax: 'show [ip] bgp summary [json]',
     help: [SHOW, 'IP information', BGP, 'Summary of BGP neighbor status', JSON_HELP],
-    run: (bgp: Bgp, args) => summary(bgp, undefined, args.json === true, true),
+    // `show ip bgp` is about IPv4.
+    run: (bgp: Bgp, args) => summary(bgp, args.ip === true ? 'ipv4' : undefined, args.json === true, true),
   }),
   exec({
     syntax: 'show [ip] bgp <ipv4|ipv6>$afi [unicast] summary [json]',
@@ -254,7 +251,17 @@ export const showCommands: readonly Command<Bgp>[] = [
           vrfs: Object.fromEntries(
             all.map(one => [
               one.name,
-              { type: 'DFLT', vrfId: one.vrf, numConfiguredPeers: one.peers.size, numEstablishedPeers: up(one) },
+              {
+                type: 'DFLT',
+                vrfId: one.vrf,
+                routerId: routerIdText(one),
+                numConfiguredPeers: one.peers.size,
+                numEstablishedPeers: up(one),
+                // No EVPN.
+                l3vni: 0,
+                rmac: '00:00:00:00:00:00',
+                interface: 'unknown',
+              },
             ]),
           ),
           totalVrfs: all.length,
@@ -262,9 +269,9 @@ export const showCommands: readonly Command<Bgp>[] = [
       }
       const rows = all.map(
         one =>
-          `DFLT  ${String(one.vrf).padEnd(6)} ${String(one.peers.size).padEnd(10)} ${String(up(one)).padEnd(10)} ${one.name}\n`,
+          `DFLT  ${String(one.vrf).padEnd(6)} ${routerIdText(one).padEnd(16)}${String(one.peers.size).padEnd(10)} ${String(up(one)).padEnd(11)} ${one.name}\n`,
       );
-      return `Type  Id     #PeersCfg  #PeersEstb  Name\n${rows.join('')}\nTotal number of VRFs (including default): ${all.length}\n`;
+      return `Type  Id     routerId        #PeersCfg  #PeersEstb  Name\n${rows.join('')}\nTotal number of VRFs (including default): ${all.length}\n`;
     },
   }),
 ];

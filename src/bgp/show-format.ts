@@ -1,6 +1,7 @@
 // Small pieces of text and JSON that several shows share, in FRR's form.
 import { formatAddress, formatIp4 } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
+import type { PeerFamily } from './peer-family.ts';
 import { Peer } from './peer.ts';
 import { type BgpTable, HAS_COMMUNITIES, HAS_LOCAL_PREF, HAS_MED, HAS_WEIGHT, PEER_LOCAL } from './rib/index.ts';
 
@@ -35,6 +36,39 @@ export function routerIdText(instance: BgpInstance): string {
   return formatIp4(instance.routerId);
 }
 
+/** `5376 bytes`, `5793 KiB`: in the largest unit of which there are more than ten. */
+export function memorySize(bytes: number): string {
+  let size = bytes;
+  let unit = 'bytes';
+  for (const next of ['KiB', 'MiB', 'GiB', 'TiB']) {
+    if (size <= 10 * 1024) break;
+    size = Math.floor(size / 1024);
+    unit = next;
+  }
+  return `${size} ${unit}`;
+}
+
+/** As FRR lists neighbours: members of peer groups first, then by address. */
+export function peersOf(instance: BgpInstance): Peer[] {
+  return [...instance.peers.values()].sort((a, b) => {
+    const grouped = Number(b.groupName !== undefined) - Number(a.groupName !== undefined);
+    if (grouped !== 0 || a.family !== b.family) return grouped || a.family - b.family;
+    for (let i = 0; i < 4; i++) if (a.words[i] !== b.words[i]) return a.words[i]! - b.words[i]!;
+    return 0;
+  });
+}
+
+/** All messages of either direction. */
+export function count(messages: object | undefined): number {
+  return Object.values((messages ?? {}) as Record<string, number>).reduce((sum, one) => sum + one, 0);
+}
+
+/** Prefixes that a neighbour was told of, the default route that `default-originate` makes included. */
+export function sentCount({ membership }: PeerFamily): number {
+  if (membership === undefined) return 0;
+  return membership.slot.group.advertisedCount(membership.member) + (membership.originatesDefault ? 1 : 0);
+}
+
 /** What a row of a path shows: read once from the columns. */
 export interface PathView {
   readonly attributes: number;
@@ -45,6 +79,8 @@ export interface PathView {
   readonly path: string;
   readonly origin: number;
   readonly local: boolean;
+  /** Local, and it comes from zebra. */
+  readonly redistributed: boolean;
   readonly peer: Peer | undefined;
 }
 
@@ -69,6 +105,7 @@ export function viewPath(
     path: store.asPathText(set),
     origin: store.origin[set]!,
     local,
+    redistributed: typeof owner === 'string' && owner.startsWith('redistribute '),
     peer: owner instanceof Peer ? owner : undefined,
   };
 }

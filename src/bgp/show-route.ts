@@ -16,7 +16,7 @@ import {
   PEER_IBGP_CLIENT,
   REASONS,
 } from './rib/index.ts';
-import { ctime, ORIGIN_NAMES, type PathView, routerIdText, viewPath } from './show-format.ts';
+import { ctime, ORIGIN_NAMES, type PathView, peersOf, routerIdText, viewPath } from './show-format.ts';
 import { hopJson, isHidden } from './show-routes.ts';
 
 interface Detail {
@@ -50,8 +50,14 @@ function details(family: FamilyInstance, prefix: number): Detail[] {
   return all;
 }
 
+/** The table's version when the best path changed last; 0 where there is none. */
+export function versionOf({ table }: FamilyInstance, prefix: number): number {
+  return table.best[prefix] === 0 ? 0 : table.version[prefix]!;
+}
+
+/** To members of peer groups as to others: FRR tells no difference here. */
 function advertisedTo(family: FamilyInstance, prefix: number): Peer[] {
-  return [...family.instance.peers.values()].filter(peer => {
+  return peersOf(family.instance).filter(peer => {
     const { membership } = peer.families[family.afi];
     return membership !== undefined && membership.slot.group.advertised(membership.member, prefix) !== 0;
   });
@@ -67,18 +73,13 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
   else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
   const selected = best < 0 ? ', no best path' : `, best #${best + 1}, table ${instance.name}`;
-  const version = best < 0 ? 0 : table.pathChanged[all[best]!.path]!;
   const lines = [
-    `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${version}`,
+    `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${versionOf(family, prefix)}`,
     `Paths: (${all.length} available${selected}${scope})`,
   ];
   const peers = advertisedTo(family, prefix);
   if (peers.length === 0) lines.push('  Not advertised to any peer');
-  const plain = peers.filter(peer => peer.groupName === undefined);
-  const groups = [...new Set(peers.flatMap(peer => peer.groupName ?? []))];
-  if (groups.length > 0) lines.push('  Advertised to peer-groups:', `  ${groups.join(' ')}`);
-  if (plain.length > 0)
-    lines.push('  Advertised to non peer-group peers:', `  ${plain.map(peer => peer.name).join(' ')}`);
+  else lines.push('  Advertised to non peer-group peers:', `  ${peers.map(peer => peer.name).join(' ')}`);
   for (const one of all) lines.push(...pathLines(family, one));
   return `${lines.join('\n')}\n`;
 }
@@ -104,9 +105,10 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
   if (view.weight !== 0) words.push(`weight ${view.weight}`);
   if ((set.tag ?? 0) !== 0) words.push(`tag ${set.tag}`);
   words.push((flags & PATH_VALID) === 0 ? 'invalid' : 'valid');
-  if (view.local) words.push('sourced');
-  if (view.local) words.push('local');
-  else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
+  if (view.local) {
+    words.push('sourced');
+    if (!view.redistributed) words.push('local');
+  } else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
   if (set.atomicAggregate) words.push('atomic-aggregate');
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
@@ -126,27 +128,22 @@ export function routeJson(family: FamilyInstance, prefix: number): object {
   const { table } = family;
   const all = details(family, prefix);
   const peers = advertisedTo(family, prefix);
-  const best = all.find(one => (one.flags & PATH_BEST) !== 0);
+  // What zebra redistributes, it forwards by.
+  const installed = all.some(one => one.view.redistributed);
   return {
     prefix: table.prefixes.format(prefix),
-    version: best === undefined ? 0 : table.pathChanged[best.path],
+    version: versionOf(family, prefix),
     ...(peers.length === 0
       ? {}
       : {
           advertisedTo: Object.fromEntries(
             peers.map(peer => {
               const hostname = peer.negotiated?.remote.hostname;
-              return [
-                peer.name,
-                {
-                  ...(hostname === undefined ? {} : { hostname }),
-                  ...(peer.groupName === undefined ? {} : { peerGroup: peer.groupName }),
-                },
-              ];
+              return [peer.name, hostname === undefined ? {} : { hostname }];
             }),
           ),
         }),
-    paths: all.map(one => pathObject(family, one)),
+    paths: all.map(one => ({ ...pathObject(family, one), ...(installed ? { fibInstalled: true } : {}) })),
   };
 }
 
@@ -179,8 +176,9 @@ function pathObject(family: FamilyInstance, one: Detail): object {
     ...(view.weight === 0 ? {} : { weight: view.weight }),
     ...((set.tag ?? 0) === 0 ? {} : { tag: set.tag }),
     valid: (flags & PATH_VALID) !== 0,
-    version: changedS,
-    ...(view.local ? { sourced: true, local: true } : {}),
+    version: versionOf(family, table.pathPrefix[one.path]!),
+    ...(view.local ? { sourced: true } : {}),
+    ...(view.local && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
     ...(multipath ? { multipath: true } : {}),
     ...(best ? { bestpath: { overall: true, selectionReason: REASONS[table.pathReason[one.path]!] } } : {}),

@@ -1,7 +1,7 @@
 // The table shows: generators over a snapshot of prefix ids in order, so that a million rows stream out in slices while the
 // table goes on changing. A row that is gone when its turn comes is left out.
-import { containsPrefix, maskWords, type Prefix } from '../net/index.ts';
-import type { FamilyInstance } from './family.ts';
+import { AF_INET6, containsPrefix, formatAddress, formatIp4, maskWords, type Prefix } from '../net/index.ts';
+import type { FamilyInstance, Membership } from './family.ts';
 import type { PeerFamily } from './peer-family.ts';
 import {
   type BgpTable,
@@ -104,8 +104,8 @@ export function* tableText(family: FamilyInstance, selection: Selection = {}): G
     if (shown++ === 0) yield heading(family);
     yield text;
   }
-  if (shown === 0) yield `No BGP prefixes displayed, ${table.prefixes.size} exist\n`;
-  else yield `\nDisplayed  ${shown} routes and ${table.pathCount} total paths\n`;
+  if (shown > 0) yield `\nDisplayed  ${shown} routes and ${table.acceptedPaths} total paths\n`;
+  else if (selection.peer === undefined) yield `No BGP prefixes displayed, ${table.prefixes.size} exist\n`;
 }
 
 export function hopJson(family: FamilyInstance, view: PathView): Record<string, unknown> {
@@ -130,14 +130,14 @@ function pathJson(family: FamilyInstance, prefix: number, path: number): object 
   const best = (flags & PATH_BEST) !== 0;
   return {
     ...((flags & PATH_VALID) === 0 ? {} : { valid: true }),
-    ...((flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
+    ...(best || (flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
     ...(best ? { bestpath: true, selectionReason: REASONS[table.pathReason[path]!] } : {}),
     ...(table.isStale(path) ? { stale: true } : {}),
     pathFrom: kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'internal' : 'external',
     prefix: network.slice(0, slash),
     prefixLen: Number(network.slice(slash + 1)),
     network,
-    version: table.pathChanged[path],
+    version: table.best[prefix] === 0 ? 0 : table.version[prefix],
     ...(view.med === undefined ? {} : { metric: view.med }),
     ...(view.localPref === undefined ? {} : { locPrf: view.localPref }),
     weight: view.weight,
@@ -197,6 +197,28 @@ const ADJ_HEADING = {
 interface AdjRow {
   readonly prefix: number;
   readonly view: PathView;
+  /** The inbound policy refused it. */
+  readonly filtered: boolean;
+}
+
+/**
+ * A path that is advertised, as FRR tells it: as it is before the message is made, that is without our own AS in front, with
+ * a next hop of zero where it is ours, and with what does not leave this AS.
+ */
+function advertisedView(one: PeerFamily, membership: Membership, path: number, set: number): PathView {
+  const { table, instance } = one.family;
+  const { options } = membership.slot.group;
+  const sent = viewPath(instance, table, path, set);
+  const own = viewPath(instance, table, path);
+  const address4 = options.localAddress4 === undefined ? undefined : formatIp4(options.localAddress4);
+  const addresses6 = [options.localAddress6, options.localLinkLocal6].flatMap(words =>
+    words === undefined ? [] : [formatAddress(AF_INET6, words)],
+  );
+  let { nextHop, path: asPath } = sent;
+  if (nextHop === address4) nextHop = '0.0.0.0';
+  else if (addresses6.includes(nextHop)) nextHop = '::';
+  if (options.kind === 'ebgp') asPath = asPath.split(' ').slice(1).join(' ');
+  return { ...sent, nextHop, path: asPath, localPref: sent.localPref ?? own.localPref, weight: own.weight };
 }
 
 /** Rows of an adj-RIB; undefined while it sorts. */
@@ -213,50 +235,69 @@ function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | unde
       const { membership } = one;
       const set = membership === undefined ? 0 : membership.slot.group.advertised(membership.member, prefix);
       const best = table.best[prefix]!;
-      if (set !== 0 && best !== 0) yield { prefix, view: viewPath(instance, table, best, set) };
+      if (set !== 0 && best !== 0) yield { prefix, view: advertisedView(one, membership!, best, set), filtered: false };
       continue;
     }
     for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
       if (table.pathPeer[path] !== one.index || (table.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
-      if (kind === 'filtered' && (table.pathFlags[path]! & PATH_FILTERED) === 0) continue;
-      yield { prefix, view: viewPath(instance, table, path, table.pathReceived[path]!) };
+      const filtered = (table.pathFlags[path]! & PATH_FILTERED) !== 0;
+      if (kind === 'filtered' && !filtered) continue;
+      yield { prefix, view: viewPath(instance, table, path, table.pathReceived[path]!), filtered };
     }
   }
 }
 
+/** The default route that we make for this neighbour, which is no route of the table. */
+function madeDefault(one: PeerFamily, kind: AdjacencyKind): string | undefined {
+  if (kind !== 'advertised' || one.membership?.originatesDefault !== true) return undefined;
+  return one.afi === 'ipv4' ? '0.0.0.0/0' : '::/0';
+}
+
 export function* adjacencyText(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
   const { table } = one.family;
+  const made = madeDefault(one, kind);
+  const [codes, columns] = heading(one.family).split('\n\n');
+  const head =
+    made === undefined ? heading(one.family) : `${codes}\n\nOriginating default network ${made}\n\n${columns}`;
   let count = 0;
+  let filtered = 0;
   for (const row of adjRows(one, kind)) {
     if (row === undefined) {
       yield '';
       continue;
     }
-    if (count++ === 0) yield heading(one.family);
+    if (count++ === 0) yield head;
+    if (row.filtered) filtered++;
     yield line('*> ', table.prefixes.format(row.prefix), row.view);
   }
-  if (count > 0) yield `\nTotal number of prefixes ${count}\n`;
+  if (count === 0) return;
+  const refused = kind === 'received' && filtered > 0 ? ` (${filtered} filtered)` : '';
+  yield `\nTotal number of prefixes ${count}${refused}\n`;
 }
 
 export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
   const { family } = one;
   const { table, instance } = family;
+  const made = madeDefault(one, kind);
   const head = {
     bgpTableVersion: table.changes,
     bgpLocalRouterId: routerIdText(instance),
     defaultLocPrf: instance.options.defaultLocalPref,
     localAS: instance.as,
     ...ADJ_HEADING,
+    ...(made === undefined ? {} : { bgpOriginatingDefaultNetwork: made }),
   };
-  // The object is written open-ended, its routes one by one.
-  yield `${JSON.stringify(head, null, 2).slice(0, -2)},\n  "${kind === 'advertised' ? 'advertisedRoutes' : 'receivedRoutes'}":{\n`;
-  let separator = '';
+  // The object is written open-ended, its routes one by one; without routes it has no heading.
+  const open = `"${kind === 'advertised' ? 'advertisedRoutes' : 'receivedRoutes'}":{\n`;
+  let separator = `${JSON.stringify(head, null, 2).slice(0, -2)},\n  ${open}`;
   let count = 0;
+  let filtered = 0;
   for (const row of adjRows(one, kind)) {
     if (row === undefined) {
       yield '';
       continue;
     }
+    if (row.filtered) filtered++;
     const network = table.prefixes.format(row.prefix);
     const slash = network.indexOf('/');
     const { view } = row;
@@ -276,7 +317,9 @@ export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<
     separator = ',\n';
     count++;
   }
-  yield `\n  },\n  "totalPrefixCounter":${count},\n  "filteredPrefixCounter":${kind === 'filtered' ? count : 0}\n}\n`;
+  if (count === 0) yield `{\n  ${open}`;
+  const refused = kind === 'received' ? filtered : 0;
+  yield `\n  },\n  "totalPrefixCounter":${count},\n  "filteredPrefixCounter":${refused}\n}\n`;
 }
 
 /** The prefix that a `show … ADDRESS` means: exact for a prefix, the longest match for an address; −1: none. */

@@ -1,8 +1,9 @@
 // `show bgp summary`: a line for each neighbour, in FRR's columns and keys.
 import type { FamilyInstance } from './family.ts';
-import type { PeerFamily } from './peer-family.ts';
+import type { InstanceOptions } from './instance.ts';
+import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
-import { routerIdText, uptime } from './show-format.ts';
+import { count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
 
 interface Row {
@@ -20,25 +21,15 @@ export function shownFamilies(families: Readonly<Record<Afi, FamilyInstance>>, a
 }
 
 function rows(family: FamilyInstance): Row[] {
-  return [...family.instance.peers.values()]
+  return peersOf(family.instance)
     .map(peer => ({ peer, one: peer.families[family.afi] }))
     .filter(({ one }) => one.index !== 0)
-    .sort((a, b) => compareWords(a.peer, b.peer))
-    .map(({ peer, one }) => {
-      const { membership } = one;
-      return {
-        peer,
-        one,
-        received: one.up ? family.table.peerCounts(one.index).accepted : 0,
-        sent: membership === undefined ? 0 : membership.slot.group.advertisedCount(membership.member),
-      };
-    });
-}
-
-function compareWords(a: Peer, b: Peer): number {
-  if (a.family !== b.family) return a.family - b.family;
-  for (let i = 0; i < 4; i++) if (a.words[i] !== b.words[i]) return a.words[i]! - b.words[i]!;
-  return 0;
+    .map(({ peer, one }) => ({
+      peer,
+      one,
+      received: one.up ? family.table.peerCounts(one.index).accepted : 0,
+      sent: sentCount(one),
+    }));
 }
 
 /** Bytes that a prefix costs here: rows of the prefix table, its paths. */
@@ -46,23 +37,28 @@ function memoryOf(family: FamilyInstance): number {
   return family.table.stats().columnBytes;
 }
 
-function count(numbers: object): number {
-  return Object.values(numbers as Record<string, number>).reduce((sum, one) => sum + one, 0);
+/** About what a neighbour costs beside its routes. */
+const PEER_BYTES = 1024;
+
+/** FRR has these as strings. */
+function bestPathJson(options: InstanceOptions): object {
+  return {
+    ...(options.ignoreAsPathLength ? { asPath: 'ignore' } : {}),
+    multiPathRelax: options.multipathRelax ? 'true' : 'false',
+    ...(options.compareRouterId ? { compareRouterId: 'true' } : {}),
+    ...(options.missingMedAsWorst ? { med: 'missing-as-worst' } : {}),
+  };
+}
+
+function overLimit(peer: Peer): boolean {
+  return peer.idleReason === 'Maximum prefix limit exceeded';
 }
 
 /** What stands in State/PfxRcd. */
 function stateOf(peer: Peer): string {
   if (peer.settings.shutdown === true) return 'Idle (Admin)';
-  if (peer.idleReason === 'Maximum prefix limit exceeded') return 'Idle (PfxCt)';
+  if (overLimit(peer)) return 'Idle (PfxCt)';
   return peer.state;
-}
-
-function policyMissing(peer: Peer, one: PeerFamily): boolean {
-  if (!peer.instance.options.ebgpRequiresPolicy || peer.internal) return false;
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = one.settings;
-  const inwards = prefixListIn ?? filterListIn ?? routeMapIn;
-  const outwards = prefixListOut ?? filterListOut ?? routeMapOut;
-  return inwards === undefined || outwards === undefined;
 }
 
 export function* summaryText(family: FamilyInstance, titled: boolean): Generator<string> {
@@ -71,28 +67,28 @@ export function* summaryText(family: FamilyInstance, titled: boolean): Generator
   if (titled) yield `\n${AFI_TITLE[family.afi]} Summary (VRF ${instance.name}):\n`;
   yield `BGP router identifier ${routerIdText(instance)}, local AS number ${instance.as} vrf-id ${instance.vrf}\n`;
   yield `BGP table version ${family.table.changes}\n`;
-  yield `RIB entries ${family.table.prefixes.size}, using ${Math.ceil(memoryOf(family) / 1024)} KiB of memory\n`;
-  yield `Peers ${all.length}, using ${all.length} KiB of memory\n`;
+  yield `RIB entries ${family.table.prefixes.size}, using ${memorySize(memoryOf(family))} of memory\n`;
+  yield `Peers ${all.length}, using ${memorySize(all.length * PEER_BYTES)} of memory\n`;
   if (instance.groups.size > 0)
-    yield `Peer groups ${instance.groups.size}, using ${instance.groups.size * 64} bytes of memory\n`;
+    yield `Peer groups ${instance.groups.size}, using ${memorySize(instance.groups.size * 64)} of memory\n`;
   const width = Math.max(16, ...all.map(({ peer }) => peer.name.length + 1));
   yield `\n${'Neighbor'.padEnd(width)}V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n`;
   for (const { peer, one, received, sent } of all) {
     const stats = peer.session?.stats();
     const since =
       peer.negotiated === undefined && (stats?.connectionsEstablished ?? 0) === 0 ? undefined : stats?.sinceMs;
-    const missing = policyMissing(peer, one);
+    const missing = missingPolicy(one);
     const shown = one.up
-      ? missing && received === 0
+      ? missing.in
         ? '(Policy)'
         : String(received)
       : peer.negotiated === undefined
         ? stateOf(peer)
         : 'NoNeg';
-    const out = one.up ? (missing && sent === 0 ? '(Policy)' : String(sent)) : '0';
+    const out = one.up ? (missing.out ? '(Policy)' : String(sent)) : '0';
     const pad = (value: string | number, n: number): string => String(value).padStart(n);
-    yield `${peer.name.padEnd(width)}4 ${pad(peer.remoteAs, 10)} ${pad(stats === undefined ? 0 : count(stats.received), 9)} ${pad(
-      stats === undefined ? 0 : count(stats.sent),
+    yield `${peer.name.padEnd(width)}4 ${pad(peer.remoteAs, 10)} ${pad(count(stats?.received), 9)} ${pad(
+      count(stats?.sent),
       9,
     )} ${pad(0, 8)} ${pad(0, 4)} ${pad(0, 4)} ${pad(since === undefined ? 'never' : uptime(since), 8)} ${pad(shown, 12)} ${pad(out, 8)} ${
       peer.settings.description ?? 'N/A'
@@ -114,7 +110,7 @@ export function summaryJson(family: FamilyInstance): object {
     ribCount: table.prefixes.size,
     ribMemory: memoryOf(family),
     peerCount: all.length,
-    peerMemory: all.length * 1024,
+    peerMemory: all.length * PEER_BYTES,
     ...(instance.groups.size === 0
       ? {}
       : { peerGroupCount: instance.groups.size, peerGroupMemory: instance.groups.size * 64 }),
@@ -123,22 +119,30 @@ export function summaryJson(family: FamilyInstance): object {
     displayedPeers: all.length,
     totalPeers: all.length,
     dynamicPeers: 0,
-    bestPath: { multiPathRelax: instance.options.multipathRelax ? 'true' : 'false' },
+    bestPath: bestPathJson(instance.options),
   };
+}
+
+function peerState(peer: Peer, one: PeerFamily): string {
+  if (peer.settings.shutdown === true) return 'Admin';
+  if (overLimit(peer)) return 'PfxCt';
+  if (peer.settings.passive === true) return 'Passive';
+  const missing = missingPolicy(one);
+  return missing.in || missing.out ? 'Policy' : 'OK';
 }
 
 function peerJson({ peer, one, received, sent }: Row): object {
   const stats = peer.session?.stats();
   const ever = (stats?.connectionsEstablished ?? 0) > 0;
   const since = ever ? (stats?.sinceMs ?? 0) : 0;
-  const hostname = peer.negotiated?.remote.hostname;
+  const hostname = peer.learnt?.remote.hostname;
   return {
     ...(hostname === undefined ? {} : { hostname }),
     remoteAs: peer.remoteAs,
     localAs: peer.localAs,
     version: 4,
-    msgRcvd: stats === undefined ? 0 : count(stats.received),
-    msgSent: stats === undefined ? 0 : count(stats.sent),
+    msgRcvd: count(stats?.received),
+    msgSent: count(stats?.sent),
     tableVersion: 0,
     outq: 0,
     inq: 0,
@@ -148,7 +152,7 @@ function peerJson({ peer, one, received, sent }: Row): object {
     pfxRcd: received,
     pfxSnt: sent,
     state: peer.negotiated !== undefined && !one.up ? 'NoNeg' : stateOf(peer),
-    peerState: peer.settings.shutdown === true ? 'Admin' : policyMissing(peer, one) ? 'Policy' : 'OK',
+    peerState: peerState(peer, one),
     connectionsEstablished: stats?.connectionsEstablished ?? 0,
     connectionsDropped: stats?.connectionsDropped ?? 0,
     ...(peer.settings.description === undefined ? {} : { desc: peer.settings.description }),

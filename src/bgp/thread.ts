@@ -5,11 +5,13 @@
 // does the same towards zebra; timers are the sessions'.
 import { hostname } from 'node:os';
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
+import { setThreadNice } from '../sys/index.ts';
 import { serveCommands } from '../vty/index.ts';
 import { Bgp } from './bgp.ts';
 import { bgpCommands } from './commands.ts';
 import type { BgpChannels } from './io/channels.ts';
 import { createTransport } from './io/transport.ts';
+import { rehearse } from './rehearsal/rehearsal.ts';
 import { memoryTables } from './show-memory.ts';
 import { zapiOverTransport } from './zclient.ts';
 
@@ -20,13 +22,18 @@ export interface BgpThreadData {
   readonly zserv?: string;
   /** Where instances listen; 179 unless told. */
   readonly listenPort?: number;
+  /** Zebra's stage for a rehearsal; undefined: there is none. */
+  readonly rehearsal?: string;
 }
 
+/** Where processors are short, what is decided goes on its way before more is decided. */
+const NICE = 2;
 /** NOTIFICATIONs have this long to reach bgp-io before the thread ends. */
 const STOP_MS = 50;
 
 const side = threadSide<BgpThreadData>();
-const { channels, zserv, listenPort } = side.data;
+setThreadNice(NICE);
+const { channels, zserv, listenPort, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const transport = createTransport(loop, channels);
 const bgp = new Bgp({
@@ -50,3 +57,9 @@ side.onStop(async () => {
   loop.close();
 });
 side.ready();
+if (rehearsal !== undefined) {
+  const startMs = loop.now();
+  void rehearse({ loop, transport, zserv: rehearsal }).then(done => {
+    side.post(`${done ? 'rehearsed in' : 'rehearsal given up after'} ${Math.round(loop.now() - startMs)} ms`);
+  });
+}

@@ -4,7 +4,8 @@ import { ATTR_MP_UNREACH, FLAG_EXTENDED, FLAG_OPTIONAL } from './wire/attribute.
 import { writePrefix4, writePrefix6 } from './wire/nlri.ts';
 import { beginUpdate, endUpdate } from './wire/update.ts';
 
-type PrefixWords = readonly [number, number, number, number, number];
+/** Four address words and the length. */
+export type PrefixWords = readonly [number, number, number, number, number];
 
 /**
  * One UPDATE of at most `maximumBytes` that withdraws prefixes `from` … `end` (exclusive); `read` gives a prefix's words and

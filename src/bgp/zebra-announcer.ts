@@ -4,7 +4,7 @@
 //
 // What differs between routes that lead to the same next hop is the prefix, the metric and the tag. So the block of next
 // hops is encoded once for each next hop and copied from then on; a million routes take some hundred milliseconds.
-import { AF_INET, AF_INET6, isLinkLocal6 } from '../net/index.ts';
+import { AF_INET, AF_INET6, grown, isLinkLocal6, readWord } from '../net/index.ts';
 import {
   FRR_8_4_4,
   MESSAGE_DISTANCE,
@@ -21,7 +21,6 @@ import {
   routeTypeNumber,
 } from '../zapi/index.ts';
 import type { WorkTask } from '../concurrency/index.ts';
-import { readWord } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
 import { HAS_MED, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
@@ -70,7 +69,7 @@ export class ZebraAnnouncer {
 
   /** A new connection: zebra has nothing of ours that it would not forget by itself. */
   connected(): void {
-    this.#has.fill(0);
+    this.#has.fill(0, 0, this.#family.table.prefixes.limit);
     this.#forgetBlocks();
     if (this.#silent || this.#family.instance.bgp.zebra?.waits === true) return;
     this.#attach();
@@ -140,7 +139,7 @@ export class ZebraAnnouncer {
   #one(prefix: number, paths: Uint32Array, count: number): boolean {
     const { table, instance } = this.#family;
     const client = instance.bgp.zebra!.client;
-    if (prefix >= this.#has.length) this.#growHas();
+    if (prefix >= this.#has.length) [this.#has] = grown(table.prefixes.capacity, this.#has);
     const best = count === 0 ? 0 : paths[0]!;
     // Routes of our own came from zebra.
     const local = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
@@ -304,11 +303,5 @@ export class ZebraAnnouncer {
     }
     zebra.leaving(this);
     this.#attach();
-  }
-
-  #growHas(): void {
-    const has = new Uint8Array(this.#family.table.prefixes.capacity);
-    has.set(this.#has);
-    this.#has = has;
   }
 }

@@ -6,6 +6,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
   run -c FILE [--run-dir DIR] [-z ZSERV_SOCKET]   run the daemon in the foreground
       [-r, --retain]                              leave the routes in the kernel at the end
       [-K, --graceful-restart SECONDS]            routes found at the start wait this long to be announced again (60)
+      [-s, --nl-bufsize BYTES]                    receive buffer for the kernel's notifications (67108864)
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
   check -c FILE                                   read a configuration and say what is wrong with it
   demo [--once]                                   a small network in namespaces of its own

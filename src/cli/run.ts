@@ -13,6 +13,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       zserv: { type: 'string', short: 'z' },
       retain: { type: 'boolean', short: 'r', default: false },
       'graceful-restart': { type: 'string', short: 'K' },
+      'nl-bufsize': { type: 'string', short: 's' },
     },
   });
   if (values.config === undefined) {
@@ -24,6 +25,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`grevy run: -K ${wait}: a number of seconds is needed\n`);
     return ExitCode.usage;
   }
+  const bufferSize = values['nl-bufsize'];
+  if (bufferSize !== undefined && !/^[1-9]\d{0,8}$/.test(bufferSize)) {
+    process.stderr.write(`grevy run: -s ${bufferSize}: a number of bytes is needed\n`);
+    return ExitCode.usage;
+  }
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
@@ -33,6 +39,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     ...(values.zserv === undefined ? {} : { zserv: resolve(values.zserv) }),
     retain: values.retain,
     ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
+    ...(bufferSize === undefined ? {} : { receiveBuffer: Number(bufferSize) }),
     version,
   });
 }

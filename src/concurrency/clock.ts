@@ -75,6 +75,20 @@ export const nodeClock: Clock = {
   },
 };
 
+/** Node's loop for work that shall not be in anybody's way: its turns wait until `other` has nothing to do. */
+export function idleClock(other: { readonly busy: boolean }): Clock {
+  return {
+    ...nodeClock,
+    immediate(fn) {
+      let handle = setImmediate(function turn() {
+        if (other.busy) handle = setImmediate(turn);
+        else fn();
+      });
+      return () => clearImmediate(handle);
+    },
+  };
+}
+
 interface Due {
   atMs: number;
   order: number;

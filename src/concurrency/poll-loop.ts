@@ -5,7 +5,7 @@
 //    └──────────────────────────────────────────────────────────────────────────────────────────────────────┘
 //
 // poll(2) sleeps until the next timer when nothing is ready, and does not sleep at all otherwise, so descriptors have
-// their turn after each round (10 ms at most) even under full load. While the thread is in `run`, Node's loop in it
+// their turn after each round (2 ms at most) even under full load. While the thread is in `run`, Node's loop in it
 // stands still: messages from main come in by a doorbell and are fetched (thread.ts, `poll`).
 import { performance } from 'node:perf_hooks';
 import { E, errno, libc, SysError, threadCpuUs } from '../sys/index.ts';

@@ -1,5 +1,5 @@
 // Named tasks on Node's loop. A round of ready tasks runs in one setImmediate, and the next round in another, so sockets,
-// timers and messages get their turn between two rounds: at the latest after 10 ms of ours.
+// timers and messages get their turn between two rounds: at the latest after 2 ms of ours.
 import { type Clock, type Interest, nodeClock, type Watch } from './clock.ts';
 import type { Doorbell } from './doorbell.ts';
 import { type BellTask, Tasks, type TimerTask } from './tasks.ts';

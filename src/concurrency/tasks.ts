@@ -3,9 +3,9 @@
 //
 //    ready: [ bell ][ decision ][ timer ] ◀── schedule: at the end, and never twice
 //              │
-//              ▼ one round: each task that was ready when it began runs once, at most 10 ms in all; then I/O has its turn
+//              ▼ one round: each task that was ready when it began runs once, at most 2 ms in all; then I/O has its turn
 //
-// A task that has more to do than 10 ms of it (`shouldYield`) returns true and goes to the end of the queue, so one long
+// A task that has more to do than 2 ms of it (`shouldYield`) returns true and goes to the end of the queue, so one long
 // walk never keeps the others waiting for more than its slice.
 //
 // CPU time costs a system call to read, more than many a task takes. So it is read at the start of a round and after each
@@ -84,7 +84,7 @@ export class Task {
 }
 
 /** A task yields after this long, and a round ends. */
-export const YIELD_MS = 10;
+export const YIELD_MS = 2;
 const SAMPLE_US = 100;
 
 export abstract class Tasks {
@@ -122,7 +122,7 @@ export abstract class Tasks {
     return { wake: () => this.enqueue(task) };
   }
 
-  /** True when the running task has had its 10 ms. Costs a look at the clock: ask once per batch, not per item. */
+  /** True when the running task has had its 2 ms. Costs a look at the clock: ask once per batch, not per item. */
   shouldYield(): boolean {
     return this.now() - this.#startMs >= YIELD_MS;
   }
@@ -161,6 +161,11 @@ export abstract class Tasks {
     for (const account of this.#accounts.values()) {
       account.invoked = account.cpuUs = account.cpuMaxUs = account.realUs = account.realMaxUs = 0;
     }
+  }
+
+  /** Something is ready to run. */
+  get busy(): boolean {
+    return this.#count > 0;
   }
 
   /** Tasks that are ready. */

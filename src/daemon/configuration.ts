@@ -32,7 +32,7 @@ export interface ChangeOutcome {
 export class RunningConfiguration {
   readonly grammar: Grammar;
   readonly tree: ConfigTree;
-  /** Called after lines were put into force or taken back. */
+  /** Called after lines of one owner were put into force or taken back, before the next owner hears of its own. */
   onChange: () => void = () => {};
   readonly #owner: (name: string) => Owner | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -110,8 +110,8 @@ export class RunningConfiguration {
         else step.commit();
         if (warning !== undefined) warnings.push(warning);
       });
+      this.onChange();
     }
-    this.onChange();
     return { errors, warnings };
   }
 

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskLoop } from '../concurrency/index.ts';
+import { keepLargeMemoryApart } from '../sys/index.ts';
 import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
 import { hostname } from './main-commands.ts';
@@ -25,6 +26,8 @@ export interface DaemonOptions {
   readonly retain?: boolean;
   /** How long routes of an earlier life may wait to be announced again; a minute unless told. */
   readonly gracefulRestartMs?: number;
+  /** Bytes that the kernel may hold of notifications not yet read; 64 MiB unless told. */
+  readonly receiveBuffer?: number;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -60,6 +63,7 @@ function endNow(): never {
 
 /** Runs the daemon until it is told to stop; gives its exit code. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
+  keepLargeMemoryApart();
   const { configFile, runDir } = options;
   let text: string;
   try {
@@ -106,11 +110,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       zserv: options.zserv ?? join(runDir, 'zserv.api'),
       retain: options.retain ?? false,
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
+      ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),
     log,
     restarted: async names => {
-      await replay(vty, names);
       tellHostname();
+      await replay(vty, names);
     },
     hopeless: reason => {
       log(`${reason}: the daemon ends, routes stay in the kernel`);
@@ -125,7 +130,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     threads: () => supervisor.threads(),
     tasks: () => loop.stats(),
   });
-  // The name stands in main's part of the configuration, and bgp announces it to its peers.
+  // The name stands in main's part of the configuration, and bgp announces it to its peers: it has to know it before the
+  // first of them, whose connection may come as soon as bgp has its own lines.
   const tellHostname = (): void => supervisor.thread('bgp')?.post({ hostname: hostname(vty.configuration) });
   vty.configuration.onChange = tellHostname;
   let code: number = ExitCode.ok;

@@ -26,7 +26,7 @@
 // A group is the set of threads that share a structure. When one of them dies, what it left in the middle of a ring is
 // nobody's to repair: the group is ended, and starts again with new structures (supervisor.ts).
 import { type BgpChannels, closeBgpChannels, createBgpChannels } from '../bgp/index.ts';
-import { closeDataplaneChannel, createDataplaneChannel } from '../dataplane/index.ts';
+import { closeDataplaneChannel, createDataplaneChannel, type DataplaneChannel } from '../dataplane/index.ts';
 
 /** What is configured from outside, before any configuration file. */
 export interface Wiring {
@@ -36,6 +36,8 @@ export interface Wiring {
   readonly retain: boolean;
   /** Routes of an earlier life have this long to be announced again. */
   readonly gracefulRestartMs?: number;
+  /** Bytes that the kernel may hold of notifications not yet read. */
+  readonly receiveBuffer?: number;
 }
 
 export interface ThreadPlan {
@@ -63,14 +65,27 @@ export interface GroupPlan {
 const source = (path: string): URL =>
   new URL(`../${path}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
+/** Contexts for a rehearsal: they are soon given back. */
+const STAGE = { requests: 4096, notifications: 16 };
+
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: Wiring): GroupPlan[] {
+  // Only the first life of a group rehearses: after a death the neighbours wait.
+  const begun = new Set<string>();
+  const first = (group: string): boolean => {
+    const is = !begun.has(group);
+    begun.add(group);
+    return is;
+  };
+  const stageZserv = `${zserv}.rehearsal`;
   const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
+  const buffer = receiveBuffer === undefined ? {} : { receiveBuffer };
   return [
     {
       name: 'zebra',
       begin() {
         const channel = createDataplaneChannel();
+        const rehearsal: DataplaneChannel | undefined = first('zebra') ? createDataplaneChannel(STAGE) : undefined;
         return {
           threads: [
             // zebra stops first: it takes its routes back, and the dataplane has to do that.
@@ -78,11 +93,25 @@ export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupP
               name: 'zebra',
               entry: source('zebra/thread'),
               ownLoop: false,
-              data: { channel, zserv, retain, ...sweep },
+              data: {
+                channel,
+                zserv,
+                retain,
+                ...sweep,
+                ...(rehearsal && { rehearsal: { channel: rehearsal, zserv: stageZserv } }),
+              },
             },
-            { name: 'dplane', entry: source('dataplane/thread'), ownLoop: true, data: { channel } },
+            {
+              name: 'dplane',
+              entry: source('dataplane/thread'),
+              ownLoop: true,
+              data: { channel, ...buffer, ...(rehearsal && { rehearsal }) },
+            },
           ],
-          dispose: () => closeDataplaneChannel(channel),
+          dispose: () => {
+            closeDataplaneChannel(channel);
+            if (rehearsal) closeDataplaneChannel(rehearsal);
+          },
         };
       },
     },
@@ -90,10 +119,11 @@ export function groupPlans({ zserv, retain, gracefulRestartMs }: Wiring): GroupP
       name: 'bgp',
       begin() {
         const channels: BgpChannels = createBgpChannels();
+        const rehearsal = first('bgp') ? { rehearsal: stageZserv } : {};
         return {
           threads: [
             // bgp stops first: its last NOTIFICATIONs go out through bgp-io.
-            { name: 'bgp', entry: source('bgp/thread'), ownLoop: false, data: { channels, zserv } },
+            { name: 'bgp', entry: source('bgp/thread'), ownLoop: false, data: { channels, zserv, ...rehearsal } },
             { name: 'bgp-io', entry: source('bgp/io/thread'), ownLoop: false, data: channels },
             { name: 'bgp-ka', entry: source('bgp/keepalive/thread'), ownLoop: true, data: channels },
           ],

@@ -6,10 +6,13 @@ import { commandHandler } from '../vty/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import { dataplaneCommands } from './commands.ts';
 import { Dataplane } from './dataplane.ts';
+import { rehearse } from './rehearsal.ts';
 
 /** workerData of this thread. */
 export interface DataplaneThreadData {
   readonly channel: DataplaneChannel;
+  /** Contexts that zebra rehearses with (rehearsal.ts). */
+  readonly rehearsal?: DataplaneChannel;
   /** KIND_* bits of what zebra wants to be told; all unless told. */
   readonly kinds?: number;
   /** Bytes that the kernel may hold of events not yet read. */
@@ -19,7 +22,7 @@ export interface DataplaneThreadData {
 }
 
 const side = threadSide<DataplaneThreadData>();
-const { channel, namespace, kinds, receiveBuffer } = side.data;
+const { channel, rehearsal, namespace, kinds, receiveBuffer } = side.data;
 if (namespace !== undefined) enterNetworkNamespace(namespace);
 const loop = new PollLoop(side.name);
 const dataplane = new Dataplane(channel, {
@@ -34,6 +37,7 @@ const answer = commandHandler(dataplaneCommands, dataplane, {
 });
 side.onRequest(answer);
 side.onStop(() => dataplane.close());
+if (rehearsal !== undefined) rehearse(loop, rehearsal);
 loop.doorbell('control', side.bell, () => side.poll() > 0);
 side.ready();
 loop.run();

@@ -6,13 +6,17 @@
 //   │  0  │ b 7 │  0  │ e 3 │ 4 1 │  tag, id + 1 ───▶   │ id │ w0..w3 │ len │
 //   └─────┴─────┴─────┴─────┴─────┘  0 = empty         └────┴────────┴─────┘
 //
+// When the slots get crowded a larger array takes over, and the prefixes move there a few at a time, with each new one; until all
+// have, one that is not found in the new slots is looked for in the old ones. Moving a full table's at once would hold its thread
+// up for 50 ms.
+//
 // A slot has 8 bits of the hash beside 24 of the id, so that a prefix in somebody else's slot is passed over without looking
 // at its columns: an exact look-up is two cache misses, and that is what a full table does a million times over. A hash and
 // not a trie for the same reason. Longest match asks the hash once for each prefix length in use, which is right for its callers (next-hop
 // resolution: thousands of look-ups, not millions). Ordered walks sort a snapshot of ids by radix, which costs 40 ms a
 // million and lets the walk be sliced while the table changes under it.
 import { AF_INET, type AddressWords, addressBits, type Family, formatIp4, formatIp6 } from './address.ts';
-import { grown, moreRows } from './column.ts';
+import { grown, moreRows, newColumn } from './column.ts';
 import { maskWord, type Prefix } from './prefix.ts';
 
 const EMPTY: Uint32Array = new Uint32Array(0);
@@ -21,6 +25,9 @@ const EMPTY: Uint32Array = new Uint32Array(0);
 const ID_MASK = 0xffffff;
 /** Prefixes that one table can hold. */
 const MOST_ROWS = ID_MASK;
+/** Slots grow so many times at once, and with each new prefix so many old ones move. */
+const SLOTS_FACTOR = 4;
+const MOVES = 4;
 
 function hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
   let h = Math.imul(w0 ^ (length << 3) ^ length, 0x9e3779b1);
@@ -47,6 +54,9 @@ export class PrefixTable {
   #slots: Uint32Array;
   #mask: number;
   #free = -1; // head of the list of removed rows, linked through w0
+  // Slots from before, while prefixes move out of them; empty: none do.
+  #old: Uint32Array = EMPTY;
+  #moved = 0; // ids below have moved
 
   constructor(family: Family, rows = 1024) {
     this.family = family;
@@ -71,18 +81,9 @@ export class PrefixTable {
 
   /** The id of a prefix whose host bits are zero, or -1. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const mask = this.#mask;
-    const slots = this.#slots;
     const key = hash(w0, w1, w2, w3, length);
-    const tag = key & ~ID_MASK;
-    for (let slot = key & mask; ; slot = (slot + 1) & mask) {
-      const word = slots[slot]!;
-      if (word === 0) return -1;
-      if (((word ^ tag) & ~ID_MASK) === 0) {
-        const id = (word & ID_MASK) - 1;
-        if (this.#is(id, w0, w1, w2, w3, length)) return id;
-      }
-    }
+    const id = this.#findIn(this.#slots, key, w0, w1, w2, w3, length);
+    return id >= 0 || this.#old.length === 0 ? id : this.#findIn(this.#old, key, w0, w1, w2, w3, length);
   }
 
   /** The id of a prefix whose host bits are zero, given a new one where the table has none. */
@@ -99,6 +100,10 @@ export class PrefixTable {
         const known = (word & ID_MASK) - 1;
         if (this.#is(known, w0, w1, w2, w3, length)) return known;
       }
+    }
+    if (this.#old.length > 0) {
+      const known = this.#findIn(this.#old, key, w0, w1, w2, w3, length);
+      if (known >= 0) return known;
     }
     let id = this.#free;
     if (id >= 0) this.#free = this.w0[id]! - 1;
@@ -118,12 +123,14 @@ export class PrefixTable {
     this.lengthCount[length]!++;
     this.size++;
     slots[slot] = tag | (id + 1);
-    if (this.size * 2 > this.#mask) this.#growSlots();
+    if (this.#old.length > 0) this.#move(MOVES);
+    else if (this.size * 2 > mask) this.#growSlots();
     return id;
   }
 
   /** Takes a prefix out; its id may be given to another one from now on. */
   remove(id: number): void {
+    if (this.#old.length > 0) this.#move(this.limit);
     const length = this.length[id]!;
     const mask = this.#mask;
     const slots = this.#slots;
@@ -241,28 +248,47 @@ export class PrefixTable {
   #growRows(): void {
     const rows = Math.min(moreRows(this.capacity), MOST_ROWS);
     if (rows <= this.capacity) throw new RangeError(`more than ${MOST_ROWS} prefixes in one table`);
-    this.w0 = grown(this.w0, rows);
-    if (this.family !== AF_INET) {
-      this.w1 = grown(this.w1, rows);
-      this.w2 = grown(this.w2, rows);
-      this.w3 = grown(this.w3, rows);
+    if (this.family === AF_INET) [this.w0, this.length] = grown(rows, this.w0, this.length);
+    else {
+      [this.w0, this.w1, this.w2, this.w3, this.length] = grown(rows, this.w0, this.w1, this.w2, this.w3, this.length);
     }
-    this.length = grown(this.length, rows);
   }
 
   #growSlots(): void {
-    // Twice the rows that the columns grow to: a full table is moved here when it is small, never when it is half full, which
-    // would hold the thread up for 50 ms.
-    const slots = new Uint32Array(moreRows(this.#slots.length / 2) * 2);
+    this.#old = this.#slots;
+    this.#moved = 0;
+    this.#slots = newColumn(this.#old.length * SLOTS_FACTOR);
+    this.#mask = this.#slots.length - 1;
+  }
+
+  /** The id of a prefix by these slots, or -1. */
+  #findIn(slots: Uint32Array, key: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
     const mask = slots.length - 1;
-    for (let id = 0; id < this.limit; id++) {
+    const tag = key & ~ID_MASK;
+    for (let slot = key & mask; ; slot = (slot + 1) & mask) {
+      const word = slots[slot]!;
+      if (word === 0) return -1;
+      if (((word ^ tag) & ~ID_MASK) === 0) {
+        const id = (word & ID_MASK) - 1;
+        if (this.#is(id, w0, w1, w2, w3, length)) return id;
+      }
+    }
+  }
+
+  /** Moves the next `count` prefixes; those that came after the slots had grown are there already. */
+  #move(count: number): void {
+    const slots = this.#slots;
+    const mask = this.#mask;
+    const end = Math.min(this.limit, this.#moved + count);
+    for (let id = this.#moved; id < end; id++) {
       if (this.length[id] === 255) continue;
       const key = this.#hashOf(id);
+      const word = (key & ~ID_MASK) | (id + 1);
       let slot = key & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = (key & ~ID_MASK) | (id + 1);
+      while (slots[slot] !== 0 && slots[slot] !== word) slot = (slot + 1) & mask;
+      slots[slot] = word;
     }
-    this.#slots = slots;
-    this.#mask = mask;
+    this.#moved = end;
+    if (end === this.limit) this.#old = EMPTY;
   }
 }

@@ -6,12 +6,16 @@
 //                 ◀──request──── socket B   ├──▶ sink: event… │ dumpBegin(k) item… dumpEnd(k) │ event…
 //                 ──dump───────▶ socket B ──┘  … while a kind is dumped
 //
-// Why nothing is lost or out of order. A is joined before any dump, so whatever changes during one waits in A and is told
-// after dumpEnd. An event that the dump had seen already is told again, older than what the dump said; but each object's last
+// Why nothing is lost or out of order. A is joined before any dump, so whatever of this kind changes during one waits in A
+// and is told after dumpEnd. An event that the dump had seen already is told again, older than what the dump said; but each object's last
 // event says its last state, so the repetition ends at the same place. A is drained before a dump for another reason:
 // after an overrun the kernel queues nothing, and reports nothing, until the queue has been empty (NETLINK_S_CONGESTED), so
 // a dump that began earlier would miss what changes meanwhile. If A overruns again during a dump, that dump ends as usual and
 // all kinds are dumped once more.
+//
+// Routes may be many, and their dump long. Meanwhile A is read on, and told, up to the first event that is about a route: so
+// a link that goes down is known at once. That event is held, and what comes after it stays in A. The dump may still tell of
+// routes that the kernel dropped in silence with that link: who asks for a dump of routes after such an event gets another.
 //
 // Pull, not push: each `step` takes one datagram and gives its messages to the sink; who has no room does not call it, and
 // the kernel keeps the rest.
@@ -20,6 +24,7 @@ import * as c from './constants.ts';
 import { DUMP_DONE, DUMP_INTERRUPTED, DUMP_MORE, Dump, dumpRequest, type MessageVisitor } from './dump.ts';
 import { NetlinkError } from './error.ts';
 import { dropOwnEchoes } from './filter.ts';
+import { writeLink } from './link.ts';
 import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
 
 /** Kinds of objects, one bit each, in the order in which they are dumped. */
@@ -58,7 +63,7 @@ const kinds: readonly Kind[] = [
 export interface StreamSink {
   /** One message: an event, or (`dumped`) an item of the dump that was begun. */
   message(type: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void;
-  /** What follows, up to `dumpEnd`, is all there is of this kind. A second `dumpBegin` without an end: it starts over. */
+  /** What is `dumped` from here to `dumpEnd` is all there is of this kind. A second `dumpBegin` without an end: it starts over. */
   dumpBegin(kind: number): void;
   dumpEnd(kind: number): void;
 }
@@ -82,6 +87,9 @@ export interface StreamStats {
   readonly interruptions: number;
 }
 
+/** Of every network namespace. */
+const LOOPBACK_IFINDEX = 1;
+
 /** Kinds whose dumps were interrupted too often are dumped again after this. */
 const RETRY_MS = 200;
 
@@ -97,6 +105,8 @@ export class NotificationStream {
   #family = 0; // index into its families
   #restarts = 0;
   #drained = false; // A was seen empty since the last overrun
+  #held: number = RECEIVE_EMPTY; // what was received from A and is to be told after the dump
+  #asked = false; // A was read since the last step of the dump
   #retryKinds = 0;
   #retryAtMs = 0;
   #datagrams = 0;
@@ -150,14 +160,15 @@ export class NotificationStream {
   /** Takes one datagram, or one step of a dump. False where there is nothing to do now. */
   step(sink: StreamSink): boolean {
     if (this.#current !== undefined) {
-      this.#stepDump(sink);
+      if (!this.#stepBetween(this.#current, sink)) this.#stepDump(sink);
       return true;
     }
     if (this.#retryKinds !== 0 && performance.now() >= this.#retryAtMs) {
       this.#wanted |= this.#retryKinds;
       this.#retryKinds = 0;
     }
-    const length = this.socket.receive();
+    const length = this.#held === RECEIVE_EMPTY ? this.socket.receive() : this.#held;
+    this.#held = RECEIVE_EMPTY;
     if (length === RECEIVE_OVERRUN) {
       this.#overruns++;
       this.#drained = false;
@@ -178,6 +189,31 @@ export class NotificationStream {
   close(): void {
     this.socket.close();
     this.#dumpSocket.close();
+  }
+
+  /** One datagram of A between two of a dump of routes, or false. */
+  #stepBetween(kind: Kind, sink: StreamSink): boolean {
+    this.#asked = !this.#asked && kind.bit === KIND_ROUTE && this.#held === RECEIVE_EMPTY;
+    if (!this.#asked) return false;
+    const length = this.socket.receive();
+    if (length === RECEIVE_EMPTY) return false;
+    if (length === RECEIVE_OVERRUN || this.#mentions(kind, length)) {
+      this.#held = length;
+      return false;
+    }
+    this.#datagrams++;
+    this.#visit(this.socket, length, sink);
+    return true;
+  }
+
+  /** Whether the datagram in A's buffer has a message about this kind: its types are four numbers in a row. */
+  #mentions(kind: Kind, length: number): boolean {
+    const { view } = this.socket;
+    for (let at = 0; at + 16 <= length; at += (view.getUint32(at, true) + 3) & ~3) {
+      if (view.getUint16(at + 4, true) >>> 2 === kind.request >>> 2) return true;
+      if (view.getUint32(at, true) < 16) break;
+    }
+    return false;
   }
 
   #visit(socket: NetlinkSocket, length: number, sink: StreamSink): void {
@@ -207,7 +243,18 @@ export class NotificationStream {
     this.#dumps++;
     this.#family = 0;
     sink.dumpBegin(kind.bit);
+    if (kind.bit === KIND_ROUTE) this.#awaitChanges();
     this.#dump.begin(dumpRequest(kind.request, kind.families[0]!));
+  }
+
+  /**
+   * A change is told in the middle of the kernel's work on it: a link's end before the routes that go with it in silence.
+   * That work holds the routing lock, which dumps of routes do not take; so a question is asked that does.
+   */
+  #awaitChanges(): void {
+    this.#dumpSocket.request('link', (writer, flags, sequence) => {
+      writeLink(writer, c.RTM_GETLINK, flags, sequence, { ifindex: LOOPBACK_IFINDEX });
+    });
   }
 
   #stepDump(sink: StreamSink): void {

@@ -49,6 +49,9 @@ export interface Libc {
   getpid(): number;
   gettid(): number;
   geteuid(): number;
+  madvise(address: bigint, length: number, advice: number): number;
+  mallopt(parameter: number, value: number): number;
+  malloc_trim(pad: number): number;
   strerror(errno: number): string;
 }
 
@@ -91,6 +94,9 @@ function declare(): Libc {
     'int kill(int, int)',
     'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
     'int clock_gettime(int, void *)',
+    'int madvise(void *, size_t, int)',
+    'int mallopt(int, int)',
+    'int malloc_trim(size_t)',
     'unsigned int if_nametoindex(const char *)',
     'int getpid()',
     'int gettid()',

@@ -258,8 +258,9 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       help: [SHOW, 'Interface status and configuration', 'Interface name', JSON_HELP],
       run: (zebra: Zebra, args) => {
         const one = zebra.interfaces.byName(args.name);
+        if (args.json !== undefined) return one === undefined ? {} : { [one.name]: interfaceJson(zebra, one) };
         if (one === undefined) throw new CommandError(`% Can't find interface ${args.name}`);
-        return args.json === undefined ? showInterface(zebra, one) : { [one.name]: interfaceJson(zebra, one) };
+        return showInterface(zebra, one);
       },
     }),
 

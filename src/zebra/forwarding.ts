@@ -1,5 +1,5 @@
-// The host's forwarding switches: files under /proc/sys/net of the namespace that the process is in. Reading and writing
-// them never waits for anything.
+// The host's forwarding switches, and those of each interface: files under /proc/sys/net of the namespace that the process
+// is in. Reading and writing them never waits for anything.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { AF_INET, type Family } from '../net/index.ts';
 
@@ -7,13 +7,29 @@ function pathOf(family: Family): string {
   return family === AF_INET ? '/proc/sys/net/ipv4/ip_forward' : '/proc/sys/net/ipv6/conf/all/forwarding';
 }
 
-/** False also where the file cannot be read (a host without IPv6). */
-export function isForwarding(family: Family): boolean {
+/** False also where the file cannot be read: a host without IPv6, an interface that is gone. */
+function isOn(path: string): boolean {
   try {
-    return readFileSync(pathOf(family), 'utf8').trim() !== '0';
+    return readFileSync(path, 'utf8').trim() !== '0';
   } catch {
     return false;
   }
+}
+
+export function isForwarding(family: Family): boolean {
+  return isOn(pathOf(family));
+}
+
+/** What an interface is set to, by FRR's keys. */
+export function interfaceSwitches(name: string): Readonly<Record<string, boolean>> {
+  const of = (file: string): boolean => isOn(`/proc/sys/net/${file}`);
+  return {
+    mplsEnabled: of(`mpls/conf/${name}/input`),
+    linkDown: of(`ipv4/conf/${name}/ignore_routes_with_linkdown`),
+    linkDownV6: of(`ipv6/conf/${name}/ignore_routes_with_linkdown`),
+    mcForwardingV4: of(`ipv4/conf/${name}/mc_forwarding`),
+    mcForwardingV6: of(`ipv6/conf/${name}/mc_forwarding`),
+  };
 }
 
 /** Throws what the file system says. */

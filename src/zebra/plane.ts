@@ -138,8 +138,8 @@ export interface PlaneEvents {
   addressGone(facts: AddressFacts): void;
   /**
    * A route that is in the kernel: of somebody else, or of ours as a dump shows it. Its paths are read from `paths`, except
-   * where it is one of ours that names a nexthop object. `replaces`: it took the place of the one there was; otherwise the
-   * kernel may have several of one metric.
+   * where it is one of ours that names a nexthop object. `replaces`: it took the place of one that there
+   * was; the kernel may have several of one metric.
    */
   route(
     table: number,

@@ -1,14 +1,15 @@
 // Zebra's thread: Node's loop with named tasks around one Zebra, its ZAPI server, and the doorbell of the dataplane.
 //
-//   dplane ──bell──▶ `dataplane results`: receive ──▶ wake ──▶ `rib process`: process (10 ms slices)
+//   dplane ──bell──▶ `dataplane results`: receive ──▶ wake ──▶ `rib process`: process (2 ms slices)
 //   main ──port──▶ commands and configuration           timers: retries, sweep of earlier routes
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
 import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
 import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
+import { rehearse } from './rehearsal.ts';
+import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
-import { Zebra } from './zebra.ts';
 
 /** workerData of this thread. */
 export interface ZebraThreadData {
@@ -19,6 +20,8 @@ export interface ZebraThreadData {
   readonly retain: boolean;
   /** Routes of an earlier life that nobody announced are removed after this long; 60,000 unless told. */
   readonly sweepMs?: number;
+  /** The stage for bgp's rehearsal: where to listen, and contexts of its own. */
+  readonly rehearsal?: { readonly channel: DataplaneChannel; readonly zserv: string };
 }
 
 const SWEEP_MS = 60_000;
@@ -26,29 +29,11 @@ const SWEEP_MS = 60_000;
 const WITHDRAW_MS = 20_000;
 
 const side = threadSide<ZebraThreadData>();
-const { channel, zserv, retain, sweepMs } = side.data;
+const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
-const client = new DataplaneClient(channel);
-const plane = new DataplanePlane(client);
-
-const process = loop.work('rib process', () => zebra.process(shouldYield));
-const shouldYield = (): boolean => loop.shouldYield();
-
-const zebra: Zebra = new Zebra(plane, {
-  wake: () => process.wake(),
-  later: (ms, fn) => {
-    // Short-lived and rare: retries, and clients whose routes are retained.
-    const timer = loop.timer('zebra timer', fn);
-    timer.start(ms);
-  },
-  nowS: () => Math.floor(performance.now() / 1000),
-});
+const plane = new DataplanePlane(new DataplaneClient(channel));
+const { zebra, close } = runZebra(loop, plane);
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
-
-const bell = loop.doorbell('dataplane results', client.bell, () => {
-  zebra.receive();
-  return client.pending;
-});
 
 const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text) });
 zebra.server = server;
@@ -80,7 +65,7 @@ side.onStop(async how => {
     const deadline = performance.now() + WITHDRAW_MS;
     while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
   }
-  bell.close();
+  close();
   loop.close();
 });
 
@@ -98,4 +83,5 @@ zebra.onReady(() => {
     },
   );
 });
+if (rehearsal !== undefined) rehearse(loop, rehearsal.channel, rehearsal.zserv);
 zebra.start();

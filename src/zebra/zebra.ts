@@ -38,7 +38,7 @@ import {
   RTN_UNREACHABLE,
 } from './plane.ts';
 import { Feed } from './rib/redistribution.ts';
-import { CONGESTION_HIGH, CONGESTION_LOW, Rib } from './rib/rib.ts';
+import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
 import { StaticRoutes } from './static.ts';
@@ -53,6 +53,11 @@ export interface ZebraHooks {
   later(ms: number, fn: () => void): void;
   /** Seconds of a clock that never goes back. */
   nowS(): number;
+  /**
+   * Destinations that may wait for the dataplane before clients are asked to wait; a million unless told. One costs four
+   * bytes of a queue beside its row in the table, and whoever is read while the kernel is busy need not be read afterwards.
+   */
+  readonly mostWaiting?: number;
 }
 
 export interface OwnerState {
@@ -65,6 +70,7 @@ export interface OwnerState {
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 30_000;
 const POLL_AT_ONCE = 512;
+const MOST_WAITING = 1 << 20;
 
 export class Zebra implements ZebraFace, PlaneEvents {
   readonly plane: Plane;
@@ -97,6 +103,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #nextOwner = 1;
   #waiting: number = KIND_ALL;
   #dumping = 0;
+  readonly #mostWaiting: number;
   #congested = false;
   #retryMs = RETRY_FIRST_MS;
   #retryArmed = false;
@@ -108,6 +115,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   constructor(plane: Plane, hooks: ZebraHooks) {
     this.plane = plane;
     this.#hooks = hooks;
+    this.#mostWaiting = hooks.mostWaiting ?? MOST_WAITING;
     this.startedS = hooks.nowS();
     const wake = (): void => hooks.wake();
     const nowS = (): number => hooks.nowS();
@@ -175,6 +183,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       addressGone: (one, address) => {
         this.connected.addressChanged(one, address);
         this.resolver.localChanged(address.family, address.local);
+        if (address.family === AF_INET) this.#addressLost(one);
       },
     });
     // Both families exist from the start.
@@ -336,7 +345,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   get congested(): boolean {
-    if (!this.#congested && this.rib.dirty > CONGESTION_HIGH) {
+    if (!this.#congested && this.rib.dirty > this.#mostWaiting) {
       this.#congested = true;
       this.rib.stats.congestions++;
     }
@@ -349,7 +358,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   #relieve(): void {
-    if (!this.#congested || this.rib.dirty > CONGESTION_LOW) return;
+    if (!this.#congested || this.rib.dirty > this.#mostWaiting / 4) return;
     this.#congested = false;
     for (const listener of this.#relief) listener();
   }
@@ -384,6 +393,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
    */
   #kernelDropped(ifindex: number, carrierOnly: boolean): void {
     this.objects.deviceLost(ifindex);
+    this.#dumpAgain();
     if (carrierOnly) {
       if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
       return;
@@ -396,6 +406,26 @@ export class Zebra implements ZebraFace, PlaneEvents {
         return other === undefined || (other.flags & IFF_UP) === 0;
       }),
     );
+  }
+
+  /** The dump of routes that is going on may still tell of what the kernel has just dropped in silence. */
+  #dumpAgain(): void {
+    if ((this.#dumping & KIND_ROUTE) !== 0) this.plane.requestResync(KIND_ROUTE);
+  }
+
+  /**
+   * With the last IPv4 address of a device the kernel removes others' IPv4 routes through it in silence, except those that
+   * name a nexthop object.
+   */
+  #addressLost(one: Interface): void {
+    if ((one.flags & IFF_UP) === 0 || one.addresses.some(other => other.family === AF_INET)) return;
+    for (const set of this.sets) {
+      if (set.routes === 0 || set.family !== AF_INET) continue;
+      if (set.members.some(member => member.ifindex === one.ifindex)) {
+        this.plane.requestResync(KIND_ROUTE);
+        return;
+      }
+    }
   }
 
   /** Something came that failed installs may have waited for. */
@@ -521,6 +551,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   nexthopGone(id: number): void {
     // The kernel says nothing of the IPv4 routes that go with somebody else's object.
     if (this.#throughObjects && !this.objects.knows(id)) this.plane.requestResync(KIND_ROUTE);
+    this.#dumpAgain();
     this.objects.gone(id);
   }
 

@@ -359,3 +359,36 @@ void test('a raw stream carries bytes both ways, with bounded queues', async () 
   await new Promise(resolve => server.close(resolve));
   await rm(directory, { recursive: true });
 });
+
+test('a pair: what one end sends the other gets, and the close of one is told to the other', async () => {
+  const transport = world.transport();
+  const name = (last: number): SocketAddress => ({
+    family: 2,
+    words: [0x0a000000 + last, 0, 0, 0],
+    port: 179,
+    scopeId: 0,
+  });
+  const told: string[] = [];
+  const events = (who: string): Connection['events'] => ({
+    connected: () => told.push(`${who} connected`),
+    failed: ({ code }) => told.push(`${who} failed ${code}`),
+    message: type => told.push(`${who} got ${type}`),
+    headerError: () => told.push(`${who} header`),
+    closed: () => told.push(`${who} closed`),
+    writable: () => {},
+    probed: () => {},
+  });
+  let far: Connection | undefined;
+  const near = transport.connectPair(name(1), name(2), connection => {
+    far = connection;
+    connection.events = events('far');
+  });
+  near.events = events('near');
+  await until(() => far !== undefined && told.includes('near connected'), { what: 'both ends' });
+  assert.deepEqual([near.local, near.remote, far!.local, far!.remote], [name(1), name(2), name(2), name(1)]);
+  near.send(KEEPALIVE, 0, KEEPALIVE.length);
+  far!.send(KEEPALIVE, 0, KEEPALIVE.length);
+  await until(() => told.includes('near got 4') && told.includes('far got 4'), { what: 'a message each way' });
+  near.close();
+  await until(() => told.includes('far closed'), { what: 'the other end to hear of it' });
+});

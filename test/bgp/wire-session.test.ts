@@ -51,6 +51,25 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
       families: fc.array(plain({ afi: word16, safi: byte, forwarding: fc.boolean() }), { maxLength: 20 }),
     }),
   }),
+  fc.constant<Capability>({ kind: 'oldRouteRefresh' }),
+  plain({
+    kind: fc.constant('addPath' as const),
+    families: fc.array(
+      fc
+        .constantFrom([true, false], [false, true], [true, true])
+        .chain(([receive, send]) =>
+          plain({ afi: word16, safi: byte, receive: fc.constant(receive!), send: fc.constant(send!) }),
+        ),
+      { maxLength: 10 },
+    ),
+  }),
+  plain({
+    kind: fc.constant('longLivedRestart' as const),
+    families: fc.array(plain({ afi: word16, safi: byte, forwarding: fc.boolean(), staleTimeS: fc.nat(0xffffff) }), {
+      maxLength: 10,
+    }),
+  }),
+  plain({ kind: fc.constant('role' as const), role: byte }),
   plain({
     kind: fc.constant('fqdn' as const),
     hostname: fc.string({ maxLength: 64 }),
@@ -58,7 +77,7 @@ const capability: fc.Arbitrary<Capability> = fc.oneof(
   }),
   plain({
     kind: fc.constant('unknown' as const),
-    code: fc.integer({ min: 128, max: 255 }),
+    code: fc.integer({ min: 129, max: 255 }),
     value: fc.uint8Array({ maxLength: 255 }),
   }),
 );
@@ -113,7 +132,7 @@ void test('an OPEN as FRR sends it is understood', () => {
       '02 02 80 00 02 02 02 00' + // route refresh, old and new
       '02 06 41 04 0000fdea' + // 4-octet AS
       '02 02 06 00' + // extended messages
-      '02 06 45 04 00010101', // ADD-PATH: not ours, kept
+      '02 06 45 04 00010101', // ADD-PATH: receives
   );
   assert.deepEqual(parseOpen(bytes, 0, bytes.length), {
     as2: 65002,
@@ -121,11 +140,11 @@ void test('an OPEN as FRR sends it is understood', () => {
     routerId: 0x0a000002,
     capabilities: [
       { kind: 'multiprotocol', family: { afi: 1, safi: 1 } },
-      { kind: 'unknown', code: 128, value: new Uint8Array(0) },
+      { kind: 'oldRouteRefresh' },
       { kind: 'routeRefresh' },
       { kind: 'as4', as: 65002 },
       { kind: 'extendedMessage' },
-      { kind: 'unknown', code: 69, value: hex('00010101') },
+      { kind: 'addPath', families: [{ afi: 1, safi: 1, receive: true, send: false }] },
     ],
   });
 });

@@ -37,7 +37,7 @@ test('an event scheduled three times runs once, and a cancelled one not at all',
   assert.equal(runs, 2);
 });
 
-test('work in slices takes turns with other work, and yields after 10 ms of its own', () => {
+test('work in slices takes turns with other work, and yields after 2 ms of its own', () => {
   const clock = new VirtualClock();
   const loop = new TaskLoop('t', clock);
   const order: string[] = [];
@@ -45,9 +45,9 @@ test('work in slices takes turns with other work, and yields after 10 ms of its 
     loop.work(name, () => {
       order.push(name);
       assert.equal(loop.shouldYield(), false);
-      clock.consume(6);
+      clock.consume(1.2);
       assert.equal(loop.shouldYield(), false);
-      clock.consume(6);
+      clock.consume(1.2);
       assert.equal(loop.shouldYield(), true);
       return --slices > 0;
     });
@@ -57,7 +57,7 @@ test('work in slices takes turns with other work, and yields after 10 ms of its 
   assert.deepEqual(order, ['a', 'b', 'a', 'b', 'a']);
 });
 
-test('a round ends after 10 ms, so that what is not a task has its turn', () => {
+test('a round ends after 2 ms, so that what is not a task has its turn', () => {
   const clock = new VirtualClock();
   const loop = new TaskLoop('t', clock);
   const order: string[] = [];
@@ -66,7 +66,7 @@ test('a round ends after 10 ms, so that what is not a task has its turn', () => 
       .event(name, () => {
         if (name === 'a') clock.immediate(() => order.push('socket'));
         order.push(name);
-        clock.consume(6);
+        clock.consume(1.2);
       })
       .schedule();
   }

@@ -92,3 +92,28 @@ test('a sort goes on while the table grows under it', () => {
     [...Array(8).keys()].map(i => `0.0.${i}.0/24`),
   );
 });
+
+test('prefixes are found, told apart and removed while they move into larger slots', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(600)), { minLength: 300, maxLength: 3000 }), operations => {
+      const table = new PrefixTable(AF_INET, 16);
+      const model = new Map<number, number>();
+      for (const [what, number] of operations) {
+        const word = (number << 8) >>> 0;
+        if (what === 0 && model.has(number)) {
+          table.remove(model.get(number)!);
+          model.delete(number);
+        } else if (what === 1) assert.equal(table.find(word, 0, 0, 0, 24), model.get(number) ?? -1);
+        else {
+          const id = table.insert(word, 0, 0, 0, 24);
+          assert.equal(id, model.get(number) ?? id);
+          model.set(number, id);
+        }
+        assert.equal(table.size, model.size);
+      }
+      for (const [number, id] of model) assert.equal(table.find((number << 8) >>> 0, 0, 0, 0, 24), id);
+      assert.equal(new Set(model.values()).size, model.size);
+    }),
+    { numRuns: 200 },
+  );
+});

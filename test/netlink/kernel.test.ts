@@ -15,7 +15,11 @@ import {
   encodeRouteDelete,
   encodeRouteWithPaths,
   endNexthopGroup,
+  eventSink,
+  KIND_ADDRESS,
   KIND_ALL,
+  KIND_LINK,
+  KIND_ROUTE,
   NetlinkBatch,
   NetlinkError,
   NetlinkSocket,
@@ -371,6 +375,72 @@ describe('netlink against the kernel', () => {
     picture.settle();
     assert.equal(picture.text(), await kernelText(ns));
     stream.close();
+  });
+
+  test('a link is told while routes are being dumped, and what comes after a route in its turn', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_LINK | KIND_ROUTE }));
+    const told: string[] = [];
+    const sink = eventSink(event => {
+      if (event.what === 'dumpBegin' || event.what === 'dumpEnd') told.push(`${event.what} ${event.kind}`);
+      else if (!('dumped' in event) || event.dumped) told.push('item');
+      else if (event.what === 'link') told.push(`mtu ${event.link.mtu}`);
+      else if (event.what === 'route') told.push(`route ${event.route.length}`);
+    });
+    const lines = Array.from({ length: 5000 }, (_, i) => `route add blackhole 51.${i >> 8}.${i & 255}.0/24`);
+    writeFileSync(join(directory, 'many'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'many'));
+    stream.resync(KIND_ROUTE);
+    while (told.at(-1) !== `dumpBegin ${KIND_ROUTE}`) stream.step(sink);
+    stream.step(sink);
+    told.length = 0;
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1401');
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1402');
+    await ns.run('ip', 'route', 'add', 'blackhole', '52.0.0.0/25');
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '1403');
+    while (stream.step(sink)) {
+      // One datagram after another.
+    }
+    const changes = told.filter(what => what !== 'item');
+    assert.deepEqual(changes, ['mtu 1401', 'mtu 1402', `dumpEnd ${KIND_ROUTE}`, 'route 25', 'mtu 1403']);
+    assert.ok(told.lastIndexOf('item') > told.indexOf('mtu 1402'), 'the dump goes on after the links');
+    stream.close();
+    await ns.run('ip', 'link', 'set', 'lo', 'mtu', '65536');
+    writeFileSync(join(directory, 'none'), `${lines.join('\n').replaceAll('add', 'del')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'none'));
+  });
+
+  test('a dump that is asked for while the kernel still removes routes in silence does not tell of them', async () => {
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_ADDRESS | KIND_ROUTE }));
+    await ns.run('ip', 'link', 'add', 'many', 'type', 'veth', 'peer', 'name', 'more');
+    await ns.run('ip', 'link', 'set', 'many', 'up');
+    await ns.run('ip', 'addr', 'add', '10.77.0.1/24', 'dev', 'many');
+    const lines = Array.from(
+      { length: 50_000 },
+      (_, i) => `route add 51.${i >> 8}.${i & 255}.0/24 via 10.77.0.2 onlink dev many`,
+    );
+    writeFileSync(join(directory, 'many'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'many'));
+    let items = -1;
+    const sink = eventSink(event => {
+      if (event.what === 'address' && event.gone) stream.resync(KIND_ROUTE);
+      else if (event.what === 'dumpBegin') items = 0;
+      else if (event.what === 'route' && event.dumped && event.route.w0 >>> 24 === 51) items++;
+    });
+    const settle = (): void => {
+      while (stream.step(sink)) {
+        // One datagram after another.
+      }
+    };
+    settle();
+    assert.equal(items, lines.length);
+    // The last address of the device takes them along.
+    let gone = false;
+    void ns.run('ip', 'addr', 'del', '10.77.0.1/24', 'dev', 'many').then(() => (gone = true));
+    await until(() => (settle(), gone), { what: 'the address to go', everyMs: 0 });
+    settle();
+    assert.equal(items, 0);
+    stream.close();
+    await ns.run('ip', 'link', 'del', 'many');
   });
 
   test('own echoes of routes and nexthop objects are left out, all else is told', async () => {

@@ -7,9 +7,10 @@ import { Host } from './host-process.ts';
 
 interface KernelRoute {
   dst: string;
+  protocol: string;
   gateway?: string;
   metric?: number;
-  nexthops?: { gateway: string }[];
+  nexthops?: { gateway?: string }[];
 }
 
 interface ShownRoute {
@@ -28,9 +29,9 @@ describe('routes of others', { timeout: 60_000 }, () => {
   async function inKernel(family: '-4' | '-6'): Promise<string[]> {
     const routes = await ns.ipJson<KernelRoute[]>(family, 'route');
     return routes
-      .filter(one => /^(30\.|2001:db8:30)/.test(one.dst))
+      .filter(one => one.protocol !== 'kernel')
       .map(one => {
-        const gateways = (one.nexthops ?? [{ gateway: one.gateway! }]).map(hop => hop.gateway).toSorted();
+        const gateways = (one.nexthops ?? [{ gateway: one.gateway }]).map(hop => hop.gateway ?? '').toSorted();
         return `${one.dst} metric ${one.metric ?? 0} ${gateways.join(' ')}`;
       })
       .toSorted();
@@ -45,7 +46,7 @@ describe('routes of others', { timeout: 60_000 }, () => {
           .map(
             one =>
               `${prefix} metric ${one.metric} ${one.nexthops
-                .map(hop => hop.ip!)
+                .map(hop => hop.ip ?? '')
                 .toSorted()
                 .join(' ')}`,
           ),
@@ -92,6 +93,48 @@ describe('routes of others', { timeout: 60_000 }, () => {
     await ip('route replace 30.0.0.0/24 via 10.0.0.3');
     await agree('-4', 1);
     await ip('route del 30.0.0.0/24');
+    await agree('-4', 0);
+  });
+
+  test('of several, `ip route replace` replaces the first', async () => {
+    await ip('route add 30.0.0.0/24 via 10.0.0.2 proto static');
+    await ip('route append 30.0.0.0/24 via 10.0.1.2 proto 99');
+    await ip('route append 30.0.0.0/24 via 10.0.1.3 proto 98');
+    await ip('route replace 30.0.0.0/24 via 10.0.0.9');
+    await agree('-4', 3);
+    await ip('route prepend 30.0.0.0/24 via 10.0.0.4');
+    await ip('route change 30.0.0.0/24 via 10.0.0.5');
+    await agree('-4', 4);
+    // Of the connected network, the kernel's own route is the first.
+    await ip('route append 10.0.0.0/24 via 10.0.1.2');
+    await ip('route replace 10.0.0.0/24 via 10.0.1.3');
+    await agree('-4', 6);
+    await ip('route flush root 30.0.0.0/24');
+    await ip('route flush root 10.0.0.0/24 proto boot');
+    await agree('-4', 0);
+    await ip('route add 10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.1');
+    await ip('-6 route add 2001:db8:30::/48 via 2001:db8:1::2');
+    await ip('-6 route append 2001:db8:30::/48 via 2001:db8:1::3');
+    await ip('-6 route append 2001:db8:30::/48 dev eth0');
+    await ip('-6 route replace 2001:db8:30::/48 via 2001:db8:1::9');
+    await agree('-6', 2);
+    await ip('-6 route replace 2001:db8:30::/48 dev eth1');
+    await agree('-6', 2);
+    await ip('-6 route flush root 2001:db8:30::/48');
+    await agree('-6', 0);
+  });
+
+  test('they go without a word with the last IPv4 address of their device, except those through objects', async () => {
+    await ip('nexthop add id 5 via 10.0.1.2 dev eth1');
+    await ip('route add 30.0.0.0/24 via 10.0.1.2');
+    await ip('route add 30.0.1.0/24 via 10.0.0.2');
+    await ip('route add 30.0.2.0/24 nhid 5');
+    await agree('-4', 3);
+    await ip('addr del 10.0.1.1/24 dev eth1');
+    await agree('-4', 2);
+    await ip('addr add 10.0.1.1/24 dev eth1');
+    await ip('route del 30.0.1.0/24');
+    await ip('nexthop del id 5');
     await agree('-4', 0);
   });
 

@@ -155,15 +155,18 @@ describe('beside FRR', { timeout: 60_000 }, () => {
     });
   }
 
-  test('show interface json: no value differs from FRR, no key is of our making', async () => {
-    const mine = JSON.parse(await host.run('show interface json')) as Record<string, Row>;
-    const theirs = JSON.parse(await zebra.sh('show interface json')) as Record<string, Row>;
-    assert.deepEqual(Object.keys(mine), Object.keys(theirs));
-    for (const [name, one] of Object.entries(mine)) {
-      for (const [key, value] of Object.entries(one)) {
-        if (key === 'hardwareAddress') continue;
-        assert.deepEqual(value, theirs[name]![key], `${name} ${key}`);
+  test('show interface json: keys and values are the same but for what the dataplane does not tell', async () => {
+    const interfaces = async (text: Promise<string>): Promise<Record<string, Row>> => {
+      const all = JSON.parse(await text) as Record<string, Row>;
+      for (const one of Object.values(all)) {
+        for (const key of ['hardwareAddress', 'speed', 'interfaceType', 'interfaceSlaveType', 'protodown'])
+          delete one[key];
       }
-    }
+      return all;
+    };
+    assert.deepEqual(
+      await interfaces(host.run('show interface json')),
+      await interfaces(zebra.sh('show interface json')),
+    );
   });
 });

@@ -26,6 +26,7 @@ export class Live {
     this.zebra = new Zebra(this.kernel, {
       wake: () => this.kick(),
       later: (ms, fn) => void this.#timers.push(setTimeout(fn, ms)),
+      mostWaiting: 65_536,
       nowS: () => 1 + Math.floor((performance.now() - startMs) / 1000),
     });
     this.server = new ZapiServer(this.zebra, { path: this.path, log: text => void this.logged.push(text) });

@@ -34,6 +34,7 @@ import {
   setTcpMd5,
   socketError,
   SysError,
+  unixPair,
 } from '../../sys/index.ts';
 import { checkHeader, HEADER_BYTES, headerError, KEEPALIVE, MessageType, messageType } from '../wire/message.ts';
 import { type BgpChannels, CONNECTIONS, inRing, outRing, SLOTS } from './channels.ts';
@@ -258,6 +259,8 @@ export class IoLoop {
     switch (command.do) {
       case 'connect':
         return this.#begin(token, false, command.options.remote, () => openConnection(command.options));
+      case 'connectPair':
+        return this.#beginPair(token, command.listener, command.local, command.remote);
       case 'connectUnix':
         return this.#begin(token, true, undefined, () => openUnixConnection(command.path));
       case 'listen':
@@ -330,6 +333,33 @@ export class IoLoop {
       this.#freeSlot(slot);
       this.#say({ is: 'failed', token, failure: failureOf(error) });
     }
+  }
+
+  /** Both ends are ours. The far one is told first, so that whoever speaks on the near one is heard. */
+  #beginPair(token: number, listener: number, local: SocketAddress, remote: SocketAddress): void {
+    const near = this.#takeSlot(false);
+    const far = near < 0 ? -1 : this.#takeSlot(false);
+    if (far < 0) {
+      if (near >= 0) this.#freeSlot(near);
+      this.#say({ is: 'failed', token: listener, failure: failure('socketpair', E.ENOBUFS) });
+      return this.#say({ is: 'failed', token, failure: failure('socketpair', E.ENOBUFS) });
+    }
+    let ends: [number, number];
+    try {
+      ends = unixPair();
+    } catch (error) {
+      this.#freeSlot(far);
+      this.#freeSlot(near);
+      this.#say({ is: 'failed', token: listener, failure: failureOf(error) });
+      return this.#say({ is: 'failed', token, failure: failureOf(error) });
+    }
+    const connection = this.#acceptedTokens--;
+    const accepted = this.#adopt(connection, far, ends[1], 'open', false, local);
+    this.#say({ is: 'accepted', token: listener, connection, slot: far, local: remote, remote: local });
+    accepted.watch!.set({ readable: true });
+    const opened = this.#adopt(token, near, ends[0], 'open', false, remote);
+    this.#say({ is: 'connected', token, slot: near, local, remote });
+    this.#listenFor(opened);
   }
 
   #accept(token: number, listener: number): void {

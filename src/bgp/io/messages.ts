@@ -5,6 +5,14 @@ import type { ConnectOptions, ListenOptions, SocketAddress, SocketOptions, Trans
 /** bgp to io. A token names a connection, listener or stream from its beginning on, and is never used again. */
 export type Command =
   | { readonly do: 'connect'; readonly token: number; readonly options: ConnectOptions }
+  /** A socket pair: one end becomes the connection `token`, the other is accepted for `listener`. */
+  | {
+      readonly do: 'connectPair';
+      readonly token: number;
+      readonly listener: number;
+      readonly local: SocketAddress;
+      readonly remote: SocketAddress;
+    }
   | { readonly do: 'connectUnix'; readonly token: number; readonly path: string }
   | { readonly do: 'listen'; readonly token: number; readonly options: ListenOptions }
   | { readonly do: 'md5'; readonly token: number; readonly peer: SocketAddress; readonly key: string }

@@ -139,21 +139,14 @@ class ThreadTransport implements Transport {
     const command = this.command.bind(this);
     const { parties } = this;
     let local = options.local;
-    const accept = (happening: Extract<Happening, { is: 'accepted' }>): void => {
-      const connection = new ThreadConnection(this, happening.connection, false, happening.remote);
-      parties.set(connection.token, connection);
-      connection.open(happening.slot, happening.local, happening.remote);
-      events.accepted(connection);
-      if (connection.events === DEAF) connection.close();
-    };
     parties.set(token, {
       token,
-      happened(happening) {
+      happened: happening => {
         if (happening.is === 'listening') {
           local = happening.local;
           events.listening();
         } else if (happening.is === 'failed') events.failed(happening.failure);
-        else if (happening.is === 'accepted') accept(happening);
+        else if (happening.is === 'accepted') this.#accept(happening, connection => events.accepted(connection));
       },
     });
     this.command({ do: 'listen', token, options });
@@ -175,6 +168,29 @@ class ThreadTransport implements Transport {
     this.parties.set(stream.token, stream);
     this.command({ do: 'connectUnix', token: stream.token, path });
     return stream;
+  }
+
+  connectPair(local: SocketAddress, remote: SocketAddress, accepted: (connection: Connection) => void): Connection {
+    const connection = new ThreadConnection(this, this.#nextToken++, true, remote);
+    this.parties.set(connection.token, connection);
+    const listener = this.#nextToken++;
+    this.parties.set(listener, {
+      token: listener,
+      happened: happening => {
+        this.parties.delete(listener);
+        if (happening.is === 'accepted') this.#accept(happening, accepted);
+      },
+    });
+    this.command({ do: 'connectPair', token: connection.token, listener, local, remote });
+    return connection;
+  }
+
+  #accept(happening: Extract<Happening, { is: 'accepted' }>, accepted: (connection: Connection) => void): void {
+    const connection = new ThreadConnection(this, happening.connection, false, happening.remote);
+    this.parties.set(connection.token, connection);
+    connection.open(happening.slot, happening.local, happening.remote);
+    accepted(connection);
+    if (connection.events === DEAF) connection.close();
   }
 
   flush(): void {

@@ -154,6 +154,11 @@ export interface Transport {
   connect(options: ConnectOptions): Connection;
   listen(options: ListenOptions, events: ListenerEvents): Listener;
   connectUnix(path: string, events: StreamEvents): ByteStream;
+  /**
+   * A connection of this thread with itself, by way of bgp-io like every other: no packet leaves the process. Its far end
+   * is handed to `accepted` as a listener's would be; the addresses are only names.
+   */
+  connectPair(local: SocketAddress, remote: SocketAddress, accepted: (connection: Connection) => void): Connection;
   /** What was sent in this turn goes on its way now, and not at the turn's end: for those who have just sent much. */
   flush(): void;
   /** Stops handing out UPDATEs of all peers: when what is behind the sessions has no room. Peers are held by TCP. */

@@ -16,10 +16,10 @@ export const asPathListCommands: readonly Command<PolicyOwner>[] = [
       ...LIST_HELP,
       'A regular-expression (1234567890_^|[,{}() ]$*+.?-\\) to match the BGP AS paths',
     ],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `as-path ${args.name} ${args.seq ?? ''}`,
     no: ['bgp as-path access-list WORD$name'],
     sequence: {
-      group: args => args.name,
+      group: args => `as-path ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => `bgp as-path access-list ${args.name} seq ${sequence} ${args.action} ${args.regex}`,
     },

@@ -27,9 +27,9 @@ function communityListLine<const Syntax extends string>(
     mode: 'configure',
     syntax,
     help: ['BGP information', 'Add a community list entry', ...help, ...LIST_HELP],
-    key: args => `${as(args).name} ${as(args).seq ?? ''}`,
+    key: args => `community-list ${as(args).name} ${as(args).seq ?? ''}`,
     sequence: {
-      group: args => String(as(args).name),
+      group: args => `community-list ${as(args).name}`,
       of: args => as(args).seq,
       write: (args, sequence) =>
         `bgp community-list ${head}${as(args).name} seq ${sequence} ${as(args).action} ${as(args).text}`,

@@ -144,10 +144,10 @@ export const prefixListCommands: readonly Command<PolicyOwner>[] = [
     syntax:
       'ip prefix-list WORD$name [seq (1-4294967295)$seq] <deny|permit>$action <any$any|A.B.C.D/M$prefix [{ge (0-32)$ge|le (0-32)$le}]>',
     help: ['IP information', ...PREFIX_LIST_HELP, 'IP prefix <network>/<length>, e.g., 35.0.0.0/8', ...RANGE_HELP],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `ip prefix-list ${args.name} ${args.seq ?? ''}`,
     no: ['ip prefix-list WORD$name', 'ip prefix-list WORD$name seq (1-4294967295)$seq'],
     sequence: {
-      group: args => args.name,
+      group: args => `ip prefix-list ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => prefixListText(AF_INET, args, sequence),
     },
@@ -165,7 +165,7 @@ export const prefixListCommands: readonly Command<PolicyOwner>[] = [
       'Prefix-list specific description',
       'Description',
     ],
-    key: args => `description ${args.name}`,
+    key: args => `ip prefix-list ${args.name} description`,
     apply: (owner: PolicyOwner, args) => describe(owner, AF_INET, args.name, args.text),
     remove: (owner: PolicyOwner, args) => describe(owner, AF_INET, args.name, undefined),
   }),
@@ -174,10 +174,10 @@ export const prefixListCommands: readonly Command<PolicyOwner>[] = [
     syntax:
       'ipv6 prefix-list WORD$name [seq (1-4294967295)$seq] <deny|permit>$action <any$any|X:X::X:X/M$prefix [{ge (0-128)$ge|le (0-128)$le}]>',
     help: ['IPv6 information', ...PREFIX_LIST_HELP, 'IPv6 prefix', ...RANGE_HELP],
-    key: args => `${args.name} ${args.seq ?? ''}`,
+    key: args => `ipv6 prefix-list ${args.name} ${args.seq ?? ''}`,
     no: ['ipv6 prefix-list WORD$name', 'ipv6 prefix-list WORD$name seq (1-4294967295)$seq'],
     sequence: {
-      group: args => args.name,
+      group: args => `ipv6 prefix-list ${args.name}`,
       of: args => args.seq,
       write: (args, sequence) => prefixListText(AF_INET6, args, sequence),
     },
@@ -195,7 +195,7 @@ export const prefixListCommands: readonly Command<PolicyOwner>[] = [
       'Prefix-list specific description',
       'Description',
     ],
-    key: args => `description ${args.name}`,
+    key: args => `ipv6 prefix-list ${args.name} description`,
     apply: (owner: PolicyOwner, args) => describe(owner, AF_INET6, args.name, args.text),
     remove: (owner: PolicyOwner, args) => describe(owner, AF_INET6, args.name, undefined),
   }),

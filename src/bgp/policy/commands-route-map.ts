@@ -85,9 +85,9 @@ export const routeMapCommands: readonly Command<PolicyOwner>[] = [
       'Sequence to insert to/delete from existing route-map entry',
     ],
     opens: 'route-map',
-    key: args => `${args.name} ${args.sequence}`,
+    key: args => `route-map ${args.name} ${args.sequence}`,
     no: ['route-map WORD$name'],
-    sequence: { group: args => args.name, of: args => args.sequence },
+    sequence: { group: args => `route-map ${args.name}`, of: args => args.sequence },
     apply(owner: PolicyOwner, args) {
       clauseOf(owner, [args as CommandArgs]);
       owner.policy.touch('route-map', args.name);

@@ -10,7 +10,7 @@
 // Id 0 is no set. `intern` gives the caller one reference; `retain` and `release` count from there, and a set that nobody
 // holds is gone at once. `serial` tells a set from a later one with the same id, so that caches may keep ids without
 // holding references.
-import { readWord, grown, moreRows } from '../../net/index.ts';
+import { grown, moreRows, newColumn, readWord } from '../../net/index.ts';
 import {
   ATTR_AS_PATH,
   ATTR_ATOMIC_AGGREGATE,
@@ -50,8 +50,9 @@ export const HAS_ATOMIC_AGGREGATE = 512;
 const BLOCK = 16;
 const LARGE = 1024;
 const LARGE_CLASSES = 24;
-/** The arena grows to this quickly; pages not written to cost nothing. */
-const ARENA = 32 << 20;
+
+/** The hash grows to this while there are few sets to move. */
+const MANY = 1 << 19;
 
 function blockBytes(length: number): number {
   if (length <= LARGE) return (length + BLOCK - 1) & ~(BLOCK - 1);
@@ -393,9 +394,10 @@ export class AttributeStore {
     const start = this.#arenaEnd;
     if (start + bytes > this.arena.length) {
       let size = this.arena.length;
-      while (start + bytes > size) size = size < ARENA ? Math.min(ARENA, size * 8) : (size + (size >>> 1)) & ~3;
-      this.arena = grown(this.arena, size);
-      this.#arenaWords = new Uint32Array(this.arena.buffer);
+      while (start + bytes > size) size = moreRows(size);
+      [this.arena] = grown(size, this.arena);
+      // The arena's words are the same memory.
+      this.#arenaWords = new Uint32Array(this.arena.buffer, this.arena.byteOffset, size >>> 2);
     }
     this.#arenaEnd = start + bytes;
     return start;
@@ -403,28 +405,48 @@ export class AttributeStore {
 
   #growRows(): void {
     const rows = moreRows(this.capacity);
-    this.start = grown(this.start, rows);
-    this.length = grown(this.length, rows);
-    this.serial = grown(this.serial, rows);
-    this.origin = grown(this.origin, rows);
-    this.asPathLength = grown(this.asPathLength, rows);
-    this.neighborAs = grown(this.neighborAs, rows);
-    this.localPref = grown(this.localPref, rows);
-    this.med = grown(this.med, rows);
-    this.nexthop = grown(this.nexthop, rows);
-    this.originatorId = grown(this.originatorId, rows);
-    this.clusterLength = grown(this.clusterLength, rows);
-    this.weight = grown(this.weight, rows);
-    this.flags = grown(this.flags, rows);
-    this.#refs = grown(this.#refs, rows);
-    this.#hash = grown(this.#hash, rows);
-    this.#next = grown(this.#next, rows);
+    [
+      this.start,
+      this.length,
+      this.serial,
+      this.origin,
+      this.asPathLength,
+      this.neighborAs,
+      this.localPref,
+      this.med,
+      this.nexthop,
+      this.originatorId,
+      this.clusterLength,
+      this.weight,
+      this.flags,
+      this.#refs,
+      this.#hash,
+      this.#next,
+    ] = grown(
+      rows,
+      this.start,
+      this.length,
+      this.serial,
+      this.origin,
+      this.asPathLength,
+      this.neighborAs,
+      this.localPref,
+      this.med,
+      this.nexthop,
+      this.originatorId,
+      this.clusterLength,
+      this.weight,
+      this.flags,
+      this.#refs,
+      this.#hash,
+      this.#next,
+    );
   }
 
   /** Widens the hash; every set moves to where its hash now leads. */
   #growHeads(): void {
     const before = this.#heads;
-    const heads = new Uint32Array(before.length * 8);
+    const heads = newColumn(before.length < 8192 ? 8192 : Math.max(MANY, before.length * 8));
     const mask = heads.length - 1;
     for (let slot = 0; slot < before.length; slot++) {
       for (let id = before[slot]!; id !== 0; ) {

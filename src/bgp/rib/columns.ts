@@ -34,6 +34,8 @@ export class TableColumns {
   first: Uint32Array = new Uint32Array(1024);
   /** The selected path, 0 for none. */
   best: Uint32Array = new Uint32Array(1024);
+  /** The number of the decision's change that the selected path is from. */
+  version: Uint32Array = new Uint32Array(1024);
 
   // By path; row 0 is no path.
   pathPrefix: Uint32Array = new Uint32Array(1024);
@@ -107,11 +109,13 @@ export class TableColumns {
   }
 
   growPeers(): void {
-    const rows = this.peerKinds.length * 2;
-    this.peerKinds = grown(this.peerKinds, rows);
-    this.peerWeights = grown(this.peerWeights, rows);
-    this.peerRouterIds = grown(this.peerRouterIds, rows);
-    this.peerEpochs = grown(this.peerEpochs, rows);
+    [this.peerKinds, this.peerWeights, this.peerRouterIds, this.peerEpochs] = grown(
+      this.peerKinds.length * 2,
+      this.peerKinds,
+      this.peerWeights,
+      this.peerRouterIds,
+      this.peerEpochs,
+    );
   }
 
   /** Reads a peer's PeerInfo (again). */
@@ -124,19 +128,30 @@ export class TableColumns {
 
   growPrefixes(): void {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
-    this.first = grown(this.first, rows);
-    this.best = grown(this.best, rows);
+    [this.first, this.best, this.version] = grown(rows, this.first, this.best, this.version);
   }
 
   #growPaths(): void {
     const rows = moreRows(this.pathPrefix.length);
-    this.pathPrefix = grown(this.pathPrefix, rows);
-    this.pathNext = grown(this.pathNext, rows);
-    this.pathPeer = grown(this.pathPeer, rows);
-    this.pathReceived = grown(this.pathReceived, rows);
-    this.pathAttributes = grown(this.pathAttributes, rows);
-    this.pathFlags = grown(this.pathFlags, rows);
-    this.pathChanged = grown(this.pathChanged, rows);
-    this.pathReason = grown(this.pathReason, rows);
+    [
+      this.pathPrefix,
+      this.pathNext,
+      this.pathPeer,
+      this.pathReceived,
+      this.pathAttributes,
+      this.pathFlags,
+      this.pathChanged,
+      this.pathReason,
+    ] = grown(
+      rows,
+      this.pathPrefix,
+      this.pathNext,
+      this.pathPeer,
+      this.pathReceived,
+      this.pathAttributes,
+      this.pathFlags,
+      this.pathChanged,
+      this.pathReason,
+    );
   }
 }

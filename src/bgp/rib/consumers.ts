@@ -109,7 +109,7 @@ export class Consumers {
     let count = 1;
     for (let path = rows.first[prefix]!; path !== 0; path = rows.pathNext[path]!) {
       if (path === best || (rows.pathFlags[path]! & PATH_MULTIPATH) === 0) continue;
-      if (count === this.#selected.length) this.#selected = grown(this.#selected, count * 2);
+      if (count === this.#selected.length) [this.#selected] = grown(count * 2, this.#selected);
       this.#selected[count++] = path;
     }
     return count;

@@ -85,7 +85,7 @@ export class Decision {
       }
       previous = path;
       if (this.#eligible(path, flags)) {
-        if (candidates === this.#candidates.length) this.#candidates = grown(this.#candidates, candidates * 2);
+        if (candidates === this.#candidates.length) [this.#candidates] = grown(candidates * 2, this.#candidates);
         this.#candidates[candidates++] = path;
       } else rows.pathReason[path] = REASON_INELIGIBLE;
       path = next;
@@ -111,7 +111,7 @@ export class Decision {
     }
     rows.best[prefix] = best;
     if (bestChanged && (best !== 0 || before !== 0)) {
-      this.changes++;
+      rows.version[prefix] = ++this.changes;
       this.#news = true;
       this.#consumers.bestChanged(prefix);
     } else if (changed && this.#consumers.multipathChanged(prefix)) this.#news = true;
@@ -293,7 +293,7 @@ export class Decision {
     const maximum =
       kind === PEER_LOCAL ? 1 : kind === PEER_EBGP ? decision.maximumPathsEbgp : decision.maximumPathsIbgp;
     if (maximum <= 1) return;
-    if (this.#selected.length <= candidates) this.#selected = grown(this.#selected, candidates * 2);
+    if (this.#selected.length <= candidates) [this.#selected] = grown(candidates * 2, this.#selected);
     let count = 1;
     for (let i = 0; i < candidates; i++) {
       const path = this.#candidates[i]!;

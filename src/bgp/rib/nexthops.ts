@@ -160,11 +160,14 @@ export class NexthopTable {
     const id = this.#free.pop() ?? this.limit++;
     if (id >= this.reachable.length) {
       const rows = this.reachable.length * 2;
-      this.reachable = grown(this.reachable, rows);
-      this.metric = grown(this.metric, rows);
-      this.#uses = grown(this.#uses, rows);
-      this.#tracked = grown(this.#tracked, rows);
-      this.#changed = grown(this.#changed, rows);
+      [this.reachable, this.metric, this.#uses, this.#tracked, this.#changed] = grown(
+        rows,
+        this.reachable,
+        this.metric,
+        this.#uses,
+        this.#tracked,
+        this.#changed,
+      );
     }
     this.#ids.set(key, id);
     this.#keys[id] = key;

@@ -106,6 +106,11 @@ export class BgpTable extends TableColumns {
     this.onWork();
   }
 
+  /** Paths that nobody refused, of all peers. */
+  get acceptedPaths(): number {
+    return this.peerAccepted.reduce((sum, count) => sum + count, 0);
+  }
+
   peerCounts(index: number): PeerCounts {
     return { received: this.peerReceived[index] ?? 0, accepted: this.peerAccepted[index] ?? 0 };
   }
@@ -269,7 +274,7 @@ export class BgpTable extends TableColumns {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 8 + this.pathPrefix.length * 25,
+      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25,
       undecided: this.undecided.size,
       walks: this.#walks.length,
     };

@@ -43,7 +43,7 @@ export class Walks {
   startNexthops(changed: Uint8Array): void {
     const walk = this.#walks.find(other => other.kind === 'nexthops');
     if (walk) {
-      const both = walk.changed!.length >= changed.length ? walk.changed! : grown(walk.changed!, changed.length);
+      const both = walk.changed!.length >= changed.length ? walk.changed! : grown(changed.length, walk.changed!)[0];
       for (let id = 0; id < changed.length; id++) both[id]! |= changed[id]!;
       walk.changed = both;
       walk.row = 1;

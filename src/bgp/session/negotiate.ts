@@ -74,9 +74,7 @@ export function summarize(open: Open): OpenSummary {
       find('extendedNextHop')?.uses.some(use => sameFamily(use.family, IPV4_UNICAST) && use.nextHopAfi === AFI_IPV6) ===
       true,
     extendedMessages: find('extendedMessage') !== undefined,
-    ...(restart && {
-      gracefulRestart: { restarting: restart.restarting, timeS: restart.timeS, families: restart.families },
-    }),
+    ...(restart && { gracefulRestart: restart }),
     ...(fqdn && { hostname: fqdn.hostname, domainname: fqdn.domainname }),
     capabilities,
   };

@@ -70,6 +70,7 @@ export interface OpenSummary {
   readonly extendedMessages: boolean;
   readonly gracefulRestart?: {
     readonly restarting: boolean;
+    readonly notification: boolean;
     readonly timeS: number;
     readonly families: readonly (AddressFamily & { readonly forwarding: boolean })[];
   };

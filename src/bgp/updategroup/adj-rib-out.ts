@@ -104,7 +104,7 @@ export class AdjRibOut {
   }
 
   #link(prefix: number, out: number): void {
-    if (out >= this.#head.length) this.#head = grownOr(this.#head, this.#store.capacity);
+    if (out >= this.#head.length) [this.#head] = grown(this.#store.capacity, this.#head);
     const head = this.#head[out]!;
     this.next[prefix] = head;
     this.prev[prefix] = 0;
@@ -124,16 +124,14 @@ export class AdjRibOut {
   grow(): void {
     if (this.#table.prefixes.capacity <= this.out.length) return;
     const rows = Math.max(this.#table.prefixes.capacity, moreRows(this.out.length));
-    this.out = grownOr(this.out, rows);
-    this.source = grownOr(this.source, rows);
-    this.next = grownOr(this.next, rows);
-    this.prev = grownOr(this.prev, rows);
-    this.sent = grownOr(this.sent, rows);
-    this.sentSource = grownOr(this.sentSource, rows);
+    [this.out, this.source, this.next, this.prev, this.sent, this.sentSource] = grown(
+      rows,
+      this.out,
+      this.source,
+      this.next,
+      this.prev,
+      this.sent,
+      this.sentSource,
+    );
   }
-}
-
-/** `grown`, which cannot shrink. */
-function grownOr<C extends Uint16Array | Uint32Array>(column: C, rows: number): C {
-  return rows > column.length ? grown(column, rows) : column;
 }

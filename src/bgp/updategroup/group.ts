@@ -21,7 +21,7 @@ import { AdjRibOut } from './adj-rib-out.ts';
 import { Packer } from './packer.ts';
 import { type Member, type Stream, Streams } from './streams.ts';
 import { ExportTransform } from './transform.ts';
-import type { GroupMember, GroupOptions } from './types.ts';
+import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
 
 export interface GroupStats {
   members: number;
@@ -65,11 +65,11 @@ export class UpdateGroup implements TableConsumer {
   constructor(table: BgpTable, options: GroupOptions) {
     this.#table = table;
     this.#store = table.store;
-    this.options = options;
-    this.#transform = new ExportTransform(table, options);
+    this.options = uniformRules(options);
+    this.#transform = new ExportTransform(table, this.options);
     this.#adj = new AdjRibOut(table);
-    this.#streams = new Streams(table, options.maximumMessageBytes, ms => this.onTimer(ms));
-    this.#packer = new Packer(table, this.#adj, options);
+    this.#streams = new Streams(table, this.options.maximumMessageBytes, ms => this.onTimer(ms));
+    this.#packer = new Packer(table, this.#adj, this.options);
     table.attach(this);
   }
 
@@ -77,8 +77,15 @@ export class UpdateGroup implements TableConsumer {
 
   /** A peer came up: it gets the whole table, then End-of-RIB, then what changes. */
   join(target: GroupMember): void {
-    const member: Member = { target, unsend: new DirtySet(), endOfRib: true, blockedMs: -1, slowUntilMs: 0 };
-    if (target.peer >= this.#isMember.length) this.#isMember = grown(this.#isMember, target.peer * 2);
+    const member: Member = {
+      target,
+      unsend: new DirtySet(),
+      endOfRib: true,
+      endOfRibAt: 0,
+      blockedMs: -1,
+      slowUntilMs: 0,
+    };
+    if (target.peer >= this.#isMember.length) [this.#isMember] = grown(target.peer * 2, this.#isMember);
     this.#isMember[target.peer] = 1;
     this.#only = this.#streams.memberCount === 0 ? target.peer : -1;
     if (this.#skipped) {
@@ -305,6 +312,7 @@ export class UpdateGroup implements TableConsumer {
       const member = stream.members[i]!;
       if (!member.endOfRib || !member.target.hasRoom(64)) continue;
       member.endOfRib = false;
+      member.endOfRibAt = this.#messages;
       const bytes = new Uint8Array(64);
       member.target.send(bytes, 0, writeEndOfRib(bytes, 0, this.#table.family));
     }
@@ -339,6 +347,13 @@ export class UpdateGroup implements TableConsumer {
   }
 
   // ===== reading =====
+
+  /** Whether a member was sent End-of-RIB, and whether the group has said nothing since. */
+  endOfRib(target: GroupMember): { readonly sent: boolean; readonly last: boolean } {
+    const member = this.#streams.find(target);
+    if (member === undefined || member.endOfRib) return { sent: false, last: false };
+    return { sent: true, last: member.endOfRibAt === this.#messages };
+  }
 
   /** The attribute set that members are to have for a prefix, 0: none (also for the member whose own path it is). */
   advertised(target: GroupMember, prefix: number): number {

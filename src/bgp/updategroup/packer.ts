@@ -243,7 +243,7 @@ export class Packer {
 
   /** Counts a prefix among those of the message. */
   add(prefix: number): void {
-    if (this.count === this.packed.length) this.packed = grown(this.packed, this.count * 2);
+    if (this.count === this.packed.length) [this.packed] = grown(this.count * 2, this.packed);
     this.packed[this.count++] = prefix;
   }
 }

@@ -19,7 +19,10 @@ export interface Member {
   readonly target: GroupMember;
   /** Prefixes to be withdrawn from this member alone. */
   readonly unsend: DirtySet;
+  /** Still to be sent. */
   endOfRib: boolean;
+  /** How many messages the group had made when it was sent. */
+  endOfRibAt: number;
   /** Since when it has had no room, -1: it has. */
   blockedMs: number;
   slowUntilMs: number;

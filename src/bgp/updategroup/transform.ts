@@ -1,7 +1,7 @@
 // What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
 // RFC 4456 (reflection), RFC 1997 (well-known communities), and what the operator asked for. One pass over the
 // canonical octets into a scratch area, and the result is interned like any other set.
-import { AF_INET, AF_INET6, containsAddress, type Family, isLinkLocal6, writeAddress } from '../../net/index.ts';
+import { AF_INET, AF_INET6, containsAddress, type Family, grown, isLinkLocal6, writeAddress } from '../../net/index.ts';
 import { decodeAsPath, encodeAsPath } from '../rib/attribute-set.ts';
 import {
   type AttributeStore,
@@ -65,7 +65,7 @@ export class ExportTransform {
 
   /** The policy or the rules changed: no answer holds any more. */
   forget(): void {
-    this.#cacheVariant.fill(0);
+    this.#cacheVariant.fill(0, 0, this.#store.limit);
   }
 
   /** What members are sent for a path: an id with one reference, or 0: nothing. */
@@ -318,15 +318,13 @@ export class ExportTransform {
 
   #growCache(): void {
     const rows = this.#store.capacity;
-    const grow = (column: Uint32Array): Uint32Array<ArrayBuffer> => {
-      const larger = new Uint32Array(rows);
-      larger.set(column);
-      return larger;
-    };
-    this.#cacheOut = grow(this.#cacheOut);
-    this.#cacheSerial = grow(this.#cacheSerial);
-    this.#cacheOutSerial = grow(this.#cacheOutSerial);
-    this.#cacheVariant = grow(this.#cacheVariant);
+    [this.#cacheOut, this.#cacheSerial, this.#cacheOutSerial, this.#cacheVariant] = grown(
+      rows,
+      this.#cacheOut,
+      this.#cacheSerial,
+      this.#cacheOutSerial,
+      this.#cacheVariant,
+    );
   }
 }
 

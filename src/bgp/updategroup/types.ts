@@ -12,12 +12,12 @@ export interface GroupOptions {
   /** LOCAL_PREF given to iBGP peers for paths without one. */
   defaultLocalPref: number;
   /** Own address of the session, as next hop for IPv4 prefixes. Undefined: IPv4 next hops cannot be set to self. */
-  localAddress4?: number;
+  localAddress4?: number | undefined;
   /** Own IPv6 addresses: for IPv6 prefixes, and IPv4 prefixes where `extendedNextHop`. */
-  localAddress6?: AddressWords;
-  localLinkLocal6?: AddressWords;
+  localAddress6?: AddressWords | undefined;
+  localLinkLocal6?: AddressWords | undefined;
   /** eBGP on a shared network: a next hop inside stays as it is (third-party next hop, RFC 4271 §5.1.3). */
-  sharedSubnet?: Prefix;
+  sharedSubnet?: Prefix | undefined;
   /** 'force' also rewrites reflected routes. */
   nextHopSelf: boolean | 'force';
   /** attribute-unchanged next-hop. */
@@ -33,7 +33,32 @@ export interface GroupOptions {
   /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
   maximumMessageBytes: number;
   /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
-  policy?: Policy;
+  policy?: Policy | undefined;
+}
+
+/** The same rules in an object that has every field in one order: groups whose rules differ then run the same machine code. */
+export function uniformRules(options: GroupOptions): GroupOptions {
+  return {
+    kind: options.kind,
+    localAs: options.localAs,
+    routerId: options.routerId,
+    clusterId: options.clusterId,
+    defaultLocalPref: options.defaultLocalPref,
+    localAddress4: options.localAddress4,
+    localAddress6: options.localAddress6,
+    localLinkLocal6: options.localLinkLocal6,
+    sharedSubnet: options.sharedSubnet,
+    nextHopSelf: options.nextHopSelf,
+    nextHopUnchanged: options.nextHopUnchanged,
+    sendCommunity: options.sendCommunity,
+    sendExtendedCommunity: options.sendExtendedCommunity,
+    sendLargeCommunity: options.sendLargeCommunity,
+    removePrivateAs: options.removePrivateAs,
+    as4: options.as4,
+    extendedNextHop: options.extendedNextHop,
+    maximumMessageBytes: options.maximumMessageBytes,
+    policy: options.policy,
+  };
 }
 
 /** Where a group writes for one peer. */

@@ -47,14 +47,14 @@ export const CapabilityCode = {
   // 3: outbound route filtering (RFC 5291)
   extendedNextHop: 5, // RFC 8950
   extendedMessage: 6, // RFC 8654
-  // 9: BGP role (RFC 9234)
+  role: 9, // RFC 9234
   gracefulRestart: 64, // RFC 4724
   as4: 65, // RFC 6793
-  // 69: ADD-PATH (RFC 7911)
+  addPath: 69, // RFC 7911
   enhancedRefresh: 70, // RFC 7313
-  // 71: long-lived graceful restart (RFC 9494)
+  longLivedRestart: 71, // RFC 9494
   fqdn: 73, // draft-walton-bgp-hostname-capability
-  // 128: route refresh before RFC 2918
+  oldRouteRefresh: 128, // before RFC 2918
 } as const;
 
 export interface GracefulRestart {
@@ -65,6 +65,18 @@ export interface GracefulRestart {
   /** 0–4095 s. */
   readonly timeS: number;
   readonly families: readonly (AddressFamily & { readonly forwarding: boolean })[];
+}
+
+/** A family whose prefixes may have several paths, each with an identifier. */
+export interface AddPath extends AddressFamily {
+  readonly receive: boolean;
+  readonly send: boolean;
+}
+
+/** A family whose routes may stay, as the last choice, long after its speaker went. */
+export interface LongLivedRestart extends AddressFamily {
+  readonly forwarding: boolean;
+  readonly staleTimeS: number;
 }
 
 /** Prefixes of `family` may have next hops of address family `nextHopAfi`. */
@@ -82,6 +94,10 @@ export type Capability =
   | { readonly kind: 'gracefulRestart'; readonly restart: GracefulRestart }
   | { readonly kind: 'as4'; readonly as: number }
   | { readonly kind: 'enhancedRefresh' }
+  | { readonly kind: 'oldRouteRefresh' }
+  | { readonly kind: 'addPath'; readonly families: readonly AddPath[] }
+  | { readonly kind: 'longLivedRestart'; readonly families: readonly LongLivedRestart[] }
+  | { readonly kind: 'role'; readonly role: number }
   | { readonly kind: 'fqdn'; readonly hostname: string; readonly domainname: string }
   | { readonly kind: 'unknown'; readonly code: number; readonly value: Uint8Array };
 
@@ -116,7 +132,7 @@ function readText(bytes: Uint8Array): string | undefined {
   }
 }
 
-function flag<Kind extends 'routeRefresh' | 'extendedMessage' | 'enhancedRefresh'>(
+function flag<Kind extends 'routeRefresh' | 'oldRouteRefresh' | 'extendedMessage' | 'enhancedRefresh'>(
   kind: Kind,
   code: number,
   name: string,
@@ -199,6 +215,60 @@ const CODECS: { readonly [Kind in KnownKind]: Codec<Kind> } = {
     write: ({ as }) => [as >>> 24, (as >>> 16) & 255, (as >>> 8) & 255, as & 255],
   },
   enhancedRefresh: flag('enhancedRefresh', CapabilityCode.enhancedRefresh, 'Enhanced Route Refresh'),
+  oldRouteRefresh: flag('oldRouteRefresh', CapabilityCode.oldRouteRefresh, 'Route Refresh (old)'),
+  // RFC 7911 §4: AFI (16), SAFI (8), 1 = receives, 2 = sends, 3 = both (8) each.
+  addPath: {
+    code: CapabilityCode.addPath,
+    name: 'ADD-PATH',
+    read(value) {
+      if (value.length % 4 !== 0) return undefined;
+      const families: AddPath[] = [];
+      for (let i = 0; i < value.length; i += 4) {
+        const ways = value[i + 3]!;
+        if (ways < 1 || ways > 3) continue; // RFC 7911 §4: ignored
+        const family = { afi: (value[i]! << 8) | value[i + 1]!, safi: value[i + 2]! };
+        families.push({ ...family, receive: (ways & 1) !== 0, send: (ways & 2) !== 0 });
+      }
+      return { kind: 'addPath', families };
+    },
+    write: ({ families }) =>
+      families.flatMap(one => [one.afi >>> 8, one.afi & 255, one.safi, (one.receive ? 1 : 0) | (one.send ? 2 : 0)]),
+  },
+  // RFC 9494 §3.1: AFI (16), SAFI (8), flags (8), stale time (24) each.
+  longLivedRestart: {
+    code: CapabilityCode.longLivedRestart,
+    name: 'Long-lived Graceful Restart',
+    read(value) {
+      if (value.length % 7 !== 0) return undefined;
+      const families: LongLivedRestart[] = [];
+      for (let i = 0; i < value.length; i += 7) {
+        families.push({
+          afi: (value[i]! << 8) | value[i + 1]!,
+          safi: value[i + 2]!,
+          forwarding: (value[i + 3]! & 0x80) !== 0,
+          staleTimeS: (value[i + 4]! << 16) | (value[i + 5]! << 8) | value[i + 6]!,
+        });
+      }
+      return { kind: 'longLivedRestart', families };
+    },
+    write: ({ families }) =>
+      families.flatMap(({ afi, safi, forwarding, staleTimeS }) => [
+        afi >>> 8,
+        afi & 255,
+        safi,
+        forwarding ? 0x80 : 0,
+        staleTimeS >>> 16,
+        (staleTimeS >>> 8) & 255,
+        staleTimeS & 255,
+      ]),
+  },
+  // RFC 9234 §4.1.
+  role: {
+    code: CapabilityCode.role,
+    name: 'BGP Role',
+    read: value => (value.length === 1 ? { kind: 'role', role: value[0]! } : undefined),
+    write: ({ role }) => [role],
+  },
   // Hostname length (8), hostname, domain name length (8), domain name. FRR cuts each at 64 bytes.
   fqdn: {
     code: CapabilityCode.fqdn,

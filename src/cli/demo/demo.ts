@@ -82,7 +82,8 @@ function whyNoUserNamespace(said: string): string {
   if (setting('kernel/apparmor_restrict_unprivileged_userns') === '1') {
     reasons.push('sysctl kernel.apparmor_restrict_unprivileged_userns is 1');
   }
-  if (reasons.length === 0) reasons.push(`unshare says: ${said.trim()} (a container's seccomp profile, often)`);
+  if (reasons.length === 0)
+    reasons.push(`unshare says: ${said.trim()} (a container's seccomp profile, or a chroot, often)`);
   return `The demo needs network namespaces: run it as root, or allow user namespaces. Forbidden here: ${reasons.join('; ')}.`;
 }
 

@@ -33,6 +33,8 @@ export interface KernelProviderOptions {
   readonly messages?: number;
   /** Receive buffer of the command socket: errors of one batch must fit, at some 800 bytes each. */
   readonly receiveBuffer?: number;
+  /** Starts whoever performs the batches; unless told, the thread that sends them to the kernel. */
+  readonly writer?: (data: KernelWriterData) => void;
 }
 
 export interface KernelStats {
@@ -95,9 +97,7 @@ export class KernelProvider implements Provider {
     const jobs = Array.from({ length: JOBS }, () => KernelJob.create());
     this.#flights = jobs.map(memory => new Flight(new KernelJob(memory)));
     const data: KernelWriterData = { jobs, bell, receiveBuffer: options.receiveBuffer ?? 4 << 20 };
-    const module = import.meta.url.endsWith('.ts') ? './kernel-writer.ts' : './kernel-writer.js';
-    // A thread without Node's loop hears nothing of its workers, so the writer's fate is told by the jobs.
-    new Worker(new URL(module, import.meta.url), { name: 'kernel-writer', workerData: data }).unref();
+    (options.writer ?? startWriter)(data);
     for (const { job } of this.#flights) {
       job.sleep(JOB_STARTING, START_MS);
       expectIdle(job);
@@ -234,6 +234,12 @@ export class KernelProvider implements Provider {
       this.#limit = Math.max(Math.min(MESSAGES_MIN, this.#messagesMax), Math.min(this.#messagesMax, messages));
     }
   }
+}
+
+function startWriter(data: KernelWriterData): void {
+  const module = import.meta.url.endsWith('.ts') ? './kernel-writer.ts' : './kernel-writer.js';
+  // A thread without Node's loop hears nothing of its workers, so the writer's fate is told by the jobs.
+  new Worker(new URL(module, import.meta.url), { name: 'kernel-writer', workerData: data }).unref();
 }
 
 function expectIdle(job: KernelJob): void {

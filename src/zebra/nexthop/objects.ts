@@ -82,8 +82,7 @@ export class NexthopObjects {
   setCreated(set: NexthopSet): void {
     if (set.id >= this.ready.length) {
       const rows = Math.max(set.id + 1, this.ready.length * 2);
-      this.groupOf = grown(this.groupOf, rows);
-      this.ready = grown(this.ready, rows);
+      [this.groupOf, this.ready] = grown(rows, this.groupOf, this.ready);
     }
     const blackhole = set.blackhole;
     this.groupOf[set.id] = blackhole === 0 ? 0 : BLACKHOLE_TYPE(blackhole);

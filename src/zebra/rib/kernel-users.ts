@@ -32,8 +32,7 @@ export class KernelUsers {
     if (at >= this.#users.length) {
       let rows = this.#users.length;
       while (rows <= at) rows *= 2;
-      this.#users = grown(this.#users, rows);
-      this.#userProtocol = grown(this.#userProtocol, rows);
+      [this.#users, this.#userProtocol] = grown(rows, this.#users, this.#userProtocol);
     }
     this.#users[at]! += by;
     if (by > 0) this.#userProtocol[at] = protocol;

@@ -3,8 +3,8 @@
 // came) is resolved by sending once more. Routes of others become rows, beside those of clients.
 import { AF_INET, equalWords, type Family } from '../../net/index.ts';
 import type { Nexthop, NexthopSet, NexthopSets } from '../nexthop/set.ts';
-import { RTN_UNICAST } from '../plane.ts';
-import { isOwnProtocol, ROUTE_KERNEL } from '../route-type.ts';
+import { KIND_ROUTE, type Plane, RTN_UNICAST } from '../plane.ts';
+import { isOwnProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import { KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
@@ -14,15 +14,19 @@ import type { RibTables } from './tables.ts';
 
 export class KernelNotices {
   readonly #rows: RibRows;
+  readonly #plane: Plane;
   readonly #tables: RibTables;
   readonly #sets: NexthopSets;
   readonly #kernel: KernelUsers;
   readonly #earlier: EarlierLife;
   readonly #stats: RibStats;
   #dumping = false;
+  /** A dump was asked for, and has not begun. */
+  #rereading = false;
 
   constructor(
     rows: RibRows,
+    plane: Plane,
     tables: RibTables,
     sets: NexthopSets,
     kernel: KernelUsers,
@@ -30,6 +34,7 @@ export class KernelNotices {
     stats: RibStats,
   ) {
     this.#rows = rows;
+    this.#plane = plane;
     this.#tables = tables;
     this.#sets = sets;
     this.#kernel = kernel;
@@ -39,7 +44,7 @@ export class KernelNotices {
 
   /**
    * A route that the kernel has. Of somebody else's the kernel may have several of one prefix and metric (`ip route append`,
-   * other protocols), which their next hops tell apart; `replaces`: this one took the place of the others.
+   * other protocols), which their next hops tell apart; `replaces`: this one took the place of one of them.
    */
   route(
     kernelTable: number,
@@ -90,18 +95,49 @@ export class KernelNotices {
       }
     }
     const members = nexthops();
+    const before = t.prefixes.find(w0, w1, w2, w3, length);
+    const known = before >= 0 && this.#foreignRow(t, before, metric, members) >= 0;
     this.#addForeign(t, w0, w1, w2, w3, length, metric, members);
     const id = t.prefixes.find(w0, w1, w2, w3, length);
+    // What may be what it replaced: the kernel takes the first of them, in an order that nobody is told.
+    let candidates = metric === KERNEL_METRIC && t.kernel[id] !== 0 ? 1 : 0;
+    let replaced = -1;
     for (let row = t.first[id]!; row >= 0; ) {
       const next = t.next[row]!;
-      if (isForeign(t, row, metric)) {
+      if (t.type[row] === ROUTE_CONNECT) candidates++;
+      else if (isForeign(t, row, metric)) {
         const others = this.#sets.get(t.set[row]!).members;
-        // To an IPv6 route with gateways the kernel adds paths, and tells the whole.
-        const grown = family !== AF_INET && others.length < members.length && includesAll(members, others);
-        if ((replaces && !sameNexthops(others, members)) || grown) this.#rows.removeRow(t, id, row);
+        if (!sameNexthops(others, members)) {
+          // To an IPv6 route with gateways the kernel adds paths, and tells the whole.
+          if (family !== AF_INET && others.length < members.length && includesAll(members, others)) {
+            this.#rows.removeRow(t, id, row);
+          } else {
+            candidates++;
+            replaced = row;
+          }
+        }
       }
       row = next;
     }
+    if (!replaces || replaced < 0) return;
+    if (candidates === 1 && !known) this.#rows.removeRow(t, id, replaced);
+    else this.#reread();
+  }
+
+  /** The row of somebody else's route of this metric with these next hops, or -1. */
+  #foreignRow(t: RibTable, id: number, metric: number, members: readonly Nexthop[]): number {
+    let row = t.first[id]!;
+    while (row >= 0 && !(isForeign(t, row, metric) && sameNexthops(this.#sets.get(t.set[row]!).members, members))) {
+      row = t.next[row]!;
+    }
+    return row;
+  }
+
+  /** What the kernel did is not to be known from what it said: a dump will tell. */
+  #reread(): void {
+    if (this.#rereading) return;
+    this.#rereading = true;
+    this.#plane.requestResync(KIND_ROUTE);
   }
 
   #addForeign(
@@ -147,28 +183,28 @@ export class KernelNotices {
       return;
     }
     const members = nexthops();
-    let gone = -1;
+    const gone = this.#foreignRow(t, id, metric, members);
+    if (gone >= 0) {
+      this.#rows.removeRow(t, id, gone);
+      return;
+    }
     for (let row = t.first[id]!; row >= 0; row = t.next[row]!) {
       if (!isForeign(t, row, metric)) continue;
       const others = this.#sets.get(t.set[row]!).members;
-      if (sameNexthops(others, members)) {
-        gone = row;
-        break;
-      }
       if (family !== AF_INET && members.length < others.length && includesAll(others, members)) {
         const left = others.filter(one => !members.some(other => sameNexthop(one, other)));
         this.#addForeign(t, w0, w1, w2, w3, length, metric, left);
-        gone = row;
-        break;
+        this.#rows.removeRow(t, id, row);
+        return;
       }
-      // Told otherwise than before: with nothing else to go by, it is the one there is.
-      gone = gone === -1 ? row : -2;
+      // Told otherwise than before, or of a time before the last dump.
+      this.#reread();
     }
-    if (gone >= 0) this.#rows.removeRow(t, id, gone);
   }
 
   dumpBegin(): void {
     this.#dumping = true;
+    this.#rereading = false;
     for (const t of this.#tables.all) {
       for (let id = 0; id < t.prefixes.limit; id++) {
         if (!t.prefixes.has(id)) continue;

@@ -149,8 +149,7 @@ export class Feed implements RedistributionFeed {
   #mark(feed: TableFeed, id: number): void {
     if (id >= feed.marks.length) {
       const rows = feed.table.first.length;
-      feed.marks = grown(feed.marks, rows);
-      feed.instances = grown(feed.instances, rows);
+      [feed.marks, feed.instances] = grown(rows, feed.marks, feed.instances);
     }
     if ((feed.marks[id]! & WAITING) !== 0) return;
     feed.marks[id]! |= WAITING;

@@ -25,10 +25,6 @@ import { DIRTY, type RibTable, ROW_CHANGED, ROW_INSTALLED, ROW_SEEN, ROW_ZAPI_FL
 import { RibTables } from './tables.ts';
 import { Walks } from './walks.ts';
 
-/** Above this many dirty destinations, with a full dataplane, clients are asked to wait. */
-export const CONGESTION_HIGH = 65_536;
-export const CONGESTION_LOW = 16_384;
-
 export class Rib implements RibRows {
   /** Notes are wanted by this owner. */
   readonly notify: Uint8Array = new Uint8Array(65_536);
@@ -57,7 +53,7 @@ export class Rib implements RibRows {
     const earlier = new EarlierLife(host, tables, objects, stats);
     this.earlier = earlier;
     this.settling = new Settling(host, plane, sets, objects, feeds, tables, kernel, earlier, notify, stats);
-    this.notices = new KernelNotices(this, tables, sets, kernel, earlier, stats);
+    this.notices = new KernelNotices(this, plane, tables, sets, kernel, earlier, stats);
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }
 

@@ -151,26 +151,43 @@ export class RibTable {
 
   #growDestinations(): void {
     const rows = this.prefixes.capacity;
-    this.first = grown(this.first, rows);
-    this.selected = grown(this.selected, rows);
-    this.kernel = grown(this.kernel, rows);
-    this.kernelProtocol = grown(this.kernelProtocol, rows);
-    this.state = grown(this.state, rows);
-    this.generation = grown(this.generation, rows);
+    [this.first, this.selected, this.kernel, this.kernelProtocol, this.state, this.generation] = grown(
+      rows,
+      this.first,
+      this.selected,
+      this.kernel,
+      this.kernelProtocol,
+      this.state,
+      this.generation,
+    );
   }
 
   #growRoutes(): void {
     const rows = moreRows(this.next.length);
-    this.next = grown(this.next, rows);
-    this.type = grown(this.type, rows);
-    this.distance = grown(this.distance, rows);
-    this.instance = grown(this.instance, rows);
-    this.flags = grown(this.flags, rows);
-    this.owner = grown(this.owner, rows);
-    this.set = grown(this.set, rows);
-    this.metric = grown(this.metric, rows);
-    this.tag = grown(this.tag, rows);
-    this.since = grown(this.since, rows);
+    [
+      this.next,
+      this.type,
+      this.distance,
+      this.instance,
+      this.flags,
+      this.owner,
+      this.set,
+      this.metric,
+      this.tag,
+      this.since,
+    ] = grown(
+      rows,
+      this.next,
+      this.type,
+      this.distance,
+      this.instance,
+      this.flags,
+      this.owner,
+      this.set,
+      this.metric,
+      this.tag,
+      this.since,
+    );
   }
 
   /** Bytes of all columns, for `show memory`. */

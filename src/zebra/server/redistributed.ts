@@ -16,7 +16,7 @@ import {
 import type { RedistributionFeed, ZebraFace } from '../face.ts';
 import type { RibTable } from '../rib/table.ts';
 import type { Client } from './client.ts';
-import { pathsToColumns } from './translate.ts';
+import { pathsToColumns, redistributedPaths } from './translate.ts';
 
 /** The route type that means every one of them. */
 const ROUTE_ALL = 30;
@@ -135,7 +135,7 @@ export class Redistributed {
       route.metric = table.metric[entry]!;
       route.tag = tag;
       const columns = this.#client.host.columns;
-      pathsToColumns(this.#zebra.nexthops.get(table.set[entry]!).paths, vrf, columns);
+      pathsToColumns(redistributedPaths(this.#zebra.nexthops.get(table.set[entry]!)), vrf, columns);
       route.bytes = this.#client.host.outBlock;
       route.nexthopCount = columns.count;
       route.nexthopStart = 0;

@@ -30,6 +30,7 @@ import {
   gatewayNexthop,
   interfaceNexthop,
   type Nexthop,
+  type NexthopSet,
   type ResolvedPath,
 } from '../nexthop/set.ts';
 
@@ -125,6 +126,16 @@ export function nexthopUpdate(one: NhtRegistration): NexthopUpdate {
     metric: to.metric,
     nexthops,
   };
+}
+
+/** What a client is told of a route that it has asked for: gateways as the route has them, not what they resolve to. */
+export function redistributedPaths({ members, resolution, paths }: NexthopSet): readonly ResolvedPath[] {
+  if (!resolution.some(one => one.recursive)) return paths;
+  return members.flatMap((member, i): readonly ResolvedPath[] => {
+    const one = resolution[i];
+    if (one === undefined || !one.active) return [];
+    return one.recursive ? [{ ...member, weight: member.weight || 1 }] : one.paths;
+  });
 }
 
 /** Fills `into` with resolved paths; as many as it has rows for. */

@@ -1,5 +1,6 @@
 // Interfaces: in full, in brief, by their descriptions.
-import { AF_INET, formatAddress, isLinkLocal6, isLoopback } from '../../net/index.ts';
+import { AF_INET, containsAddress, formatAddress, isLinkLocal6, isLoopback } from '../../net/index.ts';
+import { interfaceSwitches } from '../forwarding.ts';
 import {
   IFA_F_SECONDARY,
   IFF_BROADCAST,
@@ -106,16 +107,17 @@ export function showInterface(zebra: Zebra, one: Interface): string {
 
 export function interfaceJson(zebra: Zebra, one: Interface): object {
   const parent = one.link === 0 ? undefined : zebra.interfaces.byIndex(one.link);
+  const admin = (one.flags & IFF_UP) !== 0;
   return {
-    administrativeStatus: (one.flags & IFF_UP) !== 0 ? 'up' : 'down',
-    operationalStatus: one.operative ? 'up' : 'down',
-    linkDetection: true,
+    administrativeStatus: admin ? 'up' : 'down',
+    ...(admin ? { operationalStatus: one.operative ? 'up' : 'down', linkDetection: true } : {}),
     linkUps: one.ups,
     linkDowns: one.downs,
     ...(one.lastUp === 0 ? {} : { lastLinkUp: timeText(one.lastUp) }),
     ...(one.lastDown === 0 ? {} : { lastLinkDown: timeText(one.lastDown) }),
     vrfName: 'default',
     ...(one.description === '' ? {} : { description: one.description }),
+    ...interfaceSwitches(one.name),
     pseudoInterface: false,
     index: one.ifindex,
     metric: 0,
@@ -129,26 +131,37 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
       secondary: (address.flags & IFA_F_SECONDARY) !== 0,
       unnumbered: address.hasPeer,
     })),
+    // A bond's business, and EVPN's: zebra has neither.
+    lacpBypass: false,
+    evpnMh: {},
     ...(parent === undefined ? {} : { parentInterface: parent.name }),
   };
 }
 
-/** What the brief forms list: IPv4, then IPv6, without link-local ones. */
-function briefAddresses(one: Interface): InterfaceAddress[] {
-  return shownAddresses(one).filter(address => address.family === AF_INET || !isLinkLocal6(address.local));
+/** What the brief forms list: IPv4 without secondary ones, then IPv6 without link-local ones. */
+function isBrief(address: InterfaceAddress): boolean {
+  return address.family === AF_INET ? (address.flags & IFA_F_SECONDARY) === 0 : !isLinkLocal6(address.local);
+}
+
+/** Up by the administrator's word: whether there is a carrier is not said here. */
+function briefStatus(one: Interface): string {
+  return (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
 }
 
 export function showInterfacesBrief(zebra: Zebra): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
   for (const one of sortedInterfaces(zebra)) {
-    const lines = sortedAddresses(one)
-      .filter(address => address.family === AF_INET)
-      .map(addressText);
-    // One global IPv6 address stands for all; a plus says that there are more, link-local ones counted.
-    const six = sortedAddresses(one).filter(address => address.family !== AF_INET);
-    const global = six.find(address => !isLinkLocal6(address.local));
+    const four = sortedAddresses(one).filter(address => address.family === AF_INET);
+    const primary = four.filter(isBrief);
+    // A plus says that there are secondary ones in the same network.
+    const hasMore = ({ family, local, length }: InterfaceAddress): boolean =>
+      four.some(other => !isBrief(other) && containsAddress({ family, words: local, length }, family, other.local));
+    const lines = primary.map(address => `${hasMore(address) ? '+ ' : ''}${addressText(address)}`);
+    // One global IPv6 address, the first that came, stands for all; a plus says that there are more, link-local ones counted.
+    const six = shownAddresses(one).filter(address => address.family !== AF_INET);
+    const global = six.find(isBrief);
     if (global !== undefined) lines.push(`${six.length > 1 ? '+ ' : ''}${addressText(global)}`);
-    const head = `${one.name.padEnd(16)}${(one.operative ? 'up' : 'down').padEnd(8)}${'default'.padEnd(16)}`;
+    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${'default'.padEnd(16)}`;
     text += `${head}${lines[0] ?? ''}\n`;
     for (const line of lines.slice(1)) text += `${' '.repeat(40)}${line}\n`;
   }
@@ -159,9 +172,9 @@ export function interfacesBriefJson(zebra: Zebra): object {
   const json: Record<string, unknown> = {};
   for (const one of sortedInterfaces(zebra)) {
     json[one.name] = {
-      status: one.operative ? 'up' : 'down',
+      status: briefStatus(one),
       vrfName: 'default',
-      addresses: briefAddresses(one).map(addressText),
+      addresses: shownAddresses(one).filter(isBrief).map(addressText),
     };
   }
   return json;

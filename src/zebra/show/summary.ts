@@ -22,8 +22,10 @@ function countRoutes(zebra: Zebra, family: Family): { name: string; rib: number;
   const out: { name: string; rib: number; fib: number }[] = [];
   for (let type = 0; type < 64; type++) {
     if (type === ROUTE_BGP) {
-      if (rib[type]! > 0) out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
-      if (rib[64 + type]! > 0) out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
+      const all = rib[type]! + rib[64 + type]!;
+      if (all === 0) continue;
+      out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
+      out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
     } else if (rib[type]! > 0) out.push({ name: routeTypeName(type), rib: rib[type]!, fib: fib[type]! });
   }
   return out;

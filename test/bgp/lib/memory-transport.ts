@@ -102,6 +102,9 @@ function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transp
         close: () => network.listeners.delete(key(options.local)),
       };
     },
+    connectPair(): Connection {
+      throw new Error('connect to a listener instead');
+    },
     connectUnix(): ByteStream {
       throw new Error('no raw streams in memory');
     },

@@ -1,0 +1,256 @@
+// What two OPENs said, as `show bgp neighbors` tells it: capabilities, and what follows from graceful restart. What the other
+// side offers and we have not (ADD-PATH, long-lived graceful restart, a role) is `received`.
+import type { PeerFamily } from './peer-family.ts';
+import type { Peer } from './peer.ts';
+import type { Negotiated, OpenSummary } from './session/types.ts';
+import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import type { AddPath, AddressFamily, Capability } from './wire/capability.ts';
+
+type Kind = Capability['kind'];
+
+/** `advertised`, `received`, both, or nothing: text and key of a capability. */
+function exchanged(local: boolean, remote: boolean): { text: string; key: string } | undefined {
+  if (local && remote) return { text: 'advertised and received', key: 'advertisedAndReceived' };
+  if (local) return { text: 'advertised', key: 'advertised' };
+  return remote ? { text: 'received', key: 'received' } : undefined;
+}
+
+function find<K extends Kind>(open: OpenSummary | undefined, kind: K): Extract<Capability, { kind: K }> | undefined {
+  return open?.capabilities.find((one): one is Extract<Capability, { kind: K }> => one.kind === kind);
+}
+
+function has(open: OpenSummary, ...kinds: Kind[]): boolean {
+  return open.capabilities.some(one => kinds.includes(one.kind));
+}
+
+function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
+  return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
+}
+
+const ROLES: readonly string[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer'];
+
+/** RFC 9234 §4.1. */
+export function roleOf(open: OpenSummary | undefined): string {
+  return ROLES[find(open, 'role')?.role ?? -1] ?? 'undefined';
+}
+
+/** Which of the two route refresh capabilities came: FRR says it together with the direction. */
+function refreshForms(remote: OpenSummary): { text: string; key: string } {
+  const old = has(remote, 'oldRouteRefresh');
+  if (old && has(remote, 'routeRefresh')) return { text: '(old & new)', key: 'OldNew' };
+  return old ? { text: '(old)', key: 'Old' } : { text: '(new)', key: 'New' };
+}
+
+/** Both directions of ADD-PATH in a family, each with who offered it. */
+function addPathWays(
+  { local, remote }: Negotiated,
+  afi: Afi,
+): { title: string; prefix: string; state: NonNullable<ReturnType<typeof exchanged>> }[] {
+  const [ours, theirs] = [local, remote].map(open => ofFamily<AddPath>(find(open, 'addPath')?.families, afi));
+  const ways = [
+    { title: 'TX', prefix: 'tx', state: exchanged(ours?.send === true, theirs?.send === true) },
+    { title: 'RX', prefix: 'rx', state: exchanged(ours?.receive === true, theirs?.receive === true) },
+  ];
+  return ways.flatMap(({ title, prefix, state }) => (state === undefined ? [] : [{ title, prefix, state }]));
+}
+
+const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
+
+export function capabilityText(agreed: Negotiated): string[] {
+  const { local, remote } = agreed;
+  const lines = ['  Neighbor capabilities:'];
+  const add = (title: string, state: { text: string } | undefined, more = ''): void => {
+    if (state !== undefined) lines.push(`    ${title}: ${state.text}${more}`);
+  };
+  const both = (kind: Kind): ReturnType<typeof exchanged> => exchanged(has(local, kind), has(remote, kind));
+  add('4 Byte AS', exchanged(local.as4, remote.as4));
+  add('Extended Message', both('extendedMessage'));
+  const ways = AFIS.flatMap(afi => addPathWays(agreed, afi).map(way => ({ ...way, afi })));
+  if (ways.length > 0) lines.push('    AddPath:');
+  for (const { afi, title, state } of ways) lines.push(`      ${AFI_TITLE[afi]}: ${title} ${state.text}`);
+  const longLived = find(remote, 'longLivedRestart');
+  add('Long-lived Graceful Restart', both('longLivedRestart'));
+  if (longLived !== undefined) {
+    lines.push('      Address families by peer:');
+    for (const afi of AFIS) {
+      if (ofFamily(longLived.families, afi) !== undefined) lines.push(`           ${AFI_TITLE[afi]}`);
+    }
+  }
+  const refresh = exchanged(has(local, 'routeRefresh'), has(remote, 'routeRefresh', 'oldRouteRefresh'));
+  add('Route refresh', refresh, refresh?.key === 'advertisedAndReceived' ? refreshForms(remote).text : '');
+  add('Enhanced Route Refresh', both('enhancedRefresh'));
+  for (const afi of AFIS) {
+    const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
+    add(`Address Family ${AFI_TITLE[afi]}`, state);
+  }
+  const name = (open: OpenSummary): string =>
+    `name: ${open.hostname ?? 'n/a'},domain name: ${open.domainname || 'n/a'}`;
+  lines.push(
+    `    Hostname Capability: ${local.hostname === undefined ? 'not advertised' : `advertised (${name(local)})`} ${remote.hostname === undefined ? 'not received' : `received (${name(remote)})`}`,
+  );
+  add('Graceful Restart Capability', both('gracefulRestart'));
+  const restart = remote.gracefulRestart;
+  if (restart !== undefined) {
+    lines.push(`      Remote Restart timer is ${restart.timeS} seconds`, '      Address families by peer:');
+    if (restart.families.length === 0) lines.push('        none');
+    for (const afi of AFIS) {
+      const one = ofFamily(restart.families, afi);
+      if (one !== undefined) lines.push(`        ${AFI_TITLE[afi]}(${one.forwarding ? 'preserved' : 'not preserved'})`);
+    }
+  }
+  return lines;
+}
+
+export function capabilitiesJson(agreed: Negotiated): object {
+  const { local, remote } = agreed;
+  const json: Record<string, unknown> = {};
+  const add = (key: string, state: { key: string } | undefined, more = ''): void => {
+    if (state !== undefined) json[key] = state.key + more;
+  };
+  const both = (kind: Kind): ReturnType<typeof exchanged> => exchanged(has(local, kind), has(remote, kind));
+  /** An object with a member for each family that has something to say. */
+  const families = (of: (afi: Afi) => object | undefined): Record<string, object> =>
+    Object.fromEntries(
+      AFIS.flatMap(afi => {
+        const value = of(afi);
+        return value === undefined ? [] : [[AFI_KEY[afi], value] as const];
+      }),
+    );
+  add('4byteAs', exchanged(local.as4, remote.as4));
+  add('extendedMessage', both('extendedMessage'));
+  const addPath = families(afi => {
+    const ways = addPathWays(agreed, afi);
+    if (ways.length === 0) return undefined;
+    return Object.fromEntries(ways.map(({ prefix, state }) => [`${prefix}${capital(state.key)}`, true]));
+  });
+  if (Object.keys(addPath).length > 0) json['addPath'] = addPath;
+  add('longLivedGracefulRestart', both('longLivedRestart'));
+  // FRR names no family here, whatever the other side said.
+  if (has(remote, 'longLivedRestart')) json['longLivedGracefulRestartByPeer'] = {};
+  const refresh = exchanged(has(local, 'routeRefresh'), has(remote, 'routeRefresh', 'oldRouteRefresh'));
+  add('routeRefresh', refresh, refresh?.key === 'advertisedAndReceived' ? refreshForms(remote).key : '');
+  add('enhancedRouteRefresh', both('enhancedRefresh'));
+  json['multiprotocolExtensions'] = families(afi => {
+    const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
+    return state === undefined ? undefined : { [state.key]: true };
+  });
+  json['hostName'] = {
+    ...(local.hostname === undefined ? {} : { advHostName: local.hostname, advDomainName: local.domainname || 'n/a' }),
+    ...(remote.hostname === undefined
+      ? {}
+      : { rcvHostName: remote.hostname, rcvDomainName: remote.domainname || 'n/a' }),
+  };
+  add('gracefulRestart', both('gracefulRestart'));
+  const restart = remote.gracefulRestart;
+  if (restart !== undefined) {
+    json['gracefulRestartRemoteTimerMsecs'] = restart.timeS * 1000;
+    json['addressFamiliesByPeer'] =
+      restart.families.length === 0
+        ? 'none'
+        : families(afi => (ofFamily(restart.families, afi) === undefined ? undefined : {}));
+  }
+  return json;
+}
+
+// ---- graceful restart ------------------------------------------------------------------------------------------------
+
+/** We say End-of-RIB and understand it, and keep no routes of a neighbour that is gone: no helper, in FRR's words. */
+const LOCAL_MODE = 'Disable';
+const STALE_PATH_TIME_S = 0;
+/** What our OPEN says. */
+const RESTART_TIME_S = 120;
+
+function remoteMode(peer: Peer): string {
+  if (peer.negotiated === undefined) return 'NotApplicable';
+  const restart = peer.negotiated.remote.gracefulRestart;
+  if (restart === undefined) return 'Disable';
+  return restart.families.length === 0 ? 'Helper' : 'Restart';
+}
+
+interface EndOfRib {
+  readonly afi: Afi;
+  readonly sent: boolean;
+  /** Nothing was said after it. */
+  readonly last: boolean;
+  readonly received: boolean;
+  readonly forwarding: boolean;
+}
+
+function endsOfRib(peer: Peer): EndOfRib[] {
+  const families: PeerFamily[] = AFIS.map(afi => peer.families[afi]).filter(one => one.up);
+  return families.map(({ afi, membership, endOfRibReceived }) => ({
+    afi,
+    ...(membership?.slot.group.endOfRib(membership.member) ?? { sent: false, last: false }),
+    received: endOfRibReceived,
+    forwarding: ofFamily(peer.negotiated?.remote.gracefulRestart?.families, afi)?.forwarding === true,
+  }));
+}
+
+export function restartText(peer: Peer): string[] {
+  const ends = endsOfRib(peer);
+  const remote = peer.negotiated?.remote.gracefulRestart;
+  const names = (on: (one: EndOfRib) => boolean): string =>
+    ends
+      .filter(on)
+      .map(one => AFI_TITLE[one.afi])
+      .join(', ');
+  const flag = (on: boolean | undefined): string => (on === true ? 'True' : 'False');
+  const yes = (on: boolean): string => (on ? 'Yes' : 'No');
+  const lines = ['  Graceful restart information:'];
+  if (names(one => one.sent) !== '') lines.push(`    End-of-RIB send: ${names(one => one.sent)}`);
+  if (names(one => one.received) !== '') lines.push(`    End-of-RIB received: ${names(one => one.received)}`);
+  lines.push(
+    `    Local GR Mode: ${LOCAL_MODE}`,
+    `    Remote GR Mode: ${remoteMode(peer)}`,
+    `    R bit: ${flag(remote?.restarting)}`,
+    `    N bit: ${flag(remote?.notification)}`,
+    '    Timers:',
+    `      Configured Restart Time(sec): ${RESTART_TIME_S}`,
+    `      Received Restart Time(sec): ${peer.learnt?.remote.gracefulRestart?.timeS ?? 0}`,
+  );
+  for (const one of ends) {
+    lines.push(
+      `    ${AFI_TITLE[one.afi]}:`,
+      `      F bit: ${flag(one.forwarding)}`,
+      `      End-of-RIB sent: ${yes(one.sent)}`,
+      `      End-of-RIB sent after update: ${yes(one.last)}`,
+      `      End-of-RIB received: ${yes(one.received)}`,
+      '      Timers:',
+      `        Configured Stale Path Time(sec): ${STALE_PATH_TIME_S}`,
+    );
+  }
+  return lines;
+}
+
+export function restartJson(peer: Peer): object {
+  const ends = endsOfRib(peer);
+  const remote = peer.negotiated?.remote.gracefulRestart;
+  const keys = (on: (one: EndOfRib) => boolean): object =>
+    Object.fromEntries(ends.filter(on).map(one => [AFI_KEY[one.afi], true]));
+  return {
+    endOfRibSend: keys(one => one.sent),
+    endOfRibRecv: keys(one => one.received),
+    localGrMode: LOCAL_MODE,
+    remoteGrMode: remoteMode(peer),
+    rBit: remote?.restarting === true,
+    nBit: remote?.notification === true,
+    timers: {
+      configuredRestartTimer: RESTART_TIME_S,
+      receivedRestartTimer: peer.learnt?.remote.gracefulRestart?.timeS ?? 0,
+    },
+    ...Object.fromEntries(
+      ends.map(one => [
+        AFI_KEY[one.afi],
+        {
+          fBit: one.forwarding,
+          endOfRibStatus: {
+            endOfRibSend: one.sent,
+            endOfRibSentAfterUpdate: one.last,
+            endOfRibRecv: one.received,
+          },
+          timers: { stalePathTimer: STALE_PATH_TIME_S },
+        },
+      ]),
+    ),
+  };
+}

@@ -1,0 +1,122 @@
+// A neighbour in one address family, as `show bgp neighbors` tells it: its update group, the settings that change what is
+// sent and taken, and how many prefixes.
+import { missingPolicy, type PeerFamily } from './peer-family.ts';
+import { sentCount } from './show-format.ts';
+import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
+
+const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {
+  'if-only': { text: 'removed', key: 'privateAsNumsRemovedInUpdatesToNbr' },
+  all: { text: '(all) removed', key: 'privateAsNumsAllRemovedInUpdatesToNbr' },
+  replace: { text: '(all) replaced', key: 'privateAsNumsAllReplacedInUpdatesToNbr' },
+};
+
+/** Which communities are sent; FRR's JSON knows of no large ones. */
+function communities(settings: PeerAfSettings): { text: string | undefined; key: string | undefined } {
+  const standard = settings.sendCommunity ?? true;
+  const extended = settings.sendExtendedCommunity ?? true;
+  const large = settings.sendLargeCommunity ?? true;
+  let text: string | undefined;
+  if (standard && extended && large) text = 'all';
+  else if (large) text = 'large';
+  else if (standard && extended) text = 'both';
+  else if (extended) text = 'extended';
+  else if (standard) text = 'standard';
+  let key: string | undefined;
+  if (standard && extended) key = 'extendedAndStandard';
+  else if (extended) key = 'extended';
+  else if (standard) key = 'standard';
+  return { text, key };
+}
+
+export function familyText(one: PeerFamily, groupName: string | undefined): string[] {
+  const { settings } = one;
+  const lines = [` For address family: ${AFI_TITLE[one.afi]}`];
+  if (groupName !== undefined) lines.push(`  ${groupName} peer-group member`);
+  if (one.membership === undefined) lines.push('  Not part of any update group');
+  else {
+    const { slot } = one.membership;
+    lines.push(`  Update group ${slot.id}, subgroup ${slot.id}`, `  Packet Queue length ${slot.group.stats().pending}`);
+  }
+  if (settings.routeReflectorClient === true) lines.push('  Route-Reflector Client');
+  if (settings.softReconfiguration === true) lines.push('  Inbound soft reconfiguration allowed');
+  if (settings.removePrivateAs !== undefined) {
+    lines.push(`  Private AS numbers ${PRIVATE_AS[settings.removePrivateAs].text} in updates to this neighbor`);
+  }
+  if (settings.nextHopSelf !== undefined) lines.push('  NEXT_HOP is always this router');
+  if (settings.nextHopUnchanged === true) lines.push('  NEXT_HOP is propagated unchanged to this neighbor');
+  const { text } = communities(settings);
+  if (text !== undefined) lines.push(`  Community attribute sent to this neighbor(${text})`);
+  if (settings.defaultOriginate === true) {
+    lines.push(`  Default information originate, default ${one.membership === undefined ? 'not sent' : 'sent'}`);
+  }
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  if ((prefixListIn ?? filterListIn ?? routeMapIn) !== undefined) lines.push('  Inbound path policy configured');
+  if ((prefixListOut ?? filterListOut ?? routeMapOut) !== undefined) lines.push('  Outbound path policy configured');
+  if (prefixListIn !== undefined) lines.push(`  Incoming update prefix filter list is *${prefixListIn}`);
+  if (prefixListOut !== undefined) lines.push(`  Outgoing update prefix filter list is *${prefixListOut}`);
+  if (filterListIn !== undefined) lines.push(`  Incoming update AS path filter list is *${filterListIn}`);
+  if (filterListOut !== undefined) lines.push(`  Outgoing update AS path filter list is *${filterListOut}`);
+  if (routeMapIn !== undefined) lines.push(`  Route map for incoming advertisements is *${routeMapIn}`);
+  if (routeMapOut !== undefined) lines.push(`  Route map for outgoing advertisements is *${routeMapOut}`);
+  const missing = missingPolicy(one);
+  if (missing.in) lines.push('  Inbound updates discarded due to missing policy');
+  if (missing.out) lines.push('  Outbound updates discarded due to missing policy');
+  lines.push(`  ${one.family.table.peerCounts(one.index).accepted} accepted prefixes`);
+  if (settings.maximumPrefix !== undefined) {
+    const { maximumPrefixRestartMin, maximumPrefixWarningOnly, maximumPrefixThreshold } = settings;
+    lines.push(
+      `  Maximum prefixes allowed ${settings.maximumPrefix}${maximumPrefixWarningOnly === true ? ' (warning-only)' : ''}`,
+      `  Threshold for warning message ${maximumPrefixThreshold ?? 75}%${maximumPrefixRestartMin === undefined ? '' : `, restart interval ${maximumPrefixRestartMin} min`}`,
+    );
+  }
+  lines.push('');
+  return lines;
+}
+
+export function familyJson(one: PeerFamily, groupName: string | undefined): object {
+  const { settings, membership } = one;
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const given = (key: string, value: unknown): object => (value === undefined ? {} : { [key]: value });
+  const missing = missingPolicy(one);
+  return {
+    ...given('peerGroupMember', groupName),
+    ...(membership === undefined
+      ? {}
+      : {
+          updateGroupId: membership.slot.id,
+          subGroupId: membership.slot.id,
+          packetQueueLength: membership.slot.group.stats().pending,
+        }),
+    ...(settings.routeReflectorClient === true ? { routeReflectorClient: true } : {}),
+    ...(settings.softReconfiguration === true ? { inboundSoftConfigPermit: true } : {}),
+    ...(settings.removePrivateAs === undefined ? {} : { [PRIVATE_AS[settings.removePrivateAs].key]: true }),
+    ...(settings.nextHopSelf === undefined ? {} : { routerAlwaysNextHop: true }),
+    ...(settings.nextHopUnchanged === true ? { unchangedNextHopPropogatedToNbr: true } : {}),
+    ...given('commAttriSentToNbr', communities(settings).key),
+    ...(settings.defaultOriginate === true
+      ? { [membership === undefined ? 'defaultNotSent' : 'defaultSent']: true }
+      : {}),
+    ...((prefixListIn ?? filterListIn ?? routeMapIn) === undefined ? {} : { inboundPathPolicyConfig: true }),
+    ...((prefixListOut ?? filterListOut ?? routeMapOut) === undefined ? {} : { outboundPathPolicyConfig: true }),
+    ...given('incomingUpdatePrefixFilterList', prefixListIn),
+    ...given('outgoingUpdatePrefixFilterList', prefixListOut),
+    ...given('incomingUpdateAsPathFilterList', filterListIn),
+    ...given('outgoingUpdateAsPathFilterList', filterListOut),
+    ...given('routeMapForIncomingAdvertisements', routeMapIn),
+    ...given('routeMapForOutgoingAdvertisements', routeMapOut),
+    ...(missing.in ? { inboundEbgpRequiresPolicy: 'Inbound updates discarded due to missing policy' } : {}),
+    ...(missing.out ? { outboundEbgpRequiresPolicy: 'Outbound updates discarded due to missing policy' } : {}),
+    acceptedPrefixCounter: one.family.table.peerCounts(one.index).accepted,
+    ...(membership === undefined ? {} : { sentPrefixCounter: sentCount(one) }),
+    ...(settings.maximumPrefix === undefined
+      ? {}
+      : {
+          prefixAllowedMax: settings.maximumPrefix,
+          ...(settings.maximumPrefixWarningOnly === true ? { prefixAllowedMaxWarning: true } : {}),
+          prefixAllowedWarningThresh: settings.maximumPrefixThreshold ?? 75,
+          ...(settings.maximumPrefixRestartMin === undefined
+            ? {}
+            : { prefixAllowedRestartIntervalMsecs: settings.maximumPrefixRestartMin * 60_000 }),
+        }),
+  };
+}

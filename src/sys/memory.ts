@@ -1,0 +1,49 @@
+// Memory as the system sees it: which pages have been touched, what glibc's allocator keeps, and when it gives it back.
+import { readFileSync } from 'node:fs';
+import { addressOf, libc } from './libc.ts';
+
+const PAGE = 4096n;
+const MADV_POPULATE_WRITE = 23;
+const M_MMAP_THRESHOLD = -3;
+const LARGE_BYTES = 1 << 20;
+
+/**
+ * Has the kernel put memory behind all pages of `column`, which costs half of what touching them one by one does. A kernel
+ * older than 5.14 refuses, and nothing is lost.
+ */
+export function touchPages(column: ArrayBufferView): void {
+  if (column.byteLength === 0) return;
+  const begin = addressOf(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+  const first = begin & -PAGE;
+  libc.madvise(first, Number(begin - first) + column.byteLength, MADV_POPULATE_WRITE);
+}
+
+let overcommits: boolean | undefined;
+
+/** Whether addresses may be asked for that no memory stands behind (vm.overcommit_memory, proc_sys_vm(5)). */
+export function overcommitsMemory(): boolean {
+  if (overcommits === undefined) {
+    try {
+      overcommits = readFileSync('/proc/sys/vm/overcommit_memory', 'utf8').trim() !== '2';
+    } catch {
+      overcommits = true;
+    }
+  }
+  return overcommits;
+}
+
+/**
+ * Large arrays get mappings of their own from now on, in the whole process. Each time one is freed, glibc would otherwise
+ * hold the next ones of that size (up to 32 MiB) in its heap, where they are cleared by writing to every page of them,
+ * and where what is freed does not go back to the system.
+ */
+export function keepLargeMemoryApart(): void {
+  libc.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+}
+
+/** After much was used that is not needed any more: collects this thread's garbage (where `--expose-gc` lets it), and gives the
+ *  system back what glibc keeps of the whole process. Takes some 10 ms. */
+export function giveMemoryBack(): void {
+  (globalThis as { gc?: () => void }).gc?.();
+  libc.malloc_trim(0);
+}

@@ -1,0 +1,29 @@
+// One zebra on a thread's loop: its slices, its timers, and the doorbell of its dataplane. The thread's own and a rehearsal's
+// are run the same way.
+import type { TaskLoop } from '../concurrency/index.ts';
+import type { DataplanePlane } from './dataplane.ts';
+import { Zebra } from './zebra.ts';
+
+export interface RunningZebra {
+  readonly zebra: Zebra;
+  /** Hears no more of the dataplane. */
+  readonly close: () => void;
+}
+
+export function runZebra(loop: TaskLoop, plane: DataplanePlane): RunningZebra {
+  const { client } = plane;
+  const shouldYield = (): boolean => loop.shouldYield();
+  const process = loop.work('rib process', () => zebra.process(shouldYield));
+  const zebra: Zebra = new Zebra(plane, {
+    wake: () => process.wake(),
+    // Short-lived and rare: retries, and clients whose routes are retained.
+    later: (ms, fn) => loop.timer('zebra timer', fn).start(ms),
+    nowS: () => Math.floor(performance.now() / 1000),
+  });
+  const bell = loop.doorbell('dataplane results', client.bell, () => {
+    // An event waits behind the results before it, so these are taken while the slice lasts.
+    while (zebra.receive() && !loop.shouldYield());
+    return client.pending;
+  });
+  return { zebra, close: () => bell.close() };
+}
