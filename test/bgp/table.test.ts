@@ -405,6 +405,25 @@ test('a selection that does not change is told to nobody', () => {
   assert.ok(table.zebraPending <= 1);
 });
 
+test('zebra is handed all of a hundred paths that share traffic', () => {
+  const { store, table } = setup({ maximumPathsEbgp: 256 });
+  table.attachZebra();
+  const one = { origin: 0, path: [65001], med: undefined, localPref: undefined, weight: undefined };
+  for (let i = 1; i <= 100; i++) {
+    const from = table.addPeer(peer({ address: [i, 0, 0, 0] }));
+    const id = encode(store, { ...one, hop: i });
+    table.announce(from, 256, 0, 0, 0, 24, id);
+    store.release(id);
+  }
+  const handed: number[] = [];
+  table.nextChanges(1, (_, paths, count) => {
+    for (let i = 0; i < count; i++) handed.push(table.pathPeer[paths[i]!]!);
+    return true;
+  });
+  assert.equal(handed[0], table.pathPeer[table.best[0]!]);
+  assert.equal(new Set(handed).size, 100);
+});
+
 test('an IPv6 table keeps all four words apart', () => {
   const nexthops = new NexthopTable();
   nexthops.defaultReachable = true;

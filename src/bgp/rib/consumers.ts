@@ -92,7 +92,9 @@ export class Consumers {
     while (taken < max) {
       const prefix = this.#zebra.peek();
       if (prefix < 0) break;
-      if (!announce(prefix, this.#selected, this.selectedPaths(prefix))) break;
+      // First: the array may grow, and the shorter one is empty then.
+      const count = this.selectedPaths(prefix);
+      if (!announce(prefix, this.#selected, count)) break;
       this.#zebra.delete(prefix);
       if (rows.first[prefix] === 0) this.releasePrefix(prefix);
       taken++;
