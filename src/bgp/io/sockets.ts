@@ -1,10 +1,11 @@
-// Sockets for peers: opened and given their options here, so that io-loop.ts only moves bytes.
+// Sockets for peers: opened and given their options here, so that io-loop.ts need not know how; and what of them failed.
 import {
   bindSocket,
   bindToDevice,
   closeFd,
   connectSocket,
   connectUnix,
+  errnoName,
   inNetworkNamespace,
   listenSocket,
   openTcp,
@@ -15,8 +16,9 @@ import {
   setTcpMd5,
   setTrafficClass,
   setTtl,
+  SysError,
 } from '../../sys/index.ts';
-import type { ConnectOptions, ListenOptions, SocketOptions } from './types.ts';
+import type { ConnectOptions, ListenOptions, SocketOptions, TransportFailure } from './types.ts';
 
 /** DSCP class selector 6, "internetwork control" (RFC 4271 says precedence; FRR and BIRD mark the same). */
 const CS6 = 0xc0;
@@ -89,4 +91,13 @@ export function openListener(options: ListenOptions): number {
 /** A Unix stream socket that connects. */
 export function openUnixConnection(path: string): Opened {
   return prepared(openUnix(), fd => ({ fd, connected: connectUnix(fd, path) }));
+}
+
+export function failure(syscall: string, number: number): TransportFailure {
+  return { syscall, errno: number, code: errnoName(number) };
+}
+
+export function failureOf(error: unknown): TransportFailure {
+  if (error instanceof SysError) return { syscall: error.syscall, errno: error.errno, code: error.code };
+  throw error;
 }

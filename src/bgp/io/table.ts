@@ -51,6 +51,23 @@ export const SPOKEN_LAST = 22;
 
 const ROW: number = LINE_WORDS;
 
+/** Zero for a new user of the slot. */
+const FORGOTTEN: readonly number[] = [
+  SENT_ANY,
+  STUCK,
+  CONSUMED,
+  KEEPALIVE_MS,
+  KEEPALIVES_SENT,
+  KEEPALIVES_RECEIVED,
+  MID,
+  PARTIAL,
+  DUE,
+  WANTS_ROOM,
+  KEEPALIVE_TOLD,
+  BYTES_TOLD,
+  SPOKEN_LAST,
+];
+
 // Before the rows, a few words of the whole table.
 /** Connections that io does not read because bgp is behind. Written by io. */
 export const STALLED = 0;
@@ -111,7 +128,35 @@ export class ConnectionTable {
     store(this.#words, word, value);
   }
 
-  /** Takes the write lock where it is free. */
+  // By io.
+
+  /** A descriptor gets the slot: what was of the one before is forgotten. */
+  begin(slot: number, fd: number): void {
+    for (const column of FORGOTTEN) this.set(slot, column, 0);
+    this.set(slot, MAXIMUM, 4096);
+    this.set(slot, RECEIVED_AT, nowMs32());
+    this.increase(slot, GENERATION, 1);
+    this.increase(slot, KEEPALIVE_EPOCH, 1);
+    this.lock(slot, LOCK_IO);
+    this.set(slot, FD, fd);
+    this.unlock(slot);
+    if (slot >= this.global(USED)) this.setGlobal(USED, slot + 1);
+  }
+
+  /** The descriptor is to be closed: nobody else uses it from here on. */
+  end(slot: number): void {
+    this.lock(slot, LOCK_IO);
+    this.set(slot, FD, -1);
+    this.unlock(slot);
+  }
+
+  isOpen(slot: number): boolean {
+    return this.get(slot, FD) >= 0;
+  }
+
+  // The write lock.
+
+  /** Takes it where it is free. */
   tryLock(slot: number, who: number): boolean {
     return compareExchange(this.#words, (slot + 1) * ROW + LOCK, 0, who) === 0;
   }
