@@ -34,7 +34,7 @@ export class TableColumns {
   first: Uint32Array = new Uint32Array(1024);
   /** The selected path, 0 for none. */
   best: Uint32Array = new Uint32Array(1024);
-  /** The number of the decision's change that the selected path is from. */
+  /** How many changes there had been, that one included, when the selected path changed last. */
   version: Uint32Array = new Uint32Array(1024);
 
   // By path; row 0 is no path.
