@@ -23,10 +23,8 @@ export interface Running {
   pids: () => number[];
   /** Prefixes in its BGP table. */
   tableSize: () => Promise<number>;
-  /** Asks its shell for something small. */
-  ask: () => Promise<void>;
-  /** Its ZAPI socket, where it has one. */
-  readonly zserv?: string;
+  /** Where Grevy has its sockets. */
+  readonly runDir?: string;
   stop: () => Promise<void>;
 }
 
@@ -60,7 +58,8 @@ exit
 `,
   );
   // A shell that is open, as at a prompt: what is measured is the daemon, not how long a process takes to start.
-  const shell = await VtyClient.connect(join(daemon.directory, 'run', 'vty.sock'));
+  const runDir = join(daemon.directory, 'run');
+  const shell = await VtyClient.connect(join(runDir, 'vty.sock'));
   const sh = async (command: string): Promise<string> => {
     let text = '';
     await shell.execute(command, piece => {
@@ -71,8 +70,7 @@ exit
   return {
     pids: () => processTree(daemon.pid),
     tableSize: async () => ribCount(await sh('show bgp ipv4 unicast summary json')),
-    ask: async () => void (await sh('show bgp summary')),
-    zserv: join(daemon.directory, 'run', 'zserv.api'),
+    runDir,
     stop: async () => {
       shell.close();
       await daemon.stop(20_000);
@@ -104,7 +102,6 @@ ${kernel ? 'protocol kernel { ipv4 { import none; export where source = RTS_BGP;
   return {
     pids: () => processTree(daemon.pid),
     tableSize: async () => Number(/for (\d+) networks/.exec(await daemon.sh('show route count'))?.[1] ?? 0),
-    ask: async () => void (await daemon.sh('show protocols')),
     stop: () => daemon.stop(20_000),
   };
 };
@@ -126,7 +123,6 @@ ${frrNeighbors(receiver)}
   return {
     pids: () => [...(zebra ? processTree(zebra.pid) : []), ...processTree(bgpd.pid)],
     tableSize: async () => ribCount(await bgpd.sh('show bgp ipv4 unicast summary json')),
-    ask: async () => void (await bgpd.sh('show bgp summary')),
     stop: async () => {
       await bgpd.stop(20_000);
       await zebra?.stop(20_000);

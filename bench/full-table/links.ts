@@ -1,9 +1,9 @@
 // When a link's state is known, on both sides of zebra: by the kernel's announcement, as ip(8) prints it with its time, and by
 // what zebra tells a client of its ZAPI socket. Times are milliseconds since the epoch.
+import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { IFF_RUNNING } from '../../src/zebra/index.ts';
 import { FRR_8_4_4, routeTypeNumber, ZapiClient } from '../../src/zapi/index.ts';
-import type { Namespace } from '../../test/lib/netns.ts';
 
 export interface LinkState {
   readonly name: string;
@@ -15,11 +15,11 @@ function epochMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** What the kernel says of links from now on. */
-export function kernelLinks(namespace: Namespace, tell: (state: LinkState) => void): () => void {
-  const monitor = namespace.spawn(['ip', '-ts', '-o', 'monitor', 'link'], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** What the kernel says of this namespace's links from now on. */
+export function kernelLinks(tell: (state: LinkState) => void): () => void {
+  const monitor = spawn('ip', ['-ts', '-o', 'monitor', 'link'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
-  monitor.stdout?.on('data', chunk => {
+  monitor.stdout.on('data', chunk => {
     text += String(chunk);
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
       const [, time, name, flags] = /^\[([\d:T.-]+)\] \d+: ([^:@]+)[^<]*<([^>]*)>/.exec(text) ?? [];

@@ -21,8 +21,10 @@ export class AdjRibOut {
   /** What the main stream's members were told last. */
   sent: Uint32Array = new Uint32Array(0);
   sentSource: Uint16Array = new Uint16Array(0);
-  /** Prefixes with something to announce. */
+  /** Prefixes with something to announce, */
   prefixes = 0;
+  /** and how many of them are each peer's own. */
+  #ownCount = new Uint32Array(16);
   #head = new Uint32Array(0); // by attribute set, the first of its chain: prefix + 1
   readonly #table: BgpTable;
   readonly #store: AttributeStore;
@@ -32,9 +34,16 @@ export class AdjRibOut {
     this.#store = table.store;
   }
 
-  /** Members are to have `out` now; takes the caller's reference to it. False where they were to have it before. */
-  want(prefix: number, out: number): boolean {
+  /** Members are to have `out` of `source` now; takes the caller's reference to it. False where they were to have it before,
+   *  whosever path it was. */
+  want(prefix: number, out: number, source: number): boolean {
     const before = this.out[prefix]!;
+    if (before !== 0) this.#ownCount[this.source[prefix]!]!--;
+    this.source[prefix] = source;
+    if (out !== 0) {
+      if (source >= this.#ownCount.length) [this.#ownCount] = grown(source * 2, this.#ownCount);
+      this.#ownCount[source]!++;
+    }
     if (out === before) {
       this.#store.release(out);
       return false;
@@ -50,6 +59,11 @@ export class AdjRibOut {
       this.prefixes++;
     }
     return true;
+  }
+
+  /** Prefixes that a peer is to have: all but its own. */
+  wantedBy(peer: number): number {
+    return this.prefixes - (this.#ownCount[peer] ?? 0);
   }
 
   /** The main stream's members were told `out`, of the present source. */
@@ -101,6 +115,8 @@ export class AdjRibOut {
       this.out[prefix] = this.sent[prefix] = 0;
       this.#table.releasePrefix(prefix);
     }
+    this.prefixes = 0;
+    this.#ownCount.fill(0);
   }
 
   #link(prefix: number, out: number): void {

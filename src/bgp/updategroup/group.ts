@@ -208,17 +208,15 @@ export class UpdateGroup implements TableConsumer {
       out = 0;
     }
     const source = best === 0 ? 0 : table.pathPeer[best]!;
-    if (!this.#adj.want(prefix, out)) {
-      const from = this.#adj.source[prefix]!;
+    const from = this.#adj.source[prefix]!;
+    if (!this.#adj.want(prefix, out, source)) {
       // Who is left out changes only if one of the two is a member.
       if (out === 0 || source === from || (this.#isMember[source] === 0 && this.#isMember[from] === 0)) {
-        this.#adj.source[prefix] = source;
         if (this.#adj.sent[prefix] === out) this.#adj.sentSource[prefix] = source;
         if (out === 0) table.releasePrefix(prefix);
         return;
       }
     }
-    this.#adj.source[prefix] = source;
     const streams = this.#streams.all;
     for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(prefix);
   }
@@ -361,13 +359,9 @@ export class UpdateGroup implements TableConsumer {
     return this.#adj.out[prefix]!;
   }
 
-  /** Prefixes that a member is to have. Walks the table. */
+  /** Prefixes that a member is to have. */
   advertisedCount(target: GroupMember): number {
-    let count = 0;
-    for (let prefix = 0; prefix < this.#adj.out.length; prefix++) {
-      if (this.#adj.out[prefix] !== 0 && this.#adj.source[prefix] !== target.peer) count++;
-    }
-    return count;
+    return this.#adj.wantedBy(target.peer);
   }
 
   stats(): GroupStats {
