@@ -7,7 +7,7 @@
 // Nothing here touches the host's network: the namespaces have no name and die with this process.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
@@ -130,7 +130,8 @@ async function play(lab: Lab, once: boolean): Promise<number> {
   step(`giving r1 ${ROUTES.toLocaleString('en')} routes in its kernel`);
   const directory = await lab.directory();
   const batch = join(directory, 'routes');
-  await writeFile(batch, routes());
+  // At once, as all that is written here: what is written in the background may come after the lab was cleared away.
+  writeFileSync(batch, routes());
   await a.run('ip', '-batch', batch);
 
   step('starting Grevy on both');
@@ -186,7 +187,7 @@ exit
 async function startRouter(lab: Lab, namespace: Namespace, name: string, configurationText: string): Promise<Router> {
   const directory = await lab.directory();
   const file = join(directory, 'grevy.conf');
-  await writeFile(file, configurationText);
+  writeFileSync(file, configurationText);
   const runDir = join(directory, 'run');
   const daemon = namespace.spawn([GREVY, 'run', '-c', file, '--run-dir', runDir], {
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -9,9 +9,9 @@
 //   ...
 //   await lab.close();
 import { type ChildProcess, execFile, type SpawnOptions, spawn } from 'node:child_process';
-import { readlinkSync } from 'node:fs';
+import { mkdirSync, readlinkSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MARK, startJanitor } from './janitor.ts';
@@ -99,7 +99,8 @@ export class Lab {
     if (this.#closed) throw new Error('the lab is closed');
     this.#dismissJanitor ??= startJanitor(this.#root);
     const path = join(this.#root, String(++this.#directories));
-    await mkdir(path, { recursive: true });
+    // At once: made in the background, it could come after `close` has removed what there was.
+    mkdirSync(path, { recursive: true });
     return path;
   }
 
