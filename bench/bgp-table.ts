@@ -1,19 +1,21 @@
 // The BGP thread's whole work on a full table, without sockets: parse, intern, table, decision, export, encode. Each
 // figure is for a fresh table; the pipeline run interleaves the stages as the daemon does, in quanta of 64 KiB.
 // The first pipeline run's memory is the table's own; later ones find pages that the process has already.
+// Beside it BIRD, end to end: from the first byte to the last prefix at a receiver, sockets and feeder included. As root.
 // Usage: node --expose-gc bench/bgp-table.ts [prefixes] [sets] [rounds] [rounds by stage]; `--cpu-prof` shows where the time goes.
 import { summary } from './lib/report.ts';
 import { AF_INET } from '../src/net/index.ts';
 import { AttributeStore, BgpTable, defaultDecisionOptions, NexthopTable, PEER_EBGP } from '../src/bgp/rib/index.ts';
 import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
 import { UpdateParser } from '../src/bgp/wire/update.ts';
+import { bird } from './full-table/contestants.ts';
+import { through } from './full-table/through.ts';
 import { buildTable } from './lib/table.ts';
 
 const prefixes = Number(process.argv[2] ?? 1_000_000);
 const sets = Number(process.argv[3] ?? Math.round(prefixes * 0.15));
 const rounds = Number(process.argv[4] ?? 3);
 const stageRounds = Number(process.argv[5] ?? rounds);
-const BIRD_SECONDS_PER_MILLION = 1.25; // session to last prefix at the receiver, sockets and feeder included
 const QUANTUM = 65536;
 
 const table = buildTable({ prefixes, attributeSets: sets });
@@ -149,8 +151,8 @@ for (let round = 0; round < stageRounds; round++) {
 }
 totals.sort((a, b) => a - b);
 const median = totals[totals.length >> 1]! / 1000;
-const bird = (BIRD_SECONDS_PER_MILLION * prefixes) / 1e6;
-console.log(`median ${median.toFixed(3)} s; BIRD end to end ${bird.toFixed(2)} s`);
+const { seconds } = await through(bird, prefixes);
+console.log(`median ${median.toFixed(3)} s; BIRD end to end ${seconds.toFixed(2)} s`);
 summary('bgp-table', [
-  { name: 'table, decision, encoding', value: median / bird, most: 0.6, unit: ' × BIRD end to end' },
+  { name: 'table, decision, encoding', value: median / seconds, most: 0.6, unit: ' × BIRD end to end' },
 ]);

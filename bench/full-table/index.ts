@@ -11,9 +11,10 @@ import { summary, short, table, type Target } from '../lib/report.ts';
 import { countRoutes, RouteProbe } from '../lib/kernel-routes.ts';
 import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
 import { until } from '../../test/lib/wait.ts';
-import { bird, type Contestant, FEEDER_ASN, frr, grevy, HOLD_S, RECEIVER_ASN } from './contestants.ts';
-import { type Field, Helper, makeField, quiet } from './lab.ts';
+import { bird, type Contestant, frr, grevy, HOLD_S } from './contestants.ts';
+import { Helper, makeField, quiet } from './lab.ts';
 import { buildTable } from '../lib/table.ts';
+import { feeder, type Result, through } from './through.ts';
 import { nowMs } from './speaker.ts';
 
 const { values: options } = parseArgs({
@@ -34,21 +35,11 @@ const contestants: readonly (readonly [string, Contestant])[] = (
   ] as const
 ).filter(([name]) => options.contestants.split(',').includes(name.toLowerCase()));
 
-interface Result {
-  seconds: number;
-  cpu: number;
-  megabytes: number;
-}
-
 interface UnderLoad {
   askMs: number;
   /** From the kernel's announcement to zebra's telling its clients: the longest of `flaps`; null where there was none. */
   linkDownMs: number | null;
   flaps: number;
-}
-
-function feeder(field: Field, prefixes = PREFIXES, sets = SETS): Helper {
-  return new Helper(field.feed, 'feeder.ts', ['10.0.0.2', '10.0.0.1', FEEDER_ASN, prefixes, sets, HOLD_S]);
 }
 
 async function floor(): Promise<Result> {
@@ -86,7 +77,7 @@ async function toKernel(
   await quiet();
   const field = await makeField();
   const running = await contestant({ lab: field.lab, dut: field.dut, kernel: true, receiver: false });
-  const feed = feeder(field);
+  const feed = feeder(field, PREFIXES);
   await feed.event('established');
   const operator = disturbed ? new Helper(field.dut, 'operator.ts', [running.runDir!, field.recv.path]) : undefined;
   await operator?.event('ready');
@@ -132,7 +123,7 @@ async function tableAlone(contestant: Contestant): Promise<Result> {
   await quiet();
   const field = await makeField();
   const running = await contestant({ lab: field.lab, dut: field.dut, kernel: false, receiver: false });
-  const feed = feeder(field);
+  const feed = feeder(field, PREFIXES);
   await feed.event('established');
   await quiet();
   const before = cpuSeconds(running.pids());
@@ -150,34 +141,13 @@ async function tableAlone(contestant: Contestant): Promise<Result> {
   return result;
 }
 
-async function through(
-  contestant: Contestant,
-  prefixes: number,
-): Promise<Result & { firstMs: number; updates: number }> {
-  await quiet();
+/** One start of Grevy that is not measured: what runs for the first time after an installation is compiled and kept. */
+async function firstStart(): Promise<void> {
   const field = await makeField();
-  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: false, receiver: true });
-  const receive = new Helper(field.recv, 'receiver.ts', ['10.0.1.2', '10.0.1.1', RECEIVER_ASN, prefixes, HOLD_S]);
-  const feed = feeder(field, prefixes, Math.round(prefixes * 0.15));
-  await feed.event('established');
-  await receive.event('established');
+  const running = await grevy({ lab: field.lab, dut: field.dut, kernel: true, receiver: true });
   await quiet();
-  const before = cpuSeconds(running.pids());
-  feed.say('announce');
-  const { atMs } = await feed.event<{ atMs: number }>('announcing');
-  const last = await receive.event<{ atMs: number; updates: number }>('last', 300_000);
-  const first = await receive.event<{ atMs: number }>('first');
-  const pids = running.pids();
-  const result = {
-    seconds: (last.atMs - atMs) / 1000,
-    cpu: cpuSeconds(pids) - before,
-    megabytes: peakMegabytes(pids),
-    firstMs: first.atMs - atMs,
-    updates: last.updates,
-  };
   await running.stop();
   await field.lab.close();
-  return result;
 }
 
 /** Runs every contestant in turn; the results by name. */
@@ -194,6 +164,7 @@ function ratio(results: Map<string, Result>, name: string, to: string): number {
 
 const targets: Target[] = [];
 console.log(`${PREFIXES} prefixes in ${SETS} attribute sets\n`);
+await firstStart();
 
 if (parts.includes('kernel')) {
   const bottom = await floor();
