@@ -28,6 +28,8 @@ export interface BgpThreadData {
 
 /** Where processors are short, what is decided goes on its way before more is decided. */
 const NICE = 2;
+/** With so many there is a real table. */
+const FEW_PREFIXES = 1000;
 /** NOTIFICATIONs have this long to reach bgp-io before the thread ends. */
 const STOP_MS = 50;
 
@@ -59,7 +61,11 @@ side.onStop(async () => {
 side.ready();
 if (rehearsal !== undefined) {
   const startMs = loop.now();
-  void rehearse({ loop, transport, zserv: rehearsal }).then(done => {
+  const overtaken = (): boolean =>
+    Array.from(bgp.instances.values()).some(({ families }) =>
+      families.some(({ table }) => table.prefixes.size > FEW_PREFIXES),
+    );
+  void rehearse({ loop, transport, zserv: rehearsal, overtaken }).then(done => {
     side.post(`${done ? 'rehearsed in' : 'rehearsal given up after'} ${Math.round(loop.now() - startMs)} ms`);
   });
 }

@@ -59,18 +59,26 @@ test('the script is UPDATEs without a fault, of both families, and its withdrawa
   );
 });
 
-test('a rehearsal without zebra comes to its end and closes all that it opened', async () => {
-  const before = sockets('self');
-  const loop = new TaskLoop('test');
-  const channels = createBgpChannels();
-  const io = new IoLoop(loop, channels);
-  assert.equal(await rehearse({ loop, transport: createTransport(loop, channels) }), true);
-  assert.ok(loop.stats().every(({ name }) => name !== 'bgp process'));
-  await until(() => sockets('self') === before, { what: () => `${sockets('self') - before} sockets to be closed` });
-  io.close();
-  loop.close();
-  closeBgpChannels(channels);
-});
+for (const [name, overtakenAt, finished] of [
+  ['a rehearsal without zebra comes to its end and closes all that it opened', Number.POSITIVE_INFINITY, true],
+  ['one that a real table overtakes is given up, and closes as much', 20, false],
+] as const) {
+  test(name, async () => {
+    const before = sockets('self');
+    const loop = new TaskLoop('test');
+    const channels = createBgpChannels();
+    const io = new IoLoop(loop, channels);
+    let looks = 0;
+    const overtaken = (): boolean => ++looks > overtakenAt;
+    assert.equal(await rehearse({ loop, transport: createTransport(loop, channels), overtaken }), finished);
+    assert.ok(finished || looks === overtakenAt + 1);
+    assert.ok(loop.stats().every(({ name }) => name !== 'bgp process'));
+    await until(() => sockets('self') === before, { what: () => `${sockets('self') - before} sockets to be closed` });
+    io.close();
+    loop.close();
+    closeBgpChannels(channels);
+  });
+}
 
 test('a daemon that rehearses shows nothing of it, and touches no kernel', async () => {
   const lab = new Lab();

@@ -8,9 +8,10 @@
 //              [ Zebra, ZapiServer ]  ──contexts──▶  [ Pipeline, kernel provider that sends nothing ]
 //           (zebra/rehearsal.ts, zebra's thread)      (dataplane/rehearsal.ts, dplane's thread)
 //
-// Twice from the opening of the sessions to their end, because what V8 learns of a single object it holds to be true of
+// Several times from the opening of the sessions to their end, because what V8 learns of a single object it holds to be true of
 // all, and must compile again when the second one comes. All of it runs in turns in which the real loop has nothing to
-// do, has its own task names, touches neither a packet nor the kernel's tables, and is given up where it takes too long.
+// do, has its own task names, touches neither a packet nor the kernel's tables, and is given up where it takes too long,
+// or where the first real table comes before its end.
 import { idleClock, TaskLoop } from '../../concurrency/index.ts';
 import { AF_INET, type AddressWords } from '../../net/index.ts';
 import { Bgp } from '../bgp.ts';
@@ -41,6 +42,8 @@ export interface RehearsalOptions {
   readonly transport: Transport;
   /** Where zebra's part of the stage listens; undefined: bgp rehearses without zebra. */
   readonly zserv?: string;
+  /** The real tables fill: it is too late to rehearse, and whoever does takes their processors. */
+  readonly overtaken: () => boolean;
 }
 
 /** Rehearses; resolves when it is over, false where it was given up. */
@@ -189,7 +192,7 @@ class Stage {
 
   async #until(condition: () => boolean): Promise<void> {
     while (!condition()) {
-      if (this.#loop.now() > this.#endMs) throw new GivenUp();
+      if (this.#loop.now() > this.#endMs || this.#options.overtaken()) throw new GivenUp();
       await new Promise<void>(resolve => this.#loop.timer('rehearsal', resolve).start(LOOK_MS));
     }
   }
