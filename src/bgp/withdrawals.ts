@@ -1,8 +1,8 @@
 // Messages that withdraw prefixes, for the rare case that no update group makes them.
 import { AF_INET, type Family } from '../net/index.ts';
-import { ATTR_MP_UNREACH, FLAG_EXTENDED, FLAG_OPTIONAL } from './wire/attribute.ts';
+import { ATTR_MP_UNREACH } from './wire/attribute.ts';
 import { writePrefix4, writePrefix6 } from './wire/nlri.ts';
-import { beginUpdate, endUpdate } from './wire/update.ts';
+import { beginUpdate, endWithdrawals, withdrawalsStart } from './wire/update.ts';
 
 /** Four address words and the length. */
 export type PrefixWords = readonly [number, number, number, number, number];
@@ -21,7 +21,7 @@ export function encodeWithdrawals(
   const bytes = new Uint8Array(maximumBytes);
   beginUpdate(bytes, 0);
   const ipv4 = family === AF_INET;
-  const begin = ipv4 ? 21 : 30;
+  const begin = withdrawalsStart(family);
   let at = begin;
   let next = from;
   for (; next < end && at + 17 + 2 <= maximumBytes; next++) {
@@ -31,25 +31,7 @@ export function encodeWithdrawals(
     at += ipv4 ? writePrefix4(bytes, at, w0, length) : writePrefix6(bytes, at, w0, w1, w2, w3, length);
   }
   if (at === begin) return { message: undefined, next };
-  if (ipv4) {
-    bytes[19] = (at - 21) >>> 8;
-    bytes[20] = at - 21;
-    bytes[at] = bytes[at + 1] = 0;
-    at += 2;
-  } else {
-    const attribute = at - 23;
-    bytes[19] = bytes[20] = 0;
-    bytes[21] = attribute >>> 8;
-    bytes[22] = attribute;
-    bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
-    bytes[24] = ATTR_MP_UNREACH;
-    bytes[25] = (attribute - 4) >>> 8;
-    bytes[26] = attribute - 4;
-    bytes[27] = 0;
-    bytes[28] = 2;
-    bytes[29] = 1;
-  }
-  return { message: bytes.slice(0, endUpdate(bytes, 0, at)), next };
+  return { message: bytes.slice(0, endWithdrawals(bytes, family, at)), next };
 }
 
 /** Whether a message is End-of-RIB (RFC 4724 §2) as this speaker writes it: nothing in it, or an empty MP_UNREACH_NLRI. */

@@ -81,6 +81,13 @@ export class TableColumns {
     return this.pathFlags[path]! >>> EPOCH_SHIFT !== this.peerEpochs[this.pathPeer[path]!];
   }
 
+  /** The id of a prefix, made where it is new; its columns exist. */
+  insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const prefix = this.prefixes.insert(w0, w1, w2, w3, length);
+    if (prefix >= this.first.length) this.#growPrefixes();
+    return prefix;
+  }
+
   /** A row for a path of `peer` to `prefix`, at the head of the prefix's list. */
   newPath(prefix: number, peer: number): number {
     let path = this.#free;
@@ -91,6 +98,7 @@ export class TableColumns {
     }
     this.pathPrefix[path] = prefix;
     this.pathPeer[path] = peer;
+    this.pathReason[path] = 0;
     this.pathNext[path] = this.first[prefix]!;
     this.first[prefix] = path;
     return path;
@@ -126,7 +134,7 @@ export class TableColumns {
     this.peerRouterIds[index] = info.routerId;
   }
 
-  growPrefixes(): void {
+  #growPrefixes(): void {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
     [this.first, this.best, this.version] = grown(rows, this.first, this.best, this.version);
   }

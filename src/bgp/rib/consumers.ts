@@ -68,7 +68,7 @@ export class Consumers {
   /** Zebra is gone: nothing is kept for it. */
   detachZebra(): void {
     this.#zebraAttached = false;
-    for (let prefix = this.#zebra.take(); prefix >= 0; prefix = this.#zebra.take()) this.releasePrefix(prefix);
+    this.releaseAll(this.#zebra);
   }
 
   /** Prefixes that zebra has still to be told of. */
@@ -124,5 +124,10 @@ export class Consumers {
     if (rows.undecided.has(prefix) || this.#zebra.has(prefix)) return;
     for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.holds(prefix)) return;
     rows.prefixes.remove(prefix);
+  }
+
+  /** `releasePrefix` for all of a set, which is empty then. */
+  releaseAll(dirty: DirtySet): void {
+    for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) this.releasePrefix(prefix);
   }
 }

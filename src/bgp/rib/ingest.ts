@@ -69,12 +69,11 @@ export class Ingest {
     const rows = this.#rows;
     const bytes = update.bytes;
     const store = this.#store;
-    const { prefixes } = rows;
     const attributes = store.intern(update.canonical(reach));
     const loop = this.loopFlag(peer, attributes);
     const policy = rows.peerPolicies[peer];
     const perPrefix = policy?.perPrefix === true;
-    let post = perPrefix ? 0 : this.import(peer, attributes, -1);
+    const post = perPrefix ? 0 : this.import(peer, attributes, -1);
     if (rows.family === AF_INET) {
       for (let at = from; at < end; ) {
         const length = bytes[at]!;
@@ -84,11 +83,9 @@ export class Ingest {
           this.ignored++;
           continue;
         }
-        const prefix = prefixes.insert(word, 0, 0, 0, length);
-        if (prefix >= rows.first.length) rows.growPrefixes();
-        if (perPrefix) post = this.import(peer, attributes, prefix);
-        this.announce(prefix, peer, attributes, post, loop);
-        if (perPrefix && post > 0) store.release(post);
+        const prefix = rows.insert(word, 0, 0, 0, length);
+        if (perPrefix) this.announceOne(prefix, peer, attributes, loop);
+        else this.announce(prefix, peer, attributes, post, loop);
       }
     } else {
       for (let at = from; at < end; ) {
@@ -102,14 +99,12 @@ export class Ingest {
           this.ignored++;
           continue;
         }
-        const prefix = prefixes.insert(w0, w1, w2, w3, length);
-        if (prefix >= rows.first.length) rows.growPrefixes();
-        if (perPrefix) post = this.import(peer, attributes, prefix);
-        this.announce(prefix, peer, attributes, post, loop);
-        if (perPrefix && post > 0) store.release(post);
+        const prefix = rows.insert(w0, w1, w2, w3, length);
+        if (perPrefix) this.announceOne(prefix, peer, attributes, loop);
+        else this.announce(prefix, peer, attributes, post, loop);
       }
     }
-    if (!perPrefix && post > 0) store.release(post);
+    if (post > 0) store.release(post);
     store.release(attributes);
   }
 
@@ -158,6 +153,13 @@ export class Ingest {
     return store.hasCluster(attributes, decision.clusterId) ? PATH_LOOP : 0;
   }
 
+  /** A prefix with the import policy's own answer for it. */
+  announceOne(prefix: number, peer: number, attributes: number, loop: number): void {
+    const post = this.import(peer, attributes, prefix);
+    this.announce(prefix, peer, attributes, post, loop);
+    if (post > 0) this.#store.release(post);
+  }
+
   /** Takes a reference of its own to each set. */
   announce(prefix: number, peer: number, received: number, post: number, loop: number): void {
     const rows = this.#rows;
@@ -189,26 +191,17 @@ export class Ingest {
         rows.peerReceived[peer]!++;
       } else if ((before & (PATH_FILTERED | PATH_LOOP)) === 0) rows.peerAccepted[peer]!--;
       rows.peerAccepted[peer]! += accepted;
-      // After the new ones are held: they may be the same.
       flags |= before & (PATH_BEST | PATH_MULTIPATH | PATH_VALID);
-      store.retain(received);
-      if (post > 0) store.retain(post);
-      store.release(rows.pathReceived[path]!);
-      store.release(rows.pathAttributes[path]!);
-      rows.pathReceived[path] = received;
-      rows.pathAttributes[path] = post < 0 ? 0 : post;
-      rows.pathFlags[path] = flags;
-      rows.pathChanged[path] = this.#clock;
-      rows.undecided.add(prefix);
-      return;
     }
+    // The new ones first: they may be the old ones. A new row has none.
     store.retain(received);
     if (post > 0) store.retain(post);
+    store.release(rows.pathReceived[path]!);
+    store.release(rows.pathAttributes[path]!);
     rows.pathReceived[path] = received;
     rows.pathAttributes[path] = post < 0 ? 0 : post;
     rows.pathFlags[path] = flags;
     rows.pathChanged[path] = this.#clock;
-    rows.pathReason[path] = 0;
     rows.undecided.add(prefix);
   }
 

@@ -141,13 +141,9 @@ export class BgpTable extends TableColumns {
 
   /** Announces one prefix with the attribute set `attributes`, of which the caller keeps its reference. */
   announce(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, attributes: number): void {
-    const prefix = this.prefixes.insert(w0, w1, w2, w3, length);
-    if (prefix >= this.first.length) this.growPrefixes();
+    const prefix = this.insert(w0, w1, w2, w3, length);
     this.#ingest.tick();
-    const loop = this.#ingest.loopFlag(peer, attributes);
-    const post = this.#ingest.import(peer, attributes, prefix);
-    this.#ingest.announce(prefix, peer, attributes, post, loop);
-    if (post > 0) this.store.release(post);
+    this.#ingest.announceOne(prefix, peer, attributes, this.#ingest.loopFlag(peer, attributes));
     this.onWork();
   }
 
@@ -260,6 +256,11 @@ export class BgpTable extends TableColumns {
   /** Gives the prefix's row back if it has no path and nobody is still to be told of that. */
   releasePrefix(prefix: number): void {
     this.#consumers.releasePrefix(prefix);
+  }
+
+  /** `releasePrefix` for all of a set, which is empty then. */
+  releaseAll(dirty: DirtySet): void {
+    this.#consumers.releaseAll(dirty);
   }
 
   /** Prefixes that have a best path: counted by a walk. */

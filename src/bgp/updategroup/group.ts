@@ -108,9 +108,7 @@ export class UpdateGroup implements TableConsumer {
     this.#isMember[target.peer] = 0;
     const unsend = this.#streams.find(target)?.unsend;
     this.#streams.remove(target);
-    if (unsend) {
-      for (let prefix = unsend.take(); prefix >= 0; prefix = unsend.take()) this.#table.releasePrefix(prefix);
-    }
+    if (unsend) this.#table.releaseAll(unsend);
     this.#streams.dropEmpty();
     if (this.#streams.memberCount === 1) {
       this.#only = this.#streams.all.find(stream => stream.members.length === 1)?.members[0]?.target.peer ?? -1;
@@ -145,15 +143,11 @@ export class UpdateGroup implements TableConsumer {
   /** After the last member left: gives everything back. */
   close(): void {
     this.#table.detach(this);
-    const table = this.#table;
-    const release = (dirty: DirtySet): void => {
-      for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) table.releasePrefix(prefix);
-    };
     this.#adj.close();
-    release(this.dirty);
+    this.#table.releaseAll(this.dirty);
     for (const stream of this.#streams.all) {
-      release(stream.dirty);
-      for (const member of stream.members) release(member.unsend);
+      this.#table.releaseAll(stream.dirty);
+      for (const member of stream.members) this.#table.releaseAll(member.unsend);
     }
     this.#streams.all.length = 1;
     this.#streams.main.members.length = 0;

@@ -3,9 +3,9 @@
 import { AF_INET, grown } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
-import { ATTR_MP_REACH, ATTR_MP_UNREACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
+import { ATTR_MP_REACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
 import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
-import { beginUpdate, endUpdate } from '../wire/update.ts';
+import { beginUpdate, endUpdate, endWithdrawals, withdrawalsStart } from '../wire/update.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import { OldSpeakerEncoder } from './encode.ts';
 import type { Member, Stream } from './streams.ts';
@@ -49,13 +49,9 @@ export class Packer {
   /** Withdrawals of prefixes nobody is to have; 0: none of the members had any of them. */
   withdrawals(stream: Stream, first: number): number {
     const adj = this.#adj;
-    const bytes = this.bytes;
-    const prefixes = this.#table.prefixes;
-    const ipv4 = this.#table.family === AF_INET;
     const dirty = stream.dirty;
-    const begin = ipv4 ? 21 : 30; // IPv6: MP_UNREACH_NLRI's header before it
-    let at = begin;
-    const limit = this.#messageBytes - (ipv4 ? 2 : 0) - 17;
+    let at = withdrawalsStart(this.#table.family);
+    const limit = this.#messageBytes - (this.#table.family === AF_INET ? 2 : 0) - 17;
     this.count = 0;
     let misses = 0;
     let sent = 0;
@@ -67,22 +63,11 @@ export class Packer {
       this.add(prefix);
       if (!adj.wasAnnounced(stream, prefix)) continue;
       sent++;
-      if (ipv4) at += writePrefix4(bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
-      else {
-        at += writePrefix6(
-          bytes,
-          at,
-          prefixes.w0[prefix]!,
-          prefixes.w1[prefix]!,
-          prefixes.w2[prefix]!,
-          prefixes.w3[prefix]!,
-          prefixes.length[prefix]!,
-        );
-      }
+      at += this.#writePrefix(prefix, at);
     }
     if (sent === 0) return 0;
     this.withdrawn += sent;
-    return this.#closeWithdrawal(begin, at);
+    return endWithdrawals(this.bytes, this.#table.family, at);
   }
 
   /** Announcements of a set to the prefixes that want it; 0: the members know all of it. */
@@ -99,11 +84,8 @@ export class Packer {
     bytes[19] = bytes[20] = 0;
     if (!multiprotocol) {
       let at = 23;
-      if (this.#old) {
-        const encoded = this.#old.encode(store, out, false);
-        bytes.set(encoded.bytes.subarray(0, encoded.length), at);
-        at += encoded.length;
-      } else {
+      if (this.#old) at = this.#writeOld(this.#old, out, false, at);
+      else {
         const arena = store.arena;
         const end = store.start[out]! + store.length[out]!;
         for (let from = store.start[out]!; from < end; ) bytes[at++] = arena[from++]!;
@@ -129,11 +111,8 @@ export class Packer {
     if (at === begin) return 0;
     bytes[25] = (at - 27) >>> 8;
     bytes[26] = at - 27;
-    if (this.#old) {
-      const encoded = this.#old.encode(store, out, true);
-      bytes.set(encoded.bytes.subarray(0, encoded.length), at);
-      at += encoded.length;
-    } else {
+    if (this.#old) at = this.#writeOld(this.#old, out, true, at);
+    else {
       const arena = store.arena;
       // Everything but NEXT_HOP, whose header is three octets before its value.
       const end = store.start[out]! + store.length[out]!;
@@ -149,47 +128,14 @@ export class Packer {
 
   /** Withdrawals that are pending for one member alone. */
   unsent(member: Member): number {
-    const prefixes = this.#table.prefixes;
-    const bytes = this.bytes;
-    const ipv4 = this.#table.family === AF_INET;
-    const begin = ipv4 ? 21 : 30;
-    let at = begin;
+    let at = withdrawalsStart(this.#table.family);
     const limit = this.#messageBytes - 19;
     for (let prefix = member.unsend.peek(); prefix >= 0 && at < limit; prefix = member.unsend.peek()) {
       member.unsend.delete(prefix);
-      if (ipv4) at += writePrefix4(bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
-      else {
-        const [w0, w1, w2, w3] = prefixes.words(prefix);
-        at += writePrefix6(bytes, at, w0, w1, w2, w3, prefixes.length[prefix]!);
-      }
+      at += this.#writePrefix(prefix, at);
       this.#table.releasePrefix(prefix);
     }
-    return this.#closeWithdrawal(begin, at);
-  }
-
-  /** Puts the lengths around withdrawn prefixes at [begin, at). */
-  #closeWithdrawal(begin: number, end: number): number {
-    const bytes = this.bytes;
-    let at = end;
-    if (this.#table.family === AF_INET) {
-      bytes[19] = (at - begin) >>> 8;
-      bytes[20] = at - begin;
-      bytes[at++] = 0;
-      bytes[at++] = 0;
-    } else {
-      const value = at - 27;
-      bytes[19] = bytes[20] = 0;
-      bytes[21] = (value + 4) >>> 8;
-      bytes[22] = value + 4;
-      bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
-      bytes[24] = ATTR_MP_UNREACH;
-      bytes[25] = value >>> 8;
-      bytes[26] = value;
-      bytes[27] = 0;
-      bytes[28] = 2;
-      bytes[29] = 1;
-    }
-    return endUpdate(bytes, 0, at);
+    return endWithdrawals(this.bytes, this.#table.family, at);
   }
 
   /**
@@ -221,24 +167,24 @@ export class Packer {
     return at;
   }
 
+  /** Counts a prefix in and writes it at `at`; returns the offset behind it. */
   #packPrefix(prefix: number, at: number): number {
-    const prefixes = this.#table.prefixes;
     this.add(prefix);
-    if (this.#table.family === AF_INET) {
-      return at + writePrefix4(this.bytes, at, prefixes.w0[prefix]!, prefixes.length[prefix]!);
-    }
-    return (
-      at +
-      writePrefix6(
-        this.bytes,
-        at,
-        prefixes.w0[prefix]!,
-        prefixes.w1[prefix]!,
-        prefixes.w2[prefix]!,
-        prefixes.w3[prefix]!,
-        prefixes.length[prefix]!,
-      )
-    );
+    return at + this.#writePrefix(prefix, at);
+  }
+
+  /** Returns the bytes written. */
+  #writePrefix(prefix: number, at: number): number {
+    const { w0, w1, w2, w3, length } = this.#table.prefixes;
+    if (this.#table.family === AF_INET) return writePrefix4(this.bytes, at, w0[prefix]!, length[prefix]!);
+    return writePrefix6(this.bytes, at, w0[prefix]!, w1[prefix]!, w2[prefix]!, w3[prefix]!, length[prefix]!);
+  }
+
+  /** Writes the set as a speaker without 4-octet AS numbers has it; `rest`: without NEXT_HOP. Returns the offset behind it. */
+  #writeOld(old: OldSpeakerEncoder, out: number, rest: boolean, at: number): number {
+    const encoded = old.encode(this.#store, out, rest);
+    this.bytes.set(encoded.bytes.subarray(0, encoded.length), at);
+    return at + encoded.length;
   }
 
   /** Counts a prefix among those of the message. */

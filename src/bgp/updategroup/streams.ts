@@ -37,6 +37,11 @@ export interface Stream {
   announced: DirtySet | undefined;
 }
 
+/** When others go on without a member that has no room. */
+function leftBehindMs(member: Member, nowMs: number): number {
+  return member.blockedMs + (nowMs < member.slowUntilMs ? 0 : PATIENCE_MS);
+}
+
 export class Streams {
   readonly main: Stream = { main: true, members: [], dirty: new DirtySet(), announced: undefined };
   readonly all: Stream[] = [this.main];
@@ -103,8 +108,7 @@ export class Streams {
       const stream = this.all[i]!;
       if (stream.members.length > 0) continue;
       this.all.splice(i, 1);
-      for (let prefix = stream.dirty.take(); prefix >= 0; prefix = stream.dirty.take())
-        this.#table.releasePrefix(prefix);
+      this.#table.releaseAll(stream.dirty);
     }
   }
 
@@ -131,8 +135,7 @@ export class Streams {
       }
       blocked++;
       if (member.blockedMs < 0) member.blockedMs = nowMs;
-      const patience = nowMs < member.slowUntilMs ? 0 : PATIENCE_MS;
-      wait = Math.min(wait, member.blockedMs + patience - nowMs);
+      wait = Math.min(wait, leftBehindMs(member, nowMs) - nowMs);
     }
     if (blocked === 0) return true;
     if (blocked === members.length) return false;
@@ -142,9 +145,7 @@ export class Streams {
     }
     for (let i = members.length - 1; i >= 0; i--) {
       const member = members[i]!;
-      if (member.blockedMs < 0) continue;
-      const patience = nowMs < member.slowUntilMs ? 0 : PATIENCE_MS;
-      if (member.blockedMs + patience > nowMs) continue;
+      if (member.blockedMs < 0 || leftBehindMs(member, nowMs) > nowMs) continue;
       member.slowUntilMs = nowMs + SLOW_MS;
       this.slow++;
       members.splice(i, 1);

@@ -489,6 +489,32 @@ export function endUpdate(bytes: Uint8Array, offset: number, end: number): numbe
   return length;
 }
 
+/** Where the prefixes of a message that only withdraws begin: IPv6's behind MP_UNREACH_NLRI's header (RFC 4760 §4). */
+export function withdrawalsStart(family: typeof AF_INET | typeof AF_INET6): number {
+  return family === AF_INET ? 21 : 30;
+}
+
+/** Ends a message at offset 0 that withdraws the prefixes from `withdrawalsStart` to `end`; returns its length. */
+export function endWithdrawals(bytes: Uint8Array, family: typeof AF_INET | typeof AF_INET6, end: number): number {
+  if (family === AF_INET) {
+    bytes[19] = (end - 21) >>> 8;
+    bytes[20] = end - 21;
+    bytes[end] = bytes[end + 1] = 0;
+    return endUpdate(bytes, 0, end + 2);
+  }
+  bytes[19] = bytes[20] = 0;
+  bytes[21] = (end - 23) >>> 8;
+  bytes[22] = end - 23;
+  bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
+  bytes[24] = ATTR_MP_UNREACH;
+  bytes[25] = (end - 27) >>> 8;
+  bytes[26] = end - 27;
+  bytes[27] = 0;
+  bytes[28] = 2;
+  bytes[29] = 1;
+  return endUpdate(bytes, 0, end);
+}
+
 /** Writes End-of-RIB for `family` (RFC 4724 §2); returns its length. */
 export function writeEndOfRib(bytes: Uint8Array, offset: number, family: typeof AF_INET | typeof AF_INET6): number {
   let at = beginUpdate(bytes, offset);
