@@ -10,10 +10,10 @@ import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
 import { UpdateParser } from '../src/bgp/wire/update.ts';
 import { bird } from './full-table/contestants.ts';
 import { through } from './full-table/through.ts';
-import { buildTable } from './lib/table.ts';
+import { buildTable, setsOf } from './lib/table.ts';
 
 const prefixes = Number(process.argv[2] ?? 1_000_000);
-const sets = Number(process.argv[3] ?? Math.round(prefixes * 0.15));
+const sets = Number(process.argv[3] ?? setsOf(prefixes));
 const rounds = Number(process.argv[4] ?? 3);
 const stageRounds = Number(process.argv[5] ?? rounds);
 const QUANTUM = 65536;

@@ -13,7 +13,7 @@ import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
 import { until } from '../../test/lib/wait.ts';
 import { bird, type Contestant, frr, grevy, HOLD_S } from './contestants.ts';
 import { Helper, makeField, quiet } from './lab.ts';
-import { buildTable } from '../lib/table.ts';
+import { buildTable, setsOf } from '../lib/table.ts';
 import { feeder, type Result, through } from './through.ts';
 import { nowMs } from './speaker.ts';
 
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
   },
 });
 const PREFIXES = Number(options.prefixes);
-const SETS = Math.round(PREFIXES * 0.15);
+const SETS = setsOf(PREFIXES);
 const parts = options.parts.split(',');
 const contestants: readonly (readonly [string, Contestant])[] = (
   [
@@ -92,11 +92,10 @@ async function toKernel(
   let doneMs = 0;
   await until(
     async () => {
-      if (look.length > next) {
-        while (next < look.length && probe.has(look[next]![0], look[next]![1])) next++;
-        if (next < look.length) return false;
-        operator?.say('end');
-      }
+      const from = next;
+      while (next < look.length && probe.has(look[next]![0], look[next]![1])) next++;
+      if (next < look.length) return false;
+      if (from < next) operator?.say('end');
       const atMs = nowMs();
       if ((await countRoutes(field.dut)) < PREFIXES) return false;
       doneMs = atMs;

@@ -1,6 +1,7 @@
 // From the first byte that the feeder announces to the last prefix at a receiving peer, through one contestant.
 import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
 import { type Contestant, FEEDER_ASN, HOLD_S, RECEIVER_ASN } from './contestants.ts';
+import { setsOf } from '../lib/table.ts';
 import { type Field, Helper, makeField, quiet } from './lab.ts';
 
 export interface Result {
@@ -9,10 +10,10 @@ export interface Result {
   megabytes: number;
 }
 
-/** Announces so many prefixes when it is told to, seven to an attribute set. */
+/** Announces so many prefixes when it is told to. */
 export function feeder(field: Field, prefixes: number): Helper {
-  const sets = Math.round(prefixes * 0.15);
-  return new Helper(field.feed, 'feeder.ts', ['10.0.0.2', '10.0.0.1', FEEDER_ASN, prefixes, sets, HOLD_S]);
+  const sizes = [prefixes, setsOf(prefixes)];
+  return new Helper(field.feed, 'feeder.ts', ['10.0.0.2', '10.0.0.1', FEEDER_ASN, ...sizes, HOLD_S]);
 }
 
 export async function through(

@@ -106,6 +106,11 @@ function prefix(bytes: Uint8Array, at: number, address: number, length: number):
   return at + 1 + octets;
 }
 
+/** Attribute sets of a table of so many prefixes, in the Internet's proportion. */
+export function setsOf(prefixes: number): number {
+  return Math.round(prefixes * 0.15);
+}
+
 /** Builds the messages: some 100 ms for each 100,000 prefixes. */
 export function buildTable(options: TableOptions): BuiltTable {
   const sets = Math.min(options.attributeSets, options.prefixes);

@@ -9,7 +9,7 @@
 //
 // What was never written to costs no memory, because the kernel hands out a page when it is touched. Touching is what costs time:
 // up to 20 µs a page on a virtual machine, and a full table has 40,000. So the pages of new rows are asked for together.
-import { overcommitsMemory, touchPages } from '../sys/index.ts';
+import { LARGE_BYTES, overcommitsMemory, PAGE_BYTES, touchPages } from '../sys/index.ts';
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
@@ -19,9 +19,6 @@ const FEW = 8192;
 const STEP = 16_384;
 /** Addresses of a larger table's block: enough for five million rows of fifty bytes. */
 const RESERVED_BYTES = 256 << 20;
-const PAGE = 4096;
-/** Smaller blocks come from glibc's heap, whose pages have been touched. */
-const LARGE_BYTES = 1 << 20;
 
 /** Rows to grow to from `rows`: eightfold at first, then by a fixed number. */
 export function moreRows(rows: number): number {
@@ -95,6 +92,6 @@ function view(like: Column, buffer: ArrayBufferLike, offset: number, rows: numbe
 
 /** Columns begin with a page, or at least with a cache line, so that none straddles what another one has touched. */
 function padded(bytes: number): number {
-  const unit = bytes >= PAGE ? PAGE : 64;
+  const unit = bytes >= PAGE_BYTES ? PAGE_BYTES : 64;
   return (bytes + unit - 1) & -unit;
 }

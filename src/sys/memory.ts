@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { addressOf, libc } from './libc.ts';
 
-const PAGE = 4096n;
+export const PAGE_BYTES: number = 4096;
 const MADV_POPULATE_WRITE = 23;
 const M_MMAP_THRESHOLD = -3;
-const LARGE_BYTES = 1 << 20;
+/** Memory of this size and more gets a mapping of its own (`keepLargeMemoryApart`): its pages have not been touched. */
+export const LARGE_BYTES: number = 1 << 20;
 
 /**
  * Has the kernel put memory behind all pages of `column`, which costs half of what touching them one by one does. A kernel
@@ -14,22 +15,17 @@ const LARGE_BYTES = 1 << 20;
 export function touchPages(column: ArrayBufferView): void {
   if (column.byteLength === 0) return;
   const begin = addressOf(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
-  const first = begin & -PAGE;
+  const first = begin & -BigInt(PAGE_BYTES);
   libc.madvise(first, Number(begin - first) + column.byteLength, MADV_POPULATE_WRITE);
 }
 
-let overcommits: boolean | undefined;
-
 /** Whether addresses may be asked for that no memory stands behind (vm.overcommit_memory, proc_sys_vm(5)). */
 export function overcommitsMemory(): boolean {
-  if (overcommits === undefined) {
-    try {
-      overcommits = readFileSync('/proc/sys/vm/overcommit_memory', 'utf8').trim() !== '2';
-    } catch {
-      overcommits = true;
-    }
+  try {
+    return readFileSync('/proc/sys/vm/overcommit_memory', 'utf8').trim() !== '2';
+  } catch {
+    return true;
   }
-  return overcommits;
 }
 
 /**

@@ -121,22 +121,23 @@ export class IoLoop {
       found = true;
       this.#obey(command);
     }
-    for (let slot = this.#kicks.pop(); slot >= 0; slot = this.#kicks.pop()) {
-      found = true;
-      this.#table.set(slot, KICKED, 0);
-      const socket = this.#slots[slot];
-      if (socket && !socket.blocked) this.#flush(socket);
-    }
-    this.#kicks.release();
-    for (let slot = this.#due.pop(); slot >= 0; slot = this.#due.pop()) {
-      found = true;
-      this.#table.set(slot, DUE_QUEUED, 0);
-      const socket = this.#slots[slot];
-      if (socket && !socket.blocked) this.#flush(socket);
-    }
-    this.#due.release();
+    if (this.#flushAsked(this.#kicks, KICKED)) found = true;
+    if (this.#flushAsked(this.#due, DUE_QUEUED)) found = true;
     this.#bgp.sayUnsaid();
     if (this.#stalled.size > 0) this.#relieve();
+    return found;
+  }
+
+  /** Sends for the slots in `asked`, each of which `mark` keeps from being asked for twice. True: there were some. */
+  #flushAsked(asked: HandleConsumer, mark: number): boolean {
+    let found = false;
+    for (let slot = asked.pop(); slot >= 0; slot = asked.pop()) {
+      found = true;
+      this.#table.set(slot, mark, 0);
+      const socket = this.#slots[slot];
+      if (socket && !socket.blocked) this.#flush(socket);
+    }
+    asked.release();
     return found;
   }
 
