@@ -6,6 +6,7 @@
 // For comparison (measured on such a machine): FRR 8.4.4's zebra installs 80–146 thousand routes a second, of which its main
 // thread spends 4–7 µs of CPU each, and holds some 650 bytes a route.
 import { summary, type Target } from './lib/report.ts';
+import { NO_DETAIL } from '../src/dataplane/index.ts';
 import { AF_INET, type Family } from '../src/net/index.ts';
 import { gatewayNexthop, type Plane, type PlaneEvents, ROUTE_BGP, Zebra } from '../src/zebra/index.ts';
 
@@ -94,6 +95,7 @@ class InstantPlane implements Plane {
           hardwareType: 1,
           link: 0,
           master: 0,
+          detail: NO_DETAIL,
         });
       } else if (kind === 2) {
         const local = [0xc6120001, 0, 0, 0] as const;

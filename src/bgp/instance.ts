@@ -1,7 +1,15 @@
 // One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
 // configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
 // settings, interfaces or router id.
-import { type AddressWords, AF_INET, AF_INET6, type Family, parseAddress, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  type Family,
+  formatAddress,
+  parseAddress,
+  type Prefix,
+} from '../net/index.ts';
 import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
 import type { Connection, Listener } from './io/types.ts';
@@ -248,7 +256,7 @@ export class BgpInstance {
     for (const peer of this.peers.values()) {
       if (peer.family === family && peer.words.every((word, i) => word === words[i]) && peer.accept(connection)) return;
     }
-    this.bgp.log(`connection from ${connection.remote.words.join(':')} refused: not a configured neighbor`);
+    this.bgp.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
     connection.close();
   }
 

@@ -56,6 +56,9 @@ const GATEWAY_FAMILY: number = PAYLOAD;
 const GATEWAY: number = PAYLOAD + 1;
 const PATH_FLAGS: number = PAYLOAD + 5;
 const WEIGHT: number = PAYLOAD + 6;
+/** A link's kind is text in place of a prefix: in words from the payload on. */
+const KIND: number = PREFIX - PAYLOAD;
+const TEXT_PER_SLOT: number = CONTEXT_BYTES - PAYLOAD_BYTES;
 /** Group members in one slot. */
 export const MEMBERS_PER_SLOT = 6;
 
@@ -80,6 +83,34 @@ export const PATH_ONLINK = 2;
 export const PATH_DEAD = 4;
 export const PATH_LINKDOWN = 8;
 
+/** What only an operator asks of a link. */
+export interface LinkDetail {
+  /** The kernel's name of its kind (`vrf`, `veth` …); '' for hardware and the loopback. */
+  readonly kind: string;
+  /** The number that its kind gives it: of a vrf its table, of a vlan its id, of a vxlan its VNI; of a bridge 1: by VLAN. */
+  readonly kindId: number;
+  /** Ends of a tunnel over IPv4, and the ifindex of the device below it; else 0. */
+  readonly tunnelLocal: number;
+  readonly tunnelRemote: number;
+  readonly tunnelLink: number;
+  /** A process or a driver keeps it down (IFLA_PROTO_DOWN), and the bits of why, which they give a meaning. */
+  readonly protoDown: boolean;
+  readonly protoDownReasons: number;
+  /** What an operator called it by `ip link set … alias`; up to 255 bytes, one to one. */
+  readonly alias: string;
+}
+
+export const NO_DETAIL: LinkDetail = {
+  kind: '',
+  kindId: 0,
+  tunnelLocal: 0,
+  tunnelRemote: 0,
+  tunnelLink: 0,
+  protoDown: false,
+  protoDownReasons: 0,
+  alias: '',
+};
+
 export interface LinkValue {
   readonly ifindex: number;
   readonly name: string;
@@ -95,8 +126,7 @@ export interface LinkValue {
   readonly master: number;
   /** IF_OPER_*, as in RFC 2863. */
   readonly operState: number;
-  /** Table of a VRF device, else 0. */
-  readonly vrfTable: number;
+  readonly detail: LinkDetail;
 }
 
 export interface AddressValue {
@@ -497,7 +527,8 @@ export class ContextPool {
 
   // Links, addresses, neighbours, rules: few, so they are read as values ----------------------------------------------
 
-  setLink(handle: number, link: LinkValue): void {
+  /** Owner only. False where there is no slot left for its alias. */
+  setLink(handle: number, link: LinkValue): boolean {
     const at = this.#field(handle, FIELD_LINK);
     const words = this.words;
     words[at + IFINDEX] = link.ifindex;
@@ -508,7 +539,16 @@ export class ContextPool {
     words[at + PAYLOAD + 8] = (link.mac.length & 0xff) | (link.operState << 8) | (link.hardwareType << 16);
     words[at + PAYLOAD + 9] = link.link;
     words[at + PAYLOAD + 10] = link.master;
-    words[at + PAYLOAD + 11] = link.vrfTable;
+    const { detail } = link;
+    words[at + PAYLOAD + 11] = detail.kindId;
+    // Words that only routes and next hops use otherwise.
+    this.#writeText(at, KIND, detail.kind);
+    words[at + METRIC] = detail.tunnelLocal;
+    words[at + NEXTHOP_ID] = detail.tunnelRemote;
+    words[at + OLD_ID] = detail.tunnelLink;
+    words[at + TABLE] = detail.protoDownReasons;
+    words[at + COUNT] = detail.protoDown ? 1 : 0;
+    return detail.alias === '' || this.#chainText(handle, detail.alias);
   }
 
   link(handle: number): LinkValue {
@@ -525,7 +565,16 @@ export class ContextPool {
       hardwareType: more >>> 16,
       link: words[at + PAYLOAD + 9]!,
       master: words[at + PAYLOAD + 10]!,
-      vrfTable: words[at + PAYLOAD + 11]! >>> 0,
+      detail: {
+        kind: this.#readText(at, KIND),
+        kindId: words[at + PAYLOAD + 11]! >>> 0,
+        tunnelLocal: words[at + METRIC]! >>> 0,
+        tunnelRemote: words[at + NEXTHOP_ID]! >>> 0,
+        tunnelLink: words[at + OLD_ID]!,
+        protoDown: words[at + COUNT] === 1,
+        protoDownReasons: words[at + TABLE]! >>> 0,
+        alias: this.#chainedText(handle),
+      },
     };
   }
 
@@ -664,6 +713,30 @@ export class ContextPool {
     const from = at * 4 + PAYLOAD_BYTES + word * 4;
     let text = '';
     for (let i = 0; i < 16 && this.bytes[from + i] !== 0; i++) text += String.fromCharCode(this.bytes[from + i]!);
+    return text;
+  }
+
+  /** Puts a text of any length, in Latin-1, into slots behind this one. */
+  #chainText(handle: number, text: string): boolean {
+    if (this.room < Math.ceil(text.length / TEXT_PER_SLOT)) return false;
+    let slot = handle;
+    for (let from = 0; from < text.length; from += TEXT_PER_SLOT) {
+      const more = this.allocate(OP_MORE);
+      const start = this.#at(more) * 4 + PAYLOAD_BYTES;
+      for (let i = 0; i < TEXT_PER_SLOT; i++) this.bytes[start + i] = text.charCodeAt(from + i) || 0;
+      this.setNext(slot, more);
+      slot = more;
+    }
+    return true;
+  }
+
+  #chainedText(handle: number): string {
+    let text = '';
+    for (let slot = this.next(handle); slot !== 0; slot = this.next(slot)) {
+      const start = this.#at(slot) * 4 + PAYLOAD_BYTES;
+      for (let i = 0; i < TEXT_PER_SLOT && this.bytes[start + i] !== 0; i++)
+        text += String.fromCharCode(this.bytes[start + i]!);
+    }
     return text;
   }
 

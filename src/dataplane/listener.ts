@@ -311,7 +311,9 @@ export class Listener implements StreamSink {
     if (link.family === c.AF_BRIDGE) return;
     const handle = this.#allocate(op, KIND_LINK, dumped);
     if (handle === 0) return;
-    this.#pool.setLink(handle, {
+    const kind = link.info?.kind ?? '';
+    const data = link.info?.data ?? {};
+    const kept = this.#pool.setLink(handle, {
       ifindex: link.ifindex,
       name: link.name ?? '',
       flags: link.flags,
@@ -321,8 +323,22 @@ export class Listener implements StreamSink {
       link: link.link ?? 0,
       master: link.master ?? 0,
       operState: link.operState ?? 0,
-      vrfTable: link.info?.kind === 'vrf' ? (link.info.data?.table ?? 0) : 0,
+      detail: {
+        protoDown: (link.protoDown ?? 0) !== 0,
+        protoDownReasons: link.protoDownReason?.value ?? 0,
+        alias: link.alias ?? '',
+        kind,
+        kindId: data.table ?? data.vlan ?? data.vni ?? data.vlanFiltering ?? 0,
+        tunnelLocal: data.local ?? 0,
+        tunnelRemote: data.remote ?? 0,
+        tunnelLink: data.lower ?? 0,
+      },
     });
+    if (!kept) {
+      this.#pool.free(handle);
+      this.#lose(KIND_LINK);
+      return;
+    }
     this.#send(handle);
   }
 

@@ -30,7 +30,7 @@ export const OP_RULE_GONE = 27;
 export const OP_DUMP_BEGIN = 28;
 export const OP_DUMP_END = 29;
 
-/** Only as a slot chained behind another one: more members of a group, more paths of a route, a rule's second name. */
+/** Only as a slot chained behind another one: more members, more paths, a rule's second name, a link's alias. */
 export const OP_MORE = 31;
 
 // Fields, one bit each.

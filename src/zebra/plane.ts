@@ -6,6 +6,7 @@
 //                       ◀──PlaneEvents.routeResult…──────       ◀── (results, then notifications, in the kernel's order)
 //
 // `object` and `generation` come back with the result untouched, and are all that a result is matched by.
+import type { LinkDetail } from '../dataplane/index.ts';
 import type { AddressWords, Family } from '../net/index.ts';
 
 /** What a route does, by the kernel's numbers (RTN_*). */
@@ -104,6 +105,7 @@ export interface LinkFacts {
   readonly link: number;
   /** ifindex of the bridge, bond or VRF that it is a port of, or 0. */
   readonly master: number;
+  readonly detail: LinkDetail;
 }
 
 export interface AddressFacts {

@@ -1,7 +1,7 @@
 // Zebra's part of a rehearsal (bgp/rehearsal): a zebra and a ZAPI server of their own, over contexts of their own. Its kernel
 // has one link with two addresses and nothing else.
 import { idleClock, TaskLoop } from '../concurrency/index.ts';
-import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
+import { type DataplaneChannel, DataplaneClient, NO_DETAIL } from '../dataplane/index.ts';
 import { AF_INET, AF_INET6 } from '../net/index.ts';
 import { giveMemoryBack } from '../sys/index.ts';
 import { DataplanePlane } from './dataplane.ts';
@@ -50,6 +50,7 @@ function tellLink(events: PlaneEvents): void {
     hardwareType: ARPHRD_ETHER,
     link: 0,
     master: 0,
+    detail: NO_DETAIL,
   });
 }
 

@@ -4,9 +4,11 @@
 //   main ──port──▶ commands and configuration           timers: retries, sweep of earlier routes
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
 import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
+import { Ethtool } from '../sys/index.ts';
 import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
+import { readSpeeds } from './interface/speed.ts';
 import { rehearse } from './rehearsal.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
@@ -33,6 +35,8 @@ const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const plane = new DataplanePlane(new DataplaneClient(channel));
 const { zebra, close } = runZebra(loop, plane);
+const ethtool = new Ethtool();
+readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
 
 const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text) });
@@ -66,6 +70,7 @@ side.onStop(async how => {
     while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
   }
   close();
+  await ethtool.close();
   loop.close();
 });
 

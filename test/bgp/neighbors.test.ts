@@ -292,9 +292,14 @@ test('route reflection: FRR as client gets what another internal neighbour annou
   await established('10.0.1.1');
   await says(near, 'show bgp ipv4 unicast 10.10.0.0/24', /internal/);
   await says(near, 'show bgp ipv4 unicast 10.3.0.0/24', /not in table/);
+  // What was announced before it was a client's is reflected too, and no longer when it is none.
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /10\.0\.1\.1 from 10\.0\.1\.1/);
   await ours('bgp cluster-id 9.9.9.9', 'address-family ipv4 unicast', 'neighbor 10.0.1.1 route-reflector-client');
   await says(near, 'show bgp ipv4 unicast 10.3.0.0/24', /Originator: 10\.0\.3\.3, Cluster list: 9\.9\.9\.9/);
   await says(far, 'show bgp ipv4 unicast 10.1.0.0/24', /Originator: 10\.0\.1\.1, Cluster list: 9\.9\.9\.9/);
+  await ours('address-family ipv4 unicast', 'no neighbor 10.0.1.1 route-reflector-client');
+  await says(near, 'show bgp ipv4 unicast 10.3.0.0/24', /not in table/);
+  await says(far, 'show bgp ipv4 unicast 10.1.0.0/24', /not in table/);
   await ours('no neighbor 10.255.0.3', 'no bgp cluster-id');
   await configure(
     near,

@@ -190,7 +190,16 @@ describe('netlink codec', () => {
       address: optional(mac),
       master: optional(u32),
       operState: optional(u8),
-      info: optional(fc.record({ kind: fc.constantFrom('veth', 'vrf') })),
+      protoDown: optional(u8),
+      info: optional(
+        fc.oneof(
+          fc.record({ kind: fc.constantFrom('veth', 'dummy'), slaveKind: fc.constant('bridge') }),
+          fc.record({ kind: fc.constant('vrf'), data: fc.record({ table: u32 }) }),
+          fc.record({ kind: fc.constant('vlan'), data: fc.record({ vlan: fc.integer({ min: 0, max: 4095 }) }) }),
+          fc.record({ kind: fc.constant('vxlan'), data: fc.record({ vni: u32, local: u32, remote: u32, lower: u32 }) }),
+          fc.record({ kind: fc.constant('gre'), data: fc.record({ local: u32, remote: u32, lower: u32 }) }),
+        ),
+      ),
     });
     fc.assert(
       fc.property(link, value => check((w, v) => writeLink(w, c.RTM_NEWLINK, 0, 1, v as never), readLink, value)),

@@ -291,9 +291,6 @@ const REASONS: readonly (readonly [path: RegExp, why: string])[] = [
   [/\.estimatedRttInMsecs$/, 'read from the socket by FRR'],
   // FRR takes the start of its daemon for a reset; we say `never` until there was one.
   [/\.(lastReset|lastResetTimerMsecs|lastResetDueTo|lastResetCode)$/, 'before the first reset'],
-  // The kernel's link message has them, the dataplane's link context has not; the speed is got by an ioctl that waits for the
-  // kernel's routing lock.
-  [/\.(speed|interfaceType|interfaceSlaveType|protodown)$/, 'not known to zebra'],
   // FRR counts a message that says `down` again as one more fall.
   [/^\.eth[34]\.(linkUps|linkDowns|lastLinkUp|lastLinkDown)$/, 'an interface that came up without carrier'],
   // A connected, kernel or blackhole route uses no nexthop object of the kernel here.

@@ -1,6 +1,7 @@
 // A model of what the kernel does with zebra's requests, for tests: a queue of requests that is worked off when the test says
 // so, silent deletions (a device that goes down takes nexthop objects, groups and IPv4 routes along), refusals, and
 // notifications in one order with the results.
+import { NO_DETAIL } from '../../src/dataplane/index.ts';
 import { AF_INET, type AddressWords, type Family } from '../../src/net/index.ts';
 import type { AddressFacts, GroupMember, KernelPath, LinkFacts, Plane, PlaneEvents } from '../../src/zebra/plane.ts';
 
@@ -380,5 +381,6 @@ function linkFacts(ifindex: number, name: string, up: boolean): LinkFacts {
     hardwareType: 1,
     link: 0,
     master: 0,
+    detail: NO_DETAIL,
   };
 }

@@ -79,10 +79,12 @@ export class BgpTable extends TableColumns {
     return index;
   }
 
-  /** The fields of a peer's PeerInfo changed (router id at OPEN, weight …). */
+  /** The fields of a peer's PeerInfo changed (router id at OPEN, kind, weight …): its paths count as changed, in slices. */
   peerChanged(index: number): void {
     this.copyPeer(index);
-    if (this.peerReceived[index]! > 0) this.redecideAll();
+    if (this.peerReceived[index] === 0) return;
+    this.#walks.start('peer', index);
+    this.onWork();
   }
 
   /** Takes a peer out: its paths go in slices, then its index may be given to another. */

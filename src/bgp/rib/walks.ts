@@ -4,9 +4,9 @@ import { grown } from '../../net/index.ts';
 import type { AttributeStore } from './attributes.ts';
 import { EPOCH_SHIFT, FLAG_MASK, NO_PEER, type TableColumns } from './columns.ts';
 import type { Ingest } from './ingest.ts';
-import { PATH_REMOVED } from './types.ts';
+import { PATH_CHANGED, PATH_REMOVED } from './types.ts';
 
-type WalkKind = 'gone' | 'policy' | 'nexthops' | 'all';
+type WalkKind = 'gone' | 'peer' | 'policy' | 'nexthops' | 'all';
 
 interface Walk {
   kind: WalkKind;
@@ -32,8 +32,11 @@ export class Walks {
     return this.#walks.length;
   }
 
-  /** `gone`: stale paths of a peer go. `policy`: its import policy is applied anew. `all`: every prefix is decided again. */
-  start(kind: 'gone' | 'policy' | 'all', peer = 0): void {
+  /**
+   * `gone`: stale paths of a peer go. `peer`: the peer itself changed. `policy`: its import policy is applied anew. `all`:
+   * every prefix is decided again.
+   */
+  start(kind: 'gone' | 'peer' | 'policy' | 'all', peer = 0): void {
     const walk = this.#walks.find(other => other.kind === kind && other.peer === peer);
     if (walk) walk.row = 1;
     else this.#walks.push({ kind, peer, row: 1 });
@@ -58,6 +61,7 @@ export class Walks {
       const end = Math.min(this.#rows.pathLimit, walk.row + left);
       left -= end - walk.row;
       if (walk.kind === 'gone') this.#walkGone(walk.peer, walk.row, end);
+      else if (walk.kind === 'peer') this.#walkPeer(walk.peer, walk.row, end);
       else if (walk.kind === 'policy') this.#walkPolicy(walk.peer, walk.row, end);
       else if (walk.kind === 'nexthops') this.#walkNexthops(walk.changed!, walk.row, end);
       else this.#walkAll(walk.row, end);
@@ -76,6 +80,16 @@ export class Walks {
       if (rows.pathPeer[path] !== peer) continue;
       const flags = rows.pathFlags[path]!;
       if (flags >>> EPOCH_SHIFT !== epoch && (flags & PATH_REMOVED) === 0) this.#ingest.removePath(path);
+    }
+  }
+
+  /** What a path is worth, and to whom it may go on, hangs on who announced it (RFC 4456 §6). */
+  #walkPeer(peer: number, from: number, end: number): void {
+    const rows = this.#rows;
+    for (let path = from; path < end; path++) {
+      if (rows.pathPeer[path] !== peer || (rows.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
+      rows.pathFlags[path] = rows.pathFlags[path]! | PATH_CHANGED;
+      rows.undecided.add(rows.pathPrefix[path]!);
     }
   }
 

@@ -1,6 +1,7 @@
 // Interfaces and their addresses as the kernel tells them. The kernel's notifications are the only source; a dump is marked
 // and swept, so what vanished while nobody listened is noticed. What follows from an interface (connected routes, next
 // hops, the router id) hears of it as a listener.
+import type { LinkDetail } from '../../dataplane/index.ts';
 import { AF_INET, type AddressWords, equalWords, type Family, formatAddress } from '../../net/index.ts';
 import type { InterfaceListener } from '../face.ts';
 import type { AddressFacts, LinkFacts } from '../plane.ts';
@@ -44,6 +45,9 @@ export class Interface {
   hardwareType: number;
   link: number;
   master: number;
+  detail: LinkDetail;
+  /** Mbit/s; 0: not asked yet, or the driver has no notion of it; 2^32 − 1: the driver does not know (see LinkSpeeds). */
+  speed = 0;
   description = '';
   readonly #addresses: Map<string, InterfaceAddress> = new Map();
   #list: readonly InterfaceAddress[] | undefined;
@@ -65,6 +69,7 @@ export class Interface {
     this.hardwareType = facts.hardwareType;
     this.link = facts.link;
     this.master = facts.master;
+    this.detail = facts.detail;
   }
 
   /** In the order in which they came. */
@@ -159,6 +164,7 @@ export class Interfaces {
         one.hardwareType === facts.hardwareType &&
         one.link === facts.link &&
         one.master === facts.master &&
+        sameDetail(one.detail, facts.detail) &&
         Buffer.compare(one.mac, facts.mac) === 0;
       one.seen = true;
       if (same) return;
@@ -169,6 +175,7 @@ export class Interfaces {
       one.hardwareType = facts.hardwareType;
       one.link = facts.link;
       one.master = facts.master;
+      one.detail = facts.detail;
     }
     one.seen = true;
     if (known && one.operative !== wasUp) {
@@ -181,6 +188,12 @@ export class Interfaces {
       }
     }
     for (const listener of this.#listeners) listener.link?.(one, wasUp);
+  }
+
+  onSpeed(one: Interface, speed: number): void {
+    if (one.speed === speed || this.#byIndex.get(one.ifindex) !== one) return;
+    one.speed = speed;
+    for (const listener of this.#listeners) listener.link?.(one, one.operative);
   }
 
   onLinkGone(ifindex: number): void {
@@ -250,6 +263,19 @@ export class Interfaces {
     else this.#local.delete(local);
     for (const listener of this.#listeners) listener.addressGone?.(one, address);
   }
+}
+
+function sameDetail(a: LinkDetail, b: LinkDetail): boolean {
+  return (
+    a.kind === b.kind &&
+    a.kindId === b.kindId &&
+    a.tunnelLocal === b.tunnelLocal &&
+    a.tunnelRemote === b.tunnelRemote &&
+    a.tunnelLink === b.tunnelLink &&
+    a.protoDown === b.protoDown &&
+    a.protoDownReasons === b.protoDownReasons &&
+    a.alias === b.alias
+  );
 }
 
 function addressKey({ family, local, peer, length }: AddressFacts): string {

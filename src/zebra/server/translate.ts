@@ -58,7 +58,7 @@ export function interfaceMessage(one: Interface): InterfaceMessage {
     // 2 = unknown: there is no topology manager.
     ptmStatus: 2,
     metric: 0,
-    speed: 0,
+    speed: one.speed,
     mtu: one.mtu,
     mtu6: one.mtu,
     bandwidth: 0,

@@ -14,6 +14,7 @@ import {
   type InterfaceAddress,
 } from '../interface/interfaces.ts';
 import type { Zebra } from '../zebra.ts';
+import { linkKindJson, linkKindText, protoDownJson } from './link-kind.ts';
 
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [IFF_UP, 'UP'],
@@ -35,11 +36,10 @@ const HARDWARE: Readonly<Record<number, string>> = {
   1: 'Ethernet',
   512: 'PPP',
   768: 'IPIP Tunnel',
-  769: 'IPv6-in-IPv6 tunnel',
+  769: 'IPIP6 Tunnel',
   772: 'Loopback',
-  776: 'IPv6-in-IPv4 tunnel',
+  776: 'IPv6-in-IPv4 SIT',
   778: 'GRE over IP',
-  823: 'GRE over IPv6',
 };
 
 function macText(mac: Uint8Array): string {
@@ -68,6 +68,22 @@ function hasMac(one: Interface): boolean {
   return one.mac.length > 0 && !one.loopback;
 }
 
+/** The kernel labels an IPv4 address with the interface's own name unless told otherwise. */
+function hasLabel(one: Interface, address: InterfaceAddress): boolean {
+  return address.label !== '' && address.label !== one.name;
+}
+
+/** The device below, or the other end of a pair. */
+function parentOf(zebra: Zebra, one: Interface): Interface | undefined {
+  const ifindex = one.link === 0 ? one.detail.tunnelLink : one.link;
+  return ifindex === 0 ? undefined : zebra.interfaces.byIndex(ifindex);
+}
+
+/** The kernel's word for it, which is in UTF-8 if its author's terminal was. */
+function aliasOf(one: Interface): string {
+  return Buffer.from(one.detail.alias, 'latin1').toString();
+}
+
 function timeText(ms: number): string {
   if (ms === 0) return '(never)';
   const at = new Date(ms);
@@ -88,7 +104,8 @@ export function showInterface(zebra: Zebra, one: Interface): string {
   text += `\n  Link ups:   ${String(one.ups).padStart(5)}    last: ${timeText(one.lastUp)}\n`;
   text += `  Link downs: ${String(one.downs).padStart(5)}    last: ${timeText(one.lastDown)}\n  vrf: default\n`;
   if (one.description !== '') text += `  Description: ${one.description}\n`;
-  text += `  index ${one.ifindex} metric 0 mtu ${one.mtu} \n  flags: ${flagText(one.flags)}\n`;
+  if (one.detail.alias !== '') text += `  OS Description: ${aliasOf(one)}\n`;
+  text += `  index ${one.ifindex} metric 0 mtu ${one.mtu} speed ${one.speed} \n  flags: ${flagText(one.flags)}\n`;
   text += `  Type: ${HARDWARE[one.hardwareType] ?? 'Unknown'}\n`;
   if (hasMac(one)) text += `  HWaddr: ${macText(one.mac)}\n`;
   for (const family of [AF_INET, 10] as const) {
@@ -97,16 +114,18 @@ export function showInterface(zebra: Zebra, one: Interface): string {
       text += `  ${family === AF_INET ? 'inet' : 'inet6'} ${addressText(address)}`;
       if (address.hasPeer) text += ` peer ${formatAddress(family, address.peer)}/${address.length} unnumbered`;
       if ((address.flags & IFA_F_SECONDARY) !== 0) text += ' secondary';
+      if (hasLabel(one, address)) text += ` ${address.label}`;
       text += '\n';
     }
   }
-  const parent = one.link === 0 ? undefined : zebra.interfaces.byIndex(one.link);
+  text += linkKindText(one, zebra.interfaces);
+  const parent = parentOf(zebra, one);
   if (parent !== undefined) text += `  Parent interface: ${parent.name}\n`;
   return text;
 }
 
 export function interfaceJson(zebra: Zebra, one: Interface): object {
-  const parent = one.link === 0 ? undefined : zebra.interfaces.byIndex(one.link);
+  const parent = parentOf(zebra, one);
   const admin = (one.flags & IFF_UP) !== 0;
   return {
     administrativeStatus: admin ? 'up' : 'down',
@@ -117,11 +136,13 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
     ...(one.lastDown === 0 ? {} : { lastLinkDown: timeText(one.lastDown) }),
     vrfName: 'default',
     ...(one.description === '' ? {} : { description: one.description }),
+    ...(one.detail.alias === '' ? {} : { OsDescription: aliasOf(one) }),
     ...interfaceSwitches(one.name),
     pseudoInterface: false,
     index: one.ifindex,
     metric: 0,
     mtu: one.mtu,
+    speed: one.speed,
     flags: flagText(one.flags),
     type: HARDWARE[one.hardwareType] ?? 'Unknown',
     ...(hasMac(one) ? { hardwareAddress: macText(one.mac) } : {}),
@@ -130,10 +151,13 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
       ...(address.hasPeer ? { peer: `${formatAddress(address.family, address.peer)}/${address.length}` } : {}),
       secondary: (address.flags & IFA_F_SECONDARY) !== 0,
       unnumbered: address.hasPeer,
+      ...(hasLabel(one, address) ? { label: address.label } : {}),
     })),
+    ...linkKindJson(one, zebra.interfaces),
     // A bond's business, and EVPN's: zebra has neither.
     lacpBypass: false,
     evpnMh: {},
+    ...protoDownJson(one),
     ...(parent === undefined ? {} : { parentInterface: parent.name }),
   };
 }
@@ -184,7 +208,7 @@ export function showInterfaceDescriptions(zebra: Zebra): string {
   let text = '\tVRF default(0)\n\nInterface       Status  Protocol  Description\n';
   for (const one of sortedInterfaces(zebra)) {
     const admin = (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
-    text += `${one.name.padEnd(16)}${admin.padEnd(8)}${(one.operative ? 'up' : 'down').padEnd(10)}${one.description}\n`;
+    text += `${one.name.padEnd(16)}${admin.padEnd(8)}${(one.operative ? 'up' : 'down').padEnd(10)}${one.description || aliasOf(one)}\n`;
   }
   return `${text}\n`;
 }
