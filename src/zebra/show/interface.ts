@@ -208,7 +208,9 @@ export function showInterfaceDescriptions(zebra: Zebra): string {
   let text = '\tVRF default(0)\n\nInterface       Status  Protocol  Description\n';
   for (const one of sortedInterfaces(zebra)) {
     const admin = (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
-    text += `${one.name.padEnd(16)}${admin.padEnd(8)}${(one.operative ? 'up' : 'down').padEnd(10)}${one.description || aliasOf(one)}\n`;
+    text += `${one.name.padEnd(16)}${admin.padEnd(8)}${(one.operative ? 'up' : 'down').padEnd(10)}`;
+    const words = [one.description, aliasOf(one)].filter(word => word !== '');
+    text += `${words.join(`\n${' '.repeat(34)}`)}\n`;
   }
   return `${text}\n`;
 }

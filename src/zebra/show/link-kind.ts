@@ -36,13 +36,18 @@ function ipv4(word: number): string {
   return formatAddress(AF_INET, [word, 0, 0, 0]);
 }
 
+/** For a reason of which the kernel keeps the bits; 7 is that of a routing daemon. */
+function isKeptDownByOthers({ detail }: Interface): boolean {
+  return detail.protoDown && (detail.protoDownReasons & ~(1 << 7)) !== 0;
+}
+
 function lowerName(one: Interface, interfaces: Interfaces): string | undefined {
   const { tunnelLink } = one.detail;
   return tunnelLink === 0 ? undefined : (interfaces.byIndex(tunnelLink)?.name ?? interfaces.nameOf(tunnelLink));
 }
 
 export function linkKindText(one: Interface, interfaces: Interfaces): string {
-  const { kind, kindId, tunnelLocal, tunnelRemote, protoDown, protoDownReasons } = one.detail;
+  const { kind, kindId, tunnelLocal, tunnelRemote, protoDown } = one.detail;
   const master = masterOf(one, interfaces);
   const lower = lowerName(one, interfaces);
   let text = `  Interface Type ${kindName(one, master)}\n  Interface Slave Type ${portName(master)}\n`;
@@ -60,7 +65,7 @@ export function linkKindText(one: Interface, interfaces: Interfaces): string {
   const of = shownMaster(master);
   if (of !== undefined) text += `  Master interface: ${of}\n`;
   text += `  protodown: ${protoDown ? 'on' : 'off'} ${kind === 'bond' ? '(n/a)' : ''}\n`;
-  if (protoDownReasons !== 0) text += '  protodown reasons: (external)\n';
+  if (isKeptDownByOthers(one)) text += '  protodown reasons: (external)\n';
   return text;
 }
 
@@ -94,10 +99,11 @@ export function linkKindJson(one: Interface, interfaces: Interfaces): object {
 }
 
 /** A bond has no such thing: its ports have. */
-export function protoDownJson({ detail }: Interface): object {
+export function protoDownJson(one: Interface): object {
+  const { detail } = one;
   if (detail.kind === 'bond') return {};
   return {
     protodown: detail.protoDown ? 'on' : 'off',
-    ...(detail.protoDownReasons === 0 ? {} : { protodownReason: '(external)' }),
+    ...(isKeptDownByOthers(one) ? { protodownReason: '(external)' } : {}),
   };
 }
