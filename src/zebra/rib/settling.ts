@@ -13,7 +13,6 @@ import { type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
-import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import { KERNEL_METRIC, type RibHost, type RibStats } from './parts.ts';
 import type { Feed } from './redistribution.ts';
@@ -52,7 +51,6 @@ export class Settling {
   readonly #feeds: readonly Feed[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
-  readonly #earlier: EarlierLife;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -64,7 +62,6 @@ export class Settling {
     feeds: readonly Feed[],
     tables: RibTables,
     kernel: KernelUsers,
-    earlier: EarlierLife,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -75,7 +72,6 @@ export class Settling {
     this.#feeds = feeds;
     this.#tables = tables;
     this.#kernel = kernel;
-    this.#earlier = earlier;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -154,8 +150,8 @@ export class Settling {
     const prefixes = t.prefixes;
     const v4 = t.family === AF_INET;
     if (want === 0) {
-      // A route of an earlier life stays until its time is up; one whose object is to be deleted goes with it.
-      if ((state & STALE) !== 0 && !this.#earlier.swept) return true;
+      // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
+      if ((state & STALE) !== 0) return true;
       if (this.#objects.isDoomed(have)) {
         t.state[id] = state | DOOMED;
         return true;
