@@ -4,6 +4,7 @@ import {
   AF_INET6,
   type Family,
   formatAddress,
+  formatPrefix,
   parseAddress,
   parseInterfaceAddress,
   parsePrefix,
@@ -11,7 +12,7 @@ import {
 } from '../net/index.ts';
 import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
-import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
+import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
 import {
@@ -82,7 +83,11 @@ function staticKey(args: Partial<StaticArgs>): string {
 
 function applyStatic(zebra: Zebra, args: StaticArgs): void {
   const prefix = readPrefix(args.prefix);
-  zebra.statics.add(prefix, staticNexthop(args), args.distance ?? NO_NEGATE_DEFAULT_DISTANCE, args.tag ?? 0);
+  const distance = args.distance ?? NO_NEGATE_DEFAULT_DISTANCE;
+  if (zebra.statics.add(prefix, staticNexthop(args), distance, args.tag ?? 0)) return;
+  throw new CommandError(
+    `% ${formatPrefix(prefix)} has ${ECMP_LIMIT} next hops, which is the most that a route may have`,
+  );
 }
 
 function removeStatic(zebra: Zebra, args: StaticArgs): void {
