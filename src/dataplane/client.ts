@@ -21,7 +21,8 @@ import {
 } from '../concurrency/index.ts';
 import { clockMonotonicUs } from '../sys/index.ts';
 import type { DataplaneChannel } from './channel.ts';
-import { ContextPool, STATUS_QUEUED } from './context.ts';
+import { STATUS_QUEUED } from './constants.ts';
+import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
 
 /** Called with the pool and a handle; the context is freed when it returns. */

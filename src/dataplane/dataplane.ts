@@ -15,6 +15,8 @@ const EVENT_STEPS = 64;
 export interface DataplaneSettings extends ListenerOptions {
   /** Providers besides the kernel. */
   readonly providers?: readonly Provider[];
+  /** What an operator should read. */
+  readonly log?: (text: string) => void;
 }
 
 export class Dataplane {
@@ -30,10 +32,14 @@ export class Dataplane {
     const stamp = new OrderStamp();
     this.channel = channel;
     this.#zebra = new Doorbell(channel.zebraBell);
-    this.listener = new Listener(channel, stamp, settings);
+    this.listener = new Listener(channel, stamp, (pool, handle) => this.pipeline.observe(pool, handle), settings);
     this.kernel = new KernelProvider(channel.dataplaneBell);
     this.listener.stream.ignore([this.kernel.portId]);
-    this.pipeline = new Pipeline(channel, stamp, kinds => this.listener.stream.resync(kinds));
+    this.pipeline = new Pipeline(channel, stamp, {
+      resync: kinds => this.listener.stream.resync(kinds),
+      event: (provider, event) => this.listener.event(provider, event),
+      log: settings.log ?? (() => {}),
+    });
     this.pipeline.register(this.kernel);
     for (const provider of settings.providers ?? []) this.pipeline.register(provider);
   }

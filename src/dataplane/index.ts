@@ -11,11 +11,13 @@
  */
 export * from './channel.ts';
 export * from './client.ts';
+export * from './constants.ts';
 export * from './context.ts';
 export * from './dataplane.ts';
 export * from './listener.ts';
+export * from './load.ts';
 export * from './operation.ts';
-export { Pipeline, type PipelineStats } from './pipeline.ts';
+export { EVENT_GONE, EVENT_REPLAY, Pipeline, type PipelineListener, type PipelineStats } from './pipeline.ts';
 export * from './provider.ts';
 export { KernelProvider, type KernelProviderOptions, type KernelStats } from './provider/kernel.ts';
 export type { DataplaneThreadData } from './thread.ts';

@@ -20,15 +20,8 @@ import {
 } from '../netlink/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import {
-  ContextPool,
   FLAG_DUMP,
   FLAG_REPLACE,
-  PATH_BLACKHOLE,
-  PATH_DEAD,
-  PATH_LINKDOWN,
-  PATH_ONLINK,
-} from './context.ts';
-import {
   KIND_ADDRESS,
   KIND_ALL,
   KIND_LINK,
@@ -36,6 +29,13 @@ import {
   KIND_NEXTHOP,
   KIND_ROUTE,
   KIND_RULE,
+  PATH_BLACKHOLE,
+  PATH_DEAD,
+  PATH_LINKDOWN,
+  PATH_ONLINK,
+} from './constants.ts';
+import { ContextPool } from './context.ts';
+import {
   OP_ADDRESS,
   OP_ADDRESS_GONE,
   OP_DUMP_BEGIN,
@@ -47,6 +47,7 @@ import {
   OP_NEIGHBOR_GONE,
   OP_NEXTHOP,
   OP_NEXTHOP_GONE,
+  OP_PROVIDER,
   OP_ROUTE,
   OP_ROUTE_GONE,
   OP_RULE,
@@ -75,6 +76,9 @@ export interface ListenerStats extends StreamStats {
   readonly dropped: number;
 }
 
+/** Sees each notification on its way to zebra. */
+export type Observer = (pool: ContextPool, handle: number) => void;
+
 export class Listener implements StreamSink {
   readonly stream: NotificationStream;
   readonly #pool: ContextPool;
@@ -84,12 +88,16 @@ export class Listener implements StreamSink {
   readonly #stepRoom: number;
   readonly #route: RouteView = new RouteView();
   readonly #nexthop: NexthopView = new NexthopView();
+  readonly #observe: Observer;
+  /** Events of providers that found no context yet: pairs of provider and event. */
+  readonly #events: [number, number][] = [];
   #notifications = 0;
   #waits = 0;
   #dropped = 0;
   #waiting = false;
 
-  constructor(channel: DataplaneChannel, stamp: OrderStamp, options: ListenerOptions = {}) {
+  constructor(channel: DataplaneChannel, stamp: OrderStamp, observe: Observer, options: ListenerOptions = {}) {
+    this.#observe = observe;
     this.#pool = new ContextPool(channel.notifications);
     this.#stepRoom = Math.min(STEP_ROOM, this.#pool.limit);
     this.#up = new HandleProducer(channel.up);
@@ -104,6 +112,7 @@ export class Listener implements StreamSink {
   /** At most `steps` datagrams. True where more may be there, and room for it. */
   run(steps: number): boolean {
     this.#reclaim();
+    while (this.#events.length > 0 && this.#tell(...this.#events[0]!)) this.#events.shift();
     for (let i = 0; i < steps; i++) {
       if (this.#pool.room < this.#stepRoom) {
         this.#reclaim();
@@ -116,6 +125,19 @@ export class Listener implements StreamSink {
       this.#waiting = false;
       if (!this.stream.step(this)) return false;
     }
+    return true;
+  }
+
+  /** Something happened to a provider (EVENT_*). */
+  event(provider: number, event: number): void {
+    if (this.#events.length > 0 || !this.#tell(provider, event)) this.#events.push([provider, event]);
+  }
+
+  #tell(provider: number, event: number): boolean {
+    const handle = this.#pool.allocate(OP_PROVIDER);
+    if (handle === 0) return false;
+    this.#pool.setEvent(handle, provider, event);
+    this.#send(handle);
     return true;
   }
 
@@ -166,6 +188,7 @@ export class Listener implements StreamSink {
   #send(handle: number): void {
     this.#notifications++;
     this.#pool.setSequence(handle, this.#stamp.next());
+    this.#observe(this.#pool, handle);
     if (!this.#up.push(handle)) throw new Error('dataplane: the ring of notifications is smaller than their pool');
   }
 
@@ -373,6 +396,7 @@ export class Listener implements StreamSink {
       state: neighbor.state,
       flags: neighbor.flags,
       mac: neighbor.mac ?? NO_MAC,
+      vlan: neighbor.vlan ?? 0,
     });
     this.#send(handle);
   }

@@ -2,14 +2,38 @@
 // out queue, from where they go to the next provider and at last back to zebra. The kernel is one; others come before it
 // (and may change or veto) or after it (and see what the kernel took).
 //
-// The rules that keep the order: a provider finishes contexts in the order in which it took them, and failed ones travel on
-// through the later providers like all others (status FAILED: leave them alone), so nothing overtakes anything.
+//            in             held             out
+//     ──▶ ┌───────┐ take ┌────────┐ finish ┌───────┐ ──▶ the next provider
+//         └───────┘      └────────┘  fail  └───────┘ ──▶ (failed) back
+//     ◀── ┌───────┐      the same          ┌───────┐ ◀── a later provider failed it: FLAG_UNDO
+//         │undone │ ◀──────────────────────│ undo  │
+//         └───────┘                        └───────┘
 //
-// Both queues are bounded. `take` gives nothing when the out queue could not hold what is taken already, so a stalled
-// provider stalls those before it and in the end zebra, rather than growing.
+// The rules that keep the order: a provider finishes contexts in the order in which it took them, and zebra has at most one
+// of an object under way, so nothing overtakes anything of the same object. What it fails goes no further: it turns round, and the providers
+// before that can are offered it, latest first, to take back what they did for it.
+//
+// In and out are bounded. `take` gives nothing when the out queue could not hold what is taken already, so a stalled provider
+// stalls those before it and in the end zebra, rather than growing. The way back is never blocked: its queues hold a pool.
+//
+// A provider that throws, or breaks these rules, is fenced: what it held fails with its number, and from then on it is passed
+// by, until it is restarted.
+import { E } from '../sys/index.ts';
+import { FLAG_UNDO, FLAG_UNDO_FAILED } from './constants.ts';
 import type { ContextPool } from './context.ts';
 
 export type ProviderPriority = 'pre-kernel' | 'kernel' | 'post-kernel' | 'last';
+
+/** What the dataplane is to a provider. */
+export interface ProviderHost {
+  /** The provider's number: in contexts that it failed, and in those for it alone. */
+  readonly id: number;
+  /** Rung from any thread, gives the provider a cycle soon. */
+  readonly bell: SharedArrayBuffer;
+  readonly log: (text: string) => void;
+  /** A follower asks to be told everything again, with a REPLAY_END when that is all. */
+  readonly replay: () => void;
+}
 
 export interface Provider {
   readonly name: string;
@@ -21,34 +45,65 @@ export interface Provider {
   readonly queueLimit?: number;
   /** Contexts it may take in one cycle; 1024 unless told. A provider with more to do gets its turn in the next cycle. */
   readonly workLimit?: number;
+  /** Called once, before its first cycle. */
+  start?(host: ProviderHost): void;
   /** Called in each cycle, work or not. Must not wait. */
   process(work: ProviderWork): void;
+  /** Every result and every notification on its way to zebra, in that order. Must not change or keep it. */
+  observe?(pool: ContextPool, handle: number): void;
   /** Milliseconds after which it wants a cycle although nothing comes in (a retry); -1 = none. */
   wakeInMs?(): number;
   /** True while it can do nothing with what waits: it will ring the dataplane's bell when it can. */
   waiting?(): boolean;
-  /** Gives up what it holds. Contexts in its queues come back to zebra as they are. */
+  /**
+   * The end comes. Early: before zebra takes its routes back, so that who should not see that can leave; late: after the last
+   * context. It goes on to be called until then, and lets go of what it has when it is late.
+   */
+  finish?(early: boolean): void;
+  /** After the late `finish`: whether it has let go of everything. Absent: at once. */
+  finished?(): boolean;
+  /** What it has to say of itself, for `show`: any JSON. */
+  status?(): Readonly<Record<string, unknown>> | undefined;
+  /** It is passed by from now on, for whatever reason: whatever it still has is let go of at once. */
   close?(): void;
 }
 
 /** It stands for the kernel: contexts with FLAG_SKIP_KERNEL pass it by. */
 export const PROVIDER_KERNEL = 1;
+/** It takes contexts with FLAG_UNDO, and takes back what it did for them (or fails them). */
+export const PROVIDER_UNDO = 2;
+/** The dataplane is nothing without it: an error of its is the thread's. */
+export const PROVIDER_ESSENTIAL = 4;
+/**
+ * It stands aside and is told the state of each object that changed, as often as it can take: contexts for it alone. It
+ * holds nobody up, and has to be asked nothing.
+ */
+export const PROVIDER_FOLLOWER = 8;
 
 export interface ProviderCounters {
   readonly id: number;
   readonly name: string;
   readonly priority: ProviderPriority;
+  readonly follower: boolean;
+  /** `running`, or why it is passed by. */
+  readonly state: string;
   /** Contexts that came in, ever; in the queue now; at most. */
   readonly in: number;
   readonly inQueue: number;
   readonly inMax: number;
+  /** Taken and not yet finished. */
+  readonly held: number;
   readonly out: number;
   readonly outQueue: number;
   readonly outMax: number;
   /** Contexts that it failed. */
   readonly errors: number;
+  /** Contexts that came back to be undone, and those of them that it could not undo. */
+  readonly undone: number;
+  readonly undoErrors: number;
   /** Cycles that ended at its work limit, or because its out queue was full. */
   readonly yields: number;
+  readonly restarts: number;
 }
 
 /** A bounded queue of handles within one thread. */
@@ -88,36 +143,54 @@ class HandleQueue {
   }
 }
 
+const RUNNING = 'running';
+const QUEUE_LIMIT = 2048;
+const WORK_LIMIT = 1024;
+
 /** A provider's queues, as it and the pipeline see them. */
 export class ProviderWork {
-  readonly provider: Provider;
   readonly id: number;
   readonly pool: ContextPool;
+  provider: Provider;
+  /** `running`, or why it is passed by. */
+  state: string = RUNNING;
   readonly #in: HandleQueue;
+  readonly #held: HandleQueue;
   readonly #out: HandleQueue;
-  readonly #workLimit: number;
-  #held = 0; // taken, not yet finished
+  readonly #undo: HandleQueue;
+  readonly #undone: HandleQueue;
+  #workLimit: number;
+  #onward = 0; // of those held, the ones that will go into `out`
   #taken = 0; // in this cycle
   #errors = 0;
+  #undoErrors = 0;
   #yields = 0;
+  #restarts = 0;
   #limited = false;
 
-  constructor(provider: Provider, id: number, pool: ContextPool) {
-    const limit = provider.queueLimit ?? 2048;
+  constructor(provider: Provider, id: number, pool: ContextPool, limit: number = provider.queueLimit ?? QUEUE_LIMIT) {
     this.provider = provider;
     this.id = id;
     this.pool = pool;
     this.#in = new HandleQueue(limit);
     this.#out = new HandleQueue(limit);
-    this.#workLimit = provider.workLimit ?? 1024;
+    this.#held = new HandleQueue(limit + pool.limit);
+    this.#undo = new HandleQueue(pool.limit);
+    this.#undone = new HandleQueue(pool.limit);
+    this.#workLimit = provider.workLimit ?? WORK_LIMIT;
   }
 
   // The provider's side ------------------------------------------------------------------------------------------------
 
   /** The context that `take` would give, or -1: none waits, or the limits are reached. */
   peek(): number {
+    if (this.#taken >= this.#workLimit) {
+      this.#limited = this.#limited || this.#in.count + this.#undo.count > 0;
+      return -1;
+    }
+    if (this.#undo.count > 0) return this.#undo.first;
     if (this.#in.count === 0) return -1;
-    if (this.#taken >= this.#workLimit || this.#held + this.#out.count >= this.#out.capacity) {
+    if (this.#onward + this.#out.count >= this.#out.capacity) {
       this.#limited = true;
       return -1;
     }
@@ -128,27 +201,51 @@ export class ProviderWork {
   take(): number {
     const handle = this.peek();
     if (handle < 0) return -1;
-    this.#in.shift();
+    if (this.#undo.count > 0) this.#undo.shift();
+    else {
+      this.#in.shift();
+      this.#onward++;
+    }
     this.#taken++;
-    this.#held++;
+    this.#held.push(handle);
     return handle;
   }
 
-  /** Hands a context on. */
+  /** Hands a context on; or, one with FLAG_UNDO, further back. */
   finish(handle: number): void {
-    this.#held--;
-    this.#out.push(handle);
+    if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
+    this.#held.shift();
+    if ((this.pool.flags(handle) & FLAG_UNDO) !== 0) this.#undone.push(handle);
+    else {
+      this.#onward--;
+      this.#out.push(handle);
+    }
   }
 
-  /** Hands a context on as failed. */
+  /** It could not be done (or undone). */
   fail(handle: number, errno: number): void {
-    this.#errors++;
-    this.pool.setResult(handle, errno);
-    this.pool.setProvider(handle, this.id);
+    this.#mark(handle, errno);
     this.finish(handle);
   }
 
+  #mark(handle: number, errno: number): void {
+    const { pool } = this;
+    const flags = pool.flags(handle);
+    if ((flags & FLAG_UNDO) !== 0) {
+      this.#undoErrors++;
+      pool.setFlags(handle, flags | FLAG_UNDO_FAILED);
+      return;
+    }
+    this.#errors++;
+    pool.setResult(handle, errno);
+    pool.setProvider(handle, this.id);
+  }
+
   // The pipeline's side ------------------------------------------------------------------------------------------------
+
+  get running(): boolean {
+    return this.state === RUNNING;
+  }
 
   get inRoom(): number {
     return this.#in.capacity - this.#in.count;
@@ -158,26 +255,71 @@ export class ProviderWork {
     this.#in.push(handle);
   }
 
-  /** The next finished context, or -1. */
+  enterUndo(handle: number): void {
+    this.#undo.push(handle);
+  }
+
+  /** The next finished context, or -1; it stays until `leave`. */
+  get nextOut(): number {
+    return this.#out.first;
+  }
+
   leave(): number {
     return this.#out.shift();
+  }
+
+  leaveUndone(): number {
+    return this.#undone.shift();
   }
 
   get outCount(): number {
     return this.#out.count;
   }
 
+  /** Contexts anywhere in it. */
+  get count(): number {
+    return this.#in.count + this.#held.count + this.#out.count + this.#undo.count + this.#undone.count;
+  }
+
   /** Work is left that a further cycle could do. */
   get backlog(): boolean {
-    if (this.#in.count === 0 || this.#held + this.#out.count >= this.#out.capacity) return false;
-    return !(this.provider.waiting?.() ?? false);
+    const blocked = this.#in.count === 0 || this.#onward + this.#out.count >= this.#out.capacity;
+    if (blocked && this.#undo.count === 0) return false;
+    return !(this.running && (this.provider.waiting?.() ?? false));
   }
 
   cycle(): void {
+    if (!this.running) {
+      this.#passBy();
+      return;
+    }
     this.#taken = 0;
     this.#limited = false;
     this.provider.process(this);
     if (this.#limited) this.#yields++;
+  }
+
+  /** Passes it by from now on; what it holds fails. */
+  fence(reason: string): void {
+    this.state = reason;
+    for (let handle = this.#held.first; handle >= 0; handle = this.#held.first) this.fail(handle, E.EIO);
+    this.#passBy();
+  }
+
+  /** Another one in its place, or the same again. */
+  restart(provider: Provider): void {
+    this.provider = provider;
+    this.#workLimit = provider.workLimit ?? WORK_LIMIT;
+    this.#restarts++;
+    this.state = RUNNING;
+  }
+
+  #passBy(): void {
+    while (this.#in.count > 0 && this.#out.count < this.#out.capacity) this.#out.push(this.#in.shift());
+    for (let handle = this.#undo.shift(); handle >= 0; handle = this.#undo.shift()) {
+      this.#mark(handle, 0);
+      this.#undone.push(handle);
+    }
   }
 
   get counters(): ProviderCounters {
@@ -185,14 +327,20 @@ export class ProviderWork {
       id: this.id,
       name: this.provider.name,
       priority: this.provider.priority,
+      follower: ((this.provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0,
+      state: this.state,
       in: this.#in.total,
       inQueue: this.#in.count,
       inMax: this.#in.max,
+      held: this.#held.count,
       out: this.#out.total,
       outQueue: this.#out.count,
       outMax: this.#out.max,
       errors: this.#errors,
+      undone: this.#undo.total,
+      undoErrors: this.#undoErrors,
       yields: this.#yields,
+      restarts: this.#restarts,
     };
   }
 }

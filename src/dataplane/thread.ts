@@ -28,6 +28,7 @@ const loop = new PollLoop(side.name);
 const dataplane = new Dataplane(channel, {
   ...(kinds === undefined ? {} : { kinds }),
   ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
+  log: text => side.post(text),
 });
 dataplane.attach(loop);
 

@@ -161,7 +161,7 @@ export class DataplanePlane implements Plane {
   readonly linkFlags = (ifindex: number, change: number, flags: number): boolean => {
     const handle = this.client.allocate(OP_LINK_SET);
     if (handle === 0) return false;
-    this.client.requests.setLinkFlags(handle, ifindex, change, flags);
+    this.client.requests.setLinkChange(handle, { ifindex, change, flags });
     this.client.enqueue(handle);
     this.client.flush();
     return true;

@@ -1,0 +1,64 @@
+// Providers out of tree: a module whose default export makes one.
+//
+//   export default ({ name, ...settings }) => ({ name, priority: 'post-kernel', process(work) { … } });
+import { createRequire } from 'node:module';
+import { isAbsolute, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Provider, PROVIDER_FOLLOWER, type ProviderPriority } from './provider.ts';
+import { WorkerStage } from './worker/stage.ts';
+
+/** What a provider's module exports. */
+export interface ProviderModule {
+  /** Makes the provider. Called in the thread that it will run in: again after each restart. */
+  readonly default: (settings: ProviderSettings) => Provider;
+}
+
+export interface ProviderSettings extends Readonly<Record<string, unknown>> {
+  readonly name: string;
+}
+
+/** How a provider is asked for. */
+export interface ProviderRequest {
+  readonly name: string;
+  /** A path, or a URL. */
+  readonly module: string;
+  readonly priority: ProviderPriority;
+  /** In a worker of its own. */
+  readonly threaded: boolean;
+  /** It stands aside and is told states (PROVIDER_FOLLOWER); only where threaded. */
+  readonly follower?: boolean;
+  /** PROVIDER_* bits besides. */
+  readonly flags?: number;
+  readonly slots?: number;
+  readonly timeoutMs?: number;
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+const require = createRequire(import.meta.url);
+
+function urlOf(module: string): string {
+  return /^(file|data):/.test(module) ? module : pathToFileURL(isAbsolute(module) ? module : resolve(module)).href;
+}
+
+/** Makes it. Throws where the module cannot be read, or does not export what it should. */
+export function loadProvider(request: ProviderRequest): Provider {
+  const { name, priority, threaded, slots, timeoutMs, settings = {} } = request;
+  const url = urlOf(request.module);
+  const flags = (request.flags ?? 0) | (request.follower === true ? PROVIDER_FOLLOWER : 0);
+  if (threaded) {
+    return new WorkerStage({
+      name,
+      priority,
+      flags,
+      module: url,
+      settings,
+      ...(slots === undefined ? {} : { slots }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
+  }
+  // Not import(): the dataplane thread has no loop that a promise could be settled by.
+  const { default: make } = require(new URL(url).pathname) as Partial<ProviderModule>;
+  if (typeof make !== 'function') throw new Error(`${request.module} has no function as its default export`);
+  const provider = make({ name, ...settings });
+  return Object.assign(provider, { name, priority });
+}

@@ -1,0 +1,207 @@
+// A threaded provider, as the pipeline sees it: a stage that hands copies of its contexts to a worker and takes back what the
+// worker made of them. So the provider may wait; nothing else does.
+//
+// A worker that throws, ends, or does not answer makes this stage throw, and so be fenced. What does not answer means: one in
+// the chain, that held contexts for so long and finished none of them; a follower, which may keep its contexts as long as it
+// likes, that its loop stood still for so long.
+import { Worker } from 'node:worker_threads';
+import { ByteConsumer, Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
+import { E } from '../../sys/index.ts';
+import { FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
+import { ContextPool } from '../context.ts';
+import {
+  type Provider,
+  PROVIDER_FOLLOWER,
+  type ProviderHost,
+  type ProviderPriority,
+  type ProviderWork,
+} from '../provider.ts';
+import {
+  BROKEN,
+  COMMAND_FINISH,
+  COMMAND_FINISH_EARLY,
+  createWorkerChannel,
+  FINISHED,
+  readLog,
+  type WorkerChannel,
+  WorkerPage,
+} from './channel.ts';
+
+export interface WorkerStageOptions {
+  readonly name: string;
+  readonly priority: ProviderPriority;
+  /** PROVIDER_* bits. */
+  readonly flags: number;
+  /** URL of the module whose default export makes the provider (ProviderModule). */
+  readonly module: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Contexts with the worker at most; a power of two. 2048 unless told. */
+  readonly slots?: number;
+  /** Not to answer for so long is to be fenced; 10,000 unless told. */
+  readonly timeoutMs?: number;
+}
+
+export interface ProviderWorkerData {
+  readonly channel: WorkerChannel;
+  readonly id: number;
+  readonly name: string;
+  readonly module: string;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+const SLOTS = 2048;
+const TIMEOUT_MS = 10_000;
+
+export class WorkerStage implements Provider {
+  readonly name: string;
+  readonly priority: ProviderPriority;
+  readonly flags: number;
+  readonly queueLimit: number;
+  readonly workLimit: number;
+  readonly #options: WorkerStageOptions;
+  readonly #timeoutMs: number;
+  #channel: WorkerChannel | undefined;
+  #worker: Worker | undefined;
+  #host: ProviderHost | undefined;
+  #page: WorkerPage | undefined;
+  #bell: Doorbell | undefined;
+  #log: ByteConsumer | undefined;
+  #pool: ContextPool | undefined;
+  #to: HandleProducer | undefined;
+  #from: HandleConsumer | undefined;
+  /** The context that each copy is of, by the copy's slot. */
+  #original = new Int32Array(0);
+  #away = 0;
+  #lastMs = 0; // when it last gave a sign of life
+  #heartbeat = 0;
+  #replays = 0;
+
+  constructor(options: WorkerStageOptions) {
+    this.name = options.name;
+    this.priority = options.priority;
+    this.flags = options.flags;
+    this.queueLimit = options.slots ?? SLOTS;
+    this.workLimit = this.queueLimit;
+    this.#options = options;
+    this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  start(host: ProviderHost): void {
+    this.close();
+    this.#away = 0;
+    this.#replays = 0;
+    const { name, module, settings } = this.#options;
+    const channel = createWorkerChannel(this.queueLimit, host.bell);
+    this.#channel = channel;
+    this.#host = host;
+    this.#page = new WorkerPage(channel.page);
+    this.#bell = new Doorbell(channel.workerBell);
+    this.#log = new ByteConsumer(channel.log);
+    this.#pool = new ContextPool(channel.pool);
+    this.#to = new HandleProducer(channel.to);
+    this.#from = new HandleConsumer(channel.from);
+    this.#original = new Int32Array(this.queueLimit);
+    this.#lastMs = performance.now();
+    const data: ProviderWorkerData = { channel, id: host.id, name, module, settings };
+    const entry = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
+    // The dataplane thread runs no Node loop, so it hears of the worker by the page alone.
+    this.#worker = new Worker(new URL(entry, import.meta.url), { name, workerData: data });
+    this.#worker.unref();
+  }
+
+  process(work: ProviderWork): void {
+    this.#takeBack(work);
+    for (const line of readLog(this.#log!)) this.#host!.log(line);
+    this.#send(work);
+    this.#watch();
+  }
+
+  waiting(): boolean {
+    return this.#pool!.room === 0;
+  }
+
+  wakeInMs(): number {
+    if (this.#away === 0 && (this.flags & PROVIDER_FOLLOWER) === 0) return -1;
+    return Math.max(0, this.#lastMs + this.#timeoutMs - performance.now());
+  }
+
+  finish(early: boolean): void {
+    this.#page!.command = early ? COMMAND_FINISH_EARLY : COMMAND_FINISH;
+    this.#bell!.ring();
+  }
+
+  finished(): boolean {
+    const state = this.#page!.state;
+    return state === FINISHED || state === BROKEN;
+  }
+
+  status(): Readonly<Record<string, unknown>> | undefined {
+    return this.#page?.status;
+  }
+
+  /** Ends the worker, without asking if need be. */
+  close(): void {
+    void this.#worker?.terminate();
+    this.#worker = undefined;
+    if (this.#channel !== undefined) Doorbell.close(this.#channel.workerBell);
+    this.#channel = undefined;
+  }
+
+  #takeBack(work: ProviderWork): void {
+    const copies = this.#pool!;
+    let taken = 0;
+    for (let copy = this.#from!.pop(); copy >= 0; copy = this.#from!.pop(), taken++) {
+      const handle = this.#original[copies.indexOf(copy)]!;
+      work.pool.takeBack(handle, copies, copy);
+      copies.free(copy);
+      const flags = work.pool.flags(handle);
+      if ((flags & FLAG_UNDO) !== 0 ? (flags & FLAG_UNDO_FAILED) !== 0 : work.pool.status(handle) === STATUS_FAILED)
+        work.fail(handle, work.pool.errno(handle) || E.EIO);
+      else work.finish(handle);
+    }
+    if (taken === 0) return;
+    this.#from!.release();
+    this.#away -= taken;
+    this.#lastMs = performance.now();
+  }
+
+  #send(work: ProviderWork): void {
+    const copies = this.#pool!;
+    let sent = 0;
+    for (let handle = work.peek(); handle >= 0; handle = work.peek()) {
+      const copy = copies.copyFrom(work.pool, handle);
+      if (copy === 0) break;
+      work.take();
+      this.#original[copies.indexOf(copy)] = handle;
+      this.#to!.push(copy);
+      sent++;
+    }
+    if (sent === 0) return;
+    // What waited for nothing has not been silent.
+    if (this.#away === 0) this.#lastMs = performance.now();
+    this.#away += sent;
+    this.#to!.publish();
+    this.#bell!.ring();
+  }
+
+  #watch(): void {
+    const page = this.#page!;
+    const { state, heartbeat, replays } = page;
+    if (state === BROKEN || state === FINISHED) {
+      const [reason] = [...readLog(this.#log!)].slice(-1);
+      throw new Error(reason ?? 'its thread ended');
+    }
+    if (replays !== this.#replays) {
+      this.#replays = replays;
+      this.#host!.replay();
+    }
+    const follower = (this.flags & PROVIDER_FOLLOWER) !== 0;
+    const silent = follower ? heartbeat === this.#heartbeat : this.#away > 0;
+    this.#heartbeat = heartbeat;
+    const now = performance.now();
+    if (!silent) this.#lastMs = now;
+    else if (now - this.#lastMs > this.#timeoutMs) {
+      throw new Error(`it did not answer for ${this.#timeoutMs} ms, with ${this.#away} contexts`);
+    }
+  }
+}
