@@ -160,6 +160,61 @@ function encode(
   return size;
 }
 
+/** Bytes that `appendPath` adds at most. */
+export const PATH_BYTES_MAX = 32;
+
+/**
+ * Appends the only path to the route of `size` bytes that `encodeRoute` wrote at byte `offset`: interface, and gateway unless
+ * `gatewayFamily` is 0; `flags` are RTNH_F_*. Returns the new size.
+ */
+export function appendPath(
+  buffer: MessageBuffer,
+  offset: number,
+  size: number,
+  ifindex: number,
+  gatewayFamily: number,
+  g0: number,
+  g1: number,
+  g2: number,
+  g3: number,
+  flags: number,
+): number {
+  const words = buffer.words;
+  const family = buffer.bytes[offset + HEADER_BYTES]!;
+  let at = (offset + size) >> 2;
+  words[at++] = 8 | (RTA_OIF << 16);
+  words[at++] = ifindex;
+  if (gatewayFamily === 0) {
+    // IPv4 checks the scope: without a gateway the destination is on the link.
+    if (family === AF_INET) buffer.bytes[offset + HEADER_BYTES + 6] = 253;
+  } else if (gatewayFamily === family) {
+    words[at++] = (family === AF_INET ? 8 : 20) | (RTA_GATEWAY << 16);
+    words[at++] = swap32(g0);
+    if (family !== AF_INET) {
+      words[at++] = swap32(g1);
+      words[at++] = swap32(g2);
+      words[at++] = swap32(g3);
+    }
+  } else {
+    // RTA_VIA: a 16-bit family, then the address, which so lies two bytes beside the words.
+    const count = gatewayFamily === AF_INET ? 1 : 4;
+    const start = at << 2;
+    words[at] = (6 + 4 * count) | (RTA_VIA << 16);
+    buffer.view.setUint16(start + 4, gatewayFamily, true);
+    buffer.view.setUint32(start + 6, g0);
+    if (count === 4) {
+      buffer.view.setUint32(start + 10, g1);
+      buffer.view.setUint32(start + 14, g2);
+      buffer.view.setUint32(start + 18, g3);
+    }
+    buffer.view.setUint16(start + 6 + 4 * count, 0);
+    at += 2 + count;
+  }
+  words[(offset + HEADER_BYTES + 8) >> 2]! |= flags & RTNH_F_ONLINK;
+  words[offset >> 2] = (at << 2) - offset;
+  return (at << 2) - offset;
+}
+
 /** A path that a route carries itself. */
 export interface RoutePath {
   readonly ifindex: number;

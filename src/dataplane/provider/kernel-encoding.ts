@@ -1,20 +1,25 @@
 // Requests as rtnetlink messages: for each kind of object how many bytes its message needs and how it is written, and what an
 // errno in answer means. Whoever speaks netlink (the kernel, FPM, a capture) writes them by these, through the rows of
 // operation.ts.
+import { AF_INET, AF_INET6, type Family } from '../../net/index.ts';
 import {
+  appendPath,
   beginNexthopGroup,
   encodeGroupMember,
   encodeNexthop,
   encodeNexthopDelete,
   encodeRoute,
   encodeRouteDelete,
+  encodeRouteWithPaths,
   endNexthopGroup,
   type LinkData,
   type MessageBuffer,
   MessageWriter,
   NEXTHOP_BYTES_MAX,
   nexthopGroupBytes,
+  PATH_BYTES_MAX,
   ROUTE_BYTES_MAX,
+  type RoutePath,
   rtnetlink as c,
   writeAddressMessage,
   writeLink,
@@ -77,6 +82,10 @@ function copy(buffer: MessageBuffer, offset: number): number {
   return writer.at;
 }
 
+function familyOf(number: number): Family {
+  return number === AF_INET ? AF_INET : AF_INET6;
+}
+
 const few: Measure = () => TABLE_WRITTEN_BYTES;
 
 // Routes ---------------------------------------------------------------------------------------------------------------
@@ -102,7 +111,61 @@ function routeWith(nexthopId: (pool: ContextPool, handle: number) => number): En
     );
 }
 
-const encodeInstall: Encode = routeWith((pool, handle) => pool.nexthopId(handle));
+const encodeByObject: Encode = routeWith((pool, handle) => pool.nexthopId(handle));
+
+/** With paths of its own: for the few, and where objects cannot be. */
+const encodeMultipath: Encode = (pool, handle, buffer, offset, sequence) => {
+  const paths: RoutePath[] = [];
+  for (let slot = handle, i = 0; i < pool.count(handle) && slot !== 0; i++, slot = pool.next(slot)) {
+    const gatewayFamily = pool.gatewayFamily(slot);
+    const word = (w: number): number => pool.gatewayWord(slot, w);
+    paths.push({
+      ifindex: pool.ifindex(slot),
+      gatewayFamily: gatewayFamily === 0 ? 0 : familyOf(gatewayFamily),
+      gateway: [word(0), word(1), word(2), word(3)],
+      flags: (pool.pathFlags(slot) & PATH_ONLINK) === 0 ? 0 : c.RTNH_F_ONLINK,
+      weight: Math.max(1, pool.weight(slot)),
+    });
+  }
+  const word = (w: number): number => pool.prefixWord(handle, w);
+  return encodeRouteWithPaths(
+    buffer,
+    offset,
+    sequence,
+    CREATE,
+    familyOf(pool.family(handle)),
+    pool.table(handle),
+    [word(0), word(1), word(2), word(3)],
+    pool.length(handle),
+    pool.protocol(handle),
+    pool.metric(handle),
+    paths,
+  );
+};
+
+/** By its nexthop object, or, where it has none, by the paths in the context. */
+const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
+  const size = encodeByObject(pool, handle, buffer, offset, sequence);
+  const count = pool.nexthopId(handle) === 0 ? pool.count(handle) : 0;
+  if (count === 0) return size;
+  if (count > 1) return encodeMultipath(pool, handle, buffer, offset, sequence);
+  return appendPath(
+    buffer,
+    offset,
+    size,
+    pool.ifindex(handle),
+    pool.gatewayFamily(handle),
+    pool.gatewayWord(handle, 0),
+    pool.gatewayWord(handle, 1),
+    pool.gatewayWord(handle, 2),
+    pool.gatewayWord(handle, 3),
+    (pool.pathFlags(handle) & PATH_ONLINK) === 0 ? 0 : c.RTNH_F_ONLINK,
+  );
+};
+
+const routeBytes: Measure = (pool, handle) =>
+  ROUTE_BYTES_MAX + (pool.nexthopId(handle) === 0 ? pool.count(handle) * PATH_BYTES_MAX : 0);
+
 const encodeOld: Encode = routeWith((pool, handle) => pool.oldNexthopId(handle));
 
 const encodeDelete: Encode = (pool, handle, buffer, offset, sequence) =>
@@ -123,14 +186,14 @@ const encodeDelete: Encode = (pool, handle, buffer, offset, sequence) =>
   );
 
 export const routeInstall: Encoding = {
-  bytes: () => ROUTE_BYTES_MAX,
+  bytes: routeBytes,
   encode: encodeInstall,
   judge: judgeInstall,
   undo: encodeDelete,
 };
 
 export const routeUpdate: Encoding = {
-  bytes: () => ROUTE_BYTES_MAX,
+  bytes: routeBytes,
   encode: encodeInstall,
   judge: judgeInstall,
   undo: (pool, handle, buffer, offset, sequence) =>
