@@ -20,7 +20,7 @@ import {
   type PoolStats,
 } from '../concurrency/index.ts';
 import { clockMonotonicUs } from '../sys/index.ts';
-import type { DataplaneChannel } from './channel.ts';
+import { type DataplaneChannel, DataplanePage } from './channel.ts';
 import { STATUS_QUEUED } from './constants.ts';
 import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
@@ -49,6 +49,8 @@ export class DataplaneClient {
   readonly #up: HandleConsumer;
   readonly #back: HandleProducer;
   readonly #dataplaneBell: Doorbell;
+  readonly #page: DataplanePage;
+  #limit: number;
   #staged = 0;
   #enteredUs = 0;
   #result = -1; // popped, not yet handled
@@ -64,11 +66,21 @@ export class DataplaneClient {
     this.#up = new HandleConsumer(channel.up);
     this.#back = new HandleProducer(channel.back);
     this.#dataplaneBell = new Doorbell(channel.dataplaneBell);
+    this.#page = new DataplanePage(channel.page);
+    this.#limit = this.requests.limit;
+  }
+
+  /** Requests that may be under way at a time; 0: as many as there are contexts. */
+  set limit(limit: number) {
+    this.#page.limit = limit;
+    this.#limit = limit === 0 ? this.requests.limit : Math.min(limit, this.requests.limit);
   }
 
   /** Requests that can be allocated now. Chained slots (groups of more than six) count too. */
   room(): number {
-    return this.requests.room;
+    const { inUse, limit } = this.requests;
+    // With nothing under way any number may go: what belongs together may be more than the limit that an operator set.
+    return inUse === 0 ? limit : Math.max(0, this.#limit - inUse);
   }
 
   /** A context for one request, or 0 where all are in flight: wait for results. */

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Provider, PROVIDER_FOLLOWER, type ProviderPriority } from './provider.ts';
+import { type Provider, PROVIDER_FOLLOWER, PROVIDER_UNDO, type ProviderPriority } from './provider.ts';
 import { WorkerStage } from './worker/stage.ts';
 
 /** What a provider's module exports. */
@@ -27,8 +27,8 @@ export interface ProviderRequest {
   readonly threaded: boolean;
   /** It stands aside and is told states (PROVIDER_FOLLOWER); only where threaded. */
   readonly follower?: boolean;
-  /** PROVIDER_* bits besides. */
-  readonly flags?: number;
+  /** It takes back what it did (PROVIDER_UNDO). */
+  readonly undo?: boolean;
   readonly slots?: number;
   readonly timeoutMs?: number;
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -44,7 +44,7 @@ function urlOf(module: string): string {
 export function loadProvider(request: ProviderRequest): Provider {
   const { name, priority, threaded, slots, timeoutMs, settings = {} } = request;
   const url = urlOf(request.module);
-  const flags = (request.flags ?? 0) | (request.follower === true ? PROVIDER_FOLLOWER : 0);
+  const flags = (request.undo === true ? PROVIDER_UNDO : 0) | (request.follower === true ? PROVIDER_FOLLOWER : 0);
   if (threaded) {
     return new WorkerStage({
       name,
@@ -60,5 +60,5 @@ export function loadProvider(request: ProviderRequest): Provider {
   const { default: make } = require(new URL(url).pathname) as Partial<ProviderModule>;
   if (typeof make !== 'function') throw new Error(`${request.module} has no function as its default export`);
   const provider = make({ name, ...settings });
-  return Object.assign(provider, { name, priority });
+  return Object.assign(provider, { name, priority, flags: (provider.flags ?? 0) | flags });
 }

@@ -91,6 +91,8 @@ export const OP_FDB_INSTALL: number = request('FDB_INSTALL', 'fdb', FIELD_NEIGHB
 export const OP_FDB_DELETE: number = request('FDB_DELETE', 'fdb', FIELD_NEIGHBOR, kernel.neighbor.remove);
 export const OP_RULE_INSTALL: number = request('RULE_INSTALL', 'rule', FIELD_RULE, kernel.rule.install);
 export const OP_RULE_DELETE: number = request('RULE_DELETE', 'rule', FIELD_RULE, kernel.rule.remove);
+/** zebra is about to take its routes back: providers hear `finish(true)`. */
+export const OP_FINISH: number = request('FINISH', 'other', 0);
 /** To a follower alone: what comes before it is all there is of what was asked for again. */
 export const OP_REPLAY_END: number = request('REPLAY_END', 'other', 0);
 

@@ -8,10 +8,10 @@
 // alone (FLAG_TARGET) goes to it and back, and its result is that follower's.
 import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
 import { clockMonotonicUs, E } from '../sys/index.ts';
-import type { DataplaneChannel } from './channel.ts';
+import { type DataplaneChannel, DataplanePage } from './channel.ts';
 import { FLAG_TARGET, FLAG_UNDO, STATUS_FAILED, STATUS_SUCCESS } from './constants.ts';
 import { ContextPool } from './context.ts';
-import { OP_RESYNC, OPERATIONS, type OperationClass } from './operation.ts';
+import { OP_FINISH, OP_RESYNC, OPERATIONS, type OperationClass } from './operation.ts';
 import {
   type Provider,
   PROVIDER_ESSENTIAL,
@@ -73,6 +73,7 @@ export interface PipelineListener {
 export class Pipeline {
   readonly pool: ContextPool;
   readonly #channel: DataplaneChannel;
+  readonly #page: DataplanePage;
   readonly #down: HandleConsumer;
   readonly #results: HandleProducer;
   readonly #stamp: OrderStamp;
@@ -96,6 +97,7 @@ export class Pipeline {
   constructor(channel: DataplaneChannel, stamp: OrderStamp, listener: PipelineListener) {
     this.pool = new ContextPool(channel.requests);
     this.#channel = channel;
+    this.#page = new DataplanePage(channel.page);
     this.#down = new HandleConsumer(channel.down);
     this.#results = new HandleProducer(channel.results);
     this.#stamp = stamp;
@@ -106,11 +108,13 @@ export class Pipeline {
 
   /**
    * Adds a provider after those of its priority; it sees what enters from now on. `again` makes another one for a restart;
-   * unless told, the same one is started again. Returns its number. Throws where the name is taken.
+   * unless told, the same one is started again. `fenced`: why it is to be passed by until then. Returns its number. Throws
+   * where the name is taken.
    */
-  register(provider: Provider, again?: () => Provider): number {
+  register(provider: Provider, again?: () => Provider, fenced?: string): number {
     if (this.#find(provider.name) !== undefined) throw new Error(`there is a provider ${provider.name} already`);
     const id = this.#nextId++;
+    this.#page.setName(id, provider.name);
     const work = new ProviderWork(provider, id, this.pool);
     if (again !== undefined) this.#again.set(id, again);
     if (((provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0) this.#followers.push(work);
@@ -119,7 +123,8 @@ export class Pipeline {
       const after = this.#stages.findIndex(stage => rank(stage) > rank(work));
       this.#stages.splice(after < 0 ? this.#stages.length : after, 0, work);
     }
-    this.#start(work);
+    if (fenced === undefined) this.#start(work);
+    else this.#fence(work, fenced);
     return id;
   }
 
@@ -334,7 +339,10 @@ export class Pipeline {
       if (handle < 0) break;
       entered++;
       if ((pool.flags(handle) & FLAG_TARGET) !== 0) this.#enterFollower(handle, nowUs);
-      else {
+      else if (pool.op(handle) === OP_FINISH) {
+        this.finish(true);
+        this.#result(handle, nowUs);
+      } else {
         this.#updates[classOf[pool.op(handle)]!]!++;
         if (first === undefined) this.#result(handle, nowUs);
         else first.enter(handle);
@@ -354,11 +362,14 @@ export class Pipeline {
   }
 
   #turn(stage: ProviderWork): void {
+    this.#page.begin(stage.id);
     try {
       stage.cycle();
     } catch (error) {
       if (((stage.provider.flags ?? 0) & PROVIDER_ESSENTIAL) !== 0) throw error;
       this.#fence(stage, reasonOf(error));
+    } finally {
+      this.#page.end();
     }
   }
 

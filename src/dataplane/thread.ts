@@ -13,6 +13,8 @@ export interface DataplaneThreadData {
   readonly channel: DataplaneChannel;
   /** Contexts that zebra rehearses with (rehearsal.ts). */
   readonly rehearsal?: DataplaneChannel;
+  /** Providers that kept the thread in a life before. */
+  readonly hung?: readonly string[];
   /** KIND_* bits of what zebra wants to be told; all unless told. */
   readonly kinds?: number;
   /** Bytes that the kernel may hold of events not yet read. */
@@ -21,13 +23,17 @@ export interface DataplaneThreadData {
   readonly namespace?: string;
 }
 
+/** For what is under way when the thread is told to end, and for providers to let go. */
+const FINISH_MS = 5000;
+
 const side = threadSide<DataplaneThreadData>();
-const { channel, rehearsal, namespace, kinds, receiveBuffer } = side.data;
+const { channel, rehearsal, namespace, kinds, receiveBuffer, hung } = side.data;
 if (namespace !== undefined) enterNetworkNamespace(namespace);
 const loop = new PollLoop(side.name);
 const dataplane = new Dataplane(channel, {
   ...(kinds === undefined ? {} : { kinds }),
   ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
+  ...(hung === undefined ? {} : { hung }),
   log: text => side.post(text),
 });
 dataplane.attach(loop);
@@ -37,7 +43,10 @@ const answer = commandHandler(dataplaneCommands, dataplane, {
   tables: () => dataplane.tables(),
 });
 side.onRequest(answer);
-side.onStop(() => dataplane.close());
+side.onStop(() => {
+  const left = dataplane.finish(FINISH_MS);
+  if (left !== undefined) side.post(`the dataplane ends with ${left} left`);
+});
 if (rehearsal !== undefined) rehearse(loop, rehearsal);
 loop.doorbell('control', side.bell, () => side.poll() > 0);
 side.ready();

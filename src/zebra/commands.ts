@@ -310,6 +310,15 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     // Configuration -----------------------------------------------------------------------------------------------------
     config({
       mode: 'configure',
+      syntax: 'zebra dplane limit (0-10000)$limit',
+      help: ['Zebra information', 'Zebra dataplane', 'Limit incoming queued updates', 'Number of queued updates'],
+      key: () => 'dplane limit',
+      no: ['zebra dplane limit'],
+      apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
+      remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
+    }),
+    config({
+      mode: 'configure',
       syntax: 'ip forwarding',
       help: ['IP configuration', 'Turn on IP forwarding'],
       keeps: 'both',

@@ -11,6 +11,7 @@ import {
   OP_ADDRESS_INSTALL,
   OP_DUMP_BEGIN,
   OP_DUMP_END,
+  OP_FINISH,
   OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
@@ -184,6 +185,17 @@ export class DataplanePlane implements Plane {
     this.client.flush();
     return true;
   };
+
+  setLimit(limit: number): void {
+    this.client.limit = limit;
+  }
+
+  finishing(): void {
+    const handle = this.client.allocate(OP_FINISH);
+    if (handle === 0) return; // then there is plenty to do first, and providers hear of the end when it is there
+    this.client.enqueue(handle);
+    this.client.flush();
+  }
 
   poll(events: PlaneEvents, max: number): number {
     this.#events = events;

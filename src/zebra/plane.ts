@@ -87,6 +87,10 @@ export interface Plane {
   readonly linkFlags?: (ifindex: number, change: number, flags: number) => boolean;
   /** Adds or removes an interface address; undefined where the plane cannot. */
   readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => boolean;
+  /** Requests that may be under way at a time; 0: as many as the plane has room for. */
+  setLimit?(limit: number): void;
+  /** zebra is about to take its routes back. */
+  finishing?(): void;
   /** Results first, then notifications, at most `max` of each; returns how many there were. */
   poll(events: PlaneEvents, max: number): number;
 }

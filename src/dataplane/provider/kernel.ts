@@ -85,6 +85,7 @@ export class KernelProvider implements Provider {
   #flying = 0; // flights from there on that are posted
   #sequence = 1;
   #limit: number;
+  #bytesMax = BATCH_BYTES;
   #costUs = 5; // of one message, a moving mean
   #batches = 0;
   #messages = 0;
@@ -146,6 +147,11 @@ export class KernelProvider implements Provider {
     for (const { job } of this.#flights) job.turn(JOB_CLOSED);
   }
 
+  /** Bytes of one send at most; undefined: as many as a batch has room for. */
+  limitBytes(bytes: number | undefined): void {
+    this.#bytesMax = Math.min(BATCH_BYTES, bytes ?? BATCH_BYTES);
+  }
+
   get stats(): KernelStats {
     return {
       batches: this.#batches,
@@ -180,7 +186,9 @@ export class KernelProvider implements Provider {
     const encode = (flags & FLAG_UNDO) !== 0 ? encoding?.undo : encoding?.encode;
     flight.places[flight.held] = NOTHING;
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0) return this.#inTurn(flight);
-    if (flight.offset + encoding.bytes(pool, handle) > BATCH_BYTES) {
+    const end = flight.offset + encoding.bytes(pool, handle);
+    if (end > this.#bytesMax && flight.count > 0) return false;
+    if (end > BATCH_BYTES) {
       if (flight.held > 0 || this.#flying > 0) return false;
       // It would not fit into an empty batch either: it comes back in its turn, like a refusal of the kernel's.
       flight.places[flight.held] = UNKNOWN;
