@@ -2,7 +2,7 @@
 // kernel's notifications before each batch and after it, so that an event waits for one batch at most.
 import { isDeepStrictEqual } from 'node:util';
 import { Doorbell, type PollLoop, wait } from '../concurrency/index.ts';
-import { clockMonotonicUs } from '../sys/index.ts';
+import { clockMonotonicUs, inNetworkNamespace } from '../sys/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import { ContextPool } from './context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
@@ -25,6 +25,8 @@ function pause(ms: number): void {
 export interface DataplaneSettings extends ListenerOptions {
   /** Providers besides the kernel. */
   readonly providers?: readonly Provider[];
+  /** Path of the network namespace to work in; the thread's own unless told. */
+  readonly namespace?: string;
   /** Names of providers that are to be passed by until somebody restarts them. */
   readonly hung?: readonly string[];
   /** What an operator should read. */
@@ -42,14 +44,18 @@ export class Dataplane {
   readonly #provided: Map<string, ProviderRequest> = new Map();
   #debug: { level: 'off' | 'on' | 'detailed'; provider: DebugProvider } | undefined;
 
-  /** Opens the sockets in the network namespace that the thread is in. */
   constructor(channel: DataplaneChannel, settings: DataplaneSettings = {}) {
     const stamp = new OrderStamp();
     this.channel = channel;
     this.#hung = new Set(settings.hung);
     this.#zebra = new Doorbell(channel.zebraBell);
-    this.listener = new Listener(channel, stamp, (pool, handle) => this.pipeline.observe(pool, handle), settings);
-    this.kernel = new KernelProvider(channel.dataplaneBell);
+    const inside = <T>(open: () => T): T =>
+      settings.namespace === undefined ? open() : inNetworkNamespace(settings.namespace, open);
+    // A socket belongs to the namespace that it was opened in, and the writer's thread to that of whoever started it.
+    [this.listener, this.kernel] = inside(() => [
+      new Listener(channel, stamp, (pool, handle) => this.pipeline.observe(pool, handle), settings),
+      new KernelProvider(channel.dataplaneBell),
+    ]);
     this.listener.stream.ignore([this.kernel.portId]);
     this.pipeline = new Pipeline(channel, stamp, {
       resync: kinds => this.listener.stream.resync(kinds),

@@ -21,6 +21,7 @@
 import { E } from '../sys/index.ts';
 import { FLAG_UNDO, FLAG_UNDO_FAILED } from './constants.ts';
 import type { ContextPool } from './context.ts';
+import { describeContext } from './describe.ts';
 
 export type ProviderPriority = 'pre-kernel' | 'kernel' | 'post-kernel' | 'last';
 
@@ -209,6 +210,11 @@ export class ProviderWork {
     this.#taken++;
     this.#held.push(handle);
     return handle;
+  }
+
+  /** A context in one line, for people. */
+  describe(handle: number): string {
+    return describeContext(this.pool, handle);
   }
 
   /** Hands a context on; or, one with FLAG_UNDO, further back. */
