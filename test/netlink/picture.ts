@@ -201,7 +201,7 @@ function render(tables: Record<number, Table>): string {
 type Json = Record<string, unknown>;
 
 /** The same text, from iproute2, of all kinds that are asked for beyond KIND_ALL. */
-export async function kernelText(namespace: Namespace, kinds = KIND_ALL): Promise<string> {
+export async function kernelText(namespace: Namespace, kinds: number = KIND_ALL): Promise<string> {
   const tables: Record<number, Table> = {};
   const put = (kind: number, key: string, value: string): void => {
     (tables[kind] ??= new Map()).set(key, value);
@@ -242,7 +242,7 @@ export async function kernelText(namespace: Namespace, kinds = KIND_ALL): Promis
       const length = source === 'all' ? 0 : ((rule.srclen as number | undefined) ?? bits);
       put(
         KIND_RULE,
-        `${family === '-4' ? 2 : 10} ${Number(rule.priority)} ${source}/${length} ${Number(rule.table)}`,
+        `${family === '-4' ? 2 : 10} ${Number(rule.priority)} ${source}/${length} ${Number(rule.table ?? 0)}`,
         'there',
       );
     }
