@@ -49,7 +49,7 @@ import {
   writeRule,
 } from '../../src/netlink/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, parseAddress } from '../../src/net/index.ts';
-import { closeFd, inNetworkNamespace, libc } from '../../src/sys/index.ts';
+import { closeFd, encodeSocketAddress, inNetworkNamespace, libc } from '../../src/sys/index.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 
@@ -733,6 +733,48 @@ describe('operations against the kernel', () => {
       () => ask('239.1.1.2'),
       (error: unknown) => error instanceof NetlinkError && error.code === 'ENOENT',
     );
+    closeFd(fd);
+  });
+
+  test('so does one of IPv6', () => {
+    const [SOL_IPV6, IPPROTO_ICMPV6] = [41, 58];
+    const [MRT6_INIT, MRT6_ADD_MIF, MRT6_ADD_MFC] = [200, 202, 204];
+    const fd = inNetworkNamespace(ns.path, () => libc.socket(AF_INET6, 3, IPPROTO_ICMPV6));
+    const set = (option: number, bytes: Uint8Array): void =>
+      assert.equal(libc.setsockopt(fd, SOL_IPV6, option, bytes, bytes.length), 0, `option ${option}`);
+    set(MRT6_INIT, Uint8Array.of(1, 0, 0, 0));
+    const [d0, d1] = [ifindexOf('d0'), ifindexOf('d1')];
+    // struct mif6ctl
+    for (const [mif, ifindex] of [
+      [0, d0],
+      [1, d1],
+    ] as const) {
+      const control = new DataView(new ArrayBuffer(12));
+      control.setUint16(0, mif, true);
+      control.setUint8(3, 1);
+      control.setUint16(4, ifindex, true);
+      set(MRT6_ADD_MIF, new Uint8Array(control.buffer));
+    }
+    // struct mf6cctl: two addresses of sockets, the interface it comes by, a bit for each that it goes to.
+    const control = new Uint8Array(92);
+    const [source, group] = [words('2001:db8::2'), words('ff0e::1')];
+    control.set(encodeSocketAddress({ family: AF_INET6, words: source, port: 0, scopeId: 0 }), 0);
+    control.set(encodeSocketAddress({ family: AF_INET6, words: group, port: 0, scopeId: 0 }), 28);
+    control[60] = 1 << 1;
+    set(MRT6_ADD_MFC, control);
+    let route: MulticastRoute | undefined;
+    socket.request(
+      'multicast route',
+      (w, f, q) => writeMulticastGet(w, f, q, AF_INET6, source, group),
+      (_type, bytes, offset, length) => {
+        route = readMulticastRoute(bytes, offset, length);
+      },
+    );
+    assert.deepEqual(
+      [route!.family, route!.source, route!.group, route!.inputIfindex, route!.outputs!.map(one => one.ifindex)],
+      [AF_INET6, source, group, d0, [d1]],
+    );
+    assert.deepEqual(route!.counters, { packets: 0, bytes: 0, wrongInterface: 0 });
     closeFd(fd);
   });
 
