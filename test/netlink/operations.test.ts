@@ -294,6 +294,7 @@ describe('operations against the kernel', () => {
         ifindex: ifindexOf('vx'),
         mac: mac(there),
         tunnel: parseAddress(end)!,
+        port: 4800,
         vni: 11,
         viaIfindex: ifindexOf('d0'),
         state: c.NUD_PERMANENT,
@@ -301,7 +302,7 @@ describe('operations against the kernel', () => {
       };
       fdb(c.RTM_NEWNEIGH, CREATE, entry);
       assert.deepEqual(await shown(there), [
-        { mac: there, ifname: 'vx', dst: end, vni: 11, viaIf: 'd0', flags: ['self'], state: 'permanent' },
+        { mac: there, ifname: 'vx', dst: end, port: 4800, vni: 11, viaIf: 'd0', flags: ['self'], state: 'permanent' },
       ]);
       assert.deepEqual(known(there), [entry]);
       fdb(c.RTM_DELNEIGH, 0, { ifindex: entry.ifindex, mac: mac(there), flags: c.NTF_SELF });
