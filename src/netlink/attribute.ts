@@ -229,12 +229,6 @@ export const text: Codec<string> = {
   },
 };
 
-/** Text whose length is the attribute's: what the kernel would otherwise take for a byte more. */
-export const bareText: Codec<string> = {
-  write: (writer, value) => void writer.raw(Buffer.from(value, 'latin1')),
-  read: (bytes, offset, length, family) => text.read(bytes, offset, length, family),
-};
-
 /** A copy of the bytes. */
 export const octets: Codec<Uint8Array> = {
   write: (writer, value) => void writer.raw(value),

@@ -68,6 +68,7 @@ export const RTNL_FAMILY_IPMR = 128;
 export const RTNL_FAMILY_IP6MR = 129;
 
 export const RT_TABLE_UNSPEC = 0;
+export const RT_TABLE_DEFAULT = 253;
 export const RT_TABLE_MAIN = 254;
 export const RT_TABLE_LOCAL = 255;
 

@@ -1,6 +1,11 @@
 // Bridges' forwarding tables: RTM_NEWNEIGH, RTM_DELNEIGH and RTM_GETNEIGH of AF_BRIDGE. A MAC is behind a port of the bridge
 // (NTF_MASTER), or in the device's own table (NTF_SELF): for a VXLAN device that says which tunnel end has it.
 //
+// A VXLAN device has one tunnel end for a MAC, which another one replaces without a word about the first; for groups and for
+// the MAC of zeroes (whatever is not known) it has several, each an entry of its own.
+//
+// When a port leaves its bridge, its own MAC goes over to the bridge without a word: who keeps a picture dumps again.
+//
 // A dump also has what every device's filter holds (its own addresses, multicast), which comes and goes without a word: entries
 // with NTF_SELF that have neither a tunnel end nor a nexthop are none of a router's.
 import {

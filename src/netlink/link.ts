@@ -5,7 +5,6 @@ import {
   type AttributeTable,
   address6,
   attribute,
-  bareText,
   be16,
   be32,
   type Codec,
@@ -190,7 +189,7 @@ const table: AttributeTable<LinkAttributes> = {
     55,
     nested<{ mask?: number; value?: number }>({ mask: attribute(1, u32), value: attribute(2, u32) }),
   ),
-  alias: attribute(20, bareText),
+  alias: attribute(20, text),
   info: attribute(18, info),
   namespaceFd: attribute(28, u32),
 };

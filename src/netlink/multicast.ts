@@ -13,7 +13,14 @@ import {
   writeAttributes,
 } from './attribute.ts';
 import { HEADER_BYTES, little16, little32 } from './buffer.ts';
-import { RTM_GETROUTE, RTNH_F_UNRESOLVED, RTNL_FAMILY_IP6MR, RTNL_FAMILY_IPMR } from './constants.ts';
+import {
+  RT_TABLE_DEFAULT,
+  RT_TABLE_MAIN,
+  RTM_GETROUTE,
+  RTNH_F_UNRESOLVED,
+  RTNL_FAMILY_IP6MR,
+  RTNL_FAMILY_IPMR,
+} from './constants.ts';
 
 export interface MulticastOutput {
   readonly ifindex: number;
@@ -84,7 +91,10 @@ const table: AttributeTable<MulticastAttributes> = {
   idle: attribute(23, u64),
 };
 
-/** Asks for the route of one source (no words: any) and group, in the table given (0: the main one). */
+/** Where a daemon's routes are that asked for no table: IPv4's is the default one, IPv6's the main one. */
+const defaultTable = (family: Family): number => (family === AF_INET ? RT_TABLE_DEFAULT : RT_TABLE_MAIN);
+
+/** Asks for the route of one source (all zeroes: any) and group. The kernel does not know IPv6's table unless it is named. */
 export function writeMulticastGet(
   writer: MessageWriter,
   flags: number,
@@ -92,7 +102,7 @@ export function writeMulticastGet(
   family: Family,
   source: AddressWords,
   group: AddressWords,
-  tableId = 0,
+  tableId: number = defaultTable(family),
 ): void {
   const bits = family === AF_INET ? 32 : 128;
   const start = writer.begin(RTM_GETROUTE, flags, sequence);
@@ -103,12 +113,7 @@ export function writeMulticastGet(
     .u8(0)
     .u32(0)
     .u32(0);
-  writeAttributes<MulticastAttributes>(
-    writer,
-    table,
-    { source, group, ...(tableId !== 0 && { table: tableId }) },
-    family,
-  );
+  writeAttributes<MulticastAttributes>(writer, table, { source, group, table: tableId }, family);
   writer.end(start);
 }
 

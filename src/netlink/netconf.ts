@@ -1,7 +1,8 @@
 // RTM_NEWNETCONF, RTM_DELNETCONF, RTM_GETNETCONF: how an interface forwards, for each family (IPv4, IPv6, MPLS): what the
 // sysctls net.*.conf say. Nothing can be set this way.
 //
-// A new interface's come before the link itself is told.
+// A new interface's come before the link itself is told. IPv4's defaults, when they change, go over to all interfaces that were
+// never set themselves, and of those nothing is told: who keeps a picture dumps again.
 import { type AttributeTable, attribute, i32, MessageWriter, readAttributes, writeAttributes } from './attribute.ts';
 import { HEADER_BYTES } from './buffer.ts';
 

@@ -113,7 +113,7 @@ describe('encapsulations', () => {
 
   test('a label stack and a segment routing header are what RFC 3032 and RFC 8754 say', () => {
     const hex = (value: Encap): string => Buffer.from(encodeEncap(value)).toString('hex');
-    assert.equal(hex({ type: c.LWTUNNEL_ENCAP_MPLS, labels: [100, 200] }), '0c000100' + '00064000' + '000c8100');
+    assert.equal(hex({ type: c.LWTUNNEL_ENCAP_MPLS, labels: [100, 200] }), '0c00010000064000000c8100');
     assert.equal(
       hex({
         type: c.LWTUNNEL_ENCAP_SEG6,
