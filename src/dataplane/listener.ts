@@ -396,7 +396,7 @@ export class Listener implements StreamSink {
       state: neighbor.state,
       flags: neighbor.flags,
       mac: neighbor.mac ?? NO_MAC,
-      vlan: neighbor.vlan ?? 0,
+      vlan: 0,
     });
     this.#send(handle);
   }
