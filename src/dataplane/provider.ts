@@ -175,7 +175,10 @@ export class ProviderWork {
   #restarts = 0;
   #limited = false;
 
-  /** `deliver`: who gets what is finished, in that order, in place of the queues. */
+  /**
+   * `deliver`: who gets all that is finished, in that order, in place of the queues; then all comes by `enter`, in the order in
+   * which it is to be taken.
+   */
   constructor(provider: Provider, id: number, pool: ContextPool, limit?: number, deliver?: (handle: number) => void) {
     limit ??= provider.queueLimit ?? QUEUE_LIMIT;
     this.provider = provider;
@@ -227,10 +230,14 @@ export class ProviderWork {
   finish(handle: number): void {
     if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
     this.#held.shift();
+    if (this.#deliver !== undefined) {
+      this.#onward--;
+      this.#deliver(handle);
+      return;
+    }
     const undo = (this.pool.flags(handle) & FLAG_UNDO) !== 0;
     if (!undo) this.#onward--;
-    if (this.#deliver !== undefined) this.#deliver(handle);
-    else if (undo || this.pool.status(handle) === STATUS_FAILED) this.#back.push(handle);
+    if (undo || this.pool.status(handle) === STATUS_FAILED) this.#back.push(handle);
     else this.#out.push(handle);
   }
 

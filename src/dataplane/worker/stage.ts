@@ -24,6 +24,8 @@ import {
   createWorkerChannel,
   FINISHED,
   readLog,
+  RUNNING,
+  STARTING,
   type WorkerChannel,
   WorkerPage,
 } from './channel.ts';
@@ -79,6 +81,7 @@ export class WorkerStage implements Provider {
   #lastMs = 0; // when it last gave a sign of life
   #heartbeat = 0;
   #replays = 0;
+  #began = false; // it is past its start
   #said = ''; // its last words
   #finishMs = -1; // when it was told to finish
 
@@ -97,6 +100,7 @@ export class WorkerStage implements Provider {
     this.#away = 0;
     this.#heartbeat = 0;
     this.#replays = 0;
+    this.#began = false;
     this.#said = '';
     this.#finishMs = -1;
     const { name, module, settings } = this.#options;
@@ -138,7 +142,7 @@ export class WorkerStage implements Provider {
   wakeInMs(): number {
     const finishing = this.#finishMs >= 0;
     if (finishing ? this.finished() : this.#away === 0 && (this.flags & PROVIDER_FOLLOWER) === 0) return -1;
-    return Math.max(0, Math.max(this.#lastMs, this.#finishMs) + this.#timeoutMs - performance.now());
+    return Math.max(0, Math.max(this.#lastMs, this.#finishMs) + this.#limitMs - performance.now());
   }
 
   finish(early: boolean): void {
@@ -223,9 +227,16 @@ export class WorkerStage implements Provider {
     const silent = follower ? heartbeat === this.#heartbeat : this.#away > 0;
     this.#heartbeat = heartbeat;
     const now = performance.now();
-    if (!silent) this.#lastMs = now;
-    else if (now - this.#lastMs > this.#timeoutMs) {
-      throw new Error(`it did not answer for ${this.#timeoutMs} ms, with ${this.#away} contexts`);
+    const began = state === RUNNING && !this.#began;
+    this.#began = state !== STARTING;
+    if (!silent || began) this.#lastMs = now;
+    else if (now - this.#lastMs > this.#limitMs) {
+      throw new Error(`it did not answer for ${this.#limitMs} ms, with ${this.#away} contexts`);
     }
+  }
+
+  /** A thread needs its time to begin. */
+  get #limitMs(): number {
+    return this.#began ? this.#timeoutMs : Math.max(TIMEOUT_MS, this.#timeoutMs);
   }
 }

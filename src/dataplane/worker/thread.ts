@@ -1,9 +1,9 @@
 // The worker of a threaded provider: its own queues (ProviderWork, as in the pipeline) between two rings, and Node's loop, so
-// that the provider may use sockets and timers, or wait. It watches no descriptor of its own, so that it may be terminated
+// that the provider may use sockets and timers, or wait. Contexts come in the order in which the stage took them, and go back in
+// the order in which they were finished, which is to be the same. It watches no descriptor of its own, so that it may be terminated
 // at any moment.
 import { workerData } from 'node:worker_threads';
 import { Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
-import { FLAG_UNDO } from '../constants.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ProviderModule } from '../load.ts';
 import { ProviderWork } from '../provider.ts';
@@ -44,7 +44,6 @@ process.on('exit', code => {
 const { default: make } = (await import(module)) as ProviderModule;
 const provider = make({ name, ...settings });
 let done = 0;
-// Straight into the ring, so that they come back in the order in which they were finished.
 const work = new ProviderWork(provider, id, pool, pool.limit, handle => {
   from.push(handle);
   done++;
@@ -60,10 +59,7 @@ function flush(): void {
 
 /** What came is worked on, what is done goes back. True where more is to be done at once. */
 function turn(): boolean {
-  for (let handle = to.pop(); handle >= 0; handle = to.pop()) {
-    if ((pool.flags(handle) & FLAG_UNDO) !== 0) work.enterUndo(handle);
-    else work.enter(handle);
-  }
+  for (let handle = to.pop(); handle >= 0; handle = to.pop()) work.enter(handle);
   to.release();
   work.cycle();
   flush();
@@ -117,5 +113,6 @@ provider.start?.({
   },
 });
 page.state = RUNNING;
+dataplane.ring();
 setInterval(() => page.beat(), heartbeatMs);
 await run();
