@@ -21,6 +21,7 @@ export * from './operation.ts';
 export { EVENT_GONE, EVENT_REPLAY, Pipeline, type PipelineListener, type PipelineStats } from './pipeline.ts';
 export * from './provider.ts';
 export { KernelProvider, type KernelProviderOptions, type KernelStats } from './provider/kernel.ts';
+export { Capture, type CaptureOptions, type CaptureStats } from './provider/capture/capture.ts';
 export { seeded, type TestFaults, type TestOptions, TestProvider } from './provider/test.ts';
 export type { DataplaneThreadData } from './thread.ts';
 

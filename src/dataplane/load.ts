@@ -20,7 +20,7 @@ export interface ProviderSettings extends Readonly<Record<string, unknown>> {
 /** How a provider is asked for. */
 export interface ProviderRequest {
   readonly name: string;
-  /** A path, a URL, or the name of one that is built in (`test`). */
+  /** A path, a URL, or the name of one that is built in (`capture`, `test`). */
   readonly module: string;
   readonly priority: ProviderPriority;
   /** In a worker of its own. */
@@ -40,6 +40,7 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 /** Modules that are known by a name of their own. */
 const builtIn: Readonly<Record<string, string>> = {
+  capture: new URL(`./provider/capture/capture.${extension}`, import.meta.url).href,
   test: new URL(`./provider/test.${extension}`, import.meta.url).href,
 };
 

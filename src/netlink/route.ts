@@ -185,6 +185,8 @@ export function encodeRouteWithPaths(
   protocol: number,
   metric: number,
   paths: readonly RoutePath[],
+  /** RTNH_F_* that are told; the kernel takes no others from anybody. */
+  flagsTold: number = RTNH_F_ONLINK,
 ): number {
   const [w0, w1, w2, w3] = prefix;
   const base = encode(
@@ -233,7 +235,7 @@ export function encodeRouteWithPaths(
     gateway(only);
     words[at++] = 8 | (RTA_OIF << 16);
     words[at++] = only.ifindex;
-    words[(offset + HEADER_BYTES + 8) >> 2] = only.flags & RTNH_F_ONLINK;
+    words[(offset + HEADER_BYTES + 8) >> 2] = only.flags & flagsTold;
   } else {
     const start = at++;
     for (const path of paths) {
@@ -241,7 +243,7 @@ export function encodeRouteWithPaths(
       words[at++] = 0;
       words[at++] = path.ifindex;
       gateway(path);
-      words[hop] = ((at - hop) << 2) | ((path.flags & RTNH_F_ONLINK) << 16) | ((path.weight - 1) << 24);
+      words[hop] = ((at - hop) << 2) | ((path.flags & flagsTold) << 16) | ((path.weight - 1) << 24);
     }
     words[start] = ((at - start) << 2) | (RTA_MULTIPATH << 16);
   }
