@@ -22,6 +22,7 @@ import {
 import { clockMonotonicUs } from '../sys/index.ts';
 import { type DataplaneChannel, DataplanePage } from './channel.ts';
 import { STATUS_QUEUED } from './constants.ts';
+import { contextPool } from './checked-pool.ts';
 import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
 
@@ -58,8 +59,8 @@ export class DataplaneClient {
 
   constructor(channel: DataplaneChannel) {
     this.#channel = channel;
-    this.requests = new ContextPool(channel.requests);
-    this.notifications = new ContextPool(channel.notifications);
+    this.requests = contextPool(channel.requests);
+    this.notifications = contextPool(channel.notifications);
     this.bell = new Doorbell(channel.zebraBell);
     this.#down = new HandleProducer(channel.down);
     this.#results = new HandleConsumer(channel.results);

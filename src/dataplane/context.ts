@@ -29,6 +29,9 @@ import {
   FIELD_ROUTE,
   FIELD_RULE,
   FLAG_GROUP,
+  FLAG_TARGET,
+  FLAG_UNDO,
+  FLAG_UNDO_FAILED,
   MEMBERS_PER_SLOT,
   STATUS_FAILED,
   STATUS_SUCCESS,
@@ -63,6 +66,10 @@ const WEIGHT: number = PAYLOAD + 6;
 /** A link's kind is text in place of a prefix: in words from the payload on. */
 const KIND: number = PREFIX - PAYLOAD;
 const TEXT_PER_SLOT: number = CONTEXT_BYTES - PAYLOAD_BYTES;
+
+/** Bits of a context's first word that `takeBack` leaves as they are: the operation, and some flags. */
+const KEPT: number = 0xff | ((FLAG_GROUP | FLAG_UNDO | FLAG_UNDO_FAILED | FLAG_TARGET) << 16);
+
 /** What only an operator asks of a link. */
 export interface LinkDetail {
   /** The kernel's name of its kind (`vrf`, `veth` …); '' for hardware and the loopback. */
@@ -344,13 +351,15 @@ export class ContextPool {
 
   /**
    * What another pool's copy of this context says by now. Its operation, its owner's identity and its place in the order are not
-   * for others to change, and what is chained behind it stays as it is.
+   * for others to change, nor which way it goes; and what is chained behind it stays as it is.
    */
   takeBack(handle: number, from: ContextPool, copy: number): void {
     const [a, b] = [from.#at(copy), this.#at(handle)];
     const { words } = this;
-    words[b] = (from.words[a]! & ~0xff) | (words[b]! & 0xff);
-    for (let i = VRF; i < CONTEXT_BYTES / 4; i++) if (i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
+    words[b] = (from.words[a]! & ~KEPT) | (words[b]! & KEPT);
+    for (let i = VRF; i < CONTEXT_BYTES / 4; i++) {
+      if (i !== COUNT && i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
+    }
   }
 
   #copySlot(from: ContextPool, source: number, target: number): void {
@@ -421,6 +430,11 @@ export class ContextPool {
 
   metric(handle: number): number {
     return this.words[this.#field(handle, FIELD_ROUTE) + METRIC]! >>> 0;
+  }
+
+  /** For providers before the kernel that prefer otherwise. */
+  setMetric(handle: number, metric: number): void {
+    this.words[this.#field(handle, FIELD_ROUTE) + METRIC] = metric;
   }
 
   nexthopId(handle: number): number {

@@ -34,7 +34,8 @@ import {
   PATH_LINKDOWN,
   PATH_ONLINK,
 } from './constants.ts';
-import { ContextPool } from './context.ts';
+import { contextPool } from './checked-pool.ts';
+import type { ContextPool } from './context.ts';
 import {
   OP_ADDRESS,
   OP_ADDRESS_GONE,
@@ -98,7 +99,7 @@ export class Listener implements StreamSink {
 
   constructor(channel: DataplaneChannel, stamp: OrderStamp, observe: Observer, options: ListenerOptions = {}) {
     this.#observe = observe;
-    this.#pool = new ContextPool(channel.notifications);
+    this.#pool = contextPool(channel.notifications);
     this.#stepRoom = Math.min(STEP_ROOM, this.#pool.limit);
     this.#up = new HandleProducer(channel.up);
     this.#back = new HandleConsumer(channel.back);
@@ -130,7 +131,11 @@ export class Listener implements StreamSink {
 
   /** Something happened to a provider (EVENT_*). */
   event(provider: number, event: number): void {
-    if (this.#events.length > 0 || !this.#tell(provider, event)) this.#events.push([provider, event]);
+    if (this.#events.length === 0 && this.#tell(provider, event)) return;
+    // What is told twice is told later: so no more wait than there are providers and events.
+    const same = this.#events.findIndex(([other, what]) => other === provider && what === event);
+    if (same >= 0) this.#events.splice(same, 1);
+    this.#events.push([provider, event]);
   }
 
   #tell(provider: number, event: number): boolean {

@@ -3,7 +3,7 @@
 //   export default ({ name, ...settings }) => ({ name, priority: 'post-kernel', process(work) { … } });
 import { createRequire } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Provider, PROVIDER_FOLLOWER, PROVIDER_UNDO, type ProviderPriority } from './provider.ts';
 import { WorkerStage } from './worker/stage.ts';
 
@@ -20,7 +20,7 @@ export interface ProviderSettings extends Readonly<Record<string, unknown>> {
 /** How a provider is asked for. */
 export interface ProviderRequest {
   readonly name: string;
-  /** A path, or a URL. */
+  /** A path, a URL, or the name of one that is built in (`capture`, `test`). */
   readonly module: string;
   readonly priority: ProviderPriority;
   /** In a worker of its own. */
@@ -36,7 +36,16 @@ export interface ProviderRequest {
 
 const require = createRequire(import.meta.url);
 
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+
+/** Modules that are known by a name of their own. */
+const builtIn: Readonly<Record<string, string>> = {
+  capture: new URL(`./provider/capture/capture.${extension}`, import.meta.url).href,
+  test: new URL(`./provider/test.${extension}`, import.meta.url).href,
+};
+
 function urlOf(module: string): string {
+  if (Object.hasOwn(builtIn, module)) return builtIn[module]!;
   return /^(file|data):/.test(module) ? module : pathToFileURL(isAbsolute(module) ? module : resolve(module)).href;
 }
 
@@ -57,7 +66,7 @@ export function loadProvider(request: ProviderRequest): Provider {
     });
   }
   // Not import(): the dataplane thread has no loop that a promise could be settled by.
-  const { default: make } = require(new URL(url).pathname) as Partial<ProviderModule>;
+  const { default: make } = require(fileURLToPath(url)) as Partial<ProviderModule>;
   if (typeof make !== 'function') throw new Error(`${request.module} has no function as its default export`);
   const provider = make({ name, ...settings });
   return Object.assign(provider, { name, priority, flags: (provider.flags ?? 0) | flags });

@@ -26,7 +26,9 @@ export interface Operation {
   readonly class: OperationClass;
   /** FIELD_* bits. */
   readonly fields: number;
-  /** Of a request: how the kernel hears of it. Absent: the kernel has nothing to do with it. */
+  /** The rtnetlink message that says the same; absent where there is none. */
+  readonly message?: kernel.Message;
+  /** Of a request: how the kernel hears of it, by that message. Absent: the kernel has nothing to do with it. */
   readonly kernel?: kernel.Encoding;
 }
 
@@ -38,11 +40,17 @@ function declare(operation: Omit<Operation, 'code'>): number {
 }
 
 function request(name: string, kind: OperationClass, fields: number, encoding?: kernel.Encoding): number {
-  return declare({ name, direction: 'request', class: kind, fields, ...(encoding && { kernel: encoding }) });
+  return declare({
+    name,
+    direction: 'request',
+    class: kind,
+    fields,
+    ...(encoding && { kernel: encoding, message: encoding }),
+  });
 }
 
-function notification(name: string, kind: OperationClass, fields: number): number {
-  return declare({ name, direction: 'notification', class: kind, fields });
+function notification(name: string, kind: OperationClass, fields: number, message?: kernel.Message): number {
+  return declare({ name, direction: 'notification', class: kind, fields, ...(message && { message }) });
 }
 
 export const OP_NONE = 0;
@@ -97,18 +105,33 @@ export const OP_FINISH: number = request('FINISH', 'other', 0);
 export const OP_REPLAY_END: number = request('REPLAY_END', 'other', 0);
 
 // Notifications: what happened in the kernel, in its order.
-export const OP_LINK: number = notification('LINK', 'link', FIELD_LINK);
-export const OP_LINK_GONE: number = notification('LINK_GONE', 'link', FIELD_LINK);
-export const OP_ADDRESS: number = notification('ADDRESS', 'address', FIELD_ADDRESS);
-export const OP_ADDRESS_GONE: number = notification('ADDRESS_GONE', 'address', FIELD_ADDRESS);
-export const OP_ROUTE: number = notification('ROUTE', 'route', FIELD_ROUTE | FIELD_PATH);
-export const OP_ROUTE_GONE: number = notification('ROUTE_GONE', 'route', FIELD_ROUTE | FIELD_PATH);
-export const OP_NEXTHOP: number = notification('NEXTHOP', 'nexthop', NEXTHOP_FIELDS);
-export const OP_NEXTHOP_GONE: number = notification('NEXTHOP_GONE', 'nexthop', NEXTHOP_FIELDS);
-export const OP_NEIGHBOR: number = notification('NEIGHBOR', 'neighbor', FIELD_NEIGHBOR);
-export const OP_NEIGHBOR_GONE: number = notification('NEIGHBOR_GONE', 'neighbor', FIELD_NEIGHBOR);
-export const OP_RULE: number = notification('RULE', 'rule', FIELD_RULE);
-export const OP_RULE_GONE: number = notification('RULE_GONE', 'rule', FIELD_RULE);
+export const OP_LINK: number = notification('LINK', 'link', FIELD_LINK, kernel.told.link.is);
+export const OP_LINK_GONE: number = notification('LINK_GONE', 'link', FIELD_LINK, kernel.told.link.gone);
+export const OP_ADDRESS: number = notification('ADDRESS', 'address', FIELD_ADDRESS, kernel.told.address.is);
+export const OP_ADDRESS_GONE: number = notification('ADDRESS_GONE', 'address', FIELD_ADDRESS, kernel.told.address.gone);
+export const OP_ROUTE: number = notification('ROUTE', 'route', FIELD_ROUTE | FIELD_PATH, kernel.told.route.is);
+export const OP_ROUTE_GONE: number = notification(
+  'ROUTE_GONE',
+  'route',
+  FIELD_ROUTE | FIELD_PATH,
+  kernel.told.route.gone,
+);
+export const OP_NEXTHOP: number = notification('NEXTHOP', 'nexthop', NEXTHOP_FIELDS, kernel.told.nexthop.is);
+export const OP_NEXTHOP_GONE: number = notification(
+  'NEXTHOP_GONE',
+  'nexthop',
+  NEXTHOP_FIELDS,
+  kernel.told.nexthop.gone,
+);
+export const OP_NEIGHBOR: number = notification('NEIGHBOR', 'neighbor', FIELD_NEIGHBOR, kernel.told.neighbor.is);
+export const OP_NEIGHBOR_GONE: number = notification(
+  'NEIGHBOR_GONE',
+  'neighbor',
+  FIELD_NEIGHBOR,
+  kernel.told.neighbor.gone,
+);
+export const OP_RULE: number = notification('RULE', 'rule', FIELD_RULE, kernel.told.rule.is);
+export const OP_RULE_GONE: number = notification('RULE_GONE', 'rule', FIELD_RULE, kernel.told.rule.gone);
 export const OP_DUMP_BEGIN: number = notification('DUMP_BEGIN', 'other', FIELD_KINDS);
 export const OP_DUMP_END: number = notification('DUMP_END', 'other', FIELD_KINDS);
 /** A provider was added, is behind, was fenced … (EVENT_*). */

@@ -10,12 +10,11 @@ import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
 import { clockMonotonicUs, E } from '../sys/index.ts';
 import { type DataplaneChannel, DataplanePage } from './channel.ts';
 import { FLAG_TARGET, FLAG_UNDO, STATUS_FAILED, STATUS_SUCCESS } from './constants.ts';
-import { ContextPool } from './context.ts';
+import { contextPool } from './checked-pool.ts';
+import type { ContextPool } from './context.ts';
 import { OP_FINISH, OP_RESYNC, OPERATIONS, type OperationClass } from './operation.ts';
 import {
   type Provider,
-  PROVIDER_ESSENTIAL,
-  PROVIDER_FOLLOWER,
   PROVIDER_UNDO,
   type ProviderCounters,
   type ProviderPriority,
@@ -95,7 +94,7 @@ export class Pipeline {
   #latencyMaxUs = 0;
 
   constructor(channel: DataplaneChannel, stamp: OrderStamp, listener: PipelineListener) {
-    this.pool = new ContextPool(channel.requests);
+    this.pool = contextPool(channel.requests);
     this.#channel = channel;
     this.#page = new DataplanePage(channel.page);
     this.#down = new HandleConsumer(channel.down);
@@ -117,7 +116,7 @@ export class Pipeline {
     this.#page.setName(id, provider.name);
     const work = new ProviderWork(provider, id, this.pool);
     if (again !== undefined) this.#again.set(id, again);
-    if (((provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0) this.#followers.push(work);
+    if (work.follower) this.#followers.push(work);
     else {
       const rank = (stage: ProviderWork): number => order.indexOf(stage.provider.priority);
       const after = this.#stages.findIndex(stage => rank(stage) > rank(work));
@@ -128,10 +127,13 @@ export class Pipeline {
     return id;
   }
 
-  /** Takes a provider out: what it holds fails, what waits before it passes by. False where there is none of this name. */
+  /**
+   * Takes a provider out: what it holds fails, what waits before it passes by. False where there is none of this name, or the
+   * dataplane is nothing without it.
+   */
   unregister(name: string): boolean {
     const work = this.#find(name);
-    if (work === undefined) return false;
+    if (work === undefined || work.essential) return false;
     this.#finish(work, false);
     this.#fence(work, REMOVED);
     this.#removing = true;
@@ -139,10 +141,11 @@ export class Pipeline {
     return true;
   }
 
-  /** Starts a fenced provider again. Returns why that is not possible, or nothing. */
+  /** Starts a provider again, a fenced one or a running one. Returns why that is not possible, or nothing. */
   restart(name: string): string | undefined {
     const work = this.#find(name);
     if (work === undefined) return `there is no provider ${name}`;
+    if (work.essential) return `the dataplane is nothing without ${name}`;
     if (work.running) {
       this.#finish(work, false);
       this.#fence(work, 'restarted');
@@ -174,14 +177,14 @@ export class Pipeline {
   #sweep(list: ProviderWork[]): void {
     for (let i = list.length - 1; i >= 0; i--) {
       const work = list[i]!;
-      if (work.state !== REMOVED || work.count > 0 || !(work.provider.finished?.() ?? true)) continue;
+      if (work.state !== REMOVED || work.count > 0 || !(work.closed || this.#finished(work))) continue;
       this.#close(work);
       list.splice(i, 1);
     }
   }
 
-  #isFollower(work: ProviderWork): boolean {
-    return ((work.provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0;
+  #finished(work: ProviderWork): boolean {
+    return this.#ask(work, true, () => work.provider.finished?.() ?? true);
   }
 
   #start(work: ProviderWork): void {
@@ -195,7 +198,7 @@ export class Pipeline {
       }),
     );
     this.#observing();
-    if (work.running && this.#isFollower(work)) this.#listener.event(id, EVENT_REPLAY);
+    if (work.running && work.follower) this.#listener.event(id, EVENT_REPLAY);
   }
 
   #observing(): void {
@@ -209,20 +212,32 @@ export class Pipeline {
     try {
       run();
     } catch (error) {
-      if (((work.provider.flags ?? 0) & PROVIDER_ESSENTIAL) !== 0) throw error;
+      if (work.essential) throw error;
       this.#fence(work, reasonOf(error));
     }
   }
 
+  /** The same, of one that is asked something. */
+  #ask<T>(work: ProviderWork, otherwise: T, question: () => T): T {
+    let answer = otherwise;
+    this.#guard(work, () => {
+      answer = question();
+    });
+    return answer;
+  }
+
   #fence(work: ProviderWork, reason: string): void {
-    work.fence(reason);
+    // One that was removed stays so, whatever it does on its way out.
+    if (work.state !== REMOVED) work.fence(reason);
     if (reason !== REMOVED) this.#close(work);
     this.#listener.log(`dataplane provider ${work.provider.name} is passed by: ${reason}`);
     this.#observing();
-    if (this.#isFollower(work)) this.#listener.event(work.id, EVENT_GONE);
+    if (work.follower) this.#listener.event(work.id, EVENT_GONE);
   }
 
   #close(work: ProviderWork): void {
+    if (work.closed) return;
+    work.closed = true;
     try {
       work.provider.close?.();
     } catch (error) {
@@ -246,11 +261,11 @@ export class Pipeline {
       const stage = this.#stages[i]!;
       this.#turn(stage);
       this.#handOn(i, nowUs);
-      if (stage.backlog) backlog = true;
     }
     for (const follower of this.#followers) {
       this.#turn(follower);
       for (let handle = follower.leave(); handle >= 0; handle = follower.leave()) this.#result(handle, nowUs);
+      for (let handle = follower.leaveBack(); handle >= 0; handle = follower.leaveBack()) this.#result(handle, nowUs);
       if (follower.backlog) backlog = true;
     }
     // A provider that made room after its turn of being handed to, and one that was handed something back after its turn: what
@@ -294,7 +309,8 @@ export class Pipeline {
     let soonest = -1;
     for (const stages of [this.#stages, this.#followers]) {
       for (const stage of stages) {
-        const ms = stage.running ? (stage.provider.wakeInMs?.() ?? -1) : -1;
+        const asked = stage.running || (stage.state === REMOVED && !stage.closed);
+        const ms = asked ? this.#ask(stage, -1, () => stage.provider.wakeInMs?.() ?? -1) : -1;
         if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
       }
     }
@@ -314,7 +330,7 @@ export class Pipeline {
   /** After the late `finish`: the names of those that have not let go of everything. */
   get unfinished(): string[] {
     return [...this.#stages, ...this.#followers]
-      .filter(work => work.running && !(work.provider.finished?.() ?? true))
+      .filter(work => work.running && !this.#finished(work))
       .map(work => work.provider.name);
   }
 
@@ -366,35 +382,33 @@ export class Pipeline {
     try {
       stage.cycle();
     } catch (error) {
-      if (((stage.provider.flags ?? 0) & PROVIDER_ESSENTIAL) !== 0) throw error;
+      if (stage.essential) throw error;
       this.#fence(stage, reasonOf(error));
     } finally {
       this.#page.end();
     }
   }
 
-  /** What a stage is done with goes to the next one, or out; what it failed, or undid, goes back. */
+  /** What a stage is done with goes to the next one, or out; what it failed, or undid, goes back, past all that waits. */
   #handOn(place: number, nowUs: number): void {
-    const { pool } = this;
     const stage = this.#stages[place]!;
     const next = this.#stages[place + 1];
     for (let handle = stage.nextOut; handle >= 0; handle = stage.nextOut) {
-      if (pool.status(handle) === STATUS_FAILED) this.#sendBack(place, stage.leave(), nowUs);
-      else if (next === undefined) this.#result(stage.leave(), nowUs);
+      if (next === undefined) this.#result(stage.leave(), nowUs);
       else if (next.inRoom > 0) next.enter(stage.leave());
       else break;
     }
-    for (let handle = stage.leaveUndone(); handle >= 0; handle = stage.leaveUndone()) {
+    for (let handle = stage.leaveBack(); handle >= 0; handle = stage.leaveBack()) {
       this.#sendBack(place, handle, nowUs);
     }
   }
 
-  /** To the next provider before `place` that can undo, or out. */
+  /** To the next provider before `place` that took it and can undo, or out. */
   #sendBack(place: number, handle: number, nowUs: number): void {
     const { pool } = this;
     for (let i = place - 1; i >= 0; i--) {
       const stage = this.#stages[i]!;
-      if (((stage.provider.flags ?? 0) & PROVIDER_UNDO) === 0) continue;
+      if (((stage.provider.flags ?? 0) & PROVIDER_UNDO) === 0 || !stage.took(handle)) continue;
       pool.setFlags(handle, pool.flags(handle) | FLAG_UNDO);
       stage.enterUndo(handle);
       return;

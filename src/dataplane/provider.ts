@@ -4,22 +4,25 @@
 //
 //            in             held             out
 //     ──▶ ┌───────┐ take ┌────────┐ finish ┌───────┐ ──▶ the next provider
-//         └───────┘      └────────┘  fail  └───────┘ ──▶ (failed) back
-//     ◀── ┌───────┐      the same          ┌───────┐ ◀── a later provider failed it: FLAG_UNDO
-//         │undone │ ◀──────────────────────│ undo  │
-//         └───────┘                        └───────┘
+//         └───────┘ ┌──▶ └────────┘ ──┐    └───────┘
+//     ◀── ┌───────┐ │            fail │    ┌───────┐ ◀── a later provider failed it: FLAG_UNDO
+//         │ back  │ │◀────────────────┘    │ undo  │
+//         └───────┘ └──────────────────────└───────┘
 //
 // The rules that keep the order: a provider finishes contexts in the order in which it took them, and zebra has at most one
-// of an object under way, so nothing overtakes anything of the same object. What it fails goes no further: it turns round, and the providers
-// before that can are offered it, latest first, to take back what they did for it.
+// of an object under way, so nothing overtakes anything of the same object. What it fails goes no further: it turns round, and
+// the providers before that took it are offered it, latest first, to take back what they did for it.
 //
 // In and out are bounded. `take` gives nothing when the out queue could not hold what is taken already, so a stalled provider
 // stalls those before it and in the end zebra, rather than growing. The way back is never blocked: its queues hold a pool.
 //
+// A provider that takes nothing of what waits is left alone until something happens: another cycle is asked for only after
+// one that got somewhere. It rings the bell, or says `wakeInMs`, when it can go on.
+//
 // A provider that throws, or breaks these rules, is fenced: what it held fails with its number, and from then on it is passed
 // by, until it is restarted.
 import { E } from '../sys/index.ts';
-import { FLAG_UNDO, FLAG_UNDO_FAILED } from './constants.ts';
+import { FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from './constants.ts';
 import type { ContextPool } from './context.ts';
 import { describeContext } from './describe.ts';
 
@@ -54,8 +57,6 @@ export interface Provider {
   observe?(pool: ContextPool, handle: number): void;
   /** Milliseconds after which it wants a cycle although nothing comes in (a retry); -1 = none. */
   wakeInMs?(): number;
-  /** True while it can do nothing with what waits: it will ring the dataplane's bell when it can. */
-  waiting?(): boolean;
   /**
    * The end comes. Early: before zebra takes its routes back, so that who should not see that can leave; late: after the last
    * context. It goes on to be called until then, and lets go of what it has when it is late.
@@ -71,7 +72,7 @@ export interface Provider {
 
 /** It stands for the kernel: contexts with FLAG_SKIP_KERNEL pass it by. */
 export const PROVIDER_KERNEL = 1;
-/** It takes contexts with FLAG_UNDO, and takes back what it did for them (or fails them). */
+/** It takes contexts with FLAG_UNDO, which it finished before, and takes back what it did for them (or fails them). */
 export const PROVIDER_UNDO = 2;
 /** The dataplane is nothing without it: an error of its is the thread's. */
 export const PROVIDER_ESSENTIAL = 4;
@@ -155,29 +156,42 @@ export class ProviderWork {
   provider: Provider;
   /** `running`, or why it is passed by. */
   state: string = RUNNING;
+  /** It was told to let go of everything. */
+  closed = false;
   readonly #in: HandleQueue;
   readonly #held: HandleQueue;
   readonly #out: HandleQueue;
   readonly #undo: HandleQueue;
-  readonly #undone: HandleQueue;
+  readonly #back: HandleQueue;
+  /** By slot: whether it took the context that is there, and so may have something to take back. */
+  readonly #took: Uint8Array;
+  readonly #deliver: ((handle: number) => void) | undefined;
   #workLimit: number;
-  #onward = 0; // of those held, the ones that will go into `out`
+  #onward = 0; // of those held, the ones that may go into `out`
   #taken = 0; // in this cycle
+  #stuck = false; // it took nothing of what waits
   #errors = 0;
   #undoErrors = 0;
   #yields = 0;
   #restarts = 0;
   #limited = false;
 
-  constructor(provider: Provider, id: number, pool: ContextPool, limit: number = provider.queueLimit ?? QUEUE_LIMIT) {
+  /**
+   * `deliver`: who gets all that is finished, in that order, in place of the queues; then all comes by `enter`, in the order in
+   * which it is to be taken.
+   */
+  constructor(provider: Provider, id: number, pool: ContextPool, limit?: number, deliver?: (handle: number) => void) {
+    limit ??= provider.queueLimit ?? QUEUE_LIMIT;
     this.provider = provider;
     this.id = id;
     this.pool = pool;
+    this.#deliver = deliver;
+    this.#took = new Uint8Array(pool.limit);
     this.#in = new HandleQueue(limit);
     this.#out = new HandleQueue(limit);
     this.#held = new HandleQueue(limit + pool.limit);
     this.#undo = new HandleQueue(pool.limit);
-    this.#undone = new HandleQueue(pool.limit);
+    this.#back = new HandleQueue(pool.limit);
     this.#workLimit = provider.workLimit ?? WORK_LIMIT;
   }
 
@@ -206,6 +220,7 @@ export class ProviderWork {
     else {
       this.#in.shift();
       this.#onward++;
+      this.#took[this.pool.indexOf(handle)] = 1;
     }
     this.#taken++;
     this.#held.push(handle);
@@ -221,11 +236,15 @@ export class ProviderWork {
   finish(handle: number): void {
     if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
     this.#held.shift();
-    if ((this.pool.flags(handle) & FLAG_UNDO) !== 0) this.#undone.push(handle);
-    else {
+    if (this.#deliver !== undefined) {
       this.#onward--;
-      this.#out.push(handle);
+      this.#deliver(handle);
+      return;
     }
+    const undo = (this.pool.flags(handle) & FLAG_UNDO) !== 0;
+    if (!undo) this.#onward--;
+    if (undo || this.pool.status(handle) === STATUS_FAILED) this.#back.push(handle);
+    else this.#out.push(handle);
   }
 
   /** It could not be done (or undone). */
@@ -261,7 +280,13 @@ export class ProviderWork {
     this.#in.push(handle);
   }
 
+  /** Whether it took this context on its way. */
+  took(handle: number): boolean {
+    return this.#took[this.pool.indexOf(handle)] === 1;
+  }
+
   enterUndo(handle: number): void {
+    this.#stuck = false;
     this.#undo.push(handle);
   }
 
@@ -274,8 +299,9 @@ export class ProviderWork {
     return this.#out.shift();
   }
 
-  leaveUndone(): number {
-    return this.#undone.shift();
+  /** The next context that it failed, or is done undoing, or -1. */
+  leaveBack(): number {
+    return this.#back.shift();
   }
 
   get outCount(): number {
@@ -284,14 +310,16 @@ export class ProviderWork {
 
   /** Contexts anywhere in it. */
   get count(): number {
-    return this.#in.count + this.#held.count + this.#out.count + this.#undo.count + this.#undone.count;
+    return this.#in.count + this.#held.count + this.#out.count + this.#undo.count + this.#back.count;
   }
 
   /** Work is left that a further cycle could do. */
   get backlog(): boolean {
-    const blocked = this.#in.count === 0 || this.#onward + this.#out.count >= this.#out.capacity;
-    if (blocked && this.#undo.count === 0) return false;
-    return !(this.running && (this.provider.waiting?.() ?? false));
+    return this.#back.count > 0 || (this.#takeable && !this.#stuck);
+  }
+
+  get #takeable(): boolean {
+    return this.#undo.count > 0 || (this.#in.count > 0 && this.#onward + this.#out.count < this.#out.capacity);
   }
 
   cycle(): void {
@@ -302,12 +330,14 @@ export class ProviderWork {
     this.#taken = 0;
     this.#limited = false;
     this.provider.process(this);
+    this.#stuck = this.#taken === 0 && this.#takeable;
     if (this.#limited) this.#yields++;
   }
 
   /** Passes it by from now on; what it holds fails. */
   fence(reason: string): void {
     this.state = reason;
+    this.#stuck = false;
     for (let handle = this.#held.first; handle >= 0; handle = this.#held.first) this.fail(handle, E.EIO);
     this.#passBy();
   }
@@ -317,15 +347,31 @@ export class ProviderWork {
     this.provider = provider;
     this.#workLimit = provider.workLimit ?? WORK_LIMIT;
     this.#restarts++;
+    this.#took.fill(0);
+    this.closed = false;
     this.state = RUNNING;
   }
 
   #passBy(): void {
-    while (this.#in.count > 0 && this.#out.count < this.#out.capacity) this.#out.push(this.#in.shift());
+    while (this.#in.count > 0 && this.#out.count < this.#out.capacity) {
+      const handle = this.#in.shift();
+      this.#took[this.pool.indexOf(handle)] = 0;
+      // What is for it alone has nowhere else to go.
+      if (this.follower) this.#mark(handle, E.ENODEV);
+      this.#out.push(handle);
+    }
     for (let handle = this.#undo.shift(); handle >= 0; handle = this.#undo.shift()) {
       this.#mark(handle, 0);
-      this.#undone.push(handle);
+      this.#back.push(handle);
     }
+  }
+
+  get follower(): boolean {
+    return ((this.provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0;
+  }
+
+  get essential(): boolean {
+    return ((this.provider.flags ?? 0) & PROVIDER_ESSENTIAL) !== 0;
   }
 
   get counters(): ProviderCounters {
@@ -333,7 +379,7 @@ export class ProviderWork {
       id: this.id,
       name: this.provider.name,
       priority: this.provider.priority,
-      follower: ((this.provider.flags ?? 0) & PROVIDER_FOLLOWER) !== 0,
+      follower: this.follower,
       state: this.state,
       in: this.#in.total,
       inQueue: this.#in.count,

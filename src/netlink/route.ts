@@ -288,6 +288,8 @@ export function encodeRouteWithPaths(
   protocol: number,
   metric: number,
   paths: readonly RoutePath[],
+  /** RTNH_F_* that are told; the kernel takes no others from anybody. */
+  flagsTold: number = RTNH_F_ONLINK,
 ): number {
   const [w0, w1, w2, w3] = prefix;
   const size = encode(
@@ -310,7 +312,7 @@ export function encodeRouteWithPaths(
     metric,
     0,
   );
-  return appendPaths(buffer, offset, size, family, paths);
+  return appendPaths(buffer, offset, size, family, paths, flagsTold);
 }
 
 /** Bytes that a route with these paths may need at most, whatever its family. */
@@ -327,6 +329,8 @@ export function appendPaths(
   size: number,
   family: number,
   paths: readonly RoutePath[],
+  /** RTNH_F_* that are told; the kernel takes no others from anybody. */
+  flagsTold: number = RTNH_F_ONLINK,
 ): number {
   const words = buffer.words;
   const only = paths.length === 1 ? paths[0] : undefined;
@@ -334,7 +338,7 @@ export function appendPaths(
     let at = appendGateway(buffer, (offset + size) >> 2, family, only);
     words[at++] = 8 | (RTA_OIF << 16);
     words[at++] = only.ifindex;
-    addRouteFlags(buffer, offset, only.flags & RTNH_F_ONLINK);
+    addRouteFlags(buffer, offset, only.flags & flagsTold);
     words[offset >> 2] = (at << 2) - offset;
     return appendPathEncap(buffer, offset, (at << 2) - offset, family, only);
   }
@@ -347,7 +351,7 @@ export function appendPaths(
     words[hop + 1] = path.ifindex;
     at = appendGateway(buffer, hop + 2, family, path);
     at = hop + (appendPathEncap(buffer, hop << 2, (at - hop) << 2, family, path) >> 2);
-    words[hop] = ((at - hop) << 2) | ((path.flags & RTNH_F_ONLINK) << 16) | ((path.weight - 1) << 24);
+    words[hop] = ((at - hop) << 2) | ((path.flags & flagsTold) << 16) | ((path.weight - 1) << 24);
   }
   words[start] = ((at - start) << 2) | (RTA_MULTIPATH << 16);
   words[offset >> 2] = (at << 2) - offset;

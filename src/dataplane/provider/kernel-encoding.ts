@@ -1,4 +1,4 @@
-// Requests as rtnetlink messages: for each kind of object how many bytes its message needs and how it is written, and what an
+// Contexts as rtnetlink messages: for each kind of object how many bytes its message needs and how it is written, and what an
 // errno in answer means. Whoever speaks netlink (the kernel, FPM, a capture) writes them by these, through the rows of
 // operation.ts.
 import { AF_INET, AF_INET6, type Family } from '../../net/index.ts';
@@ -27,7 +27,19 @@ import {
   writeRule,
 } from '../../netlink/index.ts';
 import { E } from '../../sys/index.ts';
-import { FLAG_GROUP, MEMBERS_PER_SLOT, PATH_BLACKHOLE, PATH_ONLINK } from '../constants.ts';
+import {
+  FLAG_DUMP,
+  FLAG_GROUP,
+  FLAG_OFFLOAD_FAILED,
+  FLAG_OFFLOADED,
+  FLAG_REPLACE,
+  FLAG_TRAPPED,
+  MEMBERS_PER_SLOT,
+  PATH_BLACKHOLE,
+  PATH_DEAD,
+  PATH_LINKDOWN,
+  PATH_ONLINK,
+} from '../constants.ts';
 import type { ContextPool, LinkDetail } from '../context.ts';
 
 /** Bytes that a context's message may need at most. */
@@ -45,10 +57,13 @@ export type Encode = (
 /** 0 = what was wanted is so, or the errno that the owner gets. */
 export type Judge = (errno: number) => number;
 
-/** How an operation is told to a kernel. */
-export interface Encoding {
+export interface Message {
   readonly bytes: Measure;
   readonly encode: Encode;
+}
+
+/** How an operation is told to a kernel. */
+export interface Encoding extends Message {
   readonly judge: Judge;
   /** Takes it back; absent where the context does not say what there was before. */
   readonly undo?: Encode;
@@ -115,18 +130,6 @@ const encodeByObject: Encode = routeWith((pool, handle) => pool.nexthopId(handle
 
 /** With paths of its own: for the few, and where objects cannot be. */
 const encodeMultipath: Encode = (pool, handle, buffer, offset, sequence) => {
-  const paths: RoutePath[] = [];
-  for (let slot = handle, i = 0; i < pool.count(handle) && slot !== 0; i++, slot = pool.next(slot)) {
-    const gatewayFamily = pool.gatewayFamily(slot);
-    const word = (w: number): number => pool.gatewayWord(slot, w);
-    paths.push({
-      ifindex: pool.ifindex(slot),
-      gatewayFamily: gatewayFamily === 0 ? 0 : familyOf(gatewayFamily),
-      gateway: [word(0), word(1), word(2), word(3)],
-      flags: (pool.pathFlags(slot) & PATH_ONLINK) === 0 ? 0 : c.RTNH_F_ONLINK,
-      weight: Math.max(1, pool.weight(slot)),
-    });
-  }
   const word = (w: number): number => pool.prefixWord(handle, w);
   return encodeRouteWithPaths(
     buffer,
@@ -139,7 +142,7 @@ const encodeMultipath: Encode = (pool, handle, buffer, offset, sequence) => {
     pool.length(handle),
     pool.protocol(handle),
     pool.metric(handle),
-    paths,
+    pathsOf(pool, handle),
   );
 };
 
@@ -405,3 +408,145 @@ export const linkCreate: Encoding = {
 };
 
 export const linkDelete: Encoding = { bytes: few, encode: encodeLinkDelete, judge: judgeDelete };
+
+// Notifications -------------------------------------------------------------------------------------------------------------
+// As the kernel told them, as far as the context kept it: for whoever passes them on (a capture).
+
+/** For an object that is there, and for one that is gone. */
+interface Told {
+  readonly is: Message;
+  readonly gone: Message;
+}
+
+/** A request's message turned into a notification's: its type, and the flags that the kernel sets. */
+function toldAs(is: number, gone: number, bytes: Measure, encode: Encode): Told {
+  const as = (type: number): Message => ({
+    bytes,
+    encode(pool, handle, buffer, offset, sequence) {
+      const length = encode(pool, handle, buffer, offset, sequence);
+      const flags = pool.flags(handle);
+      const multi = (flags & FLAG_DUMP) !== 0 ? c.NLM_F_MULTI : 0;
+      const replace = (flags & FLAG_REPLACE) !== 0 ? c.NLM_F_REPLACE : 0;
+      buffer.words[(offset >> 2) + 1] = type | ((multi | replace) << 16);
+      return length;
+    },
+  });
+  return { is: as(is), gone: as(gone) };
+}
+
+const RTNH_FLAGS: number = c.RTNH_F_ONLINK | c.RTNH_F_DEAD | c.RTNH_F_LINKDOWN;
+
+function pathFlags(flags: number): number {
+  return (
+    ((flags & PATH_ONLINK) !== 0 ? c.RTNH_F_ONLINK : 0) |
+    ((flags & PATH_DEAD) !== 0 ? c.RTNH_F_DEAD : 0) |
+    ((flags & PATH_LINKDOWN) !== 0 ? c.RTNH_F_LINKDOWN : 0)
+  );
+}
+
+function offloadFlags(flags: number): number {
+  return (
+    ((flags & FLAG_OFFLOADED) !== 0 ? c.RTM_F_OFFLOAD : 0) |
+    ((flags & FLAG_TRAPPED) !== 0 ? c.RTM_F_TRAP : 0) |
+    ((flags & FLAG_OFFLOAD_FAILED) !== 0 ? c.RTM_F_OFFLOAD_FAILED : 0)
+  );
+}
+
+function pathsOf(pool: ContextPool, handle: number): RoutePath[] {
+  const paths: RoutePath[] = [];
+  let slot = handle;
+  for (let i = pool.count(handle); i > 0 && slot !== 0; i--, slot = pool.next(slot)) {
+    const family = pool.gatewayFamily(slot);
+    const word = (n: number): number => pool.gatewayWord(slot, n);
+    paths.push({
+      ifindex: pool.ifindex(slot),
+      gatewayFamily: family === 2 || family === 10 ? family : 0,
+      gateway: [word(0), word(1), word(2), word(3)],
+      flags: pathFlags(pool.pathFlags(slot)),
+      weight: Math.max(1, pool.weight(slot)),
+    });
+  }
+  return paths;
+}
+
+const encodeRouteTold: Encode = (pool, handle, buffer, offset, sequence) => {
+  const paths = pool.nexthopId(handle) === 0 ? pathsOf(pool, handle) : [];
+  const word = (n: number): number => pool.prefixWord(handle, n);
+  const length =
+    paths.length === 0
+      ? encodeInstall(pool, handle, buffer, offset, sequence)
+      : encodeRouteWithPaths(
+          buffer,
+          offset,
+          sequence,
+          0,
+          pool.family(handle) === 2 ? 2 : 10,
+          pool.table(handle),
+          [word(0), word(1), word(2), word(3)],
+          pool.length(handle),
+          pool.protocol(handle),
+          pool.metric(handle),
+          paths,
+          RTNH_FLAGS,
+        );
+  buffer.words[(offset + ROUTE_FLAGS_AT) >> 2]! |= offloadFlags(pool.flags(handle));
+  return length;
+};
+
+/** Of rtm_flags and nh_flags in their messages. */
+const ROUTE_FLAGS_AT = 24;
+const NEXTHOP_FLAGS_AT = 20;
+
+const encodeNexthopTold: Encode = (pool, handle, buffer, offset, sequence) => {
+  const length = encodeNexthopInstall(pool, handle, buffer, offset, sequence);
+  if ((pool.flags(handle) & FLAG_GROUP) === 0) {
+    buffer.words[(offset + NEXTHOP_FLAGS_AT) >> 2]! |= pathFlags(pool.pathFlags(handle));
+  }
+  return length;
+};
+
+const encodeLinkTold: Encode = (pool, handle, buffer, offset, sequence) => {
+  const link = pool.link(handle);
+  const { kind, protoDown, protoDownReasons, alias } = link.detail;
+  const data = linkData(link.detail);
+  writeLink(writer.reset(), c.RTM_NEWLINK, 0, sequence, {
+    ifindex: link.ifindex,
+    hardwareType: link.hardwareType,
+    flags: link.flags,
+    name: link.name,
+    mtu: link.mtu,
+    operState: link.operState,
+    ...(link.mac.length === 0 ? {} : { address: link.mac }),
+    ...(link.link === 0 ? {} : { link: link.link }),
+    ...(link.master === 0 ? {} : { master: link.master }),
+    ...(protoDown ? { protoDown: 1, protoDownReason: { value: protoDownReasons } } : {}),
+    ...(alias === '' ? {} : { alias }),
+    ...(kind === '' ? {} : { info: { kind, ...(data === undefined ? {} : { data }) } }),
+  });
+  return copy(buffer, offset);
+};
+
+const encodeAddressTold: Encode = (pool, handle, buffer, offset, sequence) => {
+  const { label, ...address } = pool.address(handle);
+  const message = label === '' ? address : { ...address, label };
+  writeAddressMessage(writer.reset(), c.RTM_NEWADDR, 0, sequence, message);
+  return copy(buffer, offset);
+};
+
+const routeToldBytes: Measure = (pool, handle) => ROUTE_BYTES_MAX + 8 + PATH_BYTES_MAX * pool.count(handle);
+
+export const told: {
+  readonly link: Told;
+  readonly address: Told;
+  readonly route: Told;
+  readonly nexthop: Told;
+  readonly neighbor: Told;
+  readonly rule: Told;
+} = {
+  link: toldAs(c.RTM_NEWLINK, c.RTM_DELLINK, few, encodeLinkTold),
+  address: toldAs(c.RTM_NEWADDR, c.RTM_DELADDR, few, encodeAddressTold),
+  route: toldAs(c.RTM_NEWROUTE, c.RTM_DELROUTE, routeToldBytes, encodeRouteTold),
+  nexthop: toldAs(c.RTM_NEWNEXTHOP, c.RTM_DELNEXTHOP, nexthopBytes, encodeNexthopTold),
+  neighbor: toldAs(c.RTM_NEWNEIGH, c.RTM_DELNEIGH, few, neighbor.install.encode),
+  rule: toldAs(c.RTM_NEWRULE, c.RTM_DELRULE, few, rule.install.encode),
+};

@@ -138,11 +138,6 @@ export class KernelProvider implements Provider {
     }
   }
 
-  /** All batches are on their way; the writer rings when one is done. */
-  waiting(): boolean {
-    return this.#flying === JOBS;
-  }
-
   close(): void {
     for (const { job } of this.#flights) job.turn(JOB_CLOSED);
   }

@@ -39,7 +39,7 @@ export const BROKEN = 2;
 /** It let go of everything, as it was told to. */
 export const FINISHED = 3;
 
-export const COMMAND_NONE = 0;
+// What the worker is told, one bit each. Bits are only ever added, and the worker remembers what it obeyed.
 export const COMMAND_FINISH_EARLY = 1;
 export const COMMAND_FINISH = 2;
 
@@ -83,12 +83,13 @@ export class WorkerPage {
     store(this.#header, STATE, state);
   }
 
-  get command(): number {
+  /** COMMAND_* bits. */
+  get commands(): number {
     return load(this.#header, COMMAND);
   }
 
-  set command(command: number) {
-    store(this.#header, COMMAND, command);
+  tell(command: number): void {
+    store(this.#header, COMMAND, this.commands | command);
   }
 
   /** Counts up while the worker's loop turns. */

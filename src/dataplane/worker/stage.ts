@@ -8,7 +8,8 @@ import { Worker } from 'node:worker_threads';
 import { ByteConsumer, Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { E } from '../../sys/index.ts';
 import { FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
-import { ContextPool } from '../context.ts';
+import { contextPool } from '../checked-pool.ts';
+import type { ContextPool } from '../context.ts';
 import {
   type Provider,
   PROVIDER_FOLLOWER,
@@ -23,6 +24,8 @@ import {
   createWorkerChannel,
   FINISHED,
   readLog,
+  RUNNING,
+  STARTING,
   type WorkerChannel,
   WorkerPage,
 } from './channel.ts';
@@ -47,10 +50,13 @@ export interface ProviderWorkerData {
   readonly name: string;
   readonly module: string;
   readonly settings: Readonly<Record<string, unknown>>;
+  /** How often it shall give a sign of life. */
+  readonly heartbeatMs: number;
 }
 
 const SLOTS = 2048;
 const TIMEOUT_MS = 10_000;
+const HEARTBEAT_MS = 500;
 
 export class WorkerStage implements Provider {
   readonly name: string;
@@ -75,6 +81,9 @@ export class WorkerStage implements Provider {
   #lastMs = 0; // when it last gave a sign of life
   #heartbeat = 0;
   #replays = 0;
+  #began = false; // it is past its start
+  #said = ''; // its last words
+  #finishMs = -1; // when it was told to finish
 
   constructor(options: WorkerStageOptions) {
     this.name = options.name;
@@ -89,7 +98,11 @@ export class WorkerStage implements Provider {
   start(host: ProviderHost): void {
     this.close();
     this.#away = 0;
+    this.#heartbeat = 0;
     this.#replays = 0;
+    this.#began = false;
+    this.#said = '';
+    this.#finishMs = -1;
     const { name, module, settings } = this.#options;
     const channel = createWorkerChannel(this.queueLimit, host.bell);
     this.#channel = channel;
@@ -97,42 +110,51 @@ export class WorkerStage implements Provider {
     this.#page = new WorkerPage(channel.page);
     this.#bell = new Doorbell(channel.workerBell);
     this.#log = new ByteConsumer(channel.log);
-    this.#pool = new ContextPool(channel.pool);
+    this.#pool = contextPool(channel.pool);
     this.#to = new HandleProducer(channel.to);
     this.#from = new HandleConsumer(channel.from);
     this.#original = new Int32Array(this.queueLimit);
     this.#lastMs = performance.now();
-    const data: ProviderWorkerData = { channel, id: host.id, name, module, settings };
+    const heartbeatMs = Math.min(HEARTBEAT_MS, this.#timeoutMs / 4);
+    const data: ProviderWorkerData = { channel, id: host.id, name, module, settings, heartbeatMs };
     const entry = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
     // The dataplane thread runs no Node loop, so it hears of the worker by the page alone.
     this.#worker = new Worker(new URL(entry, import.meta.url), { name, workerData: data });
     this.#worker.unref();
+    // Where there is such a loop, an error that ended the worker must not end its owner too.
+    this.#worker.on('error', (error: Error) => {
+      this.#said = error.message;
+    });
   }
 
   process(work: ProviderWork): void {
+    // Looked at first: what it said before it ended is in the log by then, and what it finished in the ring.
+    const { state } = this.#page!;
     this.#takeBack(work);
-    for (const line of readLog(this.#log!)) this.#host!.log(line);
+    for (const line of readLog(this.#log!)) {
+      this.#said = line;
+      this.#host!.log(line);
+    }
     this.#send(work);
-    this.#watch();
-  }
-
-  waiting(): boolean {
-    return this.#pool!.room === 0;
+    this.#watch(state);
   }
 
   wakeInMs(): number {
-    if (this.#away === 0 && (this.flags & PROVIDER_FOLLOWER) === 0) return -1;
-    return Math.max(0, this.#lastMs + this.#timeoutMs - performance.now());
+    const finishing = this.#finishMs >= 0;
+    if (finishing ? this.finished() : this.#away === 0 && (this.flags & PROVIDER_FOLLOWER) === 0) return -1;
+    return Math.max(0, Math.max(this.#lastMs, this.#finishMs) + this.#limitMs - performance.now());
   }
 
   finish(early: boolean): void {
-    this.#page!.command = early ? COMMAND_FINISH_EARLY : COMMAND_FINISH;
+    if (!early) this.#finishMs = performance.now();
+    this.#page!.tell(early ? COMMAND_FINISH_EARLY : COMMAND_FINISH);
     this.#bell!.ring();
   }
 
+  /** One that does not finish in time will not do it later either. */
   finished(): boolean {
-    const state = this.#page!.state;
-    return state === FINISHED || state === BROKEN;
+    const { state } = this.#page!;
+    return state === FINISHED || state === BROKEN || performance.now() - this.#finishMs > this.#timeoutMs;
   }
 
   status(): Readonly<Record<string, unknown>> | undefined {
@@ -152,11 +174,12 @@ export class WorkerStage implements Provider {
     let taken = 0;
     for (let copy = this.#from!.pop(); copy >= 0; copy = this.#from!.pop(), taken++) {
       const handle = this.#original[copies.indexOf(copy)]!;
-      work.pool.takeBack(handle, copies, copy);
+      const undo = (work.pool.flags(handle) & FLAG_UNDO) !== 0;
+      const failed = undo ? (copies.flags(copy) & FLAG_UNDO_FAILED) !== 0 : copies.status(copy) === STATUS_FAILED;
+      const errno = copies.errno(copy);
+      if (!undo) work.pool.takeBack(handle, copies, copy);
       copies.free(copy);
-      const flags = work.pool.flags(handle);
-      if ((flags & FLAG_UNDO) !== 0 ? (flags & FLAG_UNDO_FAILED) !== 0 : work.pool.status(handle) === STATUS_FAILED)
-        work.fail(handle, work.pool.errno(handle) || E.EIO);
+      if (failed) work.fail(handle, errno || E.EIO);
       else work.finish(handle);
     }
     if (taken === 0) return;
@@ -170,8 +193,15 @@ export class WorkerStage implements Provider {
     let sent = 0;
     for (let handle = work.peek(); handle >= 0; handle = work.peek()) {
       const copy = copies.copyFrom(work.pool, handle);
-      if (copy === 0) break;
+      if (copy === 0) {
+        if (this.#away + sent > 0) break;
+        // It would find no room later either.
+        work.fail(work.take(), E.EMSGSIZE);
+        continue;
+      }
       work.take();
+      // Whether a provider behind it could not undo it is not for this one to answer for.
+      copies.setFlags(copy, copies.flags(copy) & ~FLAG_UNDO_FAILED);
       this.#original[copies.indexOf(copy)] = handle;
       this.#to!.push(copy);
       sent++;
@@ -184,13 +214,11 @@ export class WorkerStage implements Provider {
     this.#bell!.ring();
   }
 
-  #watch(): void {
-    const page = this.#page!;
-    const { state, heartbeat, replays } = page;
-    if (state === BROKEN || state === FINISHED) {
-      const [reason] = [...readLog(this.#log!)].slice(-1);
-      throw new Error(reason ?? 'its thread ended');
-    }
+  #watch(state: number): void {
+    const { heartbeat, replays } = this.#page!;
+    // As it was told to.
+    if (state === FINISHED && this.#finishMs >= 0 && this.#away === 0) return;
+    if (state === BROKEN || state === FINISHED) throw new Error(this.#said === '' ? 'its thread ended' : this.#said);
     if (replays !== this.#replays) {
       this.#replays = replays;
       this.#host!.replay();
@@ -199,9 +227,16 @@ export class WorkerStage implements Provider {
     const silent = follower ? heartbeat === this.#heartbeat : this.#away > 0;
     this.#heartbeat = heartbeat;
     const now = performance.now();
-    if (!silent) this.#lastMs = now;
-    else if (now - this.#lastMs > this.#timeoutMs) {
-      throw new Error(`it did not answer for ${this.#timeoutMs} ms, with ${this.#away} contexts`);
+    const began = state === RUNNING && !this.#began;
+    this.#began = state !== STARTING;
+    if (!silent || began) this.#lastMs = now;
+    else if (now - this.#lastMs > this.#limitMs) {
+      throw new Error(`it did not answer for ${this.#limitMs} ms, with ${this.#away} contexts`);
     }
+  }
+
+  /** A thread needs its time to begin. */
+  get #limitMs(): number {
+    return this.#began ? this.#timeoutMs : Math.max(TIMEOUT_MS, this.#timeoutMs);
   }
 }

@@ -1,35 +1,25 @@
 // The worker of a threaded provider: its own queues (ProviderWork, as in the pipeline) between two rings, and Node's loop, so
-// that the provider may use sockets and timers, or wait. It watches no descriptor of its own, so that it may be terminated
+// that the provider may use sockets and timers, or wait. Contexts come in the order in which the stage took them, and go back in
+// the order in which they were finished, which is to be the same. It watches no descriptor of its own, so that it may be terminated
 // at any moment.
 import { workerData } from 'node:worker_threads';
 import { Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
-import { FLAG_UNDO } from '../constants.ts';
-import { ContextPool } from '../context.ts';
+import { contextPool } from '../checked-pool.ts';
 import type { ProviderModule } from '../load.ts';
 import { ProviderWork } from '../provider.ts';
-import {
-  BROKEN,
-  COMMAND_FINISH,
-  COMMAND_FINISH_EARLY,
-  COMMAND_NONE,
-  FINISHED,
-  RUNNING,
-  WorkerLog,
-  WorkerPage,
-} from './channel.ts';
+import { BROKEN, COMMAND_FINISH, COMMAND_FINISH_EARLY, FINISHED, RUNNING, WorkerLog, WorkerPage } from './channel.ts';
 import type { ProviderWorkerData } from './stage.ts';
 
-const HEARTBEAT_MS = 500;
 const FINISH_POLL_MS = 10;
 
-const { channel, id, name, module, settings } = workerData as ProviderWorkerData;
+const { channel, id, name, module, settings, heartbeatMs } = workerData as ProviderWorkerData;
 const page = new WorkerPage(channel.page);
 const log = new WorkerLog(channel.log);
 const dataplane = new Doorbell(channel.dataplaneBell);
 const bell = new Doorbell(channel.workerBell);
 const to = new HandleConsumer(channel.to);
 const from = new HandleProducer(channel.from);
-const pool = new ContextPool(channel.pool);
+const pool = contextPool(channel.pool);
 
 /** The end for a reason: the last line of the log says it. */
 function end(state: number, reason?: string): never {
@@ -53,23 +43,26 @@ process.on('exit', code => {
 
 const { default: make } = (await import(module)) as ProviderModule;
 const provider = make({ name, ...settings });
-const work = new ProviderWork(provider, id, pool, pool.limit);
+let done = 0;
+const work = new ProviderWork(provider, id, pool, pool.limit, handle => {
+  from.push(handle);
+  done++;
+});
+let obeyed = 0;
+
+function flush(): void {
+  if (done === 0) return;
+  done = 0;
+  from.publish();
+  dataplane.ring();
+}
 
 /** What came is worked on, what is done goes back. True where more is to be done at once. */
 function turn(): boolean {
-  for (let handle = to.pop(); handle >= 0; handle = to.pop()) {
-    if ((pool.flags(handle) & FLAG_UNDO) !== 0) work.enterUndo(handle);
-    else work.enter(handle);
-  }
+  for (let handle = to.pop(); handle >= 0; handle = to.pop()) work.enter(handle);
   to.release();
   work.cycle();
-  let done = 0;
-  for (let handle = work.leave(); handle >= 0; handle = work.leave(), done++) from.push(handle);
-  for (let handle = work.leaveUndone(); handle >= 0; handle = work.leaveUndone(), done++) from.push(handle);
-  if (done > 0) {
-    from.publish();
-    dataplane.ring();
-  }
+  flush();
   const status = provider.status?.();
   if (status !== undefined) page.setStatus(status);
   obey();
@@ -77,27 +70,33 @@ function turn(): boolean {
 }
 
 function obey(): void {
-  const { command } = page;
-  if (command === COMMAND_NONE) return;
-  page.command = COMMAND_NONE;
-  if (command === COMMAND_FINISH_EARLY) provider.finish?.(true);
-  else if (command === COMMAND_FINISH) {
-    provider.finish?.(false);
-    const poll = (): void => {
-      if (provider.finished?.() ?? true) end(FINISHED);
-      setTimeout(poll, FINISH_POLL_MS);
-    };
-    poll();
-  }
+  const { commands } = page;
+  const fresh = commands & ~obeyed;
+  obeyed = commands;
+  if ((fresh & COMMAND_FINISH_EARLY) !== 0) provider.finish?.(true);
+  if ((fresh & COMMAND_FINISH) === 0) return;
+  provider.finish?.(false);
+  const poll = (): void => {
+    flush();
+    if (work.count === 0 && (provider.finished?.() ?? true)) end(FINISHED);
+    setTimeout(poll, FINISH_POLL_MS);
+  };
+  poll();
 }
 
 async function run(): Promise<never> {
   for (;;) {
     while (turn()) await new Promise(resolve => setImmediate(resolve));
     bell.armWait();
-    // What came between the turn and this is seen here, because whoever brings something rings after.
-    if (to.length > 0 || page.command !== COMMAND_NONE) bell.disarm();
-    else await bell.rung();
+    // What came between the turn and this is seen now, because whoever brings something rings after.
+    if (turn()) {
+      bell.disarm();
+      continue;
+    }
+    const wakeMs = provider.wakeInMs?.() ?? -1;
+    const timer = wakeMs < 0 ? undefined : setTimeout(() => bell.ring(), wakeMs);
+    await bell.rung();
+    clearTimeout(timer);
   }
 }
 
@@ -114,5 +113,6 @@ provider.start?.({
   },
 });
 page.state = RUNNING;
-setInterval(() => page.beat(), HEARTBEAT_MS);
+dataplane.ring();
+setInterval(() => page.beat(), heartbeatMs);
 await run();
