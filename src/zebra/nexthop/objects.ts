@@ -67,6 +67,8 @@ export class NexthopObjects {
   readonly #doomed: Set<Group> = new Set();
   /** There may be singletons without a group. */
   #unusedSingletons = false;
+  /** Some of them stay until the groups that may have them are settled. */
+  #keptSingletons = false;
   installs = 0;
   deletes = 0;
   errors = 0;
@@ -342,9 +344,13 @@ export class NexthopObjects {
 
   /** After the groups: singletons that no group wants. */
   deleteUnused(): boolean {
+    const inGroups = this.book.inGroups();
     for (const object of this.book.singletons.values()) {
       if (object.groups.size > 0 || object.inFlight !== '') continue;
       if (!object.have && !object.perhaps) this.book.forgetSingleton(object);
+      // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
+      // its routes.
+      else if (inGroups.has(object.id)) this.#keptSingletons = true;
       else if (this.#plane.room() < 1) return false;
       else this.#sendDelete(object);
     }
@@ -441,6 +447,10 @@ export class NexthopObjects {
 
   /** After a result: in step, or once more. */
   #settled(group: Group): void {
+    if (this.#keptSingletons) {
+      this.#keptSingletons = false;
+      this.#unusedSingletons = true;
+    }
     if (group.doomed) return;
     if (group.errno !== 0 && !sameMembers(group.sent, wantedMembers(group))) group.errno = 0;
     this.#sync(group);
