@@ -101,6 +101,8 @@ export const OP_RULE_INSTALL: number = request('RULE_INSTALL', 'rule', FIELD_RUL
 export const OP_RULE_DELETE: number = request('RULE_DELETE', 'rule', FIELD_RULE, kernel.rule.remove);
 /** zebra is about to take its routes back: providers hear `finish(true)`. */
 export const OP_FINISH: number = request('FINISH', 'other', 0);
+/** To a follower alone: it is told everything from here on, and what came since it asked for that counts for nothing. */
+export const OP_REPLAY_BEGIN: number = request('REPLAY_BEGIN', 'other', 0);
 /** To a follower alone: what comes before it is all there is of what was asked for again. */
 export const OP_REPLAY_END: number = request('REPLAY_END', 'other', 0);
 

@@ -35,7 +35,10 @@ export interface ProviderHost {
   /** Rung from any thread, gives the provider a cycle soon. */
   readonly bell: SharedArrayBuffer;
   readonly log: (text: string) => void;
-  /** A follower asks to be told everything again, with a REPLAY_END when that is all. */
+  /**
+   * A follower asks to be told everything again, from nothing: between a REPLAY_BEGIN, until which whatever comes is of no use
+   * any more, and a REPLAY_END. A route that it is told takes the place of what it was told of that prefix and table before.
+   */
   readonly replay: () => void;
 }
 

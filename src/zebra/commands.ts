@@ -14,6 +14,7 @@ import { isForwarding, setForwarding } from './forwarding.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
+import { feedJson, showFeed } from './show/feed.ts';
 import {
   interfaceJson,
   interfacesBriefJson,
@@ -278,6 +279,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'show zebra route drift [json]',
       help: [SHOW, 'Zebra information', 'Routes', 'What is wanted and what the kernel has', JSON_HELP],
       run: (zebra: Zebra, args) => (args.json === undefined ? showDrift(zebra) : drift(zebra)),
+    }),
+    exec({
+      syntax: 'show zebra feed [json]',
+      help: [SHOW, 'Zebra information', 'What followers of the dataplane have been told', JSON_HELP],
+      run: (zebra: Zebra, args) => (args.json === undefined ? showFeed(zebra) : feedJson(zebra)),
     }),
     exec({
       syntax: 'clear zebra route reconcile',
