@@ -7,6 +7,7 @@ import { ContextPool } from './context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import { OrderStamp, Pipeline } from './pipeline.ts';
 import type { Provider } from './provider.ts';
+import { FpmControl } from './provider/fpm/control.ts';
 import { KernelProvider } from './provider/kernel.ts';
 
 /** Datagrams taken before the next batch. */
@@ -24,6 +25,7 @@ export class Dataplane {
   readonly pipeline: Pipeline;
   readonly listener: Listener;
   readonly kernel: KernelProvider;
+  readonly fpm: FpmControl;
   readonly startedUs: number = clockMonotonicUs();
   readonly #zebra: Doorbell;
 
@@ -38,8 +40,10 @@ export class Dataplane {
     this.pipeline = new Pipeline(channel, stamp, {
       resync: kinds => this.listener.stream.resync(kinds),
       event: (provider, event) => this.listener.event(provider, event),
+      notify: (provider, op, fill) => this.listener.notify(provider, op, fill),
       log: settings.log ?? (() => {}),
     });
+    this.fpm = new FpmControl(this.pipeline);
     this.pipeline.register(this.kernel);
     for (const provider of settings.providers ?? []) this.pipeline.register(provider);
   }

@@ -91,6 +91,8 @@ export const OP_FDB_INSTALL: number = request('FDB_INSTALL', 'fdb', FIELD_NEIGHB
 export const OP_FDB_DELETE: number = request('FDB_DELETE', 'fdb', FIELD_NEIGHBOR, kernel.neighbor.remove);
 export const OP_RULE_INSTALL: number = request('RULE_INSTALL', 'rule', FIELD_RULE, kernel.rule.install);
 export const OP_RULE_DELETE: number = request('RULE_DELETE', 'rule', FIELD_RULE, kernel.rule.remove);
+/** To a follower alone: it is told everything from here on, and what came since it asked for that counts for nothing. */
+export const OP_REPLAY_BEGIN: number = request('REPLAY_BEGIN', 'other', 0);
 /** To a follower alone: what comes before it is all there is of what was asked for again. */
 export const OP_REPLAY_END: number = request('REPLAY_END', 'other', 0);
 

@@ -31,8 +31,16 @@ export interface ProviderHost {
   /** Rung from any thread, gives the provider a cycle soon. */
   readonly bell: SharedArrayBuffer;
   readonly log: (text: string) => void;
-  /** A follower asks to be told everything again, with a REPLAY_END when that is all. */
+  /**
+   * A follower asks to be told everything again, from nothing: between a REPLAY_BEGIN, until which whatever comes is of no use
+   * any more, and a REPLAY_END. A route that it is told takes the place of what it was told of that prefix and table before.
+   */
   readonly replay: () => void;
+  /**
+   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. False where
+   * there is no room now: nothing was told, and a cycle comes when there may be room again.
+   */
+  readonly notify: (op: number, fill: (pool: ContextPool, handle: number) => void) => boolean;
 }
 
 export interface Provider {

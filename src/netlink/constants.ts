@@ -83,6 +83,9 @@ export const RTNH_F_DEAD = 1;
 export const RTNH_F_ONLINK = 4;
 export const RTNH_F_LINKDOWN = 16;
 export const RTM_F_CLONED = 0x200;
+export const RTM_F_OFFLOAD = 0x4000;
+export const RTM_F_TRAP = 0x8000;
+export const RTM_F_OFFLOAD_FAILED = 0x20000000;
 
 export const IFF_UP = 1;
 export const IFF_LOOPBACK = 8;

@@ -69,6 +69,11 @@ export class WorkerStage implements Provider {
   #pool: ContextPool | undefined;
   #to: HandleProducer | undefined;
   #from: HandleConsumer | undefined;
+  #notices: ContextPool | undefined;
+  #up: HandleConsumer | undefined;
+  #back: HandleProducer | undefined;
+  /** The notification that zebra had no room for, or -1. */
+  #notice = -1;
   /** The context that each copy is of, by the copy's slot. */
   #original = new Int32Array(0);
   #away = 0;
@@ -100,6 +105,10 @@ export class WorkerStage implements Provider {
     this.#pool = new ContextPool(channel.pool);
     this.#to = new HandleProducer(channel.to);
     this.#from = new HandleConsumer(channel.from);
+    this.#notices = new ContextPool(channel.notices);
+    this.#up = new HandleConsumer(channel.up);
+    this.#back = new HandleProducer(channel.back);
+    this.#notice = -1;
     this.#original = new Int32Array(this.queueLimit);
     this.#lastMs = performance.now();
     const data: ProviderWorkerData = { channel, id: host.id, name, module, settings };
@@ -112,6 +121,7 @@ export class WorkerStage implements Provider {
   process(work: ProviderWork): void {
     this.#takeBack(work);
     for (const line of readLog(this.#log!)) this.#host!.log(line);
+    this.#passOn();
     this.#send(work);
     this.#watch();
   }
@@ -163,6 +173,25 @@ export class WorkerStage implements Provider {
     this.#from!.release();
     this.#away -= taken;
     this.#lastMs = performance.now();
+  }
+
+  /** What the worker saw goes up as far as zebra has room; it gives contexts back with a ring, and that brings the next cycle. */
+  #passOn(): void {
+    const [notices, up, back] = [this.#notices!, this.#up!, this.#back!];
+    let passed = 0;
+    for (;;) {
+      if (this.#notice < 0) this.#notice = up.pop();
+      const notice = this.#notice;
+      if (notice < 0) break;
+      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.takeBack(handle, notices, notice))) break;
+      back.push(notice);
+      this.#notice = -1;
+      passed++;
+    }
+    if (passed === 0) return;
+    up.release();
+    back.publish();
+    this.#bell!.ring();
   }
 
   #send(work: ProviderWork): void {

@@ -30,6 +30,9 @@ const bell = new Doorbell(channel.workerBell);
 const to = new HandleConsumer(channel.to);
 const from = new HandleProducer(channel.from);
 const pool = new ContextPool(channel.pool);
+const notices = new ContextPool(channel.notices);
+const up = new HandleProducer(channel.up);
+const back = new HandleConsumer(channel.back);
 
 /** The end for a reason: the last line of the log says it. */
 function end(state: number, reason?: string): never {
@@ -62,6 +65,8 @@ function turn(): boolean {
     else work.enter(handle);
   }
   to.release();
+  for (let handle = back.pop(); handle >= 0; handle = back.pop()) notices.free(handle);
+  back.release();
   work.cycle();
   let done = 0;
   for (let handle = work.leave(); handle >= 0; handle = work.leave(), done++) from.push(handle);
@@ -96,7 +101,7 @@ async function run(): Promise<never> {
     while (turn()) await new Promise(resolve => setImmediate(resolve));
     bell.armWait();
     // What came between the turn and this is seen here, because whoever brings something rings after.
-    if (to.length > 0 || page.command !== COMMAND_NONE) bell.disarm();
+    if (to.length > 0 || back.length > 0 || page.command !== COMMAND_NONE) bell.disarm();
     else await bell.rung();
   }
 }
@@ -111,6 +116,15 @@ provider.start?.({
   replay: () => {
     page.askReplay();
     dataplane.ring();
+  },
+  notify: (op, fill) => {
+    const handle = notices.allocate(op);
+    if (handle === 0) return false;
+    fill(notices, handle);
+    up.push(handle);
+    up.publish();
+    dataplane.ring();
+    return true;
   },
 });
 page.state = RUNNING;
