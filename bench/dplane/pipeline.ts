@@ -19,7 +19,12 @@ const ROUNDS = 5;
 
 const channel = createDataplaneChannel();
 const client = new DataplaneClient(channel);
-const pipeline = new Pipeline(channel, new OrderStamp(), { resync: () => {}, event: () => {}, log: () => {} });
+const pipeline = new Pipeline(channel, new OrderStamp(), {
+  resync: () => {},
+  event: () => {},
+  notify: () => true,
+  log: () => {},
+});
 const through = (name: string, priority: ProviderPriority): Provider => ({
   name,
   priority,

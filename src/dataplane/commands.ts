@@ -2,6 +2,8 @@
 import { type Command, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import type { Dataplane } from './dataplane.ts';
 import type { ProviderPriority } from './provider.ts';
+import { captureCommands } from './provider/capture/commands.ts';
+import { fpmCommands } from './provider/fpm/commands.ts';
 import { dataplaneJson, poolJson, providersJson, showDataplane, showPool, showProviders } from './show.ts';
 
 const HELP = {
@@ -139,4 +141,6 @@ export const dataplaneCommands: CommandSet<Dataplane> = commandSet<Dataplane>('d
   ...shows,
   ...shows.map(short),
   ...others,
+  ...captureCommands,
+  ...fpmCommands,
 ]);

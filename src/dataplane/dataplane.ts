@@ -10,6 +10,7 @@ import { loadProvider, type ProviderRequest } from './load.ts';
 import { OrderStamp, Pipeline } from './pipeline.ts';
 import type { Provider } from './provider.ts';
 import { DebugProvider } from './provider/debug.ts';
+import { FpmControl } from './provider/fpm/control.ts';
 import { KernelProvider } from './provider/kernel.ts';
 
 /** Datagrams taken before the next batch. */
@@ -38,6 +39,7 @@ export class Dataplane {
   readonly pipeline: Pipeline;
   readonly listener: Listener;
   readonly kernel: KernelProvider;
+  readonly fpm: FpmControl;
   readonly startedUs: number = clockMonotonicUs();
   readonly #zebra: Doorbell;
   readonly #hung: ReadonlySet<string>;
@@ -60,8 +62,10 @@ export class Dataplane {
     this.pipeline = new Pipeline(channel, stamp, {
       resync: kinds => this.listener.stream.resync(kinds),
       event: (provider, event) => this.listener.event(provider, event),
+      notify: (provider, op, fill) => this.listener.notify(provider, op, fill),
       log: settings.log ?? (() => {}),
     });
+    this.fpm = new FpmControl(this.pipeline);
     this.pipeline.register(this.kernel);
     for (const provider of settings.providers ?? []) this.pipeline.register(provider);
   }

@@ -146,6 +146,18 @@ export class Listener implements StreamSink {
     return true;
   }
 
+  /** Something that a provider saw. False where zebra has to give contexts back first. */
+  notify(provider: number, op: number, fill: (pool: ContextPool, handle: number) => void): boolean {
+    this.#reclaim();
+    // The kernel goes first: what it says cannot wait where it comes from.
+    if (this.#pool.room <= Math.min(this.#stepRoom, this.#pool.limit / 2)) return false;
+    const handle = this.#pool.allocate(op);
+    fill(this.#pool, handle);
+    this.#pool.setProvider(handle, provider);
+    this.#send(handle);
+    return true;
+  }
+
   /** Notifications wait for zebra to give contexts back. */
   get blocked(): boolean {
     return this.#waiting;

@@ -66,6 +66,8 @@ export interface PipelineListener {
   resync(kinds: number): void;
   /** EVENT_* of a provider, for zebra. */
   event(provider: number, event: number): void;
+  /** A notification of a provider's, for zebra. False where there is no room now. */
+  notify(provider: number, op: number, fill: (pool: ContextPool, handle: number) => void): boolean;
   log(text: string): void;
 }
 
@@ -195,6 +197,7 @@ export class Pipeline {
         bell: this.#channel.dataplaneBell,
         log: text => this.#listener.log(`${provider.name}: ${text}`),
         replay: () => this.#listener.event(id, EVENT_REPLAY),
+        notify: (op, fill) => this.#listener.notify(id, op, fill),
       }),
     );
     this.#observing();

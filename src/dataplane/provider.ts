@@ -40,6 +40,11 @@ export interface ProviderHost {
    * any more, and a REPLAY_END. A route that it is told takes the place of what it was told of that prefix and table before.
    */
   readonly replay: () => void;
+  /**
+   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. False where
+   * there is no room now: nothing was told, and a cycle comes when there may be room again.
+   */
+  readonly notify: (op: number, fill: (pool: ContextPool, handle: number) => void) => boolean;
 }
 
 export interface Provider {

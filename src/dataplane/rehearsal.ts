@@ -19,6 +19,7 @@ export function rehearse(loop: PollLoop, channel: DataplaneChannel): void {
       giveMemoryBack();
     },
     event: () => {},
+    notify: () => false,
     log: () => {},
   });
   const kernel = new KernelProvider(channel.dataplaneBell, {

@@ -32,6 +32,7 @@ function world(limit = 256): {
     pipeline: new Pipeline(channel, new OrderStamp(), {
       resync: kinds => void resyncs.push(kinds),
       event: () => {},
+      notify: () => false,
       log: () => {},
     }),
     resyncs,

@@ -38,6 +38,7 @@ export class World {
     this.pipeline = new Pipeline(this.channel, this.stamp, {
       resync: () => {},
       event: (provider, event) => void this.events.push([provider, event]),
+      notify: () => true,
       log: text => void this.logs.push(text),
     });
   }

@@ -1,13 +1,15 @@
-// What the dataplane thread and the worker of a threaded provider share: a pool of copies, two rings of their handles, two
-// doorbells, and a page with the worker's state, what it is told to do, and what it has to say.
+// What the dataplane thread and the worker of a threaded provider share: a pool of copies and one of notifications, two rings
+// of each one's handles, two doorbells, and a page with the worker's state, what it is told to do, and what it has to say.
 //
 //      dplane   ── to ──▶    copies of contexts      worker
 //               ◀─ from ──   the same, done
+//               ◀─── up ──   notifications
+//               ── back ──▶  the same, passed on
 //               ── command ▶ finish early, finish
 //               ◀─ state, heartbeat, log, status
 //
 // The worker never sees the requests' own memory: a provider that was ended in the middle of something can spoil its copies
-// only. The dataplane thread owns the pool.
+// only. The dataplane thread owns the pool of copies, the worker that of notifications.
 import {
   add,
   ByteConsumer,
@@ -26,6 +28,9 @@ export interface WorkerChannel {
   readonly pool: SharedArrayBuffer;
   readonly to: SharedArrayBuffer;
   readonly from: SharedArrayBuffer;
+  readonly notices: SharedArrayBuffer;
+  readonly up: SharedArrayBuffer;
+  readonly back: SharedArrayBuffer;
   readonly log: SharedArrayBuffer;
   readonly page: SharedArrayBuffer;
   readonly workerBell: SharedArrayBuffer;
@@ -51,6 +56,8 @@ const STATUS_LENGTH = 4;
 const HEADER_BYTES = 64;
 const STATUS_BYTES = 16_384;
 const LOG_BYTES = 65_536;
+/** Notifications that may be on their way from a worker; a power of two. */
+const NOTICES = 1024;
 
 /** `slots` contexts may be with the worker at a time; a power of two. */
 export function createWorkerChannel(slots: number, dataplaneBell: SharedArrayBuffer): WorkerChannel {
@@ -58,6 +65,9 @@ export function createWorkerChannel(slots: number, dataplaneBell: SharedArrayBuf
     pool: ContextPool.create(slots),
     to: HandleRing.create(slots),
     from: HandleRing.create(slots),
+    notices: ContextPool.create(NOTICES),
+    up: HandleRing.create(NOTICES),
+    back: HandleRing.create(NOTICES),
     log: ByteRing.create(LOG_BYTES),
     page: new SharedArrayBuffer(HEADER_BYTES + STATUS_BYTES),
     workerBell: Doorbell.create(),

@@ -75,6 +75,11 @@ export class WorkerStage implements Provider {
   #pool: ContextPool | undefined;
   #to: HandleProducer | undefined;
   #from: HandleConsumer | undefined;
+  #notices: ContextPool | undefined;
+  #up: HandleConsumer | undefined;
+  #back: HandleProducer | undefined;
+  /** The notification that zebra had no room for, or -1. */
+  #notice = -1;
   /** The context that each copy is of, by the copy's slot. */
   #original = new Int32Array(0);
   #away = 0;
@@ -113,6 +118,10 @@ export class WorkerStage implements Provider {
     this.#pool = contextPool(channel.pool);
     this.#to = new HandleProducer(channel.to);
     this.#from = new HandleConsumer(channel.from);
+    this.#notices = contextPool(channel.notices);
+    this.#up = new HandleConsumer(channel.up);
+    this.#back = new HandleProducer(channel.back);
+    this.#notice = -1;
     this.#original = new Int32Array(this.queueLimit);
     this.#lastMs = performance.now();
     const heartbeatMs = Math.min(HEARTBEAT_MS, this.#timeoutMs / 4);
@@ -135,6 +144,7 @@ export class WorkerStage implements Provider {
       this.#said = line;
       this.#host!.log(line);
     }
+    this.#passOn();
     this.#send(work);
     this.#watch(state);
   }
@@ -186,6 +196,25 @@ export class WorkerStage implements Provider {
     this.#from!.release();
     this.#away -= taken;
     this.#lastMs = performance.now();
+  }
+
+  /** What the worker saw goes up as far as zebra has room; it gives contexts back with a ring, and that brings the next cycle. */
+  #passOn(): void {
+    const [notices, up, back] = [this.#notices!, this.#up!, this.#back!];
+    let passed = 0;
+    for (;;) {
+      if (this.#notice < 0) this.#notice = up.pop();
+      const notice = this.#notice;
+      if (notice < 0) break;
+      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.takeBack(handle, notices, notice))) break;
+      back.push(notice);
+      this.#notice = -1;
+      passed++;
+    }
+    if (passed === 0) return;
+    up.release();
+    back.publish();
+    this.#bell!.ring();
   }
 
   #send(work: ProviderWork): void {

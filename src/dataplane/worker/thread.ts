@@ -20,6 +20,9 @@ const bell = new Doorbell(channel.workerBell);
 const to = new HandleConsumer(channel.to);
 const from = new HandleProducer(channel.from);
 const pool = contextPool(channel.pool);
+const notices = contextPool(channel.notices);
+const up = new HandleProducer(channel.up);
+const back = new HandleConsumer(channel.back);
 
 /** The end for a reason: the last line of the log says it. */
 function end(state: number, reason?: string): never {
@@ -61,6 +64,8 @@ function flush(): void {
 function turn(): boolean {
   for (let handle = to.pop(); handle >= 0; handle = to.pop()) work.enter(handle);
   to.release();
+  for (let handle = back.pop(); handle >= 0; handle = back.pop()) notices.free(handle);
+  back.release();
   work.cycle();
   flush();
   const status = provider.status?.();
@@ -110,6 +115,15 @@ provider.start?.({
   replay: () => {
     page.askReplay();
     dataplane.ring();
+  },
+  notify: (op, fill) => {
+    const handle = notices.allocate(op);
+    if (handle === 0) return false;
+    fill(notices, handle);
+    up.push(handle);
+    up.publish();
+    dataplane.ring();
+    return true;
   },
 });
 page.state = RUNNING;
