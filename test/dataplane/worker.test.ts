@@ -36,7 +36,7 @@ async function runUntil(world: World, what: string, condition: () => boolean): P
     {
       timeoutMs: 20_000,
       everyMs: 2,
-      what: () => `${what}; ${JSON.stringify(world.pipeline.providers)}, ${world.logs}`,
+      what: () => `${what}; ${JSON.stringify(world.pipeline.providers)}, ${world.logs.join('; ')}`,
     },
   );
 }

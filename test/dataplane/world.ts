@@ -92,6 +92,10 @@ export class World {
     return this.results.map(({ object }) => object);
   }
 
+  get byObject(): Result[] {
+    return this.results.toSorted((a, b) => a.object - b.object);
+  }
+
   /** Everything came back, and nothing is anywhere. */
   assertEmpty(): void {
     assert.equal(this.pipeline.count, 0);

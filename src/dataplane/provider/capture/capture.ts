@@ -13,7 +13,7 @@ import type { ContextPool } from '../../context.ts';
 import type { ProviderSettings } from '../../load.ts';
 import { OPERATIONS, operationFields, operationName } from '../../operation.ts';
 import type { Provider, ProviderHost, ProviderPriority, ProviderWork } from '../../provider.ts';
-import { type CaptureChannel, CapturePage, createCaptureChannel, ENDED, ENDING, FAILED, WRITING } from './channel.ts';
+import { CapturePage, createCaptureChannel, ENDED, ENDING, FAILED, WRITING } from './channel.ts';
 import { FROM_KERNEL, packetBytes, TO_KERNEL, writePacket } from './pcapng.ts';
 import type { CaptureWriterData } from './writer.ts';
 
@@ -54,7 +54,6 @@ export class Capture implements Provider {
   readonly #scratch: MessageBuffer = new MessageBuffer(SCRATCH_BYTES);
   /** Comments are few. */
   readonly #comments: Map<string, Uint8Array> = new Map();
-  #channel: CaptureChannel | undefined;
   #page: CapturePage | undefined;
   #ring: ByteProducer | undefined;
   #view: DataView | undefined;
@@ -74,7 +73,6 @@ export class Capture implements Provider {
   start(host: ProviderHost): void {
     const { file, fileBytes = 0, files = 2, ringBytes = 4 << 20 } = this.#options;
     const channel = createCaptureChannel(ringBytes, host.bell);
-    this.#channel = channel;
     this.#page = new CapturePage(channel.page);
     this.#ring = new ByteProducer(channel.ring);
     this.#view = new DataView(this.#ring.bytes.buffer, this.#ring.bytes.byteOffset, this.#ring.bytes.length);
