@@ -20,6 +20,7 @@ export * from './operation.ts';
 export { EVENT_GONE, EVENT_REPLAY, Pipeline, type PipelineListener, type PipelineStats } from './pipeline.ts';
 export * from './provider.ts';
 export { KernelProvider, type KernelProviderOptions, type KernelStats } from './provider/kernel.ts';
+export { WorkerStage, type WorkerStageOptions } from './worker/stage.ts';
 export type { DataplaneThreadData } from './thread.ts';
 
 /** Module of the thread, for `Thread.start`. */
