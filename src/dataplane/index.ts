@@ -23,6 +23,7 @@ export * from './provider.ts';
 export { KernelProvider, type KernelProviderOptions, type KernelStats } from './provider/kernel.ts';
 export { Capture, type CaptureOptions, type CaptureStats } from './provider/capture/capture.ts';
 export { seeded, type TestFaults, type TestOptions, TestProvider } from './provider/test.ts';
+export { WorkerStage, type WorkerStageOptions } from './worker/stage.ts';
 export type { DataplaneThreadData } from './thread.ts';
 
 /** Module of the thread, for `Thread.start`. */

@@ -10,7 +10,7 @@ const JSON_HELP = 'JavaScript Object Notation';
 const LABEL_WIDTH = 28;
 
 function line(label: string, value: string | number): string {
-  return `${label.padStart(LABEL_WIDTH - 1)}: ${value}\n`;
+  return `${label.padStart(LABEL_WIDTH)}: ${value}\n`;
 }
 
 function countersText(values: Readonly<Record<Counter, number>>): string {

@@ -121,7 +121,8 @@ export class Connection {
   #connected(socket: Socket): void {
     const { address, port, wedgeMs } = this.#options;
     // Node has no name for this option, nor for the descriptor.
-    const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+    const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
+    const fd = handle?.fd ?? -1;
     if (fd >= 0) setOption(fd, linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, wedgeMs);
     this.#connectedMs = performance.now();
     this.#trouble = '';
