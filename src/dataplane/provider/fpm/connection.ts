@@ -147,11 +147,10 @@ export class Connection {
     this.#socket = undefined;
     this.#output = undefined;
     this.#counters.level('obuf-bytes', 0);
-    if (reason === '') this.#counters.count('connection-closes');
-    else this.#counters.count('connection-errors');
     if (wasConnected && performance.now() - this.#connectedMs > GOOD_MS) this.#retryMs = RETRY_MIN_MS;
     if (wasConnected) this.#events.down();
     if (this.#closing) return;
+    this.#counters.count(reason === '' ? 'connection-closes' : 'connection-errors');
     const { address, port } = this.#options;
     const trouble = reason === '' ? 'the peer closed it' : reason;
     if (trouble !== this.#trouble) this.#events.log(`no connection to ${address} port ${port}: ${trouble}`);
