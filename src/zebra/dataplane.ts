@@ -377,6 +377,8 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
+        // A provider's word (an offload's outcome) is not the kernel's: what the kernel has is told by the kernel alone.
+        if (pool.provider(handle) !== 0) break;
         events.route(
           pool.table(handle),
           familyOf(pool.family(handle)),
