@@ -293,6 +293,17 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       },
     }),
     exec({
+      syntax: 'clear zebra stale',
+      help: [
+        'Reset functions',
+        'Zebra information',
+        'Remove the routes of an earlier life that nobody announced again',
+      ],
+      run: (zebra: Zebra) => {
+        zebra.sweepKept();
+      },
+    }),
+    exec({
       syntax: 'show <ip|ipv6> router-id',
       help: [SHOW, IP, IPV6, 'Router ID'],
       run: (zebra: Zebra, args) => routerIdText(zebra, 'ipv6' in args && args.ipv6 !== undefined ? AF_INET6 : AF_INET),

@@ -10,7 +10,7 @@ export interface RunningZebra {
   readonly close: () => void;
 }
 
-export function runZebra(loop: TaskLoop, plane: DataplanePlane): RunningZebra {
+export function runZebra(loop: TaskLoop, plane: DataplanePlane, log: (text: string) => void = () => {}): RunningZebra {
   const { client } = plane;
   const shouldYield = (): boolean => loop.shouldYield();
   const process = loop.work('rib process', () => zebra.process(shouldYield));
@@ -19,6 +19,7 @@ export function runZebra(loop: TaskLoop, plane: DataplanePlane): RunningZebra {
     wake: () => process.wake(),
     wakeFeed: () => feed.wake(),
     // Short-lived and rare: retries, and clients whose routes are retained.
+    log,
     later: (ms, fn) => loop.timer('zebra timer', fn).start(ms),
     nowS: () => Math.floor(performance.now() / 1000),
   });

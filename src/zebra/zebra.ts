@@ -38,6 +38,7 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from './plane.ts';
+import type { Keeps } from './rib/earlier-life.ts';
 import { Feed } from './rib/redistribution.ts';
 import type { RibWatcher } from './rib/parts.ts';
 import { Rib } from './rib/rib.ts';
@@ -62,6 +63,8 @@ export interface ZebraHooks {
    * bytes of a queue beside its row in the table, and whoever is read while the kernel is busy need not be read afterwards.
    */
   readonly mostWaiting?: number;
+  /** Says what an operator should know. */
+  log?(text: string): void;
 }
 
 export interface OwnerState {
@@ -69,6 +72,10 @@ export interface OwnerState {
   readonly options: OwnerOptions;
   readonly since: number;
   notify: boolean;
+  /** Whether it has said that it announces everything again, and that it has done so. */
+  restoring: 'unsaid' | 'pending' | 'complete';
+  /** Families in which it may count on routes of an earlier life: those that it did not announce again in time. */
+  readonly keeps: Set<Family>;
 }
 
 const RETRY_FIRST_MS = 100;
@@ -290,9 +297,51 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.#hooks.wake();
   }
 
-  /** Routes of an earlier life that nobody asked for until now are removed; the time is up. */
+  /**
+   * Routes of an earlier life that nobody asked for until now are removed; the time is up. But a client that is connected,
+   * never said that it would announce everything again, and announced less than what it leaves unsaid, announces only what
+   * is new: what it told an earlier zebra holds.
+   */
   sweep(): void {
-    if (!this.rib.earlier.swept) this.rib.earlier.sweep();
+    const { earlier } = this.rib;
+    if (earlier.swept) return;
+    for (const family of [AF_INET, AF_INET6] as const) {
+      const unspoken = earlier.unspoken(family);
+      for (const { id, restoring, keeps, options } of this.owners.values()) {
+        if (restoring !== 'unsaid' || options.synchronous) continue;
+        if (earlier.confirmed(id, family) < unspoken[kernelProtocol(options.type)]!) keeps.add(family);
+      }
+    }
+    earlier.sweepAll(this.#keeps);
+    for (const [name, count] of this.kept) {
+      this.#hooks.log?.(
+        `${count} routes of an earlier life are kept: the client ${name} has announced few or none of its routes again; ` +
+          "'clear zebra stale' removes them",
+      );
+    }
+  }
+
+  /** Routes of an earlier life that are kept, by the name of the clients that may count on them. */
+  get kept(): Map<string, number> {
+    return new Map(
+      [...this.owners].map(([id, one]) => [one.options.name, this.keptFor(id)] as const).filter(([, n]) => n > 0),
+    );
+  }
+
+  /** Removes what is kept of an earlier life, whoever may count on it. */
+  sweepKept(): void {
+    for (const { keeps } of this.owners.values()) keeps.clear();
+    this.rib.earlier.sweepAll();
+  }
+
+  /** Routes of an earlier life that are kept for an owner. */
+  keptFor(owner: Owner): number {
+    const state = this.owners.get(owner);
+    let count = 0;
+    for (const family of state?.keeps ?? []) {
+      count += this.rib.earlier.unspoken(family)[kernelProtocol(state!.options.type)]!;
+    }
+    return count;
   }
 
   /** Asks the kernel for everything again, and repairs the difference. */
@@ -308,7 +357,15 @@ export class Zebra implements ZebraFace, PlaneEvents {
     let id = this.#nextOwner;
     while (this.owners.has(id)) id = (id % 65_535) + 1;
     this.#nextOwner = (id % 65_535) + 1;
-    this.owners.set(id, { id, options, since: Date.now(), notify: options.notify });
+    this.owners.set(id, {
+      id,
+      options,
+      since: Date.now(),
+      notify: options.notify,
+      restoring: 'unsaid',
+      keeps: new Set(),
+    });
+    this.rib.earlier.ownerCame(id);
     this.rib.notify[id] = options.notify ? 1 : 0;
     return id;
   }
@@ -321,7 +378,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   dropOwner(owner: Owner, retainMs = 0): void {
-    if (!this.owners.has(owner)) return;
+    const state = this.owners.get(owner);
+    if (state === undefined) return;
     this.rib.notify[owner] = 0;
     this.resolver.dropOwner(owner);
     for (const feed of (this.#feedsByOwner.get(owner) ?? []).slice()) feed.close();
@@ -331,12 +389,18 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (!this.owners.delete(owner)) return;
       this.#departed.delete(owner);
       this.rib.walks.dropOwner(owner);
+      if (state.keeps.size > 0) this.rib.earlier.sweep(this.#keeps);
     };
     if (retainMs === 0) end();
     else {
       this.#departed.set(owner, end);
       this.#hooks.later(retainMs, end);
     }
+  }
+
+  routesPending(owner: Owner): void {
+    const state = this.owners.get(owner);
+    if (state !== undefined) state.restoring = 'pending';
   }
 
   routesComplete(owner: Owner): void {
@@ -348,9 +412,21 @@ export class Zebra implements ZebraFace, PlaneEvents {
       const before = this.owners.get(gone)?.options;
       if (before?.type === type && before.instance === instance && before.session === session) end();
     }
-    const protocol = kernelProtocol(state.options.type);
-    if (protocol !== 0 && !this.rib.earlier.swept) this.rib.earlier.sweep(protocol);
+    state.restoring = 'complete';
+    state.keeps.clear();
+    const protocol = kernelProtocol(type);
+    if (protocol !== 0) this.rib.earlier.sweep(this.#keeps, protocol);
   }
+
+  /** Whether a client of this kernel protocol is here that may count on what it told an earlier zebra. */
+  readonly #keeps: Keeps = (protocol, family) => {
+    const inTime = !this.rib.earlier.swept;
+    for (const { restoring, keeps, options } of this.owners.values()) {
+      if (options.synchronous || kernelProtocol(options.type) !== protocol) continue;
+      if (inTime ? restoring !== 'complete' : keeps.has(family)) return true;
+    }
+    return false;
+  };
 
   setNotes(notes: RouteNotes): void {
     this.#notes = notes;

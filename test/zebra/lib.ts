@@ -8,6 +8,7 @@ export class Bench {
   readonly kernel: FakeKernel;
   zebra: Zebra;
   nowS = 1;
+  readonly logged: string[] = [];
   #timers: { at: number; fn: () => void }[] = [];
   #nowMs = 0;
 
@@ -31,6 +32,7 @@ export class Bench {
       wake: () => {},
       later: (ms, fn) => void this.#timers.push({ at: this.#nowMs + ms, fn }),
       nowS: () => this.nowS,
+      log: text => void this.logged.push(text),
     });
   }
 

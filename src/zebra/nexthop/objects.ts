@@ -331,9 +331,14 @@ export class NexthopObjects {
     }
   }
 
-  /** Removes what an earlier life left and nobody claimed: groups first, they take their IPv4 routes along. */
-  doomUnclaimed(): void {
+  /**
+   * Removes what an earlier life left and nobody claimed, but for groups that routes which are kept still name: groups
+   * first, they take their IPv4 routes along.
+   */
+  doomUnclaimed(kept: ReadonlySet<number> = new Set()): void {
+    this.#unusedSingletons = true;
     for (const group of this.#unclaimed) {
+      if (group.doomed || kept.has(group.id)) continue;
       group.doomed = true;
       this.#doomed.add(group);
     }
@@ -342,8 +347,9 @@ export class NexthopObjects {
   /** After the groups: singletons that no group wants. */
   deleteUnused(): boolean {
     const inGroups = this.book.inGroups();
+    const found = this.#unclaimed.members();
     for (const object of this.book.singletons.values()) {
-      if (object.groups.size > 0 || object.inFlight !== '') continue;
+      if (object.groups.size > 0 || object.inFlight !== '' || found.has(object.id)) continue;
       if (!object.have && !object.perhaps) this.#forgetSingleton(object);
       // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
       // its routes.

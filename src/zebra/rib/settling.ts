@@ -13,7 +13,6 @@ import { type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
-import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
@@ -51,7 +50,6 @@ export class Settling {
   readonly #watchers: readonly RibWatcher[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
-  readonly #earlier: EarlierLife;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -63,7 +61,6 @@ export class Settling {
     watchers: readonly RibWatcher[],
     tables: RibTables,
     kernel: KernelUsers,
-    earlier: EarlierLife,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -74,7 +71,6 @@ export class Settling {
     this.#watchers = watchers;
     this.#tables = tables;
     this.#kernel = kernel;
-    this.#earlier = earlier;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -153,8 +149,8 @@ export class Settling {
     const prefixes = t.prefixes;
     const v4 = t.family === AF_INET;
     if (want === 0) {
-      // A route of an earlier life stays until its time is up; one whose object is to be deleted goes with it.
-      if ((state & STALE) !== 0 && !this.#earlier.swept) return true;
+      // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
+      if ((state & STALE) !== 0) return true;
       if (this.#objects.isDoomed(have)) {
         t.state[id] = state | DOOMED;
         return true;
