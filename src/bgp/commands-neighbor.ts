@@ -2,6 +2,7 @@
 // fields a `no` takes back; who the neighbour is (an address or a peer group) and in which address family the line
 // stands is the same for all rows.
 import { type Args, type Command, CommandError, type CommandArgs, config } from '../vty/index.ts';
+import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
@@ -24,6 +25,9 @@ function neighborOf(args: unknown): string {
 export function afiOf(context: readonly CommandArgs[]): Afi {
   return (context[1]?.['afi'] as Afi | undefined) ?? 'ipv4';
 }
+
+/** What is said of IPv4 in the router's own block is kept in the family's. */
+export const IN_ROUTER = { mode: 'router-bgp', line: 'address-family ipv4 unicast' } as const;
 
 /** The settings that a line is about; the neighbour or group must be there. */
 function layerOf(
@@ -89,6 +93,7 @@ function afLine<const Tail extends string>(
 ): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${neighborOf(args)} ${key(args)}`,
@@ -117,6 +122,7 @@ function listLine(
   const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
   return config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
@@ -129,6 +135,10 @@ function listLine(
       dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field(args)]);
     },
   });
+}
+
+function isAddress(text: string): boolean {
+  return parseAddress(text) !== undefined;
 }
 
 function parseAs(text: string): number | 'internal' | 'external' {
@@ -155,6 +165,8 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     help: [...NEIGHBOR_HELP, 'Specify a BGP neighbor', 'AS number', 'Internal BGP peer', 'External BGP peer'],
     key: args => `${args.neighbor} remote-as`,
     no: ['neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor'],
+    // Without it there is no neighbour, and so nothing that could be said of it; a group's members may have their own.
+    takes: args => (isAddress(args.neighbor) ? `neighbor ${args.neighbor}` : `neighbor ${args.neighbor} remote-as`),
     apply(bgp: Bgp, args, context) {
       instanceOf(bgp, context).setRemoteAs(args.neighbor, parseAs(String(args.as)));
     },
@@ -280,6 +292,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   ),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
     help: [...NEIGHBOR_HELP, 'Enable the Address Family for this Neighbor'],
     key: args => `${args.neighbor} activate`,
@@ -309,6 +322,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   ),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor send-community [<standard|extended|large|both|all>$which]',
     help: [
       ...NEIGHBOR_HELP,

@@ -1,8 +1,8 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
-import { parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
+import { formatPrefix, parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf } from './commands-neighbor.ts';
+import { afiOf, IN_ROUTER } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
@@ -70,6 +70,12 @@ function readPrefix(afi: Afi, text: string): Prefix {
   return prefix;
 }
 
+/** Host bits do not make another prefix. What is no prefix stays as it is, and is refused by the check. */
+function masked(text: string): string {
+  const prefix = parsePrefix(text);
+  return prefix === undefined ? text : formatPrefix(prefix);
+}
+
 export const routerCommands: readonly Command<Bgp>[] = [
   config({
     mode: 'configure',
@@ -105,7 +111,8 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'bgp router-id A.B.C.D$id',
     [BGP, 'Override configured router identifier', 'Manually configured router identifier'],
     (options, args) => {
-      options.routerId = readIp4(args.id);
+      // FRR's language has no other way to say: whatever zebra finds.
+      options.routerId = readIp4(args.id) || undefined;
     },
     options => {
       options.routerId = undefined;
@@ -225,7 +232,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
     (options, args) => {
       if (args.hold === 1 || args.hold === 2)
-        throw new CommandError('% hold time value must be either 0 or greater than 3');
+        throw new CommandError(`% hold time value must be either 0 or greater than 2, not ${args.hold}`);
       options.keepaliveS = args.keepalive;
       options.holdTimeS = args.hold;
     },
@@ -236,6 +243,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   ),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'maximum-paths (1-256)$count',
     help: ['Forward packets over multiple paths', 'Number of paths'],
     key: () => 'maximum-paths',
@@ -248,6 +256,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'maximum-paths ibgp (1-256)$count',
     help: ['Forward packets over multiple paths', 'iBGP-multipath', 'Number of paths'],
     key: () => 'maximum-paths ibgp',
@@ -260,6 +269,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'distance bgp (1-255)$external (1-255)$internal (1-255)$local',
     help: [
       'Define an administrative distance',
@@ -278,6 +288,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',
@@ -286,7 +297,8 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Route-map to modify the attributes',
       'Name of the route map',
     ],
-    key: args => `network ${args.prefix}`,
+    key: args => `network ${masked(args.prefix)}`,
+    write: args => `network ${masked(args.prefix)}${args.map === undefined ? '' : ` route-map ${args.map}`}`,
     check: (args, context) => void readPrefix(afiOf(context), args.prefix),
     apply(bgp: Bgp, args, context) {
       const afi = afiOf(context);
@@ -299,6 +311,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    within: IN_ROUTER,
     syntax: 'redistribute <kernel|connected|static>$protocol [{metric (0-4294967295)$metric|route-map WORD$map}]',
     help: [
       'Redistribute information from another routing protocol',

@@ -64,6 +64,12 @@ export interface ConfigSpec<State, Syntax extends string> {
    *  last keyword outside brackets is always accepted. */
   readonly no?: readonly string[];
   readonly sequence?: Sequence<Syntax>;
+  /** The line as it is kept, where that is not what was typed (a prefix without its host bits). */
+  readonly write?: (args: Args<Syntax>) => string;
+  /** The line of a block of the mode `mode` in which it is kept when it is typed in that mode itself: the block is made. */
+  readonly within?: { readonly mode: string; readonly line: string };
+  /** `no …` of the whole line takes every line along that begins with these words. */
+  readonly takes?: (args: Args<Syntax>) => string;
   readonly hidden?: boolean;
   /** A check that needs no state; main calls it before the line is sent. Throws CommandError. */
   readonly check?: (args: Args<Syntax>, context: readonly CommandArgs[]) => void;
@@ -102,6 +108,9 @@ export interface ErasedConfig<in State> {
         readonly write?: (args: CommandArgs, sequence: number) => string;
       }
     | undefined;
+  readonly write: ((args: CommandArgs) => string) | undefined;
+  readonly within: { readonly mode: string; readonly line: string } | undefined;
+  readonly takes: ((args: CommandArgs) => string) | undefined;
   readonly check: ((args: CommandArgs, context: readonly CommandArgs[]) => void) | undefined;
   // biome-ignore lint/suspicious/noConfusingVoidType: as in ConfigSpec.
   readonly apply: (state: State, args: CommandArgs, context: readonly CommandArgs[]) => string | void;
@@ -153,6 +162,9 @@ export function config<State, const Syntax extends string>(spec: ConfigSpec<Stat
       keeps: spec.keeps ?? 'positive',
       no: spec.no ?? [],
       sequence: spec.sequence as unknown as ErasedConfig<State>['sequence'],
+      write: spec.write as ErasedConfig<State>['write'],
+      within: spec.within,
+      takes: spec.takes as ErasedConfig<State>['takes'],
       check: spec.check as unknown as ErasedConfig<State>['check'],
       apply: spec.apply as unknown as ErasedConfig<State>['apply'],
       remove: spec.remove as unknown as ErasedConfig<State>['remove'],

@@ -51,13 +51,17 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
 };
 
 /** Where a line stands in a block of this mode, and with which lines it stays together. */
-export function rankOf(mode: string, text: string): { rank: number; group: string } {
+export function rankOf(mode: string, text: string): { rank: number; group: string; place: number } {
   if (mode === 'configure') {
-    for (const [pattern, rank] of SECTIONS) if (pattern.test(text)) return { rank, group: '' };
-    return { rank: OTHER, group: '' };
+    for (const [pattern, rank] of SECTIONS) if (pattern.test(text)) return { rank, group: '', place: 0 };
+    return { rank: OTHER, group: '', place: 0 };
   }
   const first = text.slice(0, text.indexOf(' ') < 0 ? undefined : text.indexOf(' '));
-  if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '' };
+  if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '', place: 0 };
   const rank = BGP_WORDS[first] ?? 15;
-  return { rank, group: first === 'neighbor' ? (text.split(' ', 2)[1] ?? '') : '' };
+  if (first !== 'neighbor') return { rank, group: '', place: 0 };
+  const [, name = '', word = '', ...rest] = text.split(' ');
+  // A group is there before its members, and a neighbour before what is said of it.
+  if (word === 'peer-group' && rest.length === 0) return { rank: rank - 1, group: name, place: 0 };
+  return { rank, group: name, place: word === 'remote-as' || word === 'peer-group' ? 0 : 1 };
 }

@@ -24,6 +24,8 @@ export interface Line {
   readonly rank: number;
   /** Lines with the same rank and group stand together. */
   readonly group: string;
+  /** Among those: what has to be said first comes first. */
+  readonly place: number;
   readonly sequence: number;
   /** What the line opens. */
   readonly block: Block | undefined;
@@ -92,13 +94,31 @@ export class ConfigTree {
   plan(at: Block, match: Match, source = 0): Plan {
     const config = match.entry.command.config;
     if (!config) throw new Error(`'${match.entry.command.syntax}' is not a line of the configuration`);
-    let block = at;
-    while (block.mode !== match.mode && block.parent) block = block.parent;
-    if (match.entry.form !== 'plain') return this.#planNo(block, match, source);
+    let outer = at;
+    while (outer.mode !== match.mode && outer.parent) outer = outer.parent;
+    if (match.entry.form === 'short') return this.#planNo(outer, match, source);
+    const { block, opening } = this.#place(outer, match, source);
+    const plan =
+      match.entry.form === 'plain' ? this.#planLine(block, match, source) : this.#planNo(block, match, source);
+    return plan.steps.length === 0 ? plan : { ...plan, steps: [...opening, ...plan.steps] };
+  }
 
+  /** The block that a line typed in `outer` is kept in, and the steps that make it. */
+  #place(outer: Block, match: Match, source: number): { block: Block; opening: readonly Step[] } {
+    const within = match.entry.command.config?.within;
+    if (within === undefined || within.mode !== outer.mode) return { block: outer, opening: [] };
+    const opener = this.#grammar.parse(outer.mode, within.line.split(' '));
+    if (!('entry' in opener)) throw new Error(`the line '${within.line}' is not understood`);
+    const plan = this.#planLine(outer, opener, source);
+    return { block: plan.enter!(), opening: plan.steps };
+  }
+
+  #planLine(block: Block, typed: Match, source: number): Plan {
+    const config = typed.entry.command.config as NonNullable<typeof typed.entry.command.config>;
+    config.check?.(typed.args, block.context);
+    const match = this.#written(typed);
     const numbered = this.#number(block, match);
     if (!numbered) return { steps: [] };
-    config.check?.(numbered.args, block.context);
     const old = block.lines.get(keyOf(numbered));
     if (old && !old.negative && old.text === numbered.text) {
       const inner = old.block;
@@ -106,6 +126,8 @@ export class ConfigTree {
     }
     const inner = config.opens === undefined ? undefined : (old?.block ?? new Block(config.opens, block));
     const line = makeLine(block, numbered, false, inner, source);
+    // Whoever plans more for the new block has to know what opens it.
+    if (inner !== undefined && old === undefined) inner.opener = line;
     const step: Step = {
       owner: numbered.entry.owner,
       action: { type: 'apply', command: numbered.entry.number, args: numbered.args, context: block.context },
@@ -128,6 +150,11 @@ export class ConfigTree {
       return { steps: steps.reverse() };
     }
     const found = this.#find(block, match);
+    if (config.takes !== undefined && found.length > 0) {
+      const steps: Step[] = [];
+      for (const line of found) collect(block, config.takes(line.args), steps);
+      return { steps: steps.reverse() };
+    }
     if (config.keeps === 'positive') return { steps: found.flatMap(line => removals(block, line).reverse()) };
     const args = found[0]?.args ?? match.args;
     const line = makeLine(block, { ...match, args }, true, undefined, source);
@@ -163,6 +190,15 @@ export class ConfigTree {
     return [...block.lines.values()].filter(
       line => line.entry.command === entry.command && begins(line.text, match.text),
     );
+  }
+
+  /** The line as it is to be kept. */
+  #written(match: Match): Match {
+    const text = match.entry.command.config?.write?.(match.args);
+    if (text === undefined || text === match.text) return match;
+    const again = this.#grammar.parse(match.mode, text.split(' '));
+    if (!('entry' in again)) throw new Error(`the line '${text}' is not understood`);
+    return again;
   }
 
   /** A line of a numbered list with its number filled in; undefined where the list has it already. */
@@ -238,6 +274,8 @@ export class ConfigTree {
     yield `${indent}${line.negative ? 'no ' : ''}${line.text}\n`;
     if (!line.block) return;
     for (const inner of sortedLines(line.block)) {
+      // A place for lines with none in it says nothing.
+      if (inner.block?.lines.size === 0) continue;
       if (inner.block) yield `${indent} !\n`;
       yield* this.#renderLine(inner, `${indent} `);
     }
@@ -255,7 +293,7 @@ function keyOf(match: Match): string {
 
 function makeLine(block: Block, match: Match, negative: boolean, inner: Block | undefined, source: number): Line {
   const sequence = match.entry.command.config?.sequence;
-  const { rank, group } = rankOf(block.mode, match.text);
+  const { rank, group, place } = rankOf(block.mode, match.text);
   const line: Line = {
     entry: match.entry,
     text: match.text,
@@ -264,6 +302,7 @@ function makeLine(block: Block, match: Match, negative: boolean, inner: Block | 
     negative,
     rank: inner && block.parent ? 1000 + rank : rank,
     group: sequence ? sequence.group(match.args) : group,
+    place,
     sequence: sequence?.of(match.args) ?? 0,
     block: inner,
     source,
@@ -404,6 +443,7 @@ function sortedLines(block: Block): Line[] {
     (a, b) =>
       a.rank - b.rank ||
       (a.sequence > 0 && b.sequence > 0 && a.group !== b.group ? (a.group < b.group ? -1 : 1) : order(a) - order(b)) ||
+      a.place - b.place ||
       a.sequence - b.sequence,
   );
 }

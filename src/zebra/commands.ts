@@ -15,6 +15,7 @@ import { isForwarding, setForwarding } from './forwarding.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
+import { feedJson, showFeed } from './show/feed.ts';
 import {
   interfaceJson,
   interfacesBriefJson,
@@ -285,6 +286,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       run: (zebra: Zebra, args) => (args.json === undefined ? showDrift(zebra) : drift(zebra)),
     }),
     exec({
+      syntax: 'show zebra feed [json]',
+      help: [SHOW, 'Zebra information', 'What followers of the dataplane have been told', JSON_HELP],
+      run: (zebra: Zebra, args) => (args.json === undefined ? showFeed(zebra) : feedJson(zebra)),
+    }),
+    exec({
       syntax: 'clear zebra route reconcile',
       help: ['Reset functions', 'Zebra information', 'Routes', 'Read the kernel again and repair the difference'],
       run: (zebra: Zebra) => {
@@ -324,6 +330,15 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
 
     // Configuration -----------------------------------------------------------------------------------------------------
+    config({
+      mode: 'configure',
+      syntax: 'zebra dplane limit (0-10000)$limit',
+      help: ['Zebra information', 'Zebra dataplane', 'Limit incoming queued updates', 'Number of queued updates'],
+      key: () => 'dplane limit',
+      no: ['zebra dplane limit'],
+      apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
+      remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
+    }),
     config({
       mode: 'configure',
       syntax: 'ip forwarding',

@@ -64,6 +64,7 @@ serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), tables })
 
 side.onStop(async how => {
   await server.close();
+  if (how === 'end') plane.finishing();
   if (how === 'end' && !retain) {
     zebra.withdraw();
     const deadline = performance.now() + WITHDRAW_MS;

@@ -16,6 +16,7 @@ import type {
   RouteNotes,
   ZebraFace,
 } from './face.ts';
+import { Followers, type FollowersHost } from './feed/followers.ts';
 import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
 import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
@@ -39,6 +40,7 @@ import {
 } from './plane.ts';
 import type { Keeps } from './rib/earlier-life.ts';
 import { Feed } from './rib/redistribution.ts';
+import type { RibWatcher } from './rib/parts.ts';
 import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
@@ -50,6 +52,8 @@ const RTPROT_KERNEL = 2;
 export interface ZebraHooks {
   /** Call `process` soon. */
   wake(): void;
+  /** Call `followers.run` soon. */
+  wakeFeed?(): void;
   /** Call `fn` after that many milliseconds, once. */
   later(ms: number, fn: () => void): void;
   /** Seconds of a clock that never goes back. */
@@ -92,6 +96,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly connected: ConnectedRoutes;
   readonly interfaceConfig: InterfaceConfig;
   readonly statics: StaticRoutes;
+  readonly followers: Followers;
   readonly owners: Map<Owner, OwnerState> = new Map();
   /** Owners that went and whose routes are kept for a while: what ends that. */
   readonly #departed: Map<Owner, () => void> = new Map();
@@ -100,7 +105,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly startedS: number;
 
   readonly #hooks: ZebraHooks;
-  readonly #feeds: Feed[] = [];
+  /** Feeds of clients, and the followers while there are any. */
+  readonly #watchers: RibWatcher[] = [];
   readonly #feedsByOwner: Map<Owner, Feed[]> = new Map();
   readonly #relief: Set<() => void> = new Set();
   readonly #readyListeners: (() => void)[] = [];
@@ -142,6 +148,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       nowS,
     );
     this.objects = new NexthopObjects(plane, {
+      changed: id => this.followers.objectChanged(id),
       lost: id => this.rib.walks.groupLost(id),
       revisit: (set, id) => this.rib.walks.revisit(set, id),
       retryLater: () => this.#retryLater(),
@@ -158,7 +165,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       plane,
       this.sets,
       this.objects,
-      this.#feeds,
+      this.#watchers,
     );
     this.resolver = new Resolver(
       {
@@ -180,6 +187,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.connected = new ConnectedRoutes(this.rib, this.sets);
     this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
     this.statics = new StaticRoutes(this.rib, this.sets, this.interfaces);
+    this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
       linkGone: one => this.#linkLost(one),
@@ -196,6 +204,28 @@ export class Zebra implements ZebraFace, PlaneEvents {
     // Both families exist from the start.
     this.rib.table(0, AF_INET);
     this.rib.table(0, AF_INET6);
+  }
+
+  #followersHost(): FollowersHost {
+    const { plane, sets, rib } = this;
+    const isReady = (): boolean => this.ready;
+    return {
+      plane,
+      sets,
+      book: this.objects.book,
+      tables: rib.tables,
+      get ready() {
+        return isReady();
+      },
+      wake: () => this.#hooks.wakeFeed?.(),
+      later: (ms, fn) => this.#hooks.later(ms, fn),
+      released: (t, id) => rib.settling.forgetIfIdle(t, id),
+      following: on => {
+        rib.kernel.watcher = on ? this.followers : undefined;
+        if (on) this.#watchers.push(this.followers);
+        else this.#unwatch(this.followers);
+      },
+    };
   }
 
   nowS(): number {
@@ -223,7 +253,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
     const count = this.plane.poll(this, POLL_AT_ONCE);
     if (count > 0) this.#relieve();
     // Room came back, or something changed: either way there may be something to decide.
-    if (count > 0) this.#hooks.wake();
+    if (count > 0) {
+      this.#hooks.wake();
+      if (this.followers.any) this.#hooks.wakeFeed?.();
+    }
     return count === POLL_AT_ONCE;
   }
 
@@ -405,19 +438,23 @@ export class Zebra implements ZebraFace, PlaneEvents {
         table: (vrf, family) => this.rib.table(vrf, family),
         released: (table, id) => this.rib.settling.forgetIfIdle(table, id),
         closed: one => {
-          const at = this.#feeds.indexOf(one);
-          if (at >= 0) this.#feeds.splice(at, 1);
+          this.#unwatch(one);
           const own = this.#feedsByOwner.get(owner);
           if (own !== undefined) own.splice(own.indexOf(one), 1);
         },
       },
       ready,
     );
-    this.#feeds.push(feed);
+    this.#watchers.push(feed);
     const own = this.#feedsByOwner.get(owner);
     if (own === undefined) this.#feedsByOwner.set(owner, [feed]);
     else own.push(feed);
     return feed;
+  }
+
+  #unwatch(one: RibWatcher): void {
+    const at = this.#watchers.indexOf(one);
+    if (at >= 0) this.#watchers.splice(at, 1);
   }
 
   get congested(): boolean {

@@ -460,4 +460,8 @@ test('an IPv6 neighbour by its link-local address and interface', async () => {
   await until(async () => (await host.ipJson('-6', 'route', 'show', '2001:db8:1::/48')).length === 1, {
     what: () => `2001:db8:1::/48 in the kernel: ${grevy.output()}`,
   });
+  // What is on the link is on no other: connected networks are announced without it.
+  await ours('address-family ipv6 unicast', 'redistribute connected');
+  const shown = await says(grevy, 'show bgp ipv6 unicast', /fd01::\/64/);
+  assert.doesNotMatch(shown, /fe80::\/64/);
 });

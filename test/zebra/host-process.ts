@@ -12,11 +12,15 @@ export class Host {
   readonly ready: Promise<unknown>;
   #error = '';
 
-  constructor(namespace: Namespace, zserv: string, sweepMs: number) {
+  /** `follower`: a file that one of that name writes (follower-module.ts). */
+  constructor(namespace: Namespace, zserv: string, sweepMs: number, follower?: string) {
     const script = fileURLToPath(new URL('./host.ts', import.meta.url));
-    this.child = namespace.spawn([process.execPath, script, zserv, String(sweepMs)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    this.child = namespace.spawn(
+      [process.execPath, script, zserv, String(sweepMs), ...(follower === undefined ? [] : [follower])],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
     this.child.stderr!.on('data', (chunk: Buffer) => {
       this.#error += chunk.toString();
     });

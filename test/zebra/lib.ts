@@ -47,7 +47,8 @@ export class Bench {
   /** Zebra works until it has nothing to do; never for ever. */
   work(): void {
     let questions = 0;
-    while (this.zebra.process(() => ++questions > 50_000)) {
+    const impatient = (): boolean => ++questions > 50_000;
+    while (this.zebra.process(impatient) || this.zebra.followers.run(impatient)) {
       if (questions > 50_000) throw new Error('zebra does not come to an end');
     }
   }

@@ -14,8 +14,7 @@ import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { KERNEL_METRIC, type RibHost, type RibStats } from './parts.ts';
-import type { Feed } from './redistribution.ts';
+import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
   DOOMED,
@@ -48,7 +47,7 @@ export class Settling {
   readonly #plane: Plane;
   readonly #sets: NexthopSets;
   readonly #objects: NexthopObjects;
-  readonly #feeds: readonly Feed[];
+  readonly #watchers: readonly RibWatcher[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
   readonly #notify: Uint8Array;
@@ -59,7 +58,7 @@ export class Settling {
     plane: Plane,
     sets: NexthopSets,
     objects: NexthopObjects,
-    feeds: readonly Feed[],
+    watchers: readonly RibWatcher[],
     tables: RibTables,
     kernel: KernelUsers,
     notify: Uint8Array,
@@ -69,7 +68,7 @@ export class Settling {
     this.#plane = plane;
     this.#sets = sets;
     this.#objects = objects;
-    this.#feeds = feeds;
+    this.#watchers = watchers;
     this.#tables = tables;
     this.#kernel = kernel;
     this.#notify = notify;
@@ -108,8 +107,8 @@ export class Settling {
   /** Another route is selected, or the selected one says something else. */
   selectionChanged(t: RibTable, id: number): void {
     this.#host.selectionChanged(t, id);
-    const feeds = this.#feeds;
-    for (let i = 0; i < feeds.length; i++) feeds[i]!.touch(t, id);
+    const watchers = this.#watchers;
+    for (let i = 0; i < watchers.length; i++) watchers[i]!.touch(t, id);
   }
 
   /** Compares what is wanted with what the kernel has, and sends the difference. False: no room. */
@@ -219,6 +218,8 @@ export class Settling {
     if ((t.state[object]! & IN_FLIGHT) === 0) return undefined;
     this.inFlight--;
     t.state[object]! &= ~IN_FLIGHT;
+    const { watcher } = this.#kernel;
+    if (watcher !== undefined) watcher.touch(t, object);
     return t;
   }
 
@@ -286,8 +287,8 @@ export class Settling {
   forgetIfIdle(t: RibTable, id: number): void {
     if (!t.prefixes.has(id) || t.first[id]! >= 0 || t.kernel[id] !== 0) return;
     if ((t.state[id]! & (DIRTY | URGENT | IN_FLIGHT)) !== 0) return;
-    const feeds = this.#feeds;
-    for (let i = 0; i < feeds.length; i++) if (feeds[i]!.needs(t, id)) return;
+    const watchers = this.#watchers;
+    for (let i = 0; i < watchers.length; i++) if (watchers[i]!.needs(t, id)) return;
     t.forget(id);
   }
 }

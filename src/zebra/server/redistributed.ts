@@ -1,6 +1,6 @@
 // What is redistributed to a client: the types of routes that it asked for, and the feed that brings their changes, taken
 // in slices while the client reads.
-import { AF_INET, AF_INET6, type Family } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type Family, isLinkLocal6, isLoopback } from '../../net/index.ts';
 import {
   AFI_IP,
   AFI_IP6,
@@ -115,6 +115,8 @@ export class Redistributed {
     if (!types.has(type) && !types.has(0) && !(types.has(-1) && length === 0)) return;
     const route = this.#client.host.outRoute;
     const words = prefixes.words(prefixId);
+    // What is true on one link or host only is nobody else's business.
+    if (isLoopback(family, words) || (family === AF_INET6 && isLinkLocal6(words))) return;
     route.type = type;
     route.instance = instance;
     route.safi = SAFI_UNICAST;
