@@ -347,9 +347,8 @@ export class NexthopObjects {
   /** After the groups: singletons that no group wants. */
   deleteUnused(): boolean {
     const inGroups = this.book.inGroups();
-    const found = this.#unclaimed.members();
     for (const object of this.book.singletons.values()) {
-      if (object.groups.size > 0 || object.inFlight !== '' || found.has(object.id)) continue;
+      if (object.groups.size > 0 || object.inFlight !== '') continue;
       if (!object.have && !object.perhaps) this.#forgetSingleton(object);
       // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
       // its routes.
