@@ -10,8 +10,13 @@ need gobgpd gobgpd gobgp
 need iproute2 ip ss
 need util-linux unshare nsenter setpriv
 need procps ps sysctl
+need qemu-system-x86 qemu-system-x86_64
+need busybox-static busybox
+need cpio cpio
+need kmod modprobe depmod
 get "the tests need"
 if [ "$(id -u)" != 0 ]; then
   echo "grevy: the tests make network namespaces: run them as root" >&2
   exit 1
 fi
+sh scripts/vm.sh

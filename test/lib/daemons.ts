@@ -50,7 +50,7 @@ async function started(
       if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${text}`);
       return (await sh(hello).catch(() => '')) !== '';
     },
-    { timeoutMs: 30_000, what: () => `a daemon to answer; it printed:\n${text}` },
+    { timeoutMs: 120_000, what: () => `a daemon to answer; it printed:\n${text}` },
   );
   return daemon;
 }
