@@ -18,6 +18,7 @@ type FeedOperation =
   | { kind: 'foreign'; prefix: number; link: number }
   | { kind: 'follow'; changes: number }
   | { kind: 'limit'; limit: number }
+  | { kind: 'rest' }
   | { kind: 'replay' }
   | { kind: 'restart' };
 
@@ -27,9 +28,10 @@ const feedOperation: fc.Arbitrary<FeedOperation> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('foreign' as const), prefix: fc.nat(1), link: fc.nat(1) }),
   },
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant('follow' as const), changes: fc.nat(8) }) },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant('follow' as const), changes: fc.nat(8) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('limit' as const), limit: fc.nat(14) }) },
-  { weight: 3, arbitrary: fc.constant({ kind: 'replay' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'rest' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'replay' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
 
@@ -115,10 +117,16 @@ class FeedWorld extends World {
       }
       case 'follow':
         zebra.followers.run(() => false);
+        kernel.handOver();
         this.follower.serve(one.changes);
+        zebra.receive();
         break;
       case 'limit':
         this.follower.limit = one.limit;
+        break;
+      case 'rest':
+        this.bench.settle();
+        if (this.follower.limit > 0) settle(this.bench, this.follower);
         break;
       case 'replay':
         this.follower.replay();
@@ -151,7 +159,7 @@ function world(): Bench {
 describe('the feed of followers', () => {
   test('after any disturbance of either, a follower has what the kernel has', () => {
     fc.assert(
-      fc.property(fc.array(feedOperation, { minLength: 5, maxLength: 80 }), operations => {
+      fc.property(fc.array(feedOperation, { minLength: 5, maxLength: 120 }), operations => {
         const here = new FeedWorld();
         for (const one of operations) here.doFeed(one);
         here.restFeed();
