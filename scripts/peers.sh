@@ -10,7 +10,6 @@ need gobgpd gobgpd gobgp
 need iproute2 ip ss
 need util-linux unshare nsenter setpriv
 need procps ps sysctl
-need tshark tshark capinfos
 get "the tests need"
 if [ "$(id -u)" != 0 ]; then
   echo "grevy: the tests make network namespaces: run them as root" >&2

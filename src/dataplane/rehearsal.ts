@@ -12,15 +12,10 @@ const MESSAGE_US = 2;
 
 export function rehearse(loop: PollLoop, channel: DataplaneChannel): void {
   const jobs: KernelJob[] = [];
-  const pipeline = new Pipeline(channel, new OrderStamp(), {
-    resync() {
-      bell.close();
-      pipeline.close();
-      giveMemoryBack();
-    },
-    event: () => {},
-    notify: () => false,
-    log: () => {},
+  const pipeline = new Pipeline(channel, new OrderStamp(), () => {
+    bell.close();
+    pipeline.close();
+    giveMemoryBack();
   });
   const kernel = new KernelProvider(channel.dataplaneBell, {
     writer(data) {

@@ -14,7 +14,6 @@ import { isForwarding, setForwarding } from './forwarding.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
-import { feedJson, showFeed } from './show/feed.ts';
 import {
   interfaceJson,
   interfacesBriefJson,
@@ -281,26 +280,10 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       run: (zebra: Zebra, args) => (args.json === undefined ? showDrift(zebra) : drift(zebra)),
     }),
     exec({
-      syntax: 'show zebra feed [json]',
-      help: [SHOW, 'Zebra information', 'What followers of the dataplane have been told', JSON_HELP],
-      run: (zebra: Zebra, args) => (args.json === undefined ? showFeed(zebra) : feedJson(zebra)),
-    }),
-    exec({
       syntax: 'clear zebra route reconcile',
       help: ['Reset functions', 'Zebra information', 'Routes', 'Read the kernel again and repair the difference'],
       run: (zebra: Zebra) => {
         zebra.reconcile();
-      },
-    }),
-    exec({
-      syntax: 'clear zebra stale',
-      help: [
-        'Reset functions',
-        'Zebra information',
-        'Remove the routes of an earlier life that nobody announced again',
-      ],
-      run: (zebra: Zebra) => {
-        zebra.sweepKept();
       },
     }),
     exec({
@@ -325,15 +308,6 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
 
     // Configuration -----------------------------------------------------------------------------------------------------
-    config({
-      mode: 'configure',
-      syntax: 'zebra dplane limit (0-10000)$limit',
-      help: ['Zebra information', 'Zebra dataplane', 'Limit incoming queued updates', 'Number of queued updates'],
-      key: () => 'dplane limit',
-      no: ['zebra dplane limit'],
-      apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
-      remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
-    }),
     config({
       mode: 'configure',
       syntax: 'ip forwarding',

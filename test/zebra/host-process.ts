@@ -12,15 +12,11 @@ export class Host {
   readonly ready: Promise<unknown>;
   #error = '';
 
-  /** `follower`: a file that one of that name writes (follower-module.ts). */
-  constructor(namespace: Namespace, zserv: string, sweepMs: number, follower?: string) {
+  constructor(namespace: Namespace, zserv: string, sweepMs: number) {
     const script = fileURLToPath(new URL('./host.ts', import.meta.url));
-    this.child = namespace.spawn(
-      [process.execPath, script, zserv, String(sweepMs), ...(follower === undefined ? [] : [follower])],
-      {
-        stdio: ['pipe', 'pipe', 'pipe'],
-      },
-    );
+    this.child = namespace.spawn([process.execPath, script, zserv, String(sweepMs)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
     this.child.stderr!.on('data', (chunk: Buffer) => {
       this.#error += chunk.toString();
     });

@@ -8,7 +8,6 @@ export class Bench {
   readonly kernel: FakeKernel;
   zebra: Zebra;
   nowS = 1;
-  readonly logged: string[] = [];
   #timers: { at: number; fn: () => void }[] = [];
   #nowMs = 0;
 
@@ -32,7 +31,6 @@ export class Bench {
       wake: () => {},
       later: (ms, fn) => void this.#timers.push({ at: this.#nowMs + ms, fn }),
       nowS: () => this.nowS,
-      log: text => void this.logged.push(text),
     });
   }
 
@@ -47,8 +45,7 @@ export class Bench {
   /** Zebra works until it has nothing to do; never for ever. */
   work(): void {
     let questions = 0;
-    const impatient = (): boolean => ++questions > 50_000;
-    while (this.zebra.process(impatient) || this.zebra.followers.run(impatient)) {
+    while (this.zebra.process(() => ++questions > 50_000)) {
       if (questions > 50_000) throw new Error('zebra does not come to an end');
     }
   }

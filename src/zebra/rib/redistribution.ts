@@ -4,7 +4,6 @@
 import { type Family, grown } from '../../net/index.ts';
 import type { RedistributionFeed, RedistributionSink } from '../face.ts';
 import { IdQueue } from './id-queue.ts';
-import type { RibWatcher } from './parts.ts';
 import type { RibTable } from './table.ts';
 
 const WAITING = 0x80;
@@ -29,7 +28,7 @@ export interface FeedHost {
   closed(feed: Feed): void;
 }
 
-export class Feed implements RedistributionFeed, RibWatcher {
+export class Feed implements RedistributionFeed {
   readonly #host: FeedHost;
   readonly #ready: () => void;
   readonly #tables: TableFeed[] = [];

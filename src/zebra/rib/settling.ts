@@ -13,8 +13,10 @@ import { type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
+import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
+import { KERNEL_METRIC, type RibHost, type RibStats } from './parts.ts';
+import type { Feed } from './redistribution.ts';
 import {
   DIRTY,
   DOOMED,
@@ -47,9 +49,10 @@ export class Settling {
   readonly #plane: Plane;
   readonly #sets: NexthopSets;
   readonly #objects: NexthopObjects;
-  readonly #watchers: readonly RibWatcher[];
+  readonly #feeds: readonly Feed[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
+  readonly #earlier: EarlierLife;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -58,9 +61,10 @@ export class Settling {
     plane: Plane,
     sets: NexthopSets,
     objects: NexthopObjects,
-    watchers: readonly RibWatcher[],
+    feeds: readonly Feed[],
     tables: RibTables,
     kernel: KernelUsers,
+    earlier: EarlierLife,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -68,9 +72,10 @@ export class Settling {
     this.#plane = plane;
     this.#sets = sets;
     this.#objects = objects;
-    this.#watchers = watchers;
+    this.#feeds = feeds;
     this.#tables = tables;
     this.#kernel = kernel;
+    this.#earlier = earlier;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -107,8 +112,8 @@ export class Settling {
   /** Another route is selected, or the selected one says something else. */
   selectionChanged(t: RibTable, id: number): void {
     this.#host.selectionChanged(t, id);
-    const watchers = this.#watchers;
-    for (let i = 0; i < watchers.length; i++) watchers[i]!.touch(t, id);
+    const feeds = this.#feeds;
+    for (let i = 0; i < feeds.length; i++) feeds[i]!.touch(t, id);
   }
 
   /** Compares what is wanted with what the kernel has, and sends the difference. False: no room. */
@@ -149,8 +154,8 @@ export class Settling {
     const prefixes = t.prefixes;
     const v4 = t.family === AF_INET;
     if (want === 0) {
-      // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
-      if ((state & STALE) !== 0) return true;
+      // A route of an earlier life stays until its time is up; one whose object is to be deleted goes with it.
+      if ((state & STALE) !== 0 && !this.#earlier.swept) return true;
       if (this.#objects.isDoomed(have)) {
         t.state[id] = state | DOOMED;
         return true;
@@ -218,8 +223,6 @@ export class Settling {
     if ((t.state[object]! & IN_FLIGHT) === 0) return undefined;
     this.inFlight--;
     t.state[object]! &= ~IN_FLIGHT;
-    const { watcher } = this.#kernel;
-    if (watcher !== undefined) watcher.touch(t, object);
     return t;
   }
 
@@ -287,8 +290,8 @@ export class Settling {
   forgetIfIdle(t: RibTable, id: number): void {
     if (!t.prefixes.has(id) || t.first[id]! >= 0 || t.kernel[id] !== 0) return;
     if ((t.state[id]! & (DIRTY | URGENT | IN_FLIGHT)) !== 0) return;
-    const watchers = this.#watchers;
-    for (let i = 0; i < watchers.length; i++) if (watchers[i]!.needs(t, id)) return;
+    const feeds = this.#feeds;
+    for (let i = 0; i < feeds.length; i++) if (feeds[i]!.needs(t, id)) return;
     t.forget(id);
   }
 }

@@ -33,7 +33,6 @@ function* detail(server: ZapiServer): Generator<string> {
   const now = server.now();
   for (const one of server.sessions) {
     const { stats, out } = one;
-    const kept = server.zebra.keptFor(one.owner);
     const lines = [
       `Client: ${one.name}${one.instance === 0 ? '' : ` Instance: ${one.instance}`}${one.sessionId === 0 ? '' : ` [${one.sessionId}]`}`,
       '------------------------',
@@ -78,7 +77,6 @@ function* detail(server: ZapiServer): Generator<string> {
       `Messages out: ${out.frames} (${out.bytes} bytes), waiting: ${out.waiting}, high-water mark: ${out.highWater}`,
       `Reading: ${one.paused ? 'paused' : 'yes'}, pauses: ${stats.pauses}`,
       `Stale routes are kept: ${one.retainMs / 1000} s`,
-      ...(kept > 0 ? [`Earlier routes kept: ${kept}`] : []),
       '',
       '',
     );
@@ -86,9 +84,9 @@ function* detail(server: ZapiServer): Generator<string> {
   }
 }
 
-function json(server: ZapiServer, one: Session): object {
+function json(one: Session, now: number): object {
   const { stats, out } = one;
-  const seconds = (ms: number): number => Math.floor((server.now() - ms) / 1000);
+  const seconds = (ms: number): number => Math.floor((now - ms) / 1000);
   return {
     name: one.name,
     instance: one.instance,
@@ -122,7 +120,6 @@ function json(server: ZapiServer, one: Session): object {
     readingPaused: one.paused,
     pauses: stats.pauses,
     staleTimeSecs: one.retainMs / 1000,
-    earlierRoutesKept: server.zebra.keptFor(one.owner),
   };
 }
 
@@ -140,7 +137,7 @@ export function clientCommands<State>(of: (state: State) => ZapiServer): Command
       ],
       run: (state: State, args) => {
         const server = of(state);
-        if (args.json) return { clients: [...server.sessions].map(one => json(server, one)) };
+        if (args.json) return { clients: [...server.sessions].map(one => json(one, server.now())) };
         return args.summary ? summary(server) : detail(server);
       },
     }),

@@ -10,7 +10,6 @@ export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean
   text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
   text += line('Kernel NHG', 'Available');
   text += line('Earlier routes swept', zebra.rib.earlier.swept ? 'Yes' : 'Not yet');
-  for (const [name, count] of zebra.kept) text += line('Earlier routes kept', `${count} for ${name}`);
   text += `
                             Route      Route      Neighbor   LSP        LSP
 VRF                         Installs   Removals    Updates   Installs   Removals
