@@ -343,6 +343,24 @@ test('a route forwards on 256 paths at most, and no other is shown as if it did'
   }
 });
 
+test('a link that goes down makes nobody ask the kernel for what it must refuse', () => {
+  const b = two();
+  b.add('203.0.113.0/24', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  for (let i = 0; i < 10; i++) {
+    b.add(`10.${i}.0.0/16`, ROUTE_STATIC, [b.via(`192.0.2.${10 + i}`), b.via(`198.51.100.${10 + i}`)], 1);
+    b.add(`11.${i}.0.0/16`, ROUTE_BGP, [b.via(`203.0.113.${i}`), b.via(`192.0.2.${20 + i}`)], 20);
+  }
+  b.settle();
+  b.kernel.setLink(2, false);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 10);
+  assert.equal(b.zebra.objects.errors, 0);
+  b.kernel.setLink(2, true);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 21);
+  assert.equal(b.zebra.objects.errors, 0);
+});
+
 test('a refused route is tried again', () => {
   const b = two();
   b.kernel.refuse = () => 105;

@@ -55,7 +55,7 @@ export class NexthopObjects {
   readonly #plane: Plane;
   readonly #listener: ObjectsListener;
   readonly #unclaimed: UnclaimedGroups;
-  /** For room in the dataplane. */
+  /** For room in the dataplane, or for resolution. */
   readonly #waiting: Set<Group> = new Set();
   readonly #doomed: Set<Group> = new Set();
   /** There may be singletons without a group. */
@@ -241,14 +241,15 @@ export class NexthopObjects {
 
   // What the kernel says or is known to do ----------------------------------------------------------------------------
 
-  /** A device went down or lost its carrier: the kernel removed every object through it and said nothing. */
+  /**
+   * A device went down or lost its carrier: the kernel removed every object through it and said nothing. What the groups are
+   * to be now is known when their sets are resolved anew; the kernel would refuse what they have been.
+   */
   deviceLost(ifindex: number): void {
-    const touched = new Set<Group>();
     for (const object of this.book.singletons.values()) {
       if (object.path.ifindex !== ifindex || object.path.blackhole) continue;
-      this.#singletonGone(object, touched);
+      this.#singletonGone(object, this.#waiting);
     }
-    for (const group of touched) this.#sync(group);
     for (const group of this.#unclaimed) if (group.have === undefined) this.#forgetGroup(group);
   }
 
