@@ -361,6 +361,20 @@ test('a link that goes down makes nobody ask the kernel for what it must refuse'
   assert.equal(b.zebra.objects.errors, 0);
 });
 
+test('a set that nobody used for a moment, and resolves differently since, forwards as it resolves now', () => {
+  const b = two();
+  const add = (): void => b.add('10.0.0.0/16', ROUTE_BGP, [b.via('192.0.2.10'), b.via('10.1.0.5')], 20);
+  add();
+  b.work();
+  // Its object is on its way, so it cannot be deleted yet.
+  b.remove('10.0.0.0/16', ROUTE_BGP);
+  b.add('10.1.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.work();
+  add();
+  b.settle();
+  assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/16'))!).length, 2);
+});
+
 test('a refused route is tried again', () => {
   const b = two();
   b.kernel.refuse = () => 105;

@@ -109,8 +109,10 @@ export class NexthopObjects {
       this.#setWant(group, singletons, weights);
       this.groupOf[set.id] = group.id;
     }
-    if (group.doomed) this.#undoom(group);
-    if (group.want.length === 0) {
+    // While nobody used it, it was not told what its set resolves to.
+    const unused = group.doomed;
+    if (unused) this.#undoom(group);
+    if (unused || group.want.length === 0) {
       const { singletons, weights } = this.book.singletonsOf(set);
       this.#setWant(group, singletons, weights);
     }
