@@ -1,7 +1,7 @@
 #!/bin/sh
 # Debian's kernel for the tests of test/vm, which need what the kernel of a build machine may lack (VRF, MPLS, VLAN, bond, ...).
 # It is unpacked, not installed, into .cache/vm/, once:
-#   vmlinuz          the kernel
+#   kernel           decompressed, which saves each boot some seconds
 #   initrd           mounts the host's root, by 9p and with what is written kept in memory, and goes on with test/lib/vm/stage.sh
 #   lib/modules/     the kernel's modules that have to do with networks
 # Called by peers.sh, which has seen to the tools. A second call finds what the first has made, and asks the network nothing.
@@ -12,8 +12,9 @@ made=.cache/vm
 cmp -s scripts/vm.sh "$made/made-by" && exit 0
 
 fail() { echo "grevy: the tests need Debian's kernel for a virtual machine: $1" >&2; exit 1; }
-[ "$(uname -m)" = x86_64 ] || fail "only x86-64 machines can run them, this is $(uname -m)"
 command -v apt-get >/dev/null || fail "there is no apt-get to download it with (linux-image-amd64)"
+
+! ldd /bin/busybox >/dev/null 2>&1 || fail "/bin/busybox has to be the one of the package busybox-static"
 
 mkdir -p .cache
 new=$(mktemp -d .cache/vm.XXXXXX)
@@ -38,8 +39,16 @@ dpkg-deb --fsys-tarfile "$new"/*.deb | tar -x -C "$new" --wildcards \
   "$modules"/kernel/drivers/char/virtio_console.ko "$modules"/kernel/fs/9p "$modules"/kernel/fs/netfs \
   "$modules"/kernel/fs/fscache "$modules"/kernel/fs/overlayfs
 rm "$new"/*.deb
-mv "$new"/boot/vmlinuz-* "$new/vmlinuz"
+mv "$new"/boot/vmlinuz-* "$new/kernel"
 rmdir "$new/boot"
+# Where the compressed kernel starts in the file: setup_sects and payload_offset of the header (Documentation/arch/x86/boot.rst).
+number() { od -An -tu"$2" -j "$1" -N "$2" "$new/kernel" | tr -d ' '; }
+start=$((($(number 0x1f1 1) + 1) * 512 + $(number 0x248 4)))
+if tail -c +$((start + 1)) "$new/kernel" | xz -dc --single-stream >"$new/vmlinux" 2>/dev/null; then
+  mv "$new/vmlinux" "$new/kernel"
+else
+  rm "$new/vmlinux" # Compressed in another way: it decompresses itself.
+fi
 version=$(ls "$new/lib/modules")
 depmod -b "$new" "$version" 2>/dev/null
 
@@ -49,7 +58,7 @@ mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/host" "$root/memory" "$root
 cp /bin/busybox "$root/bin/"
 for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
   modprobe -d "$new" -S "$version" --show-depends "$module"
-done | sed -n 's/^insmod \(\S*\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
+done | sed -n 's/^insmod \(.*\.ko\).*/\1/p' | awk '!seen[$0]++' | while read -r file; do
   cp "$file" "$root/"
   basename "$file"
 done >"$root/modules"

@@ -56,6 +56,8 @@ interface BootOptions extends VmOptions {
  */
 export async function bootVm(script: string, options: BootOptions = {}): Promise<number> {
   const { modules = [], timeoutMs = 240_000, signal, interactive = false } = options;
+  if (process.arch !== 'x64')
+    throw new Error(`the virtual machine of the tests is an x86-64, and this is ${process.arch}`);
   if (!existsSync(KERNEL)) throw new Error('no kernel for a virtual machine yet: run `sh scripts/peers.sh`');
   const lab = new Lab();
   let console = '';
@@ -70,7 +72,7 @@ export async function bootVm(script: string, options: BootOptions = {}): Promise
     cpSync(join(import.meta.dirname, 'vm/stage.sh'), join(files, 'stage.sh'));
     compileProject(join(files, 'project'));
     const child = lab.spawn('flock', [...turn(), ...machine(files, interactive)], {
-      stdio: [...(interactive ? (['inherit', 'inherit', 'inherit'] as const) : (['ignore', 'pipe', 'pipe'] as const)), 'pipe'],
+      stdio: interactive ? ['inherit', 'inherit', 'inherit', 'pipe'] : ['ignore', 'pipe', 'pipe', 'pipe'],
     });
     const stop = (why: string): void => {
       stopped ??= why;
@@ -105,18 +107,18 @@ export async function bootVm(script: string, options: BootOptions = {}): Promise
 
 /** The machine itself holds the lock (--no-fork), so that it is free when the machine is gone, however it went. */
 function turn(): string[] {
-  return ['--no-fork', join(KERNEL, 'vmlinuz'), 'sh', '-c', `echo '${OUR_TURN}'; exec "$@"`, 'sh'];
+  return ['--no-fork', join(KERNEL, 'kernel'), 'sh', '-c', `echo '${OUR_TURN}'; exec "$@"`, 'sh'];
 }
 
 function machine(files: string, interactive: boolean): string[] {
   return [
-    ...'qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 -nic none -display none -no-reboot'.split(' '),
-    ...['-kernel', join(KERNEL, 'vmlinuz'), '-initrd', join(KERNEL, 'initrd')],
-    ...['-append', `console=ttyS0 panic=-1 quiet loglevel=1 grevy.files=${files}`],
-    ...['-serial', interactive ? 'mon:stdio' : 'stdio'],
-    ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
-    ...['-device', 'virtio-serial', '-chardev', 'socket,id=results,fd=3', '-device', 'virtserialport,chardev=results'],
-  ];
+    ['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1536', '-no-reboot'],
+    ['-nic', 'none', '-vga', 'none', '-display', 'none', '-serial', interactive ? 'mon:stdio' : 'stdio'],
+    ['-kernel', join(KERNEL, 'kernel'), '-initrd', join(KERNEL, 'initrd')],
+    ['-append', `console=ttyS0 panic=-1 quiet loglevel=1 mitigations=off grevy.files=${files}`],
+    ['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
+    ['-device', 'virtio-serial', '-chardev', 'socket,id=results,fd=3', '-device', 'virtserialport,chardev=results'],
+  ].flat();
 }
 
 function compileProject(project: string): void {
@@ -169,8 +171,13 @@ export function describeInVm(name: string, options: VmOptions & { file: string }
     const onResult = (result: VmResult): void => {
       reported = reported.then(() => report(result));
     };
-    const running = runInVm(file, { signal: context.signal, ...rest, onResult });
-    const { exit, results, output } = await running.finally(() => reported);
+    let inside: Awaited<ReturnType<typeof runInVm>>;
+    try {
+      inside = await runInVm(file, { signal: context.signal, ...rest, onResult });
+    } finally {
+      await reported;
+    }
+    const { exit, results, output } = inside;
     if (output !== '') context.diagnostic(`inside:\n${output}`);
     if (results.length === 0 || (exit !== 0 && results.every(({ ok }) => ok)))
       throw new Error(`${results.length} tests ran inside, and Node ended with ${exit}:\n${output}`);

@@ -1,11 +1,27 @@
 // What the other tests of this folder build upon: the virtual machine's kernel does what the host's may not, in namespaces as
-// anywhere; and a machine that goes wrong is a failure that says so.
+// anywhere.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
 import { Lab, type Namespace } from '../lib/netns.ts';
-import { bootVm, describeInVm } from '../lib/vm.ts';
+import { describeInVm } from '../lib/vm.ts';
 
 const MODULES = ['dummy', 'vrf', '8021q', 'bonding', 'ip_gre', 'mpls_router', 'mpls_iptunnel'];
+
+const LINKS = `link add red type vrf table 10
+link set red up
+link add du0 type dummy
+link set du0 up
+address add 192.0.2.1/24 dev du0
+link add du1 type dummy
+link set du1 master red up
+address add 198.51.100.1/24 dev du1
+link add du0.5 link du0 type vlan id 5
+link add bo0 type bond mode active-backup
+link add gre1 type gre local 192.0.2.1 remote 192.0.2.2
+`;
+const KINDS = { red: 'vrf', du0: 'dummy', 'du0.5': 'vlan', bo0: 'bond', gre1: 'gre' };
 
 interface Route {
   dst: string;
@@ -22,11 +38,9 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
 
   before(async () => {
     host = await lab.namespace('host');
-    await ip('link add red type vrf table 10');
-    await ip('link set red up');
-    await ip('link add du0 type dummy');
-    await ip('link set du0 up');
-    await ip('addr add 192.0.2.1/24 dev du0');
+    const batch = join(await lab.directory(), 'links');
+    writeFileSync(batch, LINKS);
+    await ip(`-batch ${batch}`);
   });
   after(() => lab.close());
 
@@ -34,27 +48,15 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
     assert.match(await host.run('uname', '-r'), /-amd64\n$/);
   });
 
-  for (const [name, kind, options] of [
-    ['du1', 'dummy', ''],
-    ['du0.5', 'vlan', 'id 5'],
-    ['bo0', 'bond', 'mode active-backup'],
-    ['gre1', 'gre', 'local 192.0.2.1 remote 192.0.2.2'],
-    ['blue', 'vrf', 'table 20'],
-  ] as const) {
-    test(`${kind}: a link of that kind`, async () => {
-      const below = kind === 'vlan' ? 'link du0 ' : '';
-      await ip(`link add ${below}name ${name} type ${kind} ${options}`.trim());
-      const [link] = await host.ipJson<{ linkinfo: { info_kind: string } }[]>('link', 'show', name);
-      assert.equal(link!.linkinfo.info_kind, kind);
-    });
-  }
+  test('links of kinds that other kernels lack', async () => {
+    const links = await host.ipJson<{ ifname: string; linkinfo?: { info_kind: string } }[]>('link', 'show');
+    const kinds = new Map(links.map(({ ifname, linkinfo }) => [ifname, linkinfo?.info_kind]));
+    for (const [name, kind] of Object.entries(KINDS)) assert.equal(kinds.get(name), kind);
+  });
 
   test('VRF: what is connected to a port is in the table of the VRF, and not in the main one', async () => {
-    await ip('link add du2 type dummy');
-    await ip('link set du2 master red up');
-    await ip('addr add 198.51.100.1/24 dev du2');
     const inVrf = await routes('route', 'show', 'table', '10');
-    assert.ok(inVrf.some(({ dst, dev }) => dst === '198.51.100.0/24' && dev === 'du2'));
+    assert.ok(inVrf.some(({ dst, dev }) => dst === '198.51.100.0/24' && dev === 'du1'));
     assert.ok((await routes('route', 'show')).every(({ dst }) => dst !== '198.51.100.0/24'));
   });
 

@@ -12,7 +12,7 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   for await (const { type, data } of events) {
     if (type === 'test:start') path.splice(data.nesting, path.length, data.name);
     if (type !== 'test:pass' && type !== 'test:fail') continue;
-    const error = type === 'test:fail' ? data.details.error : undefined;
+    const error: (Error & { failureType?: string }) | undefined = type === 'test:fail' ? data.details.error : undefined;
     // A suite is no result of its own, unless what failed is its hook.
     if (data.details.type === 'suite' && (error === undefined || error.failureType === 'subtestsFailed')) continue;
     const result: VmResult = { test: [...path.slice(0, data.nesting), data.name], ok: error === undefined };
