@@ -41,6 +41,7 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
     const batch = join(await lab.directory(), 'links');
     writeFileSync(batch, LINKS);
     await ip(`-batch ${batch}`);
+    await host.run('sysctl', '-q', '-w', 'net.mpls.platform_labels=1000', 'net.vrf.strict_mode=1');
   });
   after(() => lab.close());
 
@@ -61,7 +62,6 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
   });
 
   test('MPLS: a label is swapped, and one is pushed', async () => {
-    await host.run('sysctl', '-q', '-w', 'net.mpls.platform_labels=1000');
     await ip('-f mpls route add 100 as 200 via inet 192.0.2.2 dev du0');
     await ip('route add 10.9.0.0/16 encap mpls 300 via 192.0.2.2 dev du0');
     const [swap] = await routes('-f', 'mpls', 'route', 'show');
@@ -71,7 +71,6 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
   });
 
   test('SRv6: End.DT4 looks up in the table of a VRF', async () => {
-    await host.run('sysctl', '-q', '-w', 'net.vrf.strict_mode=1');
     await ip('-6 route add fc00::100/128 encap seg6local action End.DT4 vrftable 10 dev red');
     const [sid] = await routes('-6', 'route', 'show', 'fc00::100');
     assert.deepEqual([sid!['encap'], sid!['action'], sid!['vrftable']], ['seg6local', 'End.DT4', '10']);
