@@ -17,7 +17,7 @@ import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
-import { type Afi, AFIS } from './settings.ts';
+import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
@@ -78,6 +78,9 @@ export class BgpInstance {
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
   readonly groups: Map<string, PeerGroup> = new Map();
+  /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
+   *  and go in any order. */
+  readonly #own: Map<string, SettingsLayer> = new Map();
   readonly nexthops: NexthopTable;
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
@@ -130,8 +133,22 @@ export class BgpInstance {
 
   // ---- configuration -------------------------------------------------------------------------------------------------
 
+  own(name: string): SettingsLayer {
+    let layer = this.#own.get(name);
+    if (layer === undefined) {
+      layer = emptyLayer();
+      this.#own.set(name, layer);
+    }
+    return layer;
+  }
+
+  /** Whether there is a neighbour or a group of that name. */
+  knows(name: string): boolean {
+    return this.peers.has(name) || this.groups.has(name);
+  }
+
   addGroup(name: string): void {
-    if (!this.groups.has(name)) this.groups.set(name, new PeerGroup(name));
+    if (!this.groups.has(name)) this.groups.set(name, new PeerGroup(name, this.own(name)));
     this.peersChanged();
   }
 
@@ -147,16 +164,14 @@ export class BgpInstance {
 
   /** `remote-as` makes a neighbour, and without it (its own or its group's) there is none. */
   setRemoteAs(name: string, as: number | 'internal' | 'external' | undefined): void {
-    const group = this.groups.get(name);
-    if (group !== undefined) {
-      if (as === undefined) delete group.own.peer.remoteAs;
-      else group.own.peer.remoteAs = as;
-    } else if (as === undefined) {
+    if (as === undefined) {
+      delete this.own(name).peer.remoteAs;
       const peer = this.peers.get(name);
-      if (peer === undefined) return;
-      delete peer.own.peer.remoteAs;
-      this.#dropIfBare(peer);
-    } else this.#needPeer(name).own.peer.remoteAs = as;
+      if (peer !== undefined) this.#dropIfBare(peer);
+    } else {
+      if (!this.groups.has(name)) this.#needPeer(name);
+      this.own(name).peer.remoteAs = as;
+    }
     this.peersChanged();
   }
 
@@ -185,7 +200,7 @@ export class BgpInstance {
     if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError('% Can not configure the local system as neighbor');
     }
-    peer = new Peer(this, name, address.family, address.words);
+    peer = new Peer(this, name, address.family, address.words, this.own(name));
     this.peers.set(name, peer);
     return peer;
   }

@@ -6,6 +6,7 @@
 // trees is a list of the same steps.
 import type { ArgumentValue, CommandArgs } from './args.ts';
 import type { Match } from './bind.ts';
+import type { Siblings } from './command.ts';
 import { CommandError } from './error.ts';
 import type { Grammar } from './grammar.ts';
 import type { Entry } from './mode-grammar.ts';
@@ -24,6 +25,8 @@ export interface Line {
   readonly rank: number;
   /** Lines with the same rank and group stand together. */
   readonly group: string;
+  /** Place within its group. */
+  readonly place: number;
   readonly sequence: number;
   /** What the line opens. */
   readonly block: Block | undefined;
@@ -37,7 +40,7 @@ interface SequenceGroup {
   readonly unnumbered: Map<string, Line>;
 }
 
-export class Block {
+export class Block implements Siblings {
   readonly mode: string;
   readonly parent: Block | undefined;
   readonly lines: Map<string, Line> = new Map();
@@ -53,6 +56,15 @@ export class Block {
   /** Arguments of the enclosing blocks' lines, outermost first. */
   get context(): CommandArgs[] {
     return this.parent && this.opener ? [...this.parent.context, this.opener.args] : [];
+  }
+
+  text(key: string): string | undefined {
+    const line = this.lines.get(key);
+    return line?.negative === false ? line.text : undefined;
+  }
+
+  *texts(): Generator<string> {
+    for (const line of this.lines.values()) if (!line.negative) yield line.text;
   }
 
   /** The block still belongs to the configuration. */
@@ -90,15 +102,20 @@ export class ConfigTree {
 
   /** What a line means for the configuration, typed while in `block`. Throws CommandError where it cannot be. */
   plan(at: Block, match: Match, source = 0): Plan {
-    const config = match.entry.command.config;
-    if (!config) throw new Error(`'${match.entry.command.syntax}' is not a line of the configuration`);
     let block = at;
     while (block.mode !== match.mode && block.parent) block = block.parent;
-    if (match.entry.form !== 'plain') return this.#planNo(block, match, source);
+    const plans = this.#asWritten(match).map(one =>
+      one.entry.form === 'plain' ? this.#planLine(block, one, source) : this.#planNo(block, one, source),
+    );
+    return plans.length === 1 ? (plans[0] as Plan) : { steps: plans.flatMap(plan => plan.steps) };
+  }
+
+  #planLine(block: Block, match: Match, source: number): Plan {
+    const config = configOf(match);
 
     const numbered = this.#number(block, match);
     if (!numbered) return { steps: [] };
-    config.check?.(numbered.args, block.context);
+    config.check?.(numbered.args, block.context, block);
     const old = block.lines.get(keyOf(numbered));
     if (old && !old.negative && old.text === numbered.text) {
       const inner = old.block;
@@ -116,20 +133,24 @@ export class ConfigTree {
         else put(block, line);
       },
     };
-    return inner ? { steps: [step], enter: () => inner } : { steps: [step] };
+    const replaced = config.replaces?.(numbered.args, block) ?? [];
+    const ended = replaced.flatMap(key => removals(block, block.lines.get(key)));
+    const steps = [step, ...ended];
+    return inner ? { steps, enter: () => inner } : { steps };
   }
 
   #planNo(block: Block, match: Match, source: number): Plan {
     const { entry } = match;
-    const config = entry.command.config as NonNullable<typeof entry.command.config>;
-    if (entry.form === 'short') {
-      const steps: Step[] = [];
-      collect(block, match.text, steps);
-      return { steps: steps.reverse() };
+    const config = configOf(match);
+    const found = entry.form === 'short' ? [] : this.#find(block, match);
+    if (entry.form === 'short' || config.keeps === 'positive') {
+      const words = config.takes?.(match.args, block).slice() ?? [];
+      if (entry.form === 'short') words.push(match.text);
+      return { steps: collect(block, words, found).reverse() };
     }
-    const found = this.#find(block, match);
-    if (config.keeps === 'positive') return { steps: found.flatMap(line => removals(block, line).reverse()) };
-    const args = found[0]?.args ?? match.args;
+    // Words that were all typed say what they say, whatever stored line begins with them.
+    const stored = match.missing.length > 0 ? found[0] : found.find(line => line.key === keyOf(match));
+    const args = stored?.args ?? match.args;
     const line = makeLine(block, { ...match, args }, true, undefined, source);
     return {
       steps: [
@@ -147,7 +168,7 @@ export class ConfigTree {
   /** The stored lines that `no …` speaks of. */
   #find(block: Block, match: Match): Line[] {
     const { entry, args } = match;
-    const config = entry.command.config as NonNullable<typeof entry.command.config>;
+    const config = configOf(match);
     const exact = block.lines.get(config.key ? config.key(complete(match)) : match.text);
     if (exact && exact.entry.command === entry.command) {
       // A block that goes takes much along: it has to be the one that is meant (`no router bgp` with another number).
@@ -173,9 +194,24 @@ export class ConfigTree {
     if (group?.unnumbered.has(sequence.write(match.args, 0))) return undefined;
     const next = group ? Math.floor(group.last / 5) * 5 + 5 : 5;
     const text = sequence.write(match.args, next);
-    const again = this.#grammar.parse(match.mode, text.split(' '));
-    if (!('entry' in again)) throw new Error(`the numbered line '${text}' is not understood`);
-    return again;
+    return this.#read(match.mode, text);
+  }
+
+  /** A line in the words in which it is written; several where it says several things. */
+  #asWritten(match: Match): Match[] {
+    const { form } = match.entry;
+    const writes = configOf(match).writes;
+    if (writes === undefined || form === 'short' || match.missing.length > 0) return [match];
+    return writes(match.args).map(text => {
+      if (text === match.text) return match;
+      return this.#read(match.mode, form === 'no' ? `no ${text}` : text);
+    });
+  }
+
+  #read(mode: string, text: string): Match {
+    const match = this.#grammar.parse(mode, text.split(' '));
+    if (!('entry' in match)) throw new Error(`the line '${text}' is not understood in '${mode}'`);
+    return match;
   }
 
   /** What makes this tree from `old`: first what goes, last lines first, then what comes, in the order of the text. */
@@ -238,6 +274,8 @@ export class ConfigTree {
     yield `${indent}${line.negative ? 'no ' : ''}${line.text}\n`;
     if (!line.block) return;
     for (const inner of sortedLines(line.block)) {
+      // A block inside another one is only a place for lines.
+      if (inner.block?.lines.size === 0) continue;
       if (inner.block) yield `${indent} !\n`;
       yield* this.#renderLine(inner, `${indent} `);
     }
@@ -249,13 +287,19 @@ export class ConfigTree {
   }
 }
 
+function configOf(match: Match): NonNullable<Entry['command']['config']> {
+  const { config, syntax } = match.entry.command;
+  if (!config) throw new Error(`'${syntax}' is not a line of the configuration`);
+  return config;
+}
+
 function keyOf(match: Match): string {
   return match.entry.command.config?.key?.(match.args) ?? match.text;
 }
 
 function makeLine(block: Block, match: Match, negative: boolean, inner: Block | undefined, source: number): Line {
   const sequence = match.entry.command.config?.sequence;
-  const { rank, group } = rankOf(block.mode, match.text);
+  const { rank, group, place } = rankOf(block.mode, match.text);
   const line: Line = {
     entry: match.entry,
     text: match.text,
@@ -264,6 +308,7 @@ function makeLine(block: Block, match: Match, negative: boolean, inner: Block | 
     negative,
     rank: inner && block.parent ? 1000 + rank : rank,
     group: sequence ? sequence.group(match.args) : group,
+    place,
     sequence: sequence?.of(match.args) ?? 0,
     block: inner,
     source,
@@ -307,10 +352,11 @@ function forgetNumber(block: Block, line: Line): void {
 }
 
 function removal(block: Block, line: Line): Step {
+  const resets = line.entry.command.config?.reset !== undefined;
   return {
     owner: line.entry.owner,
     action: {
-      type: line.negative ? 'apply' : 'remove',
+      type: resets ? 'reset' : line.negative ? 'apply' : 'remove',
       command: line.entry.number,
       args: line.args,
       context: block.context,
@@ -325,7 +371,8 @@ function removal(block: Block, line: Line): Step {
  * Steps that take a line away, to be done last first. A block at the top is an object of its own, and goes with all that is in
  * it; a block inside another one is only a place for lines about that other, which lives on: they go one by one.
  */
-function removals(block: Block, line: Line): Step[] {
+function removals(block: Block, line: Line | undefined): Step[] {
+  if (line === undefined) return [];
   const steps = [removal(block, line)];
   if (line.block && block.parent) {
     for (const inner of sortedLines(line.block)) steps.push(...removals(line.block, inner));
@@ -333,12 +380,16 @@ function removals(block: Block, line: Line): Step[] {
   return steps;
 }
 
-/** Steps that take away every line that begins with `words`, in this block and the blocks in it. */
-function collect(block: Block, words: string, steps: Step[]): void {
-  for (const line of block.lines.values()) {
-    if (begins(line.text, words)) steps.push(...removals(block, line));
-    else if (line.block) collect(line.block, words, steps);
-  }
+/**
+ * Steps, to be done last first, that take away the lines `found`, and every line that begins with one of `texts`, in this block
+ * and the blocks in it. In the order of the text a line comes after those that it needs.
+ */
+function collect(block: Block, texts: readonly string[], found: readonly Line[]): Step[] {
+  if (texts.length === 0) return found.flatMap(line => removals(block, line));
+  return sortedLines(block).flatMap(line => {
+    if (found.includes(line) || texts.some(text => begins(line.text, text))) return removals(block, line);
+    return line.block ? collect(line.block, texts, []) : [];
+  });
 }
 
 function begins(text: string, words: string): boolean {
@@ -404,6 +455,7 @@ function sortedLines(block: Block): Line[] {
     (a, b) =>
       a.rank - b.rank ||
       (a.sequence > 0 && b.sequence > 0 && a.group !== b.group ? (a.group < b.group ? -1 : 1) : order(a) - order(b)) ||
+      a.place - b.place ||
       a.sequence - b.sequence,
   );
 }

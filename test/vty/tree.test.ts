@@ -222,7 +222,7 @@ void test('no takes lines back: in full, without its last words, with another va
   assert.equal(without('no neighbor 10.0.0.1 remote-as 99'), expected);
   assert.equal(
     read(`${base} address-family ipv4 unicast\n  neighbor 10.0.0.1 activate\nexit\n no neighbor 10.0.0.1\n`).text,
-    'router bgp 1\n neighbor 10.0.0.2 remote-as 3\n !\n address-family ipv4 unicast\n exit-address-family\nexit\n!\n',
+    expected,
   );
   assert.equal(read('hostname x\nno hostname\n').text, '');
   assert.equal(
