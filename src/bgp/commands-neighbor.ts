@@ -21,9 +21,9 @@ function neighborOf(args: unknown): string {
   return (args as { neighbor: string }).neighbor;
 }
 
-/** The address family of a line: its block's, or IPv4 where it stands in the router's block itself. */
+/** The address family of a line is its block's. What is typed in the router's block itself has been put into IPv4's. */
 export function afiOf(context: readonly CommandArgs[]): Afi {
-  return (context[1]?.['afi'] as Afi | undefined) ?? 'ipv4';
+  return context[1]!['afi'] as Afi;
 }
 
 /** The settings that a line is about; the neighbour or group must be there. */

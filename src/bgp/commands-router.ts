@@ -98,6 +98,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     help: ['Enter Address Family command mode', 'Address family', 'Address family', 'Address Family modifier'],
     opens: 'address-family',
     key: args => args.afi ?? '',
+    writes: args => [`address-family ${args.afi} unicast`],
     apply() {},
     remove() {},
   }),

@@ -54,7 +54,8 @@ export interface Siblings {
 }
 
 export interface ConfigSpec<State, Syntax extends string> {
-  /** The mode that the line is typed in: `configure`, `interface`, `router-bgp`, `address-family`, … or several. */
+  /** The mode that the line is typed in: `configure`, `interface`, `router-bgp`, `address-family`, … or several. Where the
+   *  first of several says which of its blocks is `implied`, that one holds what is typed in its parent's mode. */
   readonly mode: string | readonly string[];
   readonly syntax: Syntax;
   readonly help: readonly string[];
@@ -140,6 +141,9 @@ export interface Mode {
   readonly prompt: string;
   /** Where `exit` leads; lines that this mode does not know are tried there too. */
   readonly parent: string;
+  /** The line of the parent's block that opens the block of this mode to which lines belong that are typed in the parent's
+   *  mode, although this one is the first of their command's modes. */
+  readonly implied?: string;
   /** The word that ends the block in the text of a configuration; `exit` unless told. */
   readonly exit?: string;
 }

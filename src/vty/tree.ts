@@ -104,10 +104,21 @@ export class ConfigTree {
   plan(at: Block, match: Match, source = 0): Plan {
     let block = at;
     while (block.mode !== match.mode && block.parent) block = block.parent;
+    const home = this.#home(block, match, source);
     const plans = this.#asWritten(match).map(one =>
-      one.entry.form === 'plain' ? this.#planLine(block, one, source) : this.#planNo(block, one, source),
+      one.entry.form === 'plain' ? this.#planLine(home.block, one, source) : this.#planNo(home.block, one, source),
     );
-    return plans.length === 1 ? (plans[0] as Plan) : { steps: plans.flatMap(plan => plan.steps) };
+    if (plans.length === 1 && home.steps.length === 0) return plans[0] as Plan;
+    const steps = plans.flatMap(plan => plan.steps);
+    return { steps: steps.length === 0 ? [] : [...home.steps, ...steps] };
+  }
+
+  /** The block that a line belongs to, and what opens it where it is not there. */
+  #home(block: Block, match: Match, source: number): { readonly block: Block; readonly steps: readonly Step[] } {
+    const mode = this.#grammar.modes.get(match.entry.command.modes[0] as string);
+    if (mode?.implied === undefined || mode.parent !== block.mode) return { block, steps: [] };
+    const { steps, enter } = this.#planLine(block, this.#read(block.mode, mode.implied), source);
+    return { block: (enter as () => Block)(), steps };
   }
 
   #planLine(block: Block, match: Match, source: number): Plan {
@@ -123,6 +134,7 @@ export class ConfigTree {
     }
     const inner = config.opens === undefined ? undefined : (old?.block ?? new Block(config.opens, block));
     const line = makeLine(block, numbered, false, inner, source);
+    if (inner) inner.opener ??= line;
     const step: Step = {
       owner: numbered.entry.owner,
       action: { type: 'apply', command: numbered.entry.number, args: numbered.args, context: block.context },

@@ -182,6 +182,24 @@ void test('an activation that is taken back leaves the default', () => {
   assert.deepEqual(speaker.state, new Speaker(text('')).state);
 });
 
+void test('what is typed without an address family is a line of IPv4, whichever way it is typed', () => {
+  const family = (lines: string): string => `!\naddress-family ipv4 unicast\n${lines}exit-address-family\n`;
+  const outside = 'redistribute connected\nnetwork 14.0.0.0/8\nmaximum-paths 4\ndistance bgp 1 2 3\n';
+  const inside = ' distance bgp 1 2 3\n network 14.0.0.0/8\n redistribute connected\n maximum-paths 4\n';
+  assert.equal(shown(outside), family(inside));
+  assert.equal(shown(`address-family ipv4 unicast\n${outside}`), family(inside));
+  const undo = outside.replace(/^/gm, 'no ').replace(/\nno $/, '\n');
+  assert.equal(shown(`${outside}address-family ipv4 unicast\n${undo}`), '');
+  assert.equal(shown(`address-family ipv4\n${outside}exit\n${undo}`), '');
+  assert.equal(shown(undo), '');
+  const peer = 'neighbor 10.1.1.1 remote-as 2\n';
+  const both = `${peer}neighbor 10.1.1.1 route-map A in\naddress-family ipv4 unicast\nneighbor 10.1.1.1 route-map B in\n`;
+  assert.equal(shown(both), `${peer}${family(' neighbor 10.1.1.1 route-map B in\n')}`);
+  assert.equal(shown(`${both}exit\nno neighbor 10.1.1.1 route-map B in`), peer);
+  const negative = ' no neighbor 10.1.1.1 activate\n no neighbor 10.1.1.1 send-community\n';
+  assert.equal(shown(`${peer}${negative}`), `${peer}${family(negative)}`);
+});
+
 // ---- anything typed ---------------------------------------------------------------------------------------------------
 
 const about = fc.constantFrom('10.1.1.1', '10.1.1.20', 'fd00::1', 'G', 'H');
@@ -229,8 +247,12 @@ const named = (tail: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(about, tail).map(([name, words]) => `neighbor ${name} ${words}`);
 const undone = (line: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(fc.constantFrom('', '', 'no '), line).map(words => words.join(''));
-const inRouter = fc.oneof(all, undone(fc.oneof({ weight: 4, arbitrary: named(ofNeighbor) }, ofInstance)));
 const inFamily = undone(fc.oneof({ weight: 2, arbitrary: named(ofNeighborInFamily) }, ofFamily));
+const inRouter = fc.oneof(
+  all,
+  { weight: 4, arbitrary: undone(fc.oneof({ weight: 4, arbitrary: named(ofNeighbor) }, ofInstance)) },
+  inFamily,
+);
 const typedIn = (opener: string, line: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.array(line, { minLength: 1, maxLength: 12 }).map(lines => `${opener}\n${lines.join('\n')}\nexit\n`);
 const block = fc.oneof(
