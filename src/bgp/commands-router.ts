@@ -1,10 +1,19 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
-import { parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
+import {
+  AF_INET,
+  formatPrefix,
+  isLinkLocal6,
+  makePrefix,
+  maskWord,
+  parseIp4,
+  parsePrefix,
+  type Prefix,
+} from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
-import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
@@ -66,8 +75,27 @@ function readIp4(text: string): number {
 
 function readPrefix(afi: Afi, text: string): Prefix {
   const prefix = parsePrefix(text);
-  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) throw new CommandError('% Malformed prefix');
+  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) {
+    throw new CommandError(`% Malformed prefix: ${text} is not of ${AFI_TITLE[afi]}`);
+  }
+  if (afi === 'ipv6' && isLinkLocal6(prefix.words)) {
+    throw new CommandError(`% Malformed prefix (link-local address): ${text}`);
+  }
   return prefix;
+}
+
+/** A network by its mask, or by the class that its address had before there were masks. */
+function networkPrefix(address: string, mask: string | undefined): Prefix {
+  const word = readIp4(address);
+  if (mask === undefined) {
+    if (word === 0) return makePrefix(AF_INET, [0, 0, 0, 0], 0);
+    const length = word >>> 31 === 0 ? 8 : word >>> 30 === 2 ? 16 : word >>> 29 === 6 ? 24 : 0;
+    if (length === 0) throw new CommandError(`% Inconsistent address and mask: ${address} is of no class`);
+    return makePrefix(AF_INET, [word, 0, 0, 0], length);
+  }
+  const length = Math.clz32(~readIp4(mask));
+  if (maskWord(length) !== readIp4(mask)) throw new CommandError(`% Inconsistent address and mask: ${mask} is no mask`);
+  return makePrefix(AF_INET, [word, 0, 0, 0], length);
 }
 
 export const routerCommands: readonly Command<Bgp>[] = [
@@ -297,6 +325,25 @@ export const routerCommands: readonly Command<Bgp>[] = [
       const afi = afiOf(context);
       instanceOf(bgp, context).setNetwork(afi, readPrefix(afi, args.prefix), undefined);
     },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'network A.B.C.D$address [mask A.B.C.D$mask] [route-map WORD$map]',
+    help: [
+      'Specify a network to announce via BGP',
+      'Network number',
+      'Network mask',
+      'Network mask',
+      'Route-map to modify the attributes',
+      'Name of the route map',
+    ],
+    key: args => `network ${args.address} ${args.mask}`,
+    writes: ({ address, mask, map }) => [
+      `network ${formatPrefix(networkPrefix(address, mask))}${map === undefined ? '' : ` route-map ${map}`}`,
+    ],
+    // It is written, and carried out, as the line above.
+    apply() {},
+    remove() {},
   }),
   config({
     mode: ['address-family', 'router-bgp'],

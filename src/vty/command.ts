@@ -65,6 +65,8 @@ export interface ConfigSpec<State, Syntax extends string> {
    *  later is called. By default the whole line is the key, so that different lines stand beside each other. The
    *  arguments may be incomplete when the line is taken back by a short `no …`. */
   readonly key?: (args: Args<Syntax>) => string;
+  /** A prefix of the line is an address and the length of its network: host bits stay. */
+  readonly hostBits?: boolean;
   /** The line as it is written, where it may be typed in other words; several where it says several things. */
   readonly writes?: (args: Args<Syntax>) => readonly string[];
   /** Which forms are kept in the configuration. `positive` (default): `no …` takes the line away. `negative`: the setting
@@ -113,6 +115,7 @@ export interface Command<in State> {
 export interface ErasedConfig<in State> {
   readonly opens: string | undefined;
   readonly key: ((args: CommandArgs) => string) | undefined;
+  readonly hostBits: boolean;
   readonly writes: ((args: CommandArgs) => readonly string[]) | undefined;
   readonly keeps: 'positive' | 'negative' | 'both';
   readonly no: readonly string[];
@@ -178,6 +181,7 @@ export function config<State, const Syntax extends string>(spec: ConfigSpec<Stat
     config: {
       opens: spec.opens,
       key: spec.key as ErasedConfig<State>['key'],
+      hostBits: spec.hostBits ?? false,
       writes: spec.writes as unknown as ErasedConfig<State>['writes'],
       keeps: spec.keeps ?? 'positive',
       no: spec.no ?? [],

@@ -74,10 +74,7 @@ interface StaticArgs {
 }
 
 function staticKey(args: Partial<StaticArgs>): string {
-  // Host bits do not make another route.
-  const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
-  const name = prefix === undefined ? args.prefix : `${formatAddress(prefix.family, prefix.words)}/${prefix.length}`;
-  return `${name} ${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
+  return `${args.prefix} ${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
 }
 
 function applyStatic(zebra: Zebra, args: StaticArgs): void {
@@ -497,6 +494,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     config({
       mode: 'interface',
       syntax: 'ip address A.B.C.D/M$address',
+      hostBits: true,
       help: ['IP configuration', 'Set the IP address of an interface', 'IP address (e.g. 10.0.0.1/8)'],
       apply: (zebra: Zebra, args, context) => {
         requirePlane(zebra);
@@ -508,6 +506,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     config({
       mode: 'interface',
       syntax: 'ipv6 address X:X::X:X/M$address',
+      hostBits: true,
       help: ['IPv6 configuration', 'Set the IP address of an interface', 'IPv6 address (e.g. 3ffe:506::1/48)'],
       apply: (zebra: Zebra, args, context) => {
         requirePlane(zebra);

@@ -200,6 +200,55 @@ void test('what is typed without an address family is a line of IPv4, whichever 
   assert.equal(shown(`${peer}${negative}`), `${peer}${family(negative)}`);
 });
 
+void test('a network is its prefix, however it is typed', () => {
+  const four = (lines: string): string => `!\naddress-family ipv4 unicast\n${lines}exit-address-family\n`;
+  const written = four(' network 10.77.0.0/24 route-map RM\n');
+  for (const typed of [
+    '10.77.0.5/24',
+    '10.77.0.0/24',
+    '10.77.0.5 mask 255.255.255.0',
+    '10.77.0.0 mask 255.255.255.0',
+  ]) {
+    assert.equal(shown(`network ${typed} route-map RM`), written);
+    assert.equal(shown(`network 10.77.0.9/24 route-map RM\nno network ${typed}`), '');
+  }
+  const classes = [' network 10.0.0.0/8', ' network 172.16.0.0/16', ' network 192.0.2.0/24', ' network 0.0.0.0/0'];
+  assert.equal(
+    shown('network 10.1.2.3\nnetwork 172.16.1.1\nnetwork 192.0.2.9\nnetwork 0.0.0.0'),
+    four(`${classes.join('\n')}\n`),
+  );
+  const six = 'address-family ipv6 unicast\n network 2001:DB8::1/32\n';
+  assert.equal(shown(six), '!\naddress-family ipv6 unicast\n network 2001:db8::/32\nexit-address-family\n');
+  assert.equal(shown(`${six} no network 2001:db8:0:1::/32`), '');
+  const speaker = new Speaker('router bgp 1\n');
+  const said = speaker.type(`router bgp 1
+network 240.0.0.0
+network 10.0.0.0 mask 255.0.255.0
+network 2001:db8::/32
+address-family ipv6 unicast
+network fe80::/64`);
+  assert.equal(
+    said,
+    `% Inconsistent address and mask: 240.0.0.0 is of no class
+% Inconsistent address and mask: 255.0.255.0 is no mask
+% Malformed prefix: 2001:db8::/32 is not of IPv4 Unicast
+% Malformed prefix (link-local address): fe80::/64`,
+  );
+});
+
+void test('a prefix of a list has no host bits either', () => {
+  const speaker = typed('ip prefix-list P permit 10.9.9.9/16 le 24\nipv6 prefix-list P seq 7 deny 2001:db8::5/32\n');
+  assert.equal(
+    speaker.tree.text,
+    'ip prefix-list P seq 5 permit 10.9.0.0/16 le 24\n!\nipv6 prefix-list P seq 7 deny 2001:db8::/32\n!\n',
+  );
+  assert.equal(
+    speaker.type('ip prefix-list P permit 10.9.3.0/16 le 24\nno ip prefix-list P permit 10.9.1.1/16 le 24'),
+    '',
+  );
+  assert.equal(speaker.tree.text, 'ipv6 prefix-list P seq 7 deny 2001:db8::/32\n!\n');
+});
+
 // ---- anything typed ---------------------------------------------------------------------------------------------------
 
 const about = fc.constantFrom('10.1.1.1', '10.1.1.20', 'fd00::1', 'G', 'H');
@@ -236,7 +285,8 @@ const ofNeighborInFamily = fc.constantFrom(
 const ofInstance = fc.constantFrom('bgp router-id 10.0.0.1', 'bgp ebgp-requires-policy', 'timers bgp 4 12');
 const ofFamily = fc.constantFrom(
   'network 10.77.0.0/24',
-  'network 10.77.0.0/24 route-map RM',
+  'network 10.77.0.9/24 route-map RM',
+  'network 10.77.0.1 mask 255.255.255.0',
   'redistribute connected',
   'redistribute connected metric 5',
   'maximum-paths 4',

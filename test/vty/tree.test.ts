@@ -42,7 +42,14 @@ const set: CommandSet<object> = commandSet<object>(
       apply: nothing,
       remove: nothing,
     }),
-    config({ mode: 'interface', syntax: 'ip address A.B.C.D/M', help: [], apply: nothing, remove: nothing }),
+    config({
+      mode: 'interface',
+      syntax: 'ip address A.B.C.D/M',
+      help: [],
+      hostBits: true,
+      apply: nothing,
+      remove: nothing,
+    }),
     config({
       mode: 'interface',
       syntax: 'description LINE...',
@@ -257,6 +264,15 @@ void test('a line of an implied block stands in it wherever it is typed, and wha
   assert.equal(read(`${typed} address-family ipv4 unicast\n  network 10.0.0.0/8\n`).text, read(typed).text);
   assert.equal(read(`${typed} no network 10.0.0.0/8\n no network 11.0.0.0/8\n`).text, `${opened}exit\n!\n`);
   assert.equal(read('router bgp 1\n no network 10.0.0.0/8\n').text, 'router bgp 1\nexit\n!\n');
+});
+
+void test('a prefix is kept without its host bits, an address with them', () => {
+  assert.equal(
+    read('interface eth0\n ip address 10.0.0.1/24\nexit\nip route 10.0.0.5/24 eth0\nip route 10.0.0.9/24 eth0 7\n')
+      .text,
+    'ip route 10.0.0.0/24 eth0 7\n!\ninterface eth0\n ip address 10.0.0.1/24\nexit\n!\n',
+  );
+  assert.equal(read('ip route 10.0.0.5/24 eth0\nno ip route 10.0.0.7/24 eth0\n').text, '');
 });
 
 void test('a short no that does not say which line it means is refused', () => {
