@@ -25,6 +25,7 @@ function optionLine<const Syntax extends string>(
   set: (options: InstanceOptions, args: Args<Syntax>) => void,
   unset: (options: InstanceOptions) => void,
   keeps: 'positive' | 'negative' = 'positive',
+  writes?: (args: Args<Syntax>) => readonly string[],
 ): Command<Bgp> {
   const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
   return config({
@@ -33,6 +34,7 @@ function optionLine<const Syntax extends string>(
     help,
     keeps,
     key: () => key,
+    ...(writes && { writes }),
     apply(bgp: Bgp, args, context) {
       const instance = instanceOf(bgp, context);
       set(instance.options, args);
@@ -139,6 +141,9 @@ export const routerCommands: readonly Command<Bgp>[] = [
     options => {
       options.routerId = undefined;
     },
+    'positive',
+    // No router has this one: it is how FRR's users say that it shall choose.
+    args => [args.id === '0.0.0.0' ? 'no bgp router-id' : `bgp router-id ${args.id}`],
   ),
   optionLine(
     'bgp cluster-id <A.B.C.D|(1-4294967295)>$id',

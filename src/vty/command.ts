@@ -67,7 +67,8 @@ export interface ConfigSpec<State, Syntax extends string> {
   readonly key?: (args: Args<Syntax>) => string;
   /** A prefix of the line is an address and the length of its network: host bits stay. */
   readonly hostBits?: boolean;
-  /** The line as it is written, where it may be typed in other words; several where it says several things. */
+  /** The line as it is written, where it may be typed in other words; several where it says several things, and
+   *  `no …` where it takes a line back. */
   readonly writes?: (args: Args<Syntax>) => readonly string[];
   /** Which forms are kept in the configuration. `positive` (default): `no …` takes the line away. `negative`: the setting
    *  is on by default, so only `no …` is kept. `both`: the default depends, so whichever was said last is kept. */

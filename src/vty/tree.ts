@@ -216,7 +216,7 @@ export class ConfigTree {
     if (writes === undefined || form === 'short' || match.missing.length > 0) return [match];
     return writes(match.args).map(text => {
       if (text === match.text) return match;
-      return this.#read(match.mode, form === 'no' ? `no ${text}` : text);
+      return this.#read(match.mode, form === 'no' && !text.startsWith('no ') ? `no ${text}` : text);
     });
   }
 

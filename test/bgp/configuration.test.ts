@@ -249,6 +249,17 @@ void test('a prefix of a list has no host bits either', () => {
   assert.equal(speaker.tree.text, 'ipv6 prefix-list P seq 7 deny 2001:db8::/32\n!\n');
 });
 
+void test('router-id 0.0.0.0 takes the router id back, so that it is chosen as if none were configured', () => {
+  assert.equal(shown('bgp router-id 10.0.0.1\nbgp router-id 0.0.0.0'), '');
+  assert.equal(shown('bgp router-id 0.0.0.0'), '');
+  assert.equal(shown('no bgp router-id 0.0.0.0'), '');
+  const speaker = typed('router bgp 1\nbgp router-id 10.0.0.1\n');
+  assert.equal(speaker.bgp.instance().routerId, 0x0a000001);
+  speaker.type('bgp router-id 0.0.0.0');
+  assert.equal(speaker.bgp.instance().options.routerId, undefined);
+  assert.equal(new Speaker('router bgp 1\n bgp router-id 0.0.0.0\n').bgp.instance().options.routerId, undefined);
+});
+
 // ---- anything typed ---------------------------------------------------------------------------------------------------
 
 const about = fc.constantFrom('10.1.1.1', '10.1.1.20', 'fd00::1', 'G', 'H');
@@ -282,7 +293,12 @@ const ofNeighborInFamily = fc.constantFrom(
   'send-community all',
   'maximum-prefix 5',
 );
-const ofInstance = fc.constantFrom('bgp router-id 10.0.0.1', 'bgp ebgp-requires-policy', 'timers bgp 4 12');
+const ofInstance = fc.constantFrom(
+  'bgp router-id 10.0.0.1',
+  'bgp router-id 0.0.0.0',
+  'bgp ebgp-requires-policy',
+  'timers bgp 4 12',
+);
 const ofFamily = fc.constantFrom(
   'network 10.77.0.0/24',
   'network 10.77.0.9/24 route-map RM',
