@@ -345,6 +345,9 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ dontCapabilityNegotiate: true }),
     ['dontCapabilityNegotiate'],
   ),
+  peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
+    'gracefulRestartDisable',
+  ]),
   config({
     mode: ['address-family', 'router-bgp'],
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',

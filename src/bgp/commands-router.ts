@@ -14,6 +14,7 @@ import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
@@ -238,6 +239,22 @@ export const routerCommands: readonly Command<Bgp>[] = [
     [BGP, 'BGP network command', 'Check BGP network route exists in IGP'],
     'networkImportCheck',
     'negative',
+  ),
+  flagLine('bgp graceful-restart-disable', [BGP, 'Graceful restart disable command'], 'gracefulRestartDisable'),
+  optionLine(
+    'bgp graceful-restart restart-time (0-4095)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'Set the time to wait to delete stale routes before a BGP open message is received',
+      'Delay value (seconds)',
+    ],
+    (options, args) => {
+      options.restartTimeS = args.seconds;
+    },
+    options => {
+      options.restartTimeS = DEFAULT_RESTART_TIME_S;
+    },
   ),
   optionLine(
     'bgp graceful-restart rib-stale-time (1-3600)$seconds',

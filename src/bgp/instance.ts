@@ -17,6 +17,7 @@ import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
+import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
@@ -40,6 +41,9 @@ export interface InstanceOptions {
   holdTimeS: number;
   /** Zebra keeps our routes this long without us. */
   staleS: number;
+  /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
+  restartTimeS: number;
+  gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
 }
 
@@ -62,6 +66,8 @@ function defaultOptions(): InstanceOptions {
     keepaliveS: 60,
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
+    restartTimeS: DEFAULT_RESTART_TIME_S,
+    gracefulRestartDisable: false,
     enforceFirstAs: false,
   };
 }

@@ -75,7 +75,6 @@ const NEIGHBOR_WORDS: readonly string[] = [
   'timers delayopen',
   'capability',
   'dont-capability-negotiate',
-  'graceful-restart-helper',
   'graceful-restart-disable',
   'activate',
   'route-reflector-client',

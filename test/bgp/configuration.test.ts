@@ -279,6 +279,7 @@ const ofNeighbor = fc.constantFrom(
   'passive',
   'local-as 7 no-prepend',
   'ebgp-multihop 3',
+  'graceful-restart-disable',
 );
 const ofNeighborInFamily = fc.constantFrom(
   'activate',
@@ -296,6 +297,8 @@ const ofNeighborInFamily = fc.constantFrom(
 const ofInstance = fc.constantFrom(
   'bgp router-id 10.0.0.1',
   'bgp router-id 0.0.0.0',
+  'bgp graceful-restart-disable',
+  'bgp graceful-restart restart-time 33',
   'bgp ebgp-requires-policy',
   'timers bgp 4 12',
 );
