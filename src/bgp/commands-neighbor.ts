@@ -12,6 +12,11 @@ const NEIGHBOR_HELP = ['Specify neighbor router', 'Neighbor address', 'Neighbor 
 
 type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
 
+/** RFC 4271 §4.2. */
+export function badHoldTime(holdS: number): string {
+  return `% hold time value must be either 0 or at least 3: ${holdS}`;
+}
+
 /** The words of a line that say which setting it is: those before the first variable or bracket. */
 function setting(tail: string): string {
   return tail.split(/ ?(?=[A-Z(<[])/)[0]!;
@@ -33,7 +38,9 @@ function layerOf(
   neighbor: string,
 ): { instance: BgpInstance; layer: SettingsLayer } {
   const instance = instanceOf(bgp, context);
-  if (!instance.knows(neighbor)) throw new CommandError('% Specify remote-as or peer-group commands first');
+  if (!instance.knows(neighbor)) {
+    throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
+  }
   return { instance, layer: instance.own(neighbor) };
 }
 
@@ -258,8 +265,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'timers (0-65535)$keepalive (0-65535)$hold',
     ['BGP per neighbor timers', 'Keepalive interval', 'Holdtime'],
     args => {
-      if (args.hold === 1 || args.hold === 2)
-        throw new CommandError('% hold time value must be either 0 or greater than 3');
+      if (args.hold === 1 || args.hold === 2) throw new CommandError(badHoldTime(args.hold));
       return { keepaliveS: args.keepalive, holdTimeS: args.hold };
     },
     ['keepaliveS', 'holdTimeS'],

@@ -11,7 +11,7 @@ import {
 } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf } from './commands-neighbor.ts';
+import { afiOf, badHoldTime } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
@@ -275,8 +275,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
     (options, args) => {
-      if (args.hold === 1 || args.hold === 2)
-        throw new CommandError('% hold time value must be either 0 or greater than 3');
+      if (args.hold === 1 || args.hold === 2) throw new CommandError(badHoldTime(args.hold));
       options.keepaliveS = args.keepalive;
       options.holdTimeS = args.hold;
     },

@@ -184,9 +184,9 @@ export class BgpInstance {
   setGroup(name: string, group: string | undefined): void {
     if (group !== undefined) {
       const target = this.groups.get(group);
-      if (target === undefined) throw new CommandError('% Configure the peer-group first');
+      if (target === undefined) throw new CommandError(`% Configure the peer-group first: ${group}`);
       if (!this.peers.has(name) && target.own.peer.remoteAs === undefined) {
-        throw new CommandError('% Specify remote-as or peer-group remote AS first');
+        throw new CommandError(`% Specify remote-as or peer-group remote AS first: ${name}`);
       }
       this.#needPeer(name).groupName = group;
     } else {
@@ -202,9 +202,9 @@ export class BgpInstance {
     let peer = this.peers.get(name);
     if (peer !== undefined) return peer;
     const address = parseAddress(name);
-    if (address === undefined) throw new CommandError('% Create the peer-group or interface first');
+    if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
     if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
-      throw new CommandError('% Can not configure the local system as neighbor');
+      throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
     peer = new Peer(this, name, address.family, address.words, this.own(name));
     this.peers.set(name, peer);

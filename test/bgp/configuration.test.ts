@@ -162,7 +162,7 @@ neighbor 10.1.1.1 description foo
 address-family ipv4 unicast
 no neighbor 10.1.1.1 activate
 no neighbor 10.1.1.1 send-community`);
-  assert.equal(said, Array(3).fill('% Specify remote-as or peer-group commands first').join('\n'));
+  assert.equal(said, Array(3).fill('% Specify remote-as or peer-group commands first: 10.1.1.1').join('\n'));
   assert.doesNotMatch(speaker.tree.text, /neighbor/);
 });
 
@@ -258,6 +258,34 @@ void test('router-id 0.0.0.0 takes the router id back, so that it is chosen as i
   speaker.type('bgp router-id 0.0.0.0');
   assert.equal(speaker.bgp.instance().options.routerId, undefined);
   assert.equal(new Speaker('router bgp 1\n bgp router-id 0.0.0.0\n').bgp.instance().options.routerId, undefined);
+});
+
+void test('a line that is refused says which value of it is wrong', () => {
+  const speaker = new Speaker('router bgp 1\n neighbor 10.1.1.1 remote-as 2\n');
+  const said = speaker.type(`router bgp 1
+timers bgp 4 2
+neighbor 10.1.1.1 timers 3 1
+neighbor 10.1.1.2 peer-group NONE
+neighbor NONE remote-as 5
+exit
+ip prefix-list P permit 10.0.0.0/24 ge 12
+ip prefix-list P permit 10.0.0.0/24 le 12
+ip prefix-list P permit 10.0.0.0/24 ge 28 le 26
+ipv6 prefix-list P permit 2001:db8::/32 ge 48 le 40
+route-map RM permit 10
+on-match goto 5`);
+  assert.equal(
+    said,
+    `% hold time value must be either 0 or at least 3: 2
+% hold time value must be either 0 or at least 3: 1
+% Configure the peer-group first: NONE
+% Create the peer-group or interface first: NONE
+% Invalid prefix range for 10.0.0.0/24 ge 12: make sure that mask length <= ge <= le <= 32
+% Invalid prefix range for 10.0.0.0/24 le 12: make sure that mask length <= ge <= le <= 32
+% Invalid prefix range for 10.0.0.0/24 ge 28 le 26: make sure that mask length <= ge <= le <= 32
+% Invalid prefix range for 2001:db8::/32 ge 48 le 40: make sure that mask length <= ge <= le <= 128
+% Can't jump backwards: to 5 from 10`,
+  );
 });
 
 // ---- anything typed ---------------------------------------------------------------------------------------------------
