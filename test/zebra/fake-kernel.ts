@@ -232,8 +232,8 @@ export class FakeKernel implements Plane {
   }
 
   /** Hands followers what is for them. */
-  handOver(): number {
-    const requests = this.#targeted.splice(0);
+  handOver(count: number = Number.POSITIVE_INFINITY): number {
+    const requests = this.#targeted.splice(0, count);
     for (const request of requests) request();
     return requests.length;
   }
