@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET } from '../../src/net/index.ts';
-import { ROUTE_BGP, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../../src/zebra/index.ts';
+import { blackholeNexthop, ROUTE_BGP, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../../src/zebra/index.ts';
 import type { FakeFollower } from './fake-follower.ts';
 import { Bench } from './lib.ts';
 import { LINKS, operation, type Operation, World } from './world.ts';
@@ -198,6 +198,43 @@ describe('the feed of followers', () => {
     assert.equal(follower.changes, 208);
   });
 
+  test('a route whose change is on its way is told when that is done, and the end of the replay waits for it', () => {
+    const bench = world();
+    bench.add('10.1.0.0/16', ROUTE_STATIC, [bench.via('192.0.2.9')], 1);
+    bench.settle();
+    const follower = bench.kernel.follow(FOLLOWER);
+    /** Everybody works except the kernel. */
+    const feed = (): void => {
+      for (let i = 0; i < 20; i++) {
+        bench.zebra.receive();
+        bench.work();
+        bench.kernel.handOver();
+        follower.serve();
+        bench.advance(20);
+      }
+    };
+    bench.add('10.1.0.0/16', ROUTE_STATIC, [blackholeNexthop()], 1);
+    feed();
+    assert.equal(follower.routes.size, 2, 'connected ones');
+    assert.equal(follower.complete, 0);
+    follower.replay();
+    bench.zebra.receive();
+    bench.work();
+    bench.kernel.handOver();
+    follower.serve();
+    bench.zebra.receive();
+    // The replay has begun, and has not come to the route when that is gone.
+    bench.remove('10.1.0.0/16', ROUTE_STATIC);
+    while (bench.kernel.serve() > 0) {
+      bench.zebra.receive();
+      while (bench.zebra.process(() => false));
+    }
+    feed();
+    settle(bench, follower);
+    assert.equal(follower.complete, 1);
+    checkFollower(bench, follower);
+  });
+
   test('what changes many times while a follower is slow is told once', () => {
     const bench = world();
     bench.zebra.sweep();
@@ -234,7 +271,6 @@ describe('the feed of followers', () => {
     const follower = bench.kernel.follow(FOLLOWER);
     settle(bench, follower);
     follower.refuse = () => 95;
-    bench.add('10.1.0.0/16', ROUTE_STATIC, [], 1);
     bench.add('10.2.0.0/16', ROUTE_STATIC, [bench.via('192.0.2.9')], 1);
     settle(bench, follower);
     const [state] = bench.zebra.followers.states;
