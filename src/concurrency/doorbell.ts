@@ -90,11 +90,10 @@ export class Doorbell {
 
   /**
    * Consumer on Node's loop that may be terminated, so must not watch a descriptor: after `armWait` and the re-check, settles at
-   * the next ring. Does not keep the loop alive.
+   * the next ring (which has put the flag down), or is undefined where there was one. Does not keep the loop alive.
    */
-  async rung(): Promise<void> {
-    await waitAsync(this.#words, FLAG, IN_WAIT);
-    store(this.#words, FLAG, AWAKE);
+  rung(): Promise<unknown> | undefined {
+    return waitAsync(this.#words, FLAG, IN_WAIT);
   }
 
   /** The consumer sleeps, or is about to. */
