@@ -46,8 +46,13 @@ export class Host {
   }
 
   async configure(text: string): Promise<void> {
+    assert.deepEqual(await this.load(text), []);
+  }
+
+  /** The same, and gives what was refused. */
+  async load(text: string): Promise<{ line: number; message: string }[]> {
     this.child.stdin!.write(`conf\n${text.trim()}\nend\n`);
-    assert.deepEqual(await this.#answer(), []);
+    return (await this.#answer()) as { line: number; message: string }[];
   }
 
   async stop(): Promise<void> {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET, AF_INET6, parsePrefix } from '../../src/net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_INSTALLED, ROUTE_BGP, ROUTE_STATIC } from '../../src/zebra/index.ts';
-import { routeKey } from './fake-kernel.ts';
+import { showRouteJson } from '../../src/zebra/show/route.ts';
+import { FakeKernel, routeKey } from './fake-kernel.ts';
 import { Bench } from './lib.ts';
 
 function keyOf(prefix: string, metric = 20): string {
@@ -312,6 +313,66 @@ test('an orderly stop leaves nothing of ours, and hardly needs a message per rou
   assert.equal(b.kernel.ours().length, 0);
   assert.equal(b.kernel.groups.size + b.kernel.nexthops.size, 0);
   assert.equal(b.kernel.routeMessages - before, 0);
+});
+
+test('a route forwards on 256 paths at most, and no other is shown as if it did', () => {
+  const b = new Bench(new FakeKernel(4096));
+  b.link(2, 'eth0', '192.0.0.1/16');
+  const gateways = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => b.via(`192.0.${1 + ((from + i) >> 7)}.${1 + ((from + i) & 127)}`));
+  b.add('10.1.0.0/16', ROUTE_STATIC, gateways(0, 200), 1);
+  b.add('10.2.0.0/16', ROUTE_STATIC, gateways(200, 100), 1);
+  b.add('10.3.0.0/16', ROUTE_BGP, [b.via('10.1.0.1'), b.via('10.2.0.1'), b.via('192.0.4.1')], 20);
+  b.add('10.4.0.0/16', ROUTE_BGP, gateways(0, 257), 20);
+  b.settle();
+  for (const [prefix, inactive] of [
+    ['10.3.0.0/16', ['192.0.4.1']],
+    ['10.4.0.0/16', ['192.0.3.1']],
+  ] as const) {
+    assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf(prefix))!).length, 256);
+    const json = showRouteJson(b.zebra, parsePrefix(prefix)!, true) as Record<
+      string,
+      { nexthops: { ip: string; fib?: boolean; active?: boolean }[] }[]
+    >;
+    const { nexthops } = json[prefix]![0]!;
+    assert.equal(nexthops.filter(one => one.fib === true).length, 256);
+    assert.deepEqual(
+      nexthops.filter(one => one.active !== true).map(one => one.ip),
+      inactive,
+    );
+  }
+});
+
+test('a link that goes down makes nobody ask the kernel for what it must refuse', () => {
+  const b = two();
+  b.add('203.0.113.0/24', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  for (let i = 0; i < 10; i++) {
+    b.add(`10.${i}.0.0/16`, ROUTE_STATIC, [b.via(`192.0.2.${10 + i}`), b.via(`198.51.100.${10 + i}`)], 1);
+    b.add(`11.${i}.0.0/16`, ROUTE_BGP, [b.via(`203.0.113.${i}`), b.via(`192.0.2.${20 + i}`)], 20);
+  }
+  b.settle();
+  b.kernel.setLink(2, false);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 10);
+  assert.equal(b.zebra.objects.errors, 0);
+  b.kernel.setLink(2, true);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 21);
+  assert.equal(b.zebra.objects.errors, 0);
+});
+
+test('a set that nobody used for a moment, and resolves differently since, forwards as it resolves now', () => {
+  const b = two();
+  const add = (): void => b.add('10.0.0.0/16', ROUTE_BGP, [b.via('192.0.2.10'), b.via('10.1.0.5')], 20);
+  add();
+  b.work();
+  // Its object is on its way, so it cannot be deleted yet.
+  b.remove('10.0.0.0/16', ROUTE_BGP);
+  b.add('10.1.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.work();
+  add();
+  b.settle();
+  assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/16'))!).length, 2);
 });
 
 test('a refused route is tried again', () => {

@@ -55,7 +55,7 @@ export class NexthopObjects {
   readonly #plane: Plane;
   readonly #listener: ObjectsListener;
   readonly #unclaimed: UnclaimedGroups;
-  /** For room in the dataplane. */
+  /** For room in the dataplane, or for resolution. */
   readonly #waiting: Set<Group> = new Set();
   readonly #doomed: Set<Group> = new Set();
   /** There may be singletons without a group. */
@@ -109,8 +109,10 @@ export class NexthopObjects {
       this.#setWant(group, singletons, weights);
       this.groupOf[set.id] = group.id;
     }
-    if (group.doomed) this.#undoom(group);
-    if (group.want.length === 0) {
+    // While nobody used it, it was not told what its set resolves to.
+    const unused = group.doomed;
+    if (unused) this.#undoom(group);
+    if (unused || group.want.length === 0) {
       const { singletons, weights } = this.book.singletonsOf(set);
       this.#setWant(group, singletons, weights);
     }
@@ -241,14 +243,15 @@ export class NexthopObjects {
 
   // What the kernel says or is known to do ----------------------------------------------------------------------------
 
-  /** A device went down or lost its carrier: the kernel removed every object through it and said nothing. */
+  /**
+   * A device went down or lost its carrier: the kernel removed every object through it and said nothing. What the groups are
+   * to be now is known when their sets are resolved anew; the kernel would refuse what they have been.
+   */
   deviceLost(ifindex: number): void {
-    const touched = new Set<Group>();
     for (const object of this.book.singletons.values()) {
       if (object.path.ifindex !== ifindex || object.path.blackhole) continue;
-      this.#singletonGone(object, touched);
+      this.#singletonGone(object, this.#waiting);
     }
-    for (const group of touched) this.#sync(group);
     for (const group of this.#unclaimed) if (group.have === undefined) this.#forgetGroup(group);
   }
 
@@ -347,9 +350,8 @@ export class NexthopObjects {
   /** After the groups: singletons that no group wants. */
   deleteUnused(): boolean {
     const inGroups = this.book.inGroups();
-    const found = this.#unclaimed.members();
     for (const object of this.book.singletons.values()) {
-      if (object.groups.size > 0 || object.inFlight !== '' || found.has(object.id)) continue;
+      if (object.groups.size > 0 || object.inFlight !== '') continue;
       if (!object.have && !object.perhaps) this.#forgetSingleton(object);
       // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
       // its routes.

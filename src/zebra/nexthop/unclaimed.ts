@@ -19,15 +19,6 @@ export class UnclaimedGroups {
     this.#groups.delete(group);
   }
 
-  /** Singletons of those that stay. */
-  members(): Set<number> {
-    const ids = new Set<number>();
-    for (const group of this.#groups) {
-      if (!group.doomed) for (const one of group.have ?? []) ids.add(one.id);
-    }
-    return ids;
-  }
-
   [Symbol.iterator](): IterableIterator<Group> {
     return this.#groups.values();
   }
