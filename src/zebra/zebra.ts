@@ -149,7 +149,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     );
     this.objects = new NexthopObjects(plane, {
       changed: id => this.followers.objectChanged(id),
-      lost: id => this.rib.walks.groupLost(id),
+      lost: (id, perhaps) => this.rib.walks.groupLost(id, perhaps),
       revisit: (set, id) => this.rib.walks.revisit(set, id),
       retryLater: () => this.#retryLater(),
       users: id => ({ count: this.rib.kernel.usersOf(id), protocol: this.rib.kernel.protocolOf(id) }),

@@ -51,6 +51,8 @@ export class FakeKernel implements Plane {
   /** What is done with zebra's own changes of addresses. */
   address?: NonNullable<Plane['address']>;
   readonly #requests: (() => void)[] = [];
+  /** Those for followers alone, which do not wait for the others. */
+  readonly #targeted: (() => void)[] = [];
   readonly #up: Event[] = [];
   readonly followers: Map<number, FakeFollower> = new Map();
   readonly followerCredit = 12;
@@ -188,7 +190,7 @@ export class FakeKernel implements Plane {
           this.#inFlight--;
           told(events.followers, number, errno);
         });
-      this.#requests.push(() => {
+      this.#targeted.push(() => {
         const one = this.followers.get(number);
         if (one === undefined) answer(ENODEV);
         else if (!one.enter(change, answer)) answer(EAGAIN);
@@ -229,8 +231,15 @@ export class FakeKernel implements Plane {
     return done;
   }
 
+  /** Hands followers what is for them. */
+  handOver(count: number = Number.POSITIVE_INFINITY): number {
+    const requests = this.#targeted.splice(0, count);
+    for (const request of requests) request();
+    return requests.length;
+  }
+
   get busy(): boolean {
-    return this.#requests.length > 0 || this.#up.length > 0;
+    return this.#requests.length > 0 || this.#targeted.length > 0 || this.#up.length > 0;
   }
 
   get pendingEvents(): number {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { AF_INET } from '../../src/net/index.ts';
-import { ROUTE_BGP, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../../src/zebra/index.ts';
+import { blackholeNexthop, ROUTE_BGP, ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../../src/zebra/index.ts';
 import type { FakeFollower } from './fake-follower.ts';
 import { Bench } from './lib.ts';
 import { LINKS, operation, type Operation, World } from './world.ts';
@@ -18,6 +18,7 @@ type FeedOperation =
   | { kind: 'foreign'; prefix: number; link: number }
   | { kind: 'follow'; changes: number }
   | { kind: 'limit'; limit: number }
+  | { kind: 'rest' }
   | { kind: 'replay' }
   | { kind: 'restart' };
 
@@ -27,9 +28,10 @@ const feedOperation: fc.Arbitrary<FeedOperation> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({ kind: fc.constant('foreign' as const), prefix: fc.nat(1), link: fc.nat(1) }),
   },
-  { weight: 12, arbitrary: fc.record({ kind: fc.constant('follow' as const), changes: fc.nat(8) }) },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant('follow' as const), changes: fc.nat(8) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('limit' as const), limit: fc.nat(14) }) },
-  { weight: 3, arbitrary: fc.constant({ kind: 'replay' as const }) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'rest' as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: 'replay' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
 
@@ -115,10 +117,16 @@ class FeedWorld extends World {
       }
       case 'follow':
         zebra.followers.run(() => false);
+        kernel.handOver();
         this.follower.serve(one.changes);
+        zebra.receive();
         break;
       case 'limit':
         this.follower.limit = one.limit;
+        break;
+      case 'rest':
+        this.bench.settle();
+        if (this.follower.limit > 0) settle(this.bench, this.follower);
         break;
       case 'replay':
         this.follower.replay();
@@ -161,14 +169,14 @@ function world(): Bench {
 describe('the feed of followers', () => {
   test('after any disturbance of either, a follower has what the kernel has', () => {
     fc.assert(
-      fc.property(fc.array(feedOperation, { minLength: 5, maxLength: 80 }), operations => {
+      fc.property(fc.array(feedOperation, { minLength: 5, maxLength: 120, size: 'max' }), operations => {
         const here = new FeedWorld();
         for (const one of operations) here.doFeed(one);
         here.restFeed();
         here.check();
         checkFollower(here.bench, here.follower);
       }),
-      { numRuns: 600 },
+      { numRuns: 1500 },
     );
   });
 
@@ -177,10 +185,17 @@ describe('the feed of followers', () => {
     for (let i = 0; i < 100; i++) bench.add(`10.${i}.0.0/16`, ROUTE_STATIC, [bench.via('192.0.2.9')], 1);
     bench.settle();
     const follower = bench.kernel.follow(FOLLOWER);
-    for (let i = 0; i < 1000 && follower.complete === 0; i++) {
-      bench.settle();
-      follower.serve(1);
+    follower.limit = 3;
+    // One after the other, so that what comes after one that found no room may find some.
+    for (let i = 0; i < 10_000 && follower.complete === 0; i++) {
+      bench.work();
+      bench.kernel.handOver(1);
+      if (i % 3 === 0) follower.serve(1);
+      bench.zebra.receive();
+      bench.advance(1);
     }
+    const [state] = bench.zebra.followers.states;
+    assert.ok(state!.refusals > 10, JSON.stringify(state));
     checkFollower(bench, follower);
     assert.equal(follower.complete, 1);
     // A hundred routes, two connected ones, a group and its member: nothing twice.
@@ -191,6 +206,43 @@ describe('the feed of followers', () => {
     settle(bench, follower);
     assert.equal(follower.complete, 2);
     assert.equal(follower.changes, 208);
+  });
+
+  test('a route whose change is on its way is told when that is done, and the end of the replay waits for it', () => {
+    const bench = world();
+    bench.add('10.1.0.0/16', ROUTE_STATIC, [bench.via('192.0.2.9')], 1);
+    bench.settle();
+    const follower = bench.kernel.follow(FOLLOWER);
+    /** Everybody works except the kernel. */
+    const feed = (): void => {
+      for (let i = 0; i < 20; i++) {
+        bench.zebra.receive();
+        bench.work();
+        bench.kernel.handOver();
+        follower.serve();
+        bench.advance(20);
+      }
+    };
+    bench.add('10.1.0.0/16', ROUTE_STATIC, [blackholeNexthop()], 1);
+    feed();
+    assert.equal(follower.routes.size, 2, 'connected ones');
+    assert.equal(follower.complete, 0);
+    follower.replay();
+    bench.zebra.receive();
+    bench.work();
+    bench.kernel.handOver();
+    follower.serve();
+    bench.zebra.receive();
+    // The replay has begun, and has not come to the route when that is gone.
+    bench.remove('10.1.0.0/16', ROUTE_STATIC);
+    while (bench.kernel.serve() > 0) {
+      bench.zebra.receive();
+      while (bench.zebra.process(() => false));
+    }
+    feed();
+    settle(bench, follower);
+    assert.equal(follower.complete, 1);
+    checkFollower(bench, follower);
   });
 
   test('what changes many times while a follower is slow is told once', () => {
@@ -229,7 +281,6 @@ describe('the feed of followers', () => {
     const follower = bench.kernel.follow(FOLLOWER);
     settle(bench, follower);
     follower.refuse = () => 95;
-    bench.add('10.1.0.0/16', ROUTE_STATIC, [], 1);
     bench.add('10.2.0.0/16', ROUTE_STATIC, [bench.via('192.0.2.9')], 1);
     settle(bench, follower);
     const [state] = bench.zebra.followers.states;

@@ -57,7 +57,7 @@ export class Bench {
   settle(): void {
     for (let round = 0; round < 100_000; round++) {
       this.work();
-      const served = this.kernel.serve();
+      const served = this.kernel.serve() + this.kernel.handOver();
       while (this.zebra.receive());
       if (
         served === 0 &&

@@ -5,12 +5,12 @@ import { operation, World } from './world.ts';
 
 test('after any disturbance, what the kernel has is what is wanted', () => {
   fc.assert(
-    fc.property(fc.array(operation, { minLength: 5, maxLength: 60 }), operations => {
+    fc.property(fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' }), operations => {
       const world = new World();
       for (const one of operations) world.do(one);
       world.rest();
       world.check();
     }),
-    { numRuns: 400 },
+    { numRuns: 1500 },
   );
 });

@@ -85,7 +85,7 @@ export class Follower {
       incarnation,
       contexts => this.#take(contexts),
       () => {
-        for (const routes of this.#routes) routes.compare();
+        for (const routes of this.#routes) routes.objectCame();
       },
     );
   }
@@ -173,8 +173,10 @@ export class Follower {
     const state = stateOf(t, id);
     if (state === SYSTEM) return this.#tellSystem(routes, id);
     if (state === 0 && routes.told(id) !== 0) this.#tellDeletion(routes, id);
-    else if (state !== 0 && (state < 256 || this.#objects.usable(state))) this.#tellRoute(routes, id, state);
-    else {
+    else if (state !== 0) {
+      if (state < 256 || this.#objects.usable(state)) this.#tellRoute(routes, id, state);
+      else routes.awaits(id);
+    } else {
       routes.passed(id);
       if (!routes.needs(id)) this.#host.released(t, id);
     }

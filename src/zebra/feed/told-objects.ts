@@ -86,6 +86,7 @@ export class ToldObjects {
 
   /** Whether a route may be told that uses it; if not, `ready` tells when to ask again. */
   usable(id: number): boolean {
+    // One that is not in our books does not come: another one will be named.
     if (!this.#book.byId.has(id)) return false;
     const one = this.#at(id);
     if (!one.has) one.awaited = true;

@@ -12,6 +12,8 @@ const WAITING = 1;
 const SENT = 2;
 /** The end of the replay waits for it. */
 const OWED = 4;
+/** It could not be told for want of the nexthop object that it names. */
+const AWAITING = 8;
 
 /** The walk has not come upon anything yet: go on. */
 export const WALKING = -2;
@@ -39,7 +41,7 @@ export class ToldRoutes {
   #told: Uint32Array;
   /** Prefixes from here on are still to be walked over. */
   #cursor: number = Number.POSITIVE_INFINITY;
-  /** The walk stops at every route, not only where something else was told. */
+  /** The walk stops at every route, not only at those that wait for an object. */
   #replaying = false;
   #again = false;
   #walksNext = false;
@@ -85,8 +87,8 @@ export class ToldRoutes {
     this.#cursor = 0;
   }
 
-  /** Every prefix of which something else is true than what was told is to be looked at. */
-  compare(): void {
+  /** An object came that some wait for. */
+  objectCame(): void {
     if (this.walking) this.#again = true;
     else this.#cursor = 0;
   }
@@ -108,10 +110,12 @@ export class ToldRoutes {
     while (this.#cursor < end) {
       const id = this.#cursor++;
       if (!t.prefixes.has(id)) continue;
-      const state = stateOf(t, id);
-      if (this.#replaying ? state === 0 && this.#told[id] === 0 : state === this.#told[id]) continue;
-      if (this.#replaying && (this.#marks[id]! & OWED) === 0) {
-        this.#marks[id]! |= OWED;
+      const marks = this.#marks[id]!;
+      if (!this.#replaying) {
+        if ((marks & AWAITING) === 0) continue;
+      } else if (marks === 0 && this.#told[id] === 0 && stateOf(t, id) === 0) continue;
+      if (this.#replaying && (marks & OWED) === 0) {
+        this.#marks[id] = marks | OWED;
         this.owed++;
       }
       return id;
@@ -126,6 +130,7 @@ export class ToldRoutes {
 
   /** Whether it may be told now: while an answer is awaited it may not, but is looked at when that is in. */
   free(id: number): boolean {
+    this.#marks[id]! &= ~AWAITING;
     if ((this.#marks[id]! & SENT) === 0) return true;
     this.#marks[id]! |= WAITING;
     return false;
@@ -140,6 +145,12 @@ export class ToldRoutes {
     if ((this.#marks[id]! & OWED) === 0) return;
     this.#marks[id]! &= ~OWED;
     this.owed--;
+  }
+
+  /** It cannot be told before the object comes that it names. */
+  awaits(id: number): void {
+    this.passed(id);
+    this.#marks[id]! |= AWAITING;
   }
 
   /** It was told, and answered. */

@@ -119,11 +119,12 @@ export class ObjectBook {
     return ids;
   }
 
-  /** Groups that want it, or have it in the kernel. */
+  /** Groups that want it, or have it in the kernel, or may. */
   *groupsNaming(object: Singleton): Generator<Group, void, undefined> {
     for (const group of this.byId.values()) {
       if (group.kind !== 'group') continue;
-      if (object.groups.has(group) || (group.have?.some(member => member.id === object.id) ?? false)) yield group;
+      if (group.perhaps || object.groups.has(group) || (group.have?.some(member => member.id === object.id) ?? false))
+        yield group;
     }
   }
 

@@ -35,8 +35,8 @@ export const NO_ROOM = -1;
 export interface ObjectsListener {
   /** What the kernel has of this object is something else, or a change of it is no longer on its way. */
   changed(id: number): void;
-  /** The routes that name this group are no longer in the kernel. */
-  lost(groupId: number): void;
+  /** The routes that name this group are no longer in the kernel, or (`perhaps`) nobody knows. */
+  lost(groupId: number, perhaps: boolean): void;
   /** The group of this set came to be after routes had to wait for it, or is wanted again after having been doomed. */
   revisit(set: NexthopSet, groupId: number): void;
   /** Something failed: call `retry` later. */
@@ -215,7 +215,7 @@ export class NexthopObjects {
     if (object.doubt) {
       object.doubt = false;
       object.perhaps ||= object.have !== undefined;
-      this.#vanished(object);
+      this.#vanished(object, true);
     }
     this.#settled(object);
   }
@@ -236,7 +236,7 @@ export class NexthopObjects {
       return;
     }
     object.doubt = false;
-    this.#vanished(object);
+    this.#vanished(object, false);
     if (object.doomed) this.#forgetGroup(object);
     else this.#settled(object);
   }
@@ -272,7 +272,7 @@ export class NexthopObjects {
       return;
     }
     if (object.inFlight !== '') object.doubt = true;
-    this.#vanished(object);
+    this.#vanished(object, object.inFlight !== '');
     if (object.set === undefined) this.#forgetGroup(object);
     else if (object.inFlight === '') this.#settled(object);
   }
@@ -315,10 +315,12 @@ export class NexthopObjects {
     this.#listener.changed(id);
     if (object.kind === 'singleton') {
       object.have = path !== undefined && pathKey(family, path, path.blackhole) === object.key;
+      object.perhaps = !object.have;
       if (!object.have) for (const group of object.groups) this.#sync(group);
       return;
     }
     object.have = path === undefined ? members : undefined;
+    object.perhaps = path !== undefined;
     if (object.set !== undefined && !object.doomed) this.#sync(object);
   }
 
@@ -471,12 +473,12 @@ export class NexthopObjects {
     if (now === 1 && before === 0) this.#listener.revisit(set, group.id);
   }
 
-  /** The kernel has the group no longer, and its IPv4 routes neither. */
-  #vanished(group: Group): void {
+  /** The kernel has the group no longer, and its IPv4 routes neither; or, while a change was on its way, nobody knows. */
+  #vanished(group: Group, perhaps: boolean): void {
     group.have = undefined;
     if (group.set !== undefined && group.inFlight !== 'install') this.ready[group.set.id] = 0;
     this.#listener.changed(group.id);
-    this.#listener.lost(group.id);
+    this.#listener.lost(group.id, perhaps);
   }
 
   #singletonGone(object: Singleton, touched: Set<Group>): void {
@@ -490,7 +492,7 @@ export class NexthopObjects {
       if (group.have === undefined) continue;
       group.have = group.have.filter(member => member.id !== object.id);
       this.#listener.changed(group.id);
-      if (group.have.length === 0) this.#vanished(group);
+      if (group.have.length === 0) this.#vanished(group, group.inFlight !== '');
     }
   }
 
