@@ -101,6 +101,8 @@ export interface InterfaceListener {
   /** New, or flags, MTU, MAC, name changed. `wasUp`: it was operative before (false for a new one). */
   link?(one: Interface, wasUp: boolean): void;
   linkGone?(one: Interface): void;
+  /** Only its speed is known, or another one. */
+  speed?(one: Interface): void;
   address?(one: Interface, address: InterfaceAddress): void;
   addressGone?(one: Interface, address: InterfaceAddress): void;
 }

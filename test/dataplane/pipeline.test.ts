@@ -231,7 +231,7 @@ describe('a context', () => {
       },
     };
     const handle = pool.allocate(OP_LINK);
-    pool.setLink(handle, link);
+    assert.ok(pool.setLink(handle, link));
     assert.deepEqual(pool.link(handle), link);
     const rule = {
       family: 10,

@@ -112,6 +112,22 @@ test('through a blackhole is a blackhole', () => {
   assert.deepEqual(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/8'))!), ['blackhole']);
 });
 
+test('a speed that is known late is told as such: the link is what it was', () => {
+  const b = two();
+  const told: string[] = [];
+  b.zebra.interfaces.listen({
+    link: one => void told.push(`link ${one.name}`),
+    speed: one => void told.push(`speed ${one.name} ${one.speed}`),
+  });
+  const eth0 = b.zebra.interfaces.byIndex(2)!;
+  b.kernel.setLink(2, false);
+  b.settle();
+  assert.deepEqual(told, ['link eth0']);
+  b.zebra.interfaces.onSpeed(eth0, 10_000);
+  b.zebra.interfaces.onSpeed(eth0, 10_000);
+  assert.deepEqual(told, ['link eth0', 'speed eth0 10000']);
+});
+
 test('routes that the kernel drops with a link are known to be gone and come back with it', () => {
   const b = two();
   for (let i = 0; i < 300; i++)

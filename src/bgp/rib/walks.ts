@@ -88,7 +88,7 @@ export class Walks {
     const rows = this.#rows;
     for (let path = from; path < end; path++) {
       if (rows.pathPeer[path] !== peer || (rows.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
-      rows.pathFlags[path] = rows.pathFlags[path]! | PATH_CHANGED;
+      rows.pathFlags[path]! |= PATH_CHANGED;
       rows.undecided.add(rows.pathPrefix[path]!);
     }
   }

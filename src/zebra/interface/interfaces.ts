@@ -1,6 +1,7 @@
 // Interfaces and their addresses as the kernel tells them. The kernel's notifications are the only source; a dump is marked
 // and swept, so what vanished while nobody listened is noticed. What follows from an interface (connected routes, next
 // hops, the router id) hears of it as a listener.
+import { isDeepStrictEqual } from 'node:util';
 import type { LinkDetail } from '../../dataplane/index.ts';
 import { AF_INET, type AddressWords, equalWords, type Family, formatAddress } from '../../net/index.ts';
 import type { InterfaceListener } from '../face.ts';
@@ -46,7 +47,7 @@ export class Interface {
   link: number;
   master: number;
   detail: LinkDetail;
-  /** Mbit/s; 0: not asked yet, or the driver has no notion of it; 2^32 − 1: the driver does not know (see LinkSpeeds). */
+  /** Mbit/s; 0: not asked yet, or the driver has no notion of it; 2^32 − 1: the driver does not know (speed.ts). */
   speed = 0;
   description = '';
   readonly #addresses: Map<string, InterfaceAddress> = new Map();
@@ -164,7 +165,7 @@ export class Interfaces {
         one.hardwareType === facts.hardwareType &&
         one.link === facts.link &&
         one.master === facts.master &&
-        sameDetail(one.detail, facts.detail) &&
+        isDeepStrictEqual(one.detail, facts.detail) &&
         Buffer.compare(one.mac, facts.mac) === 0;
       one.seen = true;
       if (same) return;
@@ -193,7 +194,7 @@ export class Interfaces {
   onSpeed(one: Interface, speed: number): void {
     if (one.speed === speed || this.#byIndex.get(one.ifindex) !== one) return;
     one.speed = speed;
-    for (const listener of this.#listeners) listener.link?.(one, one.operative);
+    for (const listener of this.#listeners) listener.speed?.(one);
   }
 
   onLinkGone(ifindex: number): void {
@@ -263,19 +264,6 @@ export class Interfaces {
     else this.#local.delete(local);
     for (const listener of this.#listeners) listener.addressGone?.(one, address);
   }
-}
-
-function sameDetail(a: LinkDetail, b: LinkDetail): boolean {
-  return (
-    a.kind === b.kind &&
-    a.kindId === b.kindId &&
-    a.tunnelLocal === b.tunnelLocal &&
-    a.tunnelRemote === b.tunnelRemote &&
-    a.tunnelLink === b.tunnelLink &&
-    a.protoDown === b.protoDown &&
-    a.protoDownReasons === b.protoDownReasons &&
-    a.alias === b.alias
-  );
 }
 
 function addressKey({ family, local, peer, length }: AddressFacts): string {

@@ -98,6 +98,7 @@ export class ZapiServer implements SessionHost {
       zebra.interfaces.listen({
         link: interfaceChanged,
         linkGone: interfaceChanged,
+        speed: interfaceChanged,
         address: addressChanged,
         addressGone: addressChanged,
       }),

@@ -43,7 +43,7 @@ function isKeptDownByOthers({ detail }: Interface): boolean {
 
 function lowerName(one: Interface, interfaces: Interfaces): string | undefined {
   const { tunnelLink } = one.detail;
-  return tunnelLink === 0 ? undefined : (interfaces.byIndex(tunnelLink)?.name ?? interfaces.nameOf(tunnelLink));
+  return tunnelLink === 0 ? undefined : interfaces.nameOf(tunnelLink);
 }
 
 export function linkKindText(one: Interface, interfaces: Interfaces): string {
