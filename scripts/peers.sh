@@ -10,8 +10,18 @@ need gobgpd gobgpd gobgp
 need iproute2 ip ss
 need util-linux unshare nsenter setpriv
 need procps ps sysctl
+need tshark tshark capinfos
+# Elsewhere, the tests in a virtual machine fail, and say so.
+if [ "$(uname -m)" = x86_64 ]; then
+  need qemu-system-x86 qemu-system-x86_64
+  need busybox-static busybox
+  need cpio cpio
+  need kmod modprobe depmod
+  need xz-utils xz
+fi
 get "the tests need"
 if [ "$(id -u)" != 0 ]; then
   echo "grevy: the tests make network namespaces: run them as root" >&2
   exit 1
 fi
+[ "$(uname -m)" != x86_64 ] || sh scripts/vm.sh

@@ -1,36 +1,8 @@
-// When a link's state is known, on both sides of zebra: by the kernel's announcement, as ip(8) prints it with its time, and by
-// what zebra tells a client of its ZAPI socket. Times are milliseconds since the epoch.
-import { spawn } from 'node:child_process';
+// When a link's state is known behind zebra: by what it tells a client of its ZAPI socket (lib/kernel-links.ts is the other side).
 import { connect } from 'node:net';
 import { IFF_RUNNING } from '../../src/zebra/index.ts';
 import { FRR_8_4_4, routeTypeNumber, ZapiClient } from '../../src/zapi/index.ts';
-
-export interface LinkState {
-  readonly name: string;
-  readonly up: boolean;
-  readonly atMs: number;
-}
-
-function epochMs(): number {
-  return performance.timeOrigin + performance.now();
-}
-
-/** What the kernel says of this namespace's links from now on. */
-export function kernelLinks(tell: (state: LinkState) => void): () => void {
-  const monitor = spawn('ip', ['-ts', '-o', 'monitor', 'link'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  monitor.stdout.on('data', chunk => {
-    text += String(chunk);
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-      const [, time, name, flags] = /^\[([\d:T.-]+)\] \d+: ([^:@]+)[^<]*<([^>]*)>/.exec(text) ?? [];
-      text = text.slice(end + 1);
-      if (time === undefined || name === undefined) continue;
-      const [seconds, micros] = time.split('.') as [string, string];
-      tell({ name, up: flags!.includes('LOWER_UP'), atMs: new Date(seconds).getTime() + Number(micros) / 1000 });
-    }
-  });
-  return () => monitor.kill();
-}
+import { epochMs, type LinkState } from '../lib/kernel-links.ts';
 
 /** What the zebra behind a ZAPI socket says of links. */
 export function zebraLinks(path: string, tell: (state: LinkState) => void): () => void {

@@ -10,7 +10,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { VtyClient } from '../../src/cli/shell/client.ts';
-import { kernelLinks, type LinkState, zebraLinks } from './links.ts';
+import { kernelLinks, type LinkState } from '../lib/kernel-links.ts';
+import { zebraLinks } from './links.ts';
 
 const ASK_EVERY_MS = 20;
 const FLAP_EVERY_MS = 100;

@@ -1,7 +1,7 @@
 // `neighbor …`: one table row for each line. A row says what the line's words mean as a change of settings, and which
 // fields a `no` takes back; who the neighbour is (an address or a peer group) and in which address family the line
 // stands is the same for all rows.
-import { type Args, type Command, CommandError, type CommandArgs, config } from '../vty/index.ts';
+import { type Args, type Command, CommandError, type CommandArgs, config, type Siblings } from '../vty/index.ts';
 import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
@@ -12,6 +12,11 @@ const NEIGHBOR_HELP = ['Specify neighbor router', 'Neighbor address', 'Neighbor 
 
 type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
 
+/** RFC 4271 §4.2. */
+export function badHoldTime(holdS: number): string {
+  return `% hold time value must be either 0 or at least 3: ${holdS}`;
+}
+
 /** The words of a line that say which setting it is: those before the first variable or bracket. */
 function setting(tail: string): string {
   return tail.split(/ ?(?=[A-Z(<[])/)[0]!;
@@ -21,13 +26,10 @@ function neighborOf(args: unknown): string {
   return (args as { neighbor: string }).neighbor;
 }
 
-/** The address family of a line: its block's, or IPv4 where it stands in the router's block itself. */
+/** The address family of a line is its block's. What is typed in the router's block itself has been put into IPv4's. */
 export function afiOf(context: readonly CommandArgs[]): Afi {
-  return (context[1]?.['afi'] as Afi | undefined) ?? 'ipv4';
+  return context[1]!['afi'] as Afi;
 }
-
-/** What is said of IPv4 in the router's own block is kept in the family's. */
-export const IN_ROUTER = { mode: 'router-bgp', line: 'address-family ipv4 unicast' } as const;
 
 /** The settings that a line is about; the neighbour or group must be there. */
 function layerOf(
@@ -36,12 +38,13 @@ function layerOf(
   neighbor: string,
 ): { instance: BgpInstance; layer: SettingsLayer } {
   const instance = instanceOf(bgp, context);
-  const target = instance.peers.get(neighbor) ?? instance.groups.get(neighbor);
-  if (target === undefined) throw new CommandError('% Specify remote-as or peer-group commands first');
-  return { instance, layer: target.own };
+  if (!instance.knows(neighbor)) {
+    throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
+  }
+  return { instance, layer: instance.own(neighbor) };
 }
 
-/** The same for a line that goes: where the neighbour is gone already, so are its settings. */
+/** The same for a line that goes, which it may do after its neighbour. */
 function dropSettings(
   bgp: Bgp,
   context: readonly CommandArgs[],
@@ -49,9 +52,7 @@ function dropSettings(
   drop: (layer: SettingsLayer) => void,
 ): void {
   const instance = instanceOf(bgp, context);
-  const target = instance.peers.get(neighbor) ?? instance.groups.get(neighbor);
-  if (target === undefined) return;
-  drop(target.own);
+  drop(instance.own(neighbor));
   instance.peersChanged();
 }
 
@@ -93,7 +94,6 @@ function afLine<const Tail extends string>(
 ): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${neighborOf(args)} ${key(args)}`,
@@ -122,7 +122,6 @@ function listLine(
   const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
   return config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
@@ -137,13 +136,51 @@ function listLine(
   });
 }
 
-function isAddress(text: string): boolean {
-  return parseAddress(text) !== undefined;
-}
-
 function parseAs(text: string): number | 'internal' | 'external' {
   if (text === 'internal' || text === 'external') return text;
   return Number(text);
+}
+
+/** Each kind of community is a setting of its own, whatever words name several of them. */
+const COMMUNITY_KINDS = {
+  standard: ['send-community'],
+  extended: ['send-community extended'],
+  large: ['send-community large'],
+  both: ['send-community', 'send-community extended'],
+  all: ['send-community', 'send-community extended', 'send-community large'],
+} as const;
+const COMMUNITY_FIELD = {
+  standard: 'sendCommunity',
+  extended: 'sendExtendedCommunity',
+  large: 'sendLargeCommunity',
+} as const;
+
+/** The field of a line as it is written. */
+function communityField(
+  which: keyof typeof COMMUNITY_KINDS | undefined,
+): (typeof COMMUNITY_FIELD)['standard' | 'extended' | 'large'] {
+  if (which === 'both' || which === 'all') throw new Error(`send-community ${which} is written as several lines`);
+  return COMMUNITY_FIELD[which ?? 'standard'];
+}
+
+/** Those whose group this is. */
+function membersOf(group: string, lines: Siblings): string[] {
+  if (lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) return [];
+  const members: string[] = [];
+  for (const text of lines.texts()) {
+    const [word, name, what, of] = text.split(' ');
+    if (word === 'neighbor' && what === 'peer-group' && of === group) members.push(name!);
+  }
+  return members;
+}
+
+function groupOf(neighbor: string, lines: Siblings): string | undefined {
+  return lines.text(`${neighbor} peer-group`)?.split(' ')[3];
+}
+
+/** All that is said of a neighbour; of a group, of its members too. */
+function allOf(name: string, lines: Siblings): string[] {
+  return [name, ...membersOf(name, lines)].map(one => `neighbor ${one}`);
 }
 
 export const neighborCommands: readonly Command<Bgp>[] = [
@@ -152,6 +189,11 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     syntax: 'neighbor WORD$name peer-group',
     help: ['Specify neighbor router', 'Neighbor tag', 'Configure peer-group'],
     key: args => `${args.name} peer-group`,
+    takes: (args, lines) => allOf(args.name, lines),
+    check({ name }) {
+      if (parseAddress(name) !== undefined)
+        throw new CommandError(`% A peer-group has a name, not an address: ${name}`);
+    },
     apply(bgp: Bgp, args, context) {
       instanceOf(bgp, context).addGroup(args.name);
     },
@@ -165,8 +207,21 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     help: [...NEIGHBOR_HELP, 'Specify a BGP neighbor', 'AS number', 'Internal BGP peer', 'External BGP peer'],
     key: args => `${args.neighbor} remote-as`,
     no: ['neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor'],
-    // Without it there is no neighbour, and so nothing that could be said of it; a group's members may have their own.
-    takes: args => (isAddress(args.neighbor) ? `neighbor ${args.neighbor}` : `neighbor ${args.neighbor} remote-as`),
+    // Without it there is no neighbour, and a group has none that get their AS from it.
+    takes(args, lines) {
+      const { neighbor } = args;
+      const group = lines.text(`${neighbor} peer-group`) === `neighbor ${neighbor} peer-group`;
+      return group ? membersOf(neighbor, lines).map(one => `neighbor ${one}`) : allOf(neighbor, lines);
+    },
+    check({ neighbor }, _, lines) {
+      const group = groupOf(neighbor, lines);
+      if (group !== undefined && lines.text(`${group} remote-as`) !== undefined) {
+        throw new CommandError(
+          `% Peer-group member cannot override remote-as of peer-group: ${neighbor} is in ${group}`,
+        );
+      }
+    },
+    replaces: (args, lines) => membersOf(args.neighbor, lines).map(one => `${one} remote-as`),
     apply(bgp: Bgp, args, context) {
       instanceOf(bgp, context).setRemoteAs(args.neighbor, parseAs(String(args.as)));
     },
@@ -179,6 +234,17 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     syntax: 'neighbor <A.B.C.D|X:X::X:X>$neighbor peer-group WORD$group',
     help: [...NEIGHBOR_HELP.slice(0, 3), 'Member of the peer-group', 'Peer-group name'],
     key: args => `${args.neighbor} peer-group`,
+    takes: (args, lines) => allOf(args.neighbor, lines),
+    check({ neighbor, group }, _, lines) {
+      const now = groupOf(neighbor, lines);
+      if (now !== undefined && now !== group) {
+        throw new CommandError(
+          `% Cannot change the peer-group of ${neighbor} from ${now} to ${group}. Deconfigure first`,
+        );
+      }
+    },
+    replaces: (args, lines) =>
+      lines.text(`${args.group} remote-as`) === undefined ? [] : [`${args.neighbor} remote-as`],
     apply(bgp: Bgp, args, context) {
       instanceOf(bgp, context).setGroup(args.neighbor, args.group);
     },
@@ -199,8 +265,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'timers (0-65535)$keepalive (0-65535)$hold',
     ['BGP per neighbor timers', 'Keepalive interval', 'Holdtime'],
     args => {
-      if (args.hold === 1 || args.hold === 2)
-        throw new CommandError('% hold time value must be either 0 or greater than 3');
+      if (args.hold === 1 || args.hold === 2) throw new CommandError(badHoldTime(args.hold));
       return { keepaliveS: args.keepalive, holdTimeS: args.hold };
     },
     ['keepaliveS', 'holdTimeS'],
@@ -237,14 +302,10 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['ttlSecurityHops'],
   ),
   peerLine('passive', ["Don't send open messages to this neighbor"], () => ({ passive: true }), ['passive']),
-  peerLine('shutdown', ['Administratively shut down this neighbor'], () => ({ shutdown: true }), [
-    'shutdown',
-    'shutdownMessage',
-  ]),
   peerLine(
-    'shutdown message LINE...$text',
+    'shutdown [message LINE...$text]',
     ['Administratively shut down this neighbor', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
-    args => ({ shutdown: true, shutdownMessage: args.text }),
+    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: args.text }) }),
     ['shutdown', 'shutdownMessage'],
   ),
   peerLine('port (0-65535)$port', ["Neighbor's BGP port", 'TCP port number'], args => ({ port: args.port }), ['port']),
@@ -290,9 +351,11 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ dontCapabilityNegotiate: true }),
     ['dontCapabilityNegotiate'],
   ),
+  peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
+    'gracefulRestartDisable',
+  ]),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
     help: [...NEIGHBOR_HELP, 'Enable the Address Family for this Neighbor'],
     key: args => `${args.neighbor} activate`,
@@ -303,9 +366,12 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => {
-        layer.af[afiOf(context)].activate = false;
-      });
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      layer.af[afiOf(context)].activate = false;
+      instance.peersChanged();
+    },
+    reset(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)].activate);
     },
   }),
   afLine(
@@ -322,7 +388,6 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   ),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor send-community [<standard|extended|large|both|all>$which]',
     help: [
       ...NEIGHBOR_HELP,
@@ -336,8 +401,16 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     // All kinds are sent unless told otherwise, so only the negative form says anything.
     keeps: 'negative',
     key: args => `${args.neighbor} send-community ${args.which ?? 'standard'}`,
-    apply: (bgp: Bgp, args, context) => sendCommunity(bgp, context, args.neighbor, args.which ?? 'standard', true),
-    remove: (bgp: Bgp, args, context) => sendCommunity(bgp, context, args.neighbor, args.which ?? 'standard', false),
+    writes: ({ neighbor, which }) => COMMUNITY_KINDS[which ?? 'standard'].map(kind => `neighbor ${neighbor} ${kind}`),
+    apply(bgp: Bgp, { neighbor, which }, context) {
+      const field = communityField(which);
+      dropSettings(bgp, context, neighbor, layer => delete layer.af[afiOf(context)][field]);
+    },
+    remove(bgp: Bgp, { neighbor, which }, context) {
+      const { instance, layer } = layerOf(bgp, context, neighbor);
+      layer.af[afiOf(context)][communityField(which)] = false;
+      instance.peersChanged();
+    },
   }),
   listLine(
     'prefix-list',
@@ -423,16 +496,3 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['nextHopUnchanged'],
   ),
 ];
-
-function sendCommunity(bgp: Bgp, context: readonly CommandArgs[], neighbor: string, which: string, on: boolean): void {
-  const instance = instanceOf(bgp, context);
-  const af = (instance.peers.get(neighbor) ?? instance.groups.get(neighbor))?.own.af[afiOf(context)];
-  if (af === undefined) {
-    if (!on) throw new CommandError('% Specify remote-as or peer-group commands first');
-    return;
-  }
-  if (which === 'standard' || which === 'both' || which === 'all') af.sendCommunity = on;
-  if (which === 'extended' || which === 'both' || which === 'all') af.sendExtendedCommunity = on;
-  if (which === 'large' || which === 'all') af.sendLargeCommunity = on;
-  instance.peersChanged();
-}

@@ -1,10 +1,20 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
-import { formatPrefix, parseIp4, parsePrefix, type Prefix } from '../net/index.ts';
+import {
+  AF_INET,
+  formatPrefix,
+  isLinkLocal6,
+  makePrefix,
+  maskWord,
+  parseIp4,
+  parsePrefix,
+  type Prefix,
+} from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf, IN_ROUTER } from './commands-neighbor.ts';
+import { afiOf, badHoldTime } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
-import { AFI_FAMILY, AFIS, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
@@ -16,6 +26,7 @@ function optionLine<const Syntax extends string>(
   set: (options: InstanceOptions, args: Args<Syntax>) => void,
   unset: (options: InstanceOptions) => void,
   keeps: 'positive' | 'negative' = 'positive',
+  writes?: (args: Args<Syntax>) => readonly string[],
 ): Command<Bgp> {
   const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
   return config({
@@ -24,6 +35,7 @@ function optionLine<const Syntax extends string>(
     help,
     keeps,
     key: () => key,
+    ...(writes && { writes }),
     apply(bgp: Bgp, args, context) {
       const instance = instanceOf(bgp, context);
       set(instance.options, args);
@@ -66,14 +78,27 @@ function readIp4(text: string): number {
 
 function readPrefix(afi: Afi, text: string): Prefix {
   const prefix = parsePrefix(text);
-  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) throw new CommandError('% Malformed prefix');
+  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) {
+    throw new CommandError(`% Malformed prefix: ${text} is not of ${AFI_TITLE[afi]}`);
+  }
+  if (afi === 'ipv6' && isLinkLocal6(prefix.words)) {
+    throw new CommandError(`% Malformed prefix (link-local address): ${text}`);
+  }
   return prefix;
 }
 
-/** Host bits do not make another prefix. What is no prefix stays as it is, and is refused by the check. */
-function masked(text: string): string {
-  const prefix = parsePrefix(text);
-  return prefix === undefined ? text : formatPrefix(prefix);
+/** A network by its mask, or by the class that its address had before there were masks. */
+function networkPrefix(address: string, mask: string | undefined): Prefix {
+  const word = readIp4(address);
+  if (mask === undefined) {
+    if (word === 0) return makePrefix(AF_INET, [0, 0, 0, 0], 0);
+    const length = word >>> 31 === 0 ? 8 : word >>> 30 === 2 ? 16 : word >>> 29 === 6 ? 24 : 0;
+    if (length === 0) throw new CommandError(`% Inconsistent address and mask: ${address} is of no class`);
+    return makePrefix(AF_INET, [word, 0, 0, 0], length);
+  }
+  const length = Math.clz32(~readIp4(mask));
+  if (maskWord(length) !== readIp4(mask)) throw new CommandError(`% Inconsistent address and mask: ${mask} is no mask`);
+  return makePrefix(AF_INET, [word, 0, 0, 0], length);
 }
 
 export const routerCommands: readonly Command<Bgp>[] = [
@@ -104,6 +129,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     help: ['Enter Address Family command mode', 'Address family', 'Address family', 'Address Family modifier'],
     opens: 'address-family',
     key: args => args.afi ?? '',
+    writes: args => [`address-family ${args.afi} unicast`],
     apply() {},
     remove() {},
   }),
@@ -111,12 +137,14 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'bgp router-id A.B.C.D$id',
     [BGP, 'Override configured router identifier', 'Manually configured router identifier'],
     (options, args) => {
-      // FRR's language has no other way to say: whatever zebra finds.
-      options.routerId = readIp4(args.id) || undefined;
+      options.routerId = readIp4(args.id);
     },
     options => {
       options.routerId = undefined;
     },
+    'positive',
+    // No router has this one: it is how FRR's users say that it shall choose.
+    args => [args.id === '0.0.0.0' ? 'no bgp router-id' : `bgp router-id ${args.id}`],
   ),
   optionLine(
     'bgp cluster-id <A.B.C.D|(1-4294967295)>$id',
@@ -212,6 +240,22 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'networkImportCheck',
     'negative',
   ),
+  flagLine('bgp graceful-restart-disable', [BGP, 'Graceful restart disable command'], 'gracefulRestartDisable'),
+  optionLine(
+    'bgp graceful-restart restart-time (0-4095)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'Set the time to wait to delete stale routes before a BGP open message is received',
+      'Delay value (seconds)',
+    ],
+    (options, args) => {
+      options.restartTimeS = args.seconds;
+    },
+    options => {
+      options.restartTimeS = DEFAULT_RESTART_TIME_S;
+    },
+  ),
   optionLine(
     'bgp graceful-restart rib-stale-time (1-3600)$seconds',
     [
@@ -231,8 +275,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
     (options, args) => {
-      if (args.hold === 1 || args.hold === 2)
-        throw new CommandError(`% hold time value must be either 0 or greater than 2, not ${args.hold}`);
+      if (args.hold === 1 || args.hold === 2) throw new CommandError(badHoldTime(args.hold));
       options.keepaliveS = args.keepalive;
       options.holdTimeS = args.hold;
     },
@@ -243,7 +286,6 @@ export const routerCommands: readonly Command<Bgp>[] = [
   ),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'maximum-paths (1-256)$count',
     help: ['Forward packets over multiple paths', 'Number of paths'],
     key: () => 'maximum-paths',
@@ -256,7 +298,6 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'maximum-paths ibgp (1-256)$count',
     help: ['Forward packets over multiple paths', 'iBGP-multipath', 'Number of paths'],
     key: () => 'maximum-paths ibgp',
@@ -269,7 +310,6 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'distance bgp (1-255)$external (1-255)$internal (1-255)$local',
     help: [
       'Define an administrative distance',
@@ -288,7 +328,6 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
     syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',
@@ -297,8 +336,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Route-map to modify the attributes',
       'Name of the route map',
     ],
-    key: args => `network ${masked(args.prefix)}`,
-    write: args => `network ${masked(args.prefix)}${args.map === undefined ? '' : ` route-map ${args.map}`}`,
+    key: args => `network ${args.prefix}`,
     check: (args, context) => void readPrefix(afiOf(context), args.prefix),
     apply(bgp: Bgp, args, context) {
       const afi = afiOf(context);
@@ -311,7 +349,25 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
-    within: IN_ROUTER,
+    syntax: 'network A.B.C.D$address [mask A.B.C.D$mask] [route-map WORD$map]',
+    help: [
+      'Specify a network to announce via BGP',
+      'Network number',
+      'Network mask',
+      'Network mask',
+      'Route-map to modify the attributes',
+      'Name of the route map',
+    ],
+    key: args => `network ${args.address} ${args.mask}`,
+    writes: ({ address, mask, map }) => [
+      `network ${formatPrefix(networkPrefix(address, mask))}${map === undefined ? '' : ` route-map ${map}`}`,
+    ],
+    // It is written, and carried out, as the line above.
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
     syntax: 'redistribute <kernel|connected|static>$protocol [{metric (0-4294967295)$metric|route-map WORD$map}]',
     help: [
       'Redistribute information from another routing protocol',

@@ -11,7 +11,13 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
   [...routerCommands, ...neighborCommands, ...policyCommands, ...clearCommands, ...showCommands],
   [
     { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },
-    { name: 'address-family', prompt: '(config-router-af)', parent: 'router-bgp', exit: 'exit-address-family' },
+    {
+      name: 'address-family',
+      prompt: '(config-router-af)',
+      parent: 'router-bgp',
+      implied: 'address-family ipv4 unicast',
+      exit: 'exit-address-family',
+    },
     { name: 'route-map', prompt: '(config-route-map)', parent: 'configure' },
   ],
 );

@@ -17,7 +17,8 @@ import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
-import { type Afi, AFIS } from './settings.ts';
+import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
+import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
@@ -40,6 +41,9 @@ export interface InstanceOptions {
   holdTimeS: number;
   /** Zebra keeps our routes this long without us. */
   staleS: number;
+  /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
+  restartTimeS: number;
+  gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
 }
 
@@ -62,6 +66,8 @@ function defaultOptions(): InstanceOptions {
     keepaliveS: 60,
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
+    restartTimeS: DEFAULT_RESTART_TIME_S,
+    gracefulRestartDisable: false,
     enforceFirstAs: false,
   };
 }
@@ -78,6 +84,9 @@ export class BgpInstance {
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
   readonly groups: Map<string, PeerGroup> = new Map();
+  /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
+   *  and go in any order. */
+  readonly #own: Map<string, SettingsLayer> = new Map();
   readonly nexthops: NexthopTable;
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
@@ -130,8 +139,22 @@ export class BgpInstance {
 
   // ---- configuration -------------------------------------------------------------------------------------------------
 
+  own(name: string): SettingsLayer {
+    let layer = this.#own.get(name);
+    if (layer === undefined) {
+      layer = emptyLayer();
+      this.#own.set(name, layer);
+    }
+    return layer;
+  }
+
+  /** Whether there is a neighbour or a group of that name. */
+  knows(name: string): boolean {
+    return this.peers.has(name) || this.groups.has(name);
+  }
+
   addGroup(name: string): void {
-    if (!this.groups.has(name)) this.groups.set(name, new PeerGroup(name));
+    if (!this.groups.has(name)) this.groups.set(name, new PeerGroup(name, this.own(name)));
     this.peersChanged();
   }
 
@@ -147,25 +170,23 @@ export class BgpInstance {
 
   /** `remote-as` makes a neighbour, and without it (its own or its group's) there is none. */
   setRemoteAs(name: string, as: number | 'internal' | 'external' | undefined): void {
-    const group = this.groups.get(name);
-    if (group !== undefined) {
-      if (as === undefined) delete group.own.peer.remoteAs;
-      else group.own.peer.remoteAs = as;
-    } else if (as === undefined) {
+    if (as === undefined) {
+      delete this.own(name).peer.remoteAs;
       const peer = this.peers.get(name);
-      if (peer === undefined) return;
-      delete peer.own.peer.remoteAs;
-      this.#dropIfBare(peer);
-    } else this.#needPeer(name).own.peer.remoteAs = as;
+      if (peer !== undefined) this.#dropIfBare(peer);
+    } else {
+      if (!this.groups.has(name)) this.#needPeer(name);
+      this.own(name).peer.remoteAs = as;
+    }
     this.peersChanged();
   }
 
   setGroup(name: string, group: string | undefined): void {
     if (group !== undefined) {
       const target = this.groups.get(group);
-      if (target === undefined) throw new CommandError('% Configure the peer-group first');
+      if (target === undefined) throw new CommandError(`% Configure the peer-group first: ${group}`);
       if (!this.peers.has(name) && target.own.peer.remoteAs === undefined) {
-        throw new CommandError('% Specify remote-as or peer-group remote AS first');
+        throw new CommandError(`% Specify remote-as or peer-group remote AS first: ${name}`);
       }
       this.#needPeer(name).groupName = group;
     } else {
@@ -181,11 +202,11 @@ export class BgpInstance {
     let peer = this.peers.get(name);
     if (peer !== undefined) return peer;
     const address = parseAddress(name);
-    if (address === undefined) throw new CommandError('% Create the peer-group or interface first');
+    if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
     if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
-      throw new CommandError('% Can not configure the local system as neighbor');
+      throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
-    peer = new Peer(this, name, address.family, address.words);
+    peer = new Peer(this, name, address.family, address.words, this.own(name));
     this.peers.set(name, peer);
     return peer;
   }

@@ -4,7 +4,7 @@
 //
 //   network P              source `network`            one for each route map in use
 //   redistribute static    source `redistribute static`
-import { AF_INET, type AddressWords, formatPrefix, type Prefix } from '../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, formatPrefix, isLinkLocal6, type Prefix } from '../net/index.ts';
 import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage } from '../zapi/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
@@ -210,6 +210,8 @@ export class LocalRoutes {
     const redistribution = this.redistributions.get(protocol);
     if (redistribution === undefined) return;
     const { table, instance } = this.#family;
+    // Every link has fe80::/64: it says nothing to anybody off the link.
+    if (table.family === AF_INET6 && isLinkLocal6([route.w0, route.w1, route.w2, route.w3])) return;
     const { index } = redistribution.source;
     if (!add) {
       table.withdraw(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength);

@@ -45,6 +45,8 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
+    restartTimeS: options.restartTimeS,
+    announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }

@@ -14,7 +14,7 @@ import { sessionConfig, type SessionPeer } from './peer-session.ts';
 import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
-import { type Afi, AFI_NUMBER, AFIS, emptyLayer, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import type { RouteRefresh } from './wire/refresh.ts';
@@ -26,10 +26,11 @@ const QUIET_MS = 5000;
 /** Settings that many neighbours share. */
 export class PeerGroup {
   readonly name: string;
-  readonly own: SettingsLayer = emptyLayer();
+  readonly own: SettingsLayer;
 
-  constructor(name: string) {
+  constructor(name: string, own: SettingsLayer) {
     this.name = name;
+    this.own = own;
   }
 }
 
@@ -39,7 +40,7 @@ export class Peer implements SessionHandler, SessionPeer {
   readonly name: string;
   readonly family: Family;
   readonly words: AddressWords;
-  readonly own: SettingsLayer = emptyLayer();
+  readonly own: SettingsLayer;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -61,9 +62,10 @@ export class Peer implements SessionHandler, SessionPeer {
   #md5Installed = false;
   #closed = false;
 
-  constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords) {
+  constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords, own: SettingsLayer) {
     this.instance = instance;
     this.name = name;
+    this.own = own;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };

@@ -29,6 +29,7 @@ export interface PeerSettings {
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
   enforceFirstAs?: boolean;
+  gracefulRestartDisable?: boolean;
 }
 
 export interface PeerAfSettings {

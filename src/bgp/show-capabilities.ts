@@ -157,8 +157,6 @@ export function capabilitiesJson(agreed: Negotiated): object {
 /** We say End-of-RIB and understand it, and keep no routes of a neighbour that is gone: no helper, in FRR's words. */
 const LOCAL_MODE = 'Disable';
 const STALE_PATH_TIME_S = 0;
-/** What our OPEN says. */
-const RESTART_TIME_S = 120;
 
 function remoteMode(peer: Peer): string {
   if (peer.negotiated === undefined) return 'NotApplicable';
@@ -205,7 +203,7 @@ export function restartText(peer: Peer): string[] {
     `    R bit: ${flag(remote?.restarting)}`,
     `    N bit: ${flag(remote?.notification)}`,
     '    Timers:',
-    `      Configured Restart Time(sec): ${RESTART_TIME_S}`,
+    `      Configured Restart Time(sec): ${peer.instance.options.restartTimeS}`,
     `      Received Restart Time(sec): ${peer.learnt?.remote.gracefulRestart?.timeS ?? 0}`,
   );
   for (const one of ends) {
@@ -235,7 +233,7 @@ export function restartJson(peer: Peer): object {
     rBit: remote?.restarting === true,
     nBit: remote?.notification === true,
     timers: {
-      configuredRestartTimer: RESTART_TIME_S,
+      configuredRestartTimer: peer.instance.options.restartTimeS,
       receivedRestartTimer: peer.learnt?.remote.gracefulRestart?.timeS ?? 0,
     },
     ...Object.fromEntries(

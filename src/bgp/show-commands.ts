@@ -43,7 +43,8 @@ function routes(bgp: Bgp, afi: Afi, args: { prefix?: string; longer?: boolean; j
   const family = instance.family[afi];
   if (args.prefix === undefined) return args.json === true ? tableJson(family) : tableText(family);
   const prefix = parsePrefix(args.prefix);
-  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) throw new CommandError('% Malformed prefix');
+  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi])
+    throw new CommandError(`% Malformed prefix: ${args.prefix}`);
   if (args.longer === true) {
     return args.json === true ? tableJson(family, { within: prefix }) : tableText(family, { within: prefix });
   }

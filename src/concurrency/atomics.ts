@@ -59,6 +59,12 @@ export function wait(
   return Atomics.wait(array, index, value, timeoutMs);
 }
 
+/** As `wait`, for a thread that runs Node's loop: undefined where the word is not `value`, else what settles when it is woken. */
+export function waitAsync(array: Int32Array, index: number, value: number): Promise<unknown> | undefined {
+  const outcome = Atomics.waitAsync(array, index, value);
+  return outcome.async ? outcome.value : undefined;
+}
+
 /** Wakes sleepers on the word; returns how many. */
 export function notify(array: Int32Array, index: number, count?: number): number {
   return Atomics.notify(array, index, count);

@@ -16,7 +16,7 @@
 // Atomics.wait, which does not sleep when the flag is no longer 2.
 //
 // Several producers may share a bell: the exchange lets only one of them pay for the system call.
-import { add, exchange, LINE_BYTES, LINE_WORDS, load, notify, store, wait, words } from './atomics.ts';
+import { add, exchange, LINE_BYTES, LINE_WORDS, load, notify, store, wait, waitAsync, words } from './atomics.ts';
 import { clearWake, closeWake, openWake, wake } from './wake.ts';
 
 const FD = 0;
@@ -86,6 +86,14 @@ export class Doorbell {
     const result = wait(this.#words, FLAG, IN_WAIT, timeoutMs);
     store(this.#words, FLAG, AWAKE);
     return result !== 'timed-out';
+  }
+
+  /**
+   * Consumer on Node's loop that may be terminated, so must not watch a descriptor: after `armWait` and the re-check, settles at
+   * the next ring (which has put the flag down), or is undefined where there was one. Does not keep the loop alive.
+   */
+  rung(): Promise<unknown> | undefined {
+    return waitAsync(this.#words, FLAG, IN_WAIT);
   }
 
   /** The consumer sleeps, or is about to. */

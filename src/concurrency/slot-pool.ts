@@ -4,17 +4,18 @@
 //    handle = generation << indexBits | index        31 bits, never negative, 0 is no handle
 //
 //    ┌────────┬──────────────────┬────────┬────────┬────────┬─ ─ ─ ─ ─ ─ ─
-//    │ header │ generations      │ slot 0 │ slot 1 │ slot 2 │ never touched
-//    └────────┴──────────────────┴────────┴────────┴────────┴─ ─ ─ ─ ─ ─ ─
-//                                                           ▲ fresh
+//    │ header │ generations      │ slot 0 │ slot 1 │ slot 2 │        slab │ no memory yet
+//    └────────┴──────────────────┴────────┴────────┴────────┴─ ─ ─ ─ ─ ─ ─┴─ ─ ─ ─ ─ ─ ─
+//                                                           ▲ fresh        ▲ size          ▲ limit
 //    free list (the owner's own memory): a stack, so the slot freed last, still in the cache, goes out first
 //
 // The generation of a slot changes each time it is freed, so a handle kept too long is recognised (`holds`) instead of
-// quietly meaning somebody else's slot. Memory is reserved for the limit at once but the system only backs pages that
-// were written: slots are taken in order from `fresh` until the limit is reached, so an idle pool costs nothing.
+// quietly meaning somebody else's slot. Addresses are reserved for the limit at once, memory is put behind them a slab at a
+// time, the first one when the owner comes: slots are taken in order from `fresh`, so an idle pool stays small.
 //
 // Why it is right: allocation and freeing are one thread's, so they need no atomics. A slot's bytes and its generation
 // pass between threads only along with the handle, whose ring orders them.
+import { touchPages } from '../sys/index.ts';
 import { LINE_BYTES, load, octets, tally, words } from './atomics.ts';
 
 const SLOT_WORDS = 0;
@@ -22,11 +23,16 @@ const LIMIT = 1;
 const IN_USE = 2;
 const HIGH_WATER = 3;
 const REFUSED = 4;
+const SIZE = 5;
 const HEADER_BYTES: number = LINE_BYTES;
+/** Bytes of slots that memory is put behind at a time. */
+const SLAB_BYTES = 131_072;
 
 export interface PoolStats {
   /** Slots at most. */
   limit: number;
+  /** Slots that there is memory for. */
+  size: number;
   inUse: number;
   highWater: number;
   /** Allocations refused because all were in use. */
@@ -51,6 +57,7 @@ export class SlotPool {
   #free: Int32Array | undefined; // stack of indices
   #freeCount = 0;
   #fresh = 0;
+  #size = 0;
   #inUse = 0;
   #highWater = 0;
   #refused = 0;
@@ -75,6 +82,7 @@ export class SlotPool {
     const header = words(memory, 0, HEADER_BYTES / 4);
     return {
       limit: header[LIMIT]!,
+      size: load(header, SIZE),
       inUse: load(header, IN_USE),
       highWater: load(header, HIGH_WATER),
       refused: load(header, REFUSED) >>> 0,
@@ -102,6 +110,7 @@ export class SlotPool {
     let index: number;
     if (this.#freeCount > 0) index = this.#free![--this.#freeCount]!;
     else if (this.#fresh < this.limit) {
+      if (this.#fresh === this.#size) this.#grow();
       index = this.#fresh++;
       this.#generations[index] = 1;
     } else {
@@ -116,6 +125,15 @@ export class SlotPool {
     }
     tally(this.#header, IN_USE, this.#inUse);
     return (this.#generations[index]! << this.#indexBits) | index;
+  }
+
+  /** One more slab. */
+  #grow(): void {
+    const { slotBytes } = this;
+    const slots = Math.min(Math.max(1, Math.floor(SLAB_BYTES / slotBytes)), this.limit - this.#size);
+    touchPages(this.bytes.subarray(this.#size * slotBytes, (this.#size + slots) * slotBytes));
+    this.#size += slots;
+    tally(this.#header, SIZE, this.#size);
   }
 
   /** Gives a slot back. A handle that is not in use is a mistake of ours and throws. */

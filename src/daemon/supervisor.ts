@@ -29,6 +29,8 @@ type State = 'starting' | 'running' | 'restarting' | 'stopping' | 'ended';
 
 /** How long the members of a group that lost one may take to end. */
 const RESTART_GRACE_MS = 5000;
+/** How often it is asked whether a thread hangs. */
+const WATCH_MS = 1000;
 /** After this long without a crash a group is healthy again. */
 const PEACE_MS = 60_000;
 
@@ -58,10 +60,12 @@ export class Supervisor {
   readonly #groups: Group[];
   readonly #firstBackoffMs: number;
   readonly #mostBackoffMs: number;
+  readonly #watch: TimerTask;
   #stopping = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#watch = options.loop.timer('watch', () => this.#look());
     this.#groups = options.plans.map(plan => new Group(plan));
     [this.#firstBackoffMs, this.#mostBackoffMs] = options.backoffMs ?? [100, 10_000];
   }
@@ -76,6 +80,19 @@ export class Supervisor {
         throw error;
       }
     }
+    this.#watch.start(WATCH_MS);
+  }
+
+  /** Asks who may hang; one that does has died. */
+  #look(): void {
+    for (const group of this.#groups) {
+      if (group.state !== 'running') continue;
+      for (const { name, hung } of group.life?.threads ?? []) {
+        const reason = hung?.();
+        if (reason !== undefined) this.#crashed(group, name, new Error(reason));
+      }
+    }
+    if (!this.#stopping) this.#watch.start(WATCH_MS);
   }
 
   /** The thread of this name, while it runs. */
@@ -106,6 +123,7 @@ export class Supervisor {
   /** Ends everything in order, the last group first. False where something is left after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<boolean> {
     this.#stopping = true;
+    this.#watch.stop();
     const until = performance.now() + deadlineMs;
     let clean = true;
     for (const group of Array.from(this.#groups).reverse()) {

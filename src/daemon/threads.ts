@@ -27,6 +27,7 @@
 // nobody's to repair: the group is ended, and starts again with new structures (supervisor.ts).
 import { type BgpChannels, closeBgpChannels, createBgpChannels } from '../bgp/index.ts';
 import { closeDataplaneChannel, createDataplaneChannel, type DataplaneChannel } from '../dataplane/index.ts';
+import { watchTurns } from './watch-turns.ts';
 
 /** What is configured from outside, before any configuration file. */
 export interface Wiring {
@@ -47,6 +48,8 @@ export interface ThreadPlan {
   /** It has a loop of its own, not Node's. */
   readonly ownLoop: boolean;
   readonly data: unknown;
+  /** Asked every second while it runs: why it can not be said to work any more. */
+  readonly hung?: () => string | undefined;
 }
 
 /** One life of a group. */
@@ -77,6 +80,8 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: 
     begun.add(group);
     return is;
   };
+  // Providers that kept the dataplane thread: later lives pass them by.
+  const hung = new Set<string>();
   const stageZserv = `${zserv}.rehearsal`;
   const sweep = gracefulRestartMs === undefined ? {} : { sweepMs: gracefulRestartMs };
   const buffer = receiveBuffer === undefined ? {} : { receiveBuffer };
@@ -105,7 +110,8 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: 
               name: 'dplane',
               entry: source('dataplane/thread'),
               ownLoop: true,
-              data: { channel, ...buffer, ...(rehearsal && { rehearsal }) },
+              data: { channel, hung: [...hung], ...buffer, ...(rehearsal && { rehearsal }) },
+              hung: watchTurns(channel, name => hung.add(name)),
             },
           ],
           dispose: () => {

@@ -1,13 +1,16 @@
-// What zebra and the dataplane thread share: two pools, four rings, two doorbells, and a page of counters.
+// What zebra and the dataplane thread share: two pools, four rings, two doorbells, and a page.
 //
 //                 ── down ──▶   requests' handles                  zebra owns the pool of requests, the
 //      zebra      ◀─ results ─  the same handles, done     dplane  dataplane that of notifications: each
 //                 ◀── up ────   notifications' handles             is allocated and freed by one thread
 //                 ── back ──▶   the same handles, read
 //
+// The page says which provider has its turn, for whoever watches that none keeps it; and how many requests zebra may have
+// under way.
+//
 // Every ring holds all handles of its pool, so only an exhausted pool makes anybody wait, and there the wait is counted. A
 // result can always be given back: the dataplane never blocks on a slow zebra for what zebra itself asked for.
-import { Doorbell, HandleRing } from '../concurrency/index.ts';
+import { Doorbell, HandleRing, load, octets, store, words } from '../concurrency/index.ts';
 import { ContextPool } from './context.ts';
 
 export interface DataplaneOptions {
@@ -29,6 +32,8 @@ export interface DataplaneChannel {
   readonly dataplaneBell: SharedArrayBuffer;
   /** Wakes zebra. */
   readonly zebraBell: SharedArrayBuffer;
+  /** DataplanePage. */
+  readonly page: SharedArrayBuffer;
 }
 
 export function createDataplaneChannel(options: DataplaneOptions = {}): DataplaneChannel {
@@ -43,7 +48,69 @@ export function createDataplaneChannel(options: DataplaneOptions = {}): Dataplan
     back: HandleRing.create(notifications),
     dataplaneBell: Doorbell.create(),
     zebraBell: Doorbell.create(),
+    page: DataplanePage.create(),
   };
+}
+
+const TURN = 0;
+const ACTIVE = 1;
+const LIMIT = 2;
+const HEADER_BYTES = 64;
+const NAME_BYTES = 64;
+const NAMES = 64;
+
+export class DataplanePage {
+  readonly #words: Int32Array;
+  readonly #names: Uint8Array;
+
+  static create(): SharedArrayBuffer {
+    return new SharedArrayBuffer(HEADER_BYTES + NAMES * NAME_BYTES);
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#words = words(memory, 0, HEADER_BYTES / 4);
+    this.#names = octets(memory, HEADER_BYTES, NAMES * NAME_BYTES);
+  }
+
+  /** The pipeline: this provider has its turn. */
+  begin(provider: number): void {
+    store(this.#words, TURN, this.#words[TURN]! + 1);
+    store(this.#words, ACTIVE, provider);
+  }
+
+  /** The turn is over. */
+  end(): void {
+    store(this.#words, ACTIVE, 0);
+  }
+
+  /** Whose turn it is (0: nobody's), and which turn that is. */
+  get turn(): { provider: number; number: number } {
+    return { provider: load(this.#words, ACTIVE), number: load(this.#words, TURN) };
+  }
+
+  /** So that a provider has a name for those who only know its number. */
+  setName(provider: number, name: string): void {
+    const bytes = Buffer.from(name).subarray(0, NAME_BYTES);
+    const at = (provider % NAMES) * NAME_BYTES;
+    this.#names.fill(0, at, at + NAME_BYTES);
+    this.#names.set(bytes, at);
+  }
+
+  nameOf(provider: number): string {
+    const at = (provider % NAMES) * NAME_BYTES;
+    return Buffer.from(this.#names.slice(at, at + NAME_BYTES))
+      .toString()
+      .replace(/\0+$/, '');
+  }
+
+  /** Requests that zebra may have under way; 0: as many as there are contexts. */
+  get limit(): number {
+    return load(this.#words, LIMIT);
+  }
+
+  set limit(limit: number) {
+    store(this.#words, LIMIT, limit);
+  }
 }
 
 /** When neither thread uses it any more. */

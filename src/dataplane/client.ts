@@ -20,8 +20,10 @@ import {
   type PoolStats,
 } from '../concurrency/index.ts';
 import { clockMonotonicUs } from '../sys/index.ts';
-import type { DataplaneChannel } from './channel.ts';
-import { ContextPool, STATUS_QUEUED } from './context.ts';
+import { type DataplaneChannel, DataplanePage } from './channel.ts';
+import { STATUS_QUEUED } from './constants.ts';
+import { contextPool } from './checked-pool.ts';
+import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
 
 /** Called with the pool and a handle; the context is freed when it returns. */
@@ -48,6 +50,8 @@ export class DataplaneClient {
   readonly #up: HandleConsumer;
   readonly #back: HandleProducer;
   readonly #dataplaneBell: Doorbell;
+  readonly #page: DataplanePage;
+  #limit: number;
   #staged = 0;
   #enteredUs = 0;
   #result = -1; // popped, not yet handled
@@ -55,19 +59,29 @@ export class DataplaneClient {
 
   constructor(channel: DataplaneChannel) {
     this.#channel = channel;
-    this.requests = new ContextPool(channel.requests);
-    this.notifications = new ContextPool(channel.notifications);
+    this.requests = contextPool(channel.requests);
+    this.notifications = contextPool(channel.notifications);
     this.bell = new Doorbell(channel.zebraBell);
     this.#down = new HandleProducer(channel.down);
     this.#results = new HandleConsumer(channel.results);
     this.#up = new HandleConsumer(channel.up);
     this.#back = new HandleProducer(channel.back);
     this.#dataplaneBell = new Doorbell(channel.dataplaneBell);
+    this.#page = new DataplanePage(channel.page);
+    this.#limit = this.requests.limit;
+  }
+
+  /** Requests that may be under way at a time; 0: as many as there are contexts. */
+  set limit(limit: number) {
+    this.#page.limit = limit;
+    this.#limit = limit === 0 ? this.requests.limit : Math.min(limit, this.requests.limit);
   }
 
   /** Requests that can be allocated now. Chained slots (groups of more than six) count too. */
   room(): number {
-    return this.requests.room;
+    const { inUse, limit } = this.requests;
+    // With nothing under way any number may go: what belongs together may be more than the limit that an operator set.
+    return inUse === 0 ? limit : Math.max(0, this.#limit - inUse);
   }
 
   /** A context for one request, or 0 where all are in flight: wait for results. */

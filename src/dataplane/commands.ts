@@ -1,173 +1,146 @@
-// `show zebra dplane` and its kin: FRR's lines first, then what only this dataplane knows. `show dplane …` is the same.
-import { HandleRing } from '../concurrency/index.ts';
-import { type Command, type CommandSet, commandSet, exec } from '../vty/index.ts';
-import { ContextPool } from './context.ts';
+// The dataplane's commands; they run in its thread. What FRR has under `show zebra dplane` is there as `show dplane`, too.
+import { type Command, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import type { Dataplane } from './dataplane.ts';
-import type { ProviderCounters } from './provider.ts';
+import type { ProviderPriority } from './provider.ts';
+import { captureCommands } from './provider/capture/commands.ts';
+import { fpmCommands } from './provider/fpm/commands.ts';
+import { dataplaneJson, poolJson, providersJson, showDataplane, showPool, showProviders } from './show.ts';
 
 const HELP = {
   show: 'Show running system information',
   zebra: 'Zebra information',
   dplane: 'Dataplane information',
   providers: 'Dataplane providers',
+  pool: 'Pools of contexts',
   detailed: 'Detailed output',
   json: 'JavaScript Object Notation',
 } as const;
 
-function line(label: string, value: number | string): string {
-  return `${`${label}:`.padEnd(26)}${value}\n`;
-}
-
-function sum(counts: Readonly<Record<string, number>>, names: readonly string[]): number {
-  return names.reduce((total, name) => total + (counts[name] ?? 0), 0);
-}
-
-const OTHERS = ['link', 'neighbor', 'rule', 'other'];
-
-function* summary(dataplane: Dataplane, detailed: boolean): Generator<string> {
-  const { pipeline, channel } = dataplane;
-  const { updates, errors, yields, cycles, latencyMeanUs, latencyMaxUs } = pipeline.stats;
-  const down = HandleRing.stats(channel.down);
-  yield 'Zebra dataplane:\n';
-  yield line('Route updates', updates.route);
-  yield line('Route update errors', errors.route);
-  yield line('Nexthop updates', updates.nexthop);
-  yield line('Nexthop update errors', errors.nexthop);
-  yield line('Other errors', sum(errors, OTHERS));
-  yield line('Route update queue limit', down.capacity);
-  yield line('Route update queue depth', down.length);
-  yield line('Route update queue max', down.highWater);
-  yield line('Dplane update yields', yields);
-  yield line('Intf addr updates', updates.address);
-  yield line('Intf addr errors', errors.address);
-  yield line('Intf change updates', updates.link);
-  yield line('Intf change errors', errors.link);
-  yield line('Rule updates', updates.rule);
-  yield line('Rule errors', errors.rule);
-  if (!detailed) return;
-  const kernel = dataplane.kernel.stats;
-  const listener = dataplane.listener.stats;
-  const requests = ContextPool.stats(channel.requests);
-  const notifications = ContextPool.stats(channel.notifications);
-  yield '\nKernel provider:\n';
-  yield line('Batches', kernel.batches);
-  yield line('Messages', kernel.messages);
-  yield line('Bytes', kernel.bytes);
-  yield line('Time in the kernel', `${(kernel.busyUs / 1000).toFixed(1)} ms`);
-  yield line('Messages a batch, limit', kernel.batchLimit);
-  yield line('Batches retried', kernel.retries);
-  yield line('Batches in doubt', kernel.doubts);
-  yield line('Last error', kernel.lastError === '' ? '-' : kernel.lastError);
-  yield '\nKernel listener:\n';
-  yield line('Datagrams', listener.datagrams);
-  yield line('Messages', listener.messages);
-  yield line('Notifications', listener.notifications);
-  yield line('Overruns', listener.overruns);
-  yield line('Dumps', listener.dumps);
-  yield line('Dumps interrupted', listener.interruptions);
-  yield line('Waits for zebra', listener.waits);
-  yield line('Dropped', listener.dropped);
-  yield '\nContexts:\n';
-  for (const [label, pool] of [
-    ['Requests', requests],
-    ['Notifications', notifications],
-  ] as const) {
-    yield line(label, `${pool.inUse} in use, max ${pool.highWater}, limit ${pool.limit}, refused ${pool.refused}`);
-  }
-  yield line('Cycles', cycles);
-  yield line('Latency', `mean ${latencyMeanUs.toFixed(0)} us, max ${latencyMaxUs.toFixed(0)} us`);
-}
-
-function summaryJson(dataplane: Dataplane, detailed: boolean): object {
-  const { pipeline, channel, kernel, listener } = dataplane;
-  const { updates, errors, yields, cycles, latencyMeanUs, latencyMaxUs } = pipeline.stats;
-  const down = HandleRing.stats(channel.down);
-  const basic = {
-    routeUpdates: updates.route,
-    routeUpdateErrors: errors.route,
-    nexthopUpdates: updates.nexthop,
-    nexthopUpdateErrors: errors.nexthop,
-    otherErrors: sum(errors, OTHERS),
-    routeUpdateQueueLimit: down.capacity,
-    routeUpdateQueueDepth: down.length,
-    routeUpdateQueueMax: down.highWater,
-    dplaneUpdateYields: yields,
-    intfAddrUpdates: updates.address,
-    intfAddrErrors: errors.address,
-    intfChangeUpdates: updates.link,
-    intfChangeErrors: errors.link,
-    ruleUpdates: updates.rule,
-    ruleErrors: errors.rule,
-  };
-  if (!detailed) return basic;
-  return {
-    ...basic,
-    cycles,
-    latencyMeanUs: Math.round(latencyMeanUs),
-    latencyMaxUs: Math.round(latencyMaxUs),
-    kernel: kernel.stats,
-    listener: listener.stats,
-    requests: ContextPool.stats(channel.requests),
-    notifications: ContextPool.stats(channel.notifications),
-    rings: {
-      down,
-      results: HandleRing.stats(channel.results),
-      up: HandleRing.stats(channel.up),
-      back: HandleRing.stats(channel.back),
-    },
-  };
-}
-
-function providerLine(provider: ProviderCounters, detailed: boolean): string {
-  const { name, id, inQueue, inMax, out, outQueue, outMax } = provider;
-  const head = `  ${name} (${id}): in: ${provider.in}, q: ${inQueue}, q_max: ${inMax}, out: ${out}, q: ${outQueue}, q_max: ${outMax}\n`;
-  if (!detailed) return head;
-  return `${head}    priority: ${provider.priority}, errors: ${provider.errors}, yields: ${provider.yields}\n`;
-}
-
-function* providers(dataplane: Dataplane, detailed: boolean): Generator<string> {
-  const down = HandleRing.stats(dataplane.channel.down);
-  const results = HandleRing.stats(dataplane.channel.results);
-  yield `dataplane Incoming Queue from Zebra: ${down.length}, q_max: ${down.highWater}\n`;
-  yield 'Zebra dataplane providers:\n';
-  for (const provider of dataplane.pipeline.providers) yield providerLine(provider, detailed);
-  yield `dataplane Outgoing Queue to Zebra: ${results.length}, q_max: ${results.highWater}\n`;
-}
-
-function providersJson(dataplane: Dataplane): object {
-  return {
-    incomingQueue: HandleRing.stats(dataplane.channel.down),
-    providers: dataplane.pipeline.providers,
-    outgoingQueue: HandleRing.stats(dataplane.channel.results),
-  };
-}
-
-const commands: readonly Command<Dataplane>[] = [
+const shows: readonly Command<Dataplane>[] = [
   exec({
     syntax: 'show zebra dplane [detailed$detailed] [json$json]',
     help: [HELP.show, HELP.zebra, HELP.dplane, HELP.detailed, HELP.json],
-    run: (dataplane: Dataplane, args) =>
-      args.json ? summaryJson(dataplane, Boolean(args.detailed)) : summary(dataplane, Boolean(args.detailed)),
+    run: (dataplane: Dataplane, { detailed, json }) =>
+      json ? dataplaneJson(dataplane, Boolean(detailed)) : showDataplane(dataplane, Boolean(detailed)),
   }),
   exec({
     syntax: 'show zebra dplane providers [detailed$detailed] [json$json]',
     help: [HELP.show, HELP.zebra, HELP.dplane, HELP.providers, HELP.detailed, HELP.json],
-    run: (dataplane: Dataplane, args) =>
-      args.json ? providersJson(dataplane) : providers(dataplane, Boolean(args.detailed)),
+    run: (dataplane: Dataplane, { detailed, json }) =>
+      json ? providersJson(dataplane, Boolean(detailed)) : showProviders(dataplane, Boolean(detailed)),
   }),
   exec({
-    syntax: 'show dplane [detailed$detailed] [json$json]',
-    help: [HELP.show, HELP.dplane, HELP.detailed, HELP.json],
-    run: (dataplane: Dataplane, args) =>
-      args.json ? summaryJson(dataplane, Boolean(args.detailed)) : summary(dataplane, Boolean(args.detailed)),
+    syntax: 'show zebra dplane pool [json$json]',
+    help: [HELP.show, HELP.zebra, HELP.dplane, HELP.pool, HELP.json],
+    run: (dataplane: Dataplane, { json }) => (json ? poolJson(dataplane) : showPool(dataplane)),
+  }),
+];
+
+/** The same without the word `zebra`. */
+function short(command: Command<Dataplane>): Command<Dataplane> {
+  return {
+    ...command,
+    syntax: command.syntax.replace('show zebra dplane', 'show dplane'),
+    help: command.help.filter(text => text !== HELP.zebra),
+  };
+}
+
+const PROVIDER_HELP = ['Dataplane', 'A provider', 'Its name'] as const;
+
+const others: readonly Command<Dataplane>[] = [
+  config({
+    mode: 'configure',
+    syntax:
+      'dplane provider WORD$name module WORD$module priority <pre-kernel|kernel|post-kernel|last>$priority [{threaded$threaded|follower$follower|undo$undo|timeout (1-3600)$timeout|slots (16-65536)$slots}]',
+    help: [
+      ...PROVIDER_HELP,
+      'Where it is',
+      'Path of a module whose default export makes it',
+      'Where it stands',
+      'Before the kernel',
+      'Beside the kernel',
+      'After the kernel',
+      'After all others',
+      'In a thread of its own, where it may wait',
+      'Beside the others: it is told what the kernel has, as fast as it takes it',
+      'It takes back what it did when a later one fails',
+      'Not to answer for so long is to be passed by',
+      'Seconds',
+      'Contexts with it at most, if threaded',
+      'A power of two',
+    ],
+    key: args => `provider ${args.name}`,
+    apply(dataplane: Dataplane, args) {
+      if (args.follower !== undefined && args.threaded === undefined)
+        throw new CommandError('% A follower is threaded: add `threaded`');
+      if (args.slots !== undefined && !Number.isInteger(Math.log2(args.slots)))
+        throw new CommandError(`% Not a power of two: ${args.slots}`);
+      try {
+        dataplane.provide({
+          name: args.name,
+          module: args.module,
+          priority: args.priority as ProviderPriority,
+          threaded: args.threaded !== undefined,
+          follower: args.follower !== undefined,
+          undo: args.undo !== undefined,
+          ...(args.timeout === undefined ? {} : { timeoutMs: args.timeout * 1000 }),
+          ...(args.slots === undefined ? {} : { slots: args.slots }),
+        });
+      } catch (error) {
+        throw new CommandError(`% Provider ${args.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
+    remove: (dataplane: Dataplane, args) => dataplane.withdraw(args.name),
   }),
   exec({
-    syntax: 'show dplane providers [detailed$detailed] [json$json]',
-    help: [HELP.show, HELP.dplane, HELP.providers, HELP.detailed, HELP.json],
-    run: (dataplane: Dataplane, args) =>
-      args.json ? providersJson(dataplane) : providers(dataplane, Boolean(args.detailed)),
+    syntax: 'clear zebra dplane provider WORD$name',
+    help: ['Reset functions', HELP.zebra, HELP.dplane, 'Start a provider again', 'Its name'],
+    run(dataplane: Dataplane, { name }) {
+      const reason = dataplane.pipeline.restart(name);
+      if (reason !== undefined) throw new CommandError(`% ${reason}`);
+    },
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'zebra kernel netlink batch-tx-buf (1-1048576)$size (1-1048576)$threshold',
+    help: [
+      'Zebra information',
+      'Kernel interface',
+      'Set Netlink parameters',
+      'Batch buffer',
+      'Size of the buffer in bytes',
+      'A batch is sent when it has so many bytes',
+    ],
+    key: () => 'batch-tx-buf',
+    apply: (dataplane: Dataplane, args) => dataplane.kernel.limitBytes(Math.min(args.size, args.threshold)),
+    remove: (dataplane: Dataplane) => dataplane.kernel.limitBytes(undefined),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'debug zebra dplane [detailed$detailed]',
+    help: ['Debugging functions', 'Zebra configuration', 'Debug zebra dataplane events', 'Detailed debug information'],
+    key: () => 'debug dplane',
+    no: ['debug zebra dplane'],
+    apply: (dataplane: Dataplane, args) => dataplane.debug(args.detailed === undefined ? 'on' : 'detailed'),
+    remove: (dataplane: Dataplane) => dataplane.debug('off'),
+  }),
+  exec({
+    syntax: 'debug zebra dplane [detailed$detailed]',
+    help: ['Debugging functions', 'Zebra configuration', 'Debug zebra dataplane events', 'Detailed debug information'],
+    run: (dataplane: Dataplane, args) => dataplane.debug(args.detailed === undefined ? 'on' : 'detailed'),
+  }),
+  exec({
+    syntax: 'no debug zebra dplane',
+    help: ['Negate a command', 'Debugging functions', 'Zebra configuration', 'Debug zebra dataplane events'],
+    run: (dataplane: Dataplane) => dataplane.debug('off'),
   }),
 ];
 
 /** Commands that run in the dataplane thread. */
-export const dataplaneCommands: CommandSet<Dataplane> = commandSet<Dataplane>('dplane', commands);
+export const dataplaneCommands: CommandSet<Dataplane> = commandSet<Dataplane>('dplane', [
+  ...shows,
+  ...shows.map(short),
+  ...others,
+  ...captureCommands,
+  ...fpmCommands,
+]);

@@ -18,18 +18,25 @@
 import { type PoolStats, SlotPool } from '../concurrency/index.ts';
 import {
   FIELD_ADDRESS,
+  FIELD_EVENT,
   FIELD_KINDS,
   FIELD_LINK,
+  FIELD_LINK_CHANGE,
   FIELD_MEMBERS,
   FIELD_NEIGHBOR,
   FIELD_NEXTHOP,
   FIELD_PATH,
   FIELD_ROUTE,
   FIELD_RULE,
-  OP_MORE,
-  operationFields,
-  operationName,
-} from './operation.ts';
+  FLAG_GROUP,
+  FLAG_TARGET,
+  FLAG_UNDO,
+  FLAG_UNDO_FAILED,
+  MEMBERS_PER_SLOT,
+  STATUS_FAILED,
+  STATUS_SUCCESS,
+} from './constants.ts';
+import { OP_MORE, operationFields, operationName } from './operation.ts';
 
 export const CONTEXT_BYTES = 128;
 
@@ -59,29 +66,9 @@ const WEIGHT: number = PAYLOAD + 6;
 /** A link's kind is text in place of a prefix: in words from the payload on. */
 const KIND: number = PREFIX - PAYLOAD;
 const TEXT_PER_SLOT: number = CONTEXT_BYTES - PAYLOAD_BYTES;
-/** Group members in one slot. */
-export const MEMBERS_PER_SLOT = 6;
 
-export const STATUS_NONE = 0;
-export const STATUS_QUEUED = 1;
-export const STATUS_SUCCESS = 2;
-export const STATUS_FAILED = 3;
-
-/** No provider that stands for the kernel may act on it. */
-export const FLAG_SKIP_KERNEL = 1;
-/** NEXTHOP_INSTALL: a group of `count` members rather than one path. */
-export const FLAG_GROUP = 2;
-/** Notification: it is an item of a dump, between DUMP_BEGIN and DUMP_END. */
-export const FLAG_DUMP = 4;
-/** ROUTE notification: it took the place of the one there was (NLM_F_REPLACE), rather than a place beside it. */
-export const FLAG_REPLACE = 8;
-
-// Path flags.
-export const PATH_BLACKHOLE = 1;
-export const PATH_ONLINK = 2;
-/** The kernel says that it cannot use this path now (RTNH_F_DEAD, RTNH_F_LINKDOWN). */
-export const PATH_DEAD = 4;
-export const PATH_LINKDOWN = 8;
+/** Bits of a context's first word that `takeBack` leaves as they are: the operation, and some flags. */
+const KEPT: number = 0xff | ((FLAG_GROUP | FLAG_UNDO | FLAG_UNDO_FAILED | FLAG_TARGET) << 16);
 
 /** What only an operator asks of a link. */
 export interface LinkDetail {
@@ -129,6 +116,18 @@ export interface LinkValue {
   readonly detail: LinkDetail;
 }
 
+/** What is to be set of a link; what is absent stays as it is. */
+export interface LinkChange {
+  readonly ifindex: number;
+  /** IFF_*: those in `change` become what they are in `flags`. */
+  readonly flags: number;
+  readonly change: number;
+  readonly mtu?: number;
+  readonly mac?: Uint8Array;
+  /** ifindex of the bridge, bond or VRF that it is to be a port of; 0: of none. */
+  readonly master?: number;
+}
+
 export interface AddressValue {
   readonly ifindex: number;
   readonly family: 2 | 10;
@@ -151,6 +150,8 @@ export interface NeighborValue {
   /** NTF_* */
   readonly flags: number;
   readonly mac: Uint8Array;
+  /** Of a bridge's forwarding entry; 0: none. */
+  readonly vlan: number;
 }
 
 export interface RuleValue {
@@ -228,6 +229,11 @@ export class ContextPool {
 
   holds(handle: number): boolean {
     return this.#pool.holds(handle);
+  }
+
+  /** Index of its slot: for columns beside the pool. */
+  indexOf(handle: number): number {
+    return handle & this.#slotMask;
   }
 
   op(handle: number): number {
@@ -315,6 +321,52 @@ export class ContextPool {
     this.words[this.#at(handle) + ENTERED] = us;
   }
 
+  /** OP_PROVIDER: what happened (EVENT_*) to the provider whose number `provider` gives. */
+  event(handle: number): number {
+    return this.words[this.#field(handle, FIELD_EVENT) + COUNT]!;
+  }
+
+  setEvent(handle: number, provider: number, event: number): void {
+    this.words[this.#field(handle, FIELD_EVENT) + COUNT] = event;
+    this.setProvider(handle, provider);
+  }
+
+  /** Owner only. A copy of another pool's context, chain and all; 0 where there are not slots enough. */
+  copyFrom(from: ContextPool, handle: number): number {
+    let needed = 0;
+    for (let slot = handle; slot !== 0; slot = from.next(slot)) needed++;
+    if (this.room < needed) return 0;
+    let first = 0;
+    let last = 0;
+    for (let slot = handle; slot !== 0; slot = from.next(slot)) {
+      const copy = this.#pool.allocate();
+      this.#copySlot(from, slot, copy);
+      this.words[this.#at(copy) + NEXT] = 0;
+      if (first === 0) first = copy;
+      else this.setNext(last, copy);
+      last = copy;
+    }
+    return first;
+  }
+
+  /**
+   * What another pool's copy of this context says by now. Its operation, its owner's identity and its place in the order are not
+   * for others to change, nor which way it goes; and what is chained behind it stays as it is.
+   */
+  takeBack(handle: number, from: ContextPool, copy: number): void {
+    const [a, b] = [from.#at(copy), this.#at(handle)];
+    const { words } = this;
+    words[b] = (from.words[a]! & ~KEPT) | (words[b]! & KEPT);
+    for (let i = VRF; i < CONTEXT_BYTES / 4; i++) {
+      if (i !== COUNT && i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
+    }
+  }
+
+  #copySlot(from: ContextPool, source: number, target: number): void {
+    const [a, b] = [from.#at(source), this.#at(target)];
+    for (let i = 0; i < CONTEXT_BYTES / 4; i++) this.words[b + i] = from.words[a + i]!;
+  }
+
   // Routes -----------------------------------------------------------------------------------------------------------
 
   /**
@@ -378,6 +430,11 @@ export class ContextPool {
 
   metric(handle: number): number {
     return this.words[this.#field(handle, FIELD_ROUTE) + METRIC]! >>> 0;
+  }
+
+  /** For providers before the kernel that prefer otherwise. */
+  setMetric(handle: number, metric: number): void {
+    this.words[this.#field(handle, FIELD_ROUTE) + METRIC] = metric;
   }
 
   nexthopId(handle: number): number {
@@ -578,12 +635,31 @@ export class ContextPool {
     };
   }
 
-  /** LINK_SET: sets the flags in `change` (IFF_*) to what they are in `flags`. */
-  setLinkFlags(handle: number, ifindex: number, change: number, flags: number): void {
-    const at = this.#field(handle, FIELD_LINK);
-    this.words[at + IFINDEX] = ifindex;
-    this.words[at + PAYLOAD + 4] = flags;
-    this.words[at + PAYLOAD + 5] = change;
+  /** LINK_SET. */
+  setLinkChange(handle: number, link: LinkChange): void {
+    const at = this.#field(handle, FIELD_LINK_CHANGE);
+    const words = this.words;
+    words[at + IFINDEX] = link.ifindex;
+    words[at + PAYLOAD] = link.flags;
+    words[at + PAYLOAD + 1] = link.change;
+    words[at + PAYLOAD + 2] = link.mtu ?? -1;
+    words[at + PAYLOAD + 3] = link.master ?? -1;
+    words[at + PAYLOAD + 4] = link.mac?.length ?? 0;
+    if (link.mac !== undefined) this.#writeMac(at, 5, link.mac);
+  }
+
+  linkChange(handle: number): LinkChange {
+    const at = this.#field(handle, FIELD_LINK_CHANGE);
+    const words = this.words;
+    const [mtu, master, macLength] = [words[at + PAYLOAD + 2]!, words[at + PAYLOAD + 3]!, words[at + PAYLOAD + 4]!];
+    return {
+      ifindex: words[at + IFINDEX]!,
+      flags: words[at + PAYLOAD]! >>> 0,
+      change: words[at + PAYLOAD + 1]! >>> 0,
+      ...(mtu < 0 ? {} : { mtu }),
+      ...(master < 0 ? {} : { master }),
+      ...(macLength === 0 ? {} : { mac: this.#readMac(at, 5, macLength) }),
+    };
   }
 
   setAddress(handle: number, address: AddressValue): void {
@@ -625,6 +701,7 @@ export class ContextPool {
     words[at + PAYLOAD + 1] = neighbor.flags;
     words[at + PAYLOAD + 2] = Math.min(8, neighbor.mac.length);
     this.#writeMac(at, 3, neighbor.mac);
+    words[at + PAYLOAD + 5] = neighbor.vlan;
   }
 
   neighbor(handle: number): NeighborValue {
@@ -637,6 +714,7 @@ export class ContextPool {
       state: words[at + PAYLOAD]!,
       flags: words[at + PAYLOAD + 1]!,
       mac: this.#readMac(at, 3, words[at + PAYLOAD + 2]!),
+      vlan: words[at + PAYLOAD + 5]!,
     };
   }
 

@@ -1,20 +1,37 @@
 // The dataplane thread's world: the pipeline down, the listener up, and one `turn` that serves both. A turn looks at the
 // kernel's notifications before each batch and after it, so that an event waits for one batch at most.
-import { Doorbell, type PollLoop } from '../concurrency/index.ts';
-import { clockMonotonicUs } from '../sys/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { Doorbell, type PollLoop, wait } from '../concurrency/index.ts';
+import { clockMonotonicUs, inNetworkNamespace } from '../sys/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import { ContextPool } from './context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
+import { loadProvider, type ProviderRequest } from './load.ts';
 import { OrderStamp, Pipeline } from './pipeline.ts';
 import type { Provider } from './provider.ts';
+import { DebugProvider } from './provider/debug.ts';
+import { FpmControl } from './provider/fpm/control.ts';
 import { KernelProvider } from './provider/kernel.ts';
 
 /** Datagrams taken before the next batch. */
 const EVENT_STEPS = 64;
+const PAUSE_MS = 1;
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+function pause(ms: number): void {
+  wait(sleeper, 0, 0, ms);
+}
 
 export interface DataplaneSettings extends ListenerOptions {
   /** Providers besides the kernel. */
   readonly providers?: readonly Provider[];
+  /** Path of the network namespace to work in; the thread's own unless told. */
+  readonly namespace?: string;
+  /** Names of providers that are to be passed by until somebody restarts them. */
+  readonly hung?: readonly string[];
+  /** What an operator should read. */
+  readonly log?: (text: string) => void;
 }
 
 export class Dataplane {
@@ -22,18 +39,33 @@ export class Dataplane {
   readonly pipeline: Pipeline;
   readonly listener: Listener;
   readonly kernel: KernelProvider;
+  readonly fpm: FpmControl;
   readonly startedUs: number = clockMonotonicUs();
   readonly #zebra: Doorbell;
+  readonly #hung: ReadonlySet<string>;
+  readonly #provided: Map<string, ProviderRequest> = new Map();
+  #debug: { level: 'off' | 'on' | 'detailed'; provider: DebugProvider } | undefined;
 
-  /** Opens the sockets in the network namespace that the thread is in. */
   constructor(channel: DataplaneChannel, settings: DataplaneSettings = {}) {
     const stamp = new OrderStamp();
     this.channel = channel;
+    this.#hung = new Set(settings.hung);
     this.#zebra = new Doorbell(channel.zebraBell);
-    this.listener = new Listener(channel, stamp, settings);
-    this.kernel = new KernelProvider(channel.dataplaneBell);
+    const inside = <T>(open: () => T): T =>
+      settings.namespace === undefined ? open() : inNetworkNamespace(settings.namespace, open);
+    // A socket belongs to the namespace that it was opened in, and the writer's thread to that of whoever started it.
+    [this.listener, this.kernel] = inside(() => [
+      new Listener(channel, stamp, (pool, handle) => this.pipeline.observe(pool, handle), settings),
+      new KernelProvider(channel.dataplaneBell),
+    ]);
     this.listener.stream.ignore([this.kernel.portId]);
-    this.pipeline = new Pipeline(channel, stamp, kinds => this.listener.stream.resync(kinds));
+    this.pipeline = new Pipeline(channel, stamp, {
+      resync: kinds => this.listener.stream.resync(kinds),
+      event: (provider, event) => this.listener.event(provider, event),
+      notify: (provider, op, fill) => this.listener.notify(provider, op, fill),
+      log: settings.log ?? (() => {}),
+    });
+    this.fpm = new FpmControl(this.pipeline);
     this.pipeline.register(this.kernel);
     for (const provider of settings.providers ?? []) this.pipeline.register(provider);
   }
@@ -68,6 +100,59 @@ export class Dataplane {
     const timer = loop.timer('retries', () => bell.wake());
     const watch = loop.io('kernel events', this.listener.stream.socket.fd, { readable: () => bell.wake() });
     let watching = true;
+  }
+
+  /** Puts a configured provider into the pipeline; the same again changes nothing. Throws what its module says. */
+  provide(request: ProviderRequest): void {
+    const before = this.#provided.get(request.name);
+    if (before !== undefined && isDeepStrictEqual(before, request)) return;
+    const provider = loadProvider(request);
+    if (before !== undefined) this.pipeline.unregister(request.name);
+    const hung = this.#hung.has(request.name) ? 'it kept the thread, in the life before' : undefined;
+    this.pipeline.register(provider, () => loadProvider(request), hung);
+    this.#provided.set(request.name, request);
+  }
+
+  /** Takes it out again. */
+  withdraw(name: string): void {
+    if (this.#provided.delete(name)) this.pipeline.unregister(name);
+  }
+
+  debug(level: 'off' | 'on' | 'detailed'): void {
+    if (level === 'off') this.pipeline.unregister('debug');
+    else if (this.#debug !== undefined && this.#debug.level !== 'off')
+      this.#debug.provider.detailed = level === 'detailed';
+    else {
+      const provider = new DebugProvider(level === 'detailed');
+      this.pipeline.register(provider);
+      this.#debug = { level, provider };
+    }
+    if (this.#debug !== undefined) this.#debug.level = level;
+  }
+
+  /**
+   * Works until everything that was asked for is done and every provider has let go, at most `limitMs`. Waits, so it is for the
+   * thread's very end. Gives back what was left, in words; nothing: all is done.
+   */
+  finish(limitMs: number): string | undefined {
+    const deadline = performance.now() + limitMs;
+    const settle = (done: () => boolean): void => {
+      while (!done() && performance.now() < deadline) {
+        this.turn();
+        pause(PAUSE_MS);
+      }
+    };
+    settle(() => this.pipeline.count === 0);
+    const left = this.pipeline.count;
+    this.pipeline.finish(false);
+    settle(() => this.pipeline.unfinished.length === 0);
+    const late = this.pipeline.unfinished;
+    this.close();
+    const words = [
+      ...(left > 0 ? [`${left} contexts`] : []),
+      ...(late.length > 0 ? [`provider${late.length > 1 ? 's' : ''} ${late.join(', ')}`] : []),
+    ];
+    return words.length === 0 ? undefined : words.join(' and ');
   }
 
   /** Sizes, for `show memory`. */

@@ -10,14 +10,20 @@
  * over the channel and calls its `turn`.
  */
 export * from './channel.ts';
+export { contextPool } from './checked-pool.ts';
 export * from './client.ts';
+export * from './constants.ts';
 export * from './context.ts';
 export * from './dataplane.ts';
 export * from './listener.ts';
+export * from './load.ts';
 export * from './operation.ts';
-export { Pipeline, type PipelineStats } from './pipeline.ts';
+export { EVENT_GONE, EVENT_REPLAY, Pipeline, type PipelineListener, type PipelineStats } from './pipeline.ts';
 export * from './provider.ts';
 export { KernelProvider, type KernelProviderOptions, type KernelStats } from './provider/kernel.ts';
+export { Capture, type CaptureOptions, type CaptureStats } from './provider/capture/capture.ts';
+export { seeded, type TestFaults, type TestOptions, TestProvider } from './provider/test.ts';
+export { WorkerStage, type WorkerStageOptions } from './worker/stage.ts';
 export type { DataplaneThreadData } from './thread.ts';
 
 /** Module of the thread, for `Thread.start`. */

@@ -20,15 +20,8 @@ import {
 } from '../netlink/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import {
-  ContextPool,
   FLAG_DUMP,
   FLAG_REPLACE,
-  PATH_BLACKHOLE,
-  PATH_DEAD,
-  PATH_LINKDOWN,
-  PATH_ONLINK,
-} from './context.ts';
-import {
   KIND_ADDRESS,
   KIND_ALL,
   KIND_LINK,
@@ -36,6 +29,14 @@ import {
   KIND_NEXTHOP,
   KIND_ROUTE,
   KIND_RULE,
+  PATH_BLACKHOLE,
+  PATH_DEAD,
+  PATH_LINKDOWN,
+  PATH_ONLINK,
+} from './constants.ts';
+import { contextPool } from './checked-pool.ts';
+import type { ContextPool } from './context.ts';
+import {
   OP_ADDRESS,
   OP_ADDRESS_GONE,
   OP_DUMP_BEGIN,
@@ -47,6 +48,7 @@ import {
   OP_NEIGHBOR_GONE,
   OP_NEXTHOP,
   OP_NEXTHOP_GONE,
+  OP_PROVIDER,
   OP_ROUTE,
   OP_ROUTE_GONE,
   OP_RULE,
@@ -75,6 +77,9 @@ export interface ListenerStats extends StreamStats {
   readonly dropped: number;
 }
 
+/** Sees each notification on its way to zebra. */
+export type Observer = (pool: ContextPool, handle: number) => void;
+
 export class Listener implements StreamSink {
   readonly stream: NotificationStream;
   readonly #pool: ContextPool;
@@ -84,13 +89,17 @@ export class Listener implements StreamSink {
   readonly #stepRoom: number;
   readonly #route: RouteView = new RouteView();
   readonly #nexthop: NexthopView = new NexthopView();
+  readonly #observe: Observer;
+  /** Events of providers that found no context yet: pairs of provider and event. */
+  readonly #events: [number, number][] = [];
   #notifications = 0;
   #waits = 0;
   #dropped = 0;
   #waiting = false;
 
-  constructor(channel: DataplaneChannel, stamp: OrderStamp, options: ListenerOptions = {}) {
-    this.#pool = new ContextPool(channel.notifications);
+  constructor(channel: DataplaneChannel, stamp: OrderStamp, observe: Observer, options: ListenerOptions = {}) {
+    this.#observe = observe;
+    this.#pool = contextPool(channel.notifications);
     this.#stepRoom = Math.min(STEP_ROOM, this.#pool.limit);
     this.#up = new HandleProducer(channel.up);
     this.#back = new HandleConsumer(channel.back);
@@ -104,6 +113,7 @@ export class Listener implements StreamSink {
   /** At most `steps` datagrams. True where more may be there, and room for it. */
   run(steps: number): boolean {
     this.#reclaim();
+    while (this.#events.length > 0 && this.#tell(...this.#events[0]!)) this.#events.shift();
     for (let i = 0; i < steps; i++) {
       if (this.#pool.room < this.#stepRoom) {
         this.#reclaim();
@@ -116,6 +126,35 @@ export class Listener implements StreamSink {
       this.#waiting = false;
       if (!this.stream.step(this)) return false;
     }
+    return true;
+  }
+
+  /** Something happened to a provider (EVENT_*). */
+  event(provider: number, event: number): void {
+    if (this.#events.length === 0 && this.#tell(provider, event)) return;
+    // What is told twice is told later: so no more wait than there are providers and events.
+    const same = this.#events.findIndex(([other, what]) => other === provider && what === event);
+    if (same >= 0) this.#events.splice(same, 1);
+    this.#events.push([provider, event]);
+  }
+
+  #tell(provider: number, event: number): boolean {
+    const handle = this.#pool.allocate(OP_PROVIDER);
+    if (handle === 0) return false;
+    this.#pool.setEvent(handle, provider, event);
+    this.#send(handle);
+    return true;
+  }
+
+  /** Something that a provider saw. False where zebra has to give contexts back first. */
+  notify(provider: number, op: number, fill: (pool: ContextPool, handle: number) => void): boolean {
+    this.#reclaim();
+    // The kernel goes first: what it says cannot wait where it comes from.
+    if (this.#pool.room <= Math.min(this.#stepRoom, this.#pool.limit / 2)) return false;
+    const handle = this.#pool.allocate(op);
+    fill(this.#pool, handle);
+    this.#pool.setProvider(handle, provider);
+    this.#send(handle);
     return true;
   }
 
@@ -166,6 +205,7 @@ export class Listener implements StreamSink {
   #send(handle: number): void {
     this.#notifications++;
     this.#pool.setSequence(handle, this.#stamp.next());
+    this.#observe(this.#pool, handle);
     if (!this.#up.push(handle)) throw new Error('dataplane: the ring of notifications is smaller than their pool');
   }
 
@@ -373,6 +413,7 @@ export class Listener implements StreamSink {
       state: neighbor.state,
       flags: neighbor.flags,
       mac: neighbor.mac ?? NO_MAC,
+      vlan: 0,
     });
     this.#send(handle);
   }

@@ -1,59 +1,23 @@
-// What the dataplane can be asked to do, and what it can tell. Each operation is declared here once: its number, name,
-// direction, class (for counters), and the fields of a context that it uses; accessors check those. How a request is
-// encoded for the kernel, and how its errors are judged, is one more row per request in provider/kernel-operation.ts.
+// What the dataplane can be asked to do, and what it can tell. Each operation is declared here once: its name, its direction,
+// its class (for counters), the fields of a context that it uses (accessors check those), and, where a kernel understands
+// it, how it is told to one, what an answer means and how it is taken back (provider/kernel-encoding.ts). Nothing else lists
+// operations: a new one is a new row.
+import {
+  FIELD_ADDRESS,
+  FIELD_EVENT,
+  FIELD_KINDS,
+  FIELD_LINK,
+  FIELD_LINK_CHANGE,
+  FIELD_MEMBERS,
+  FIELD_NEIGHBOR,
+  FIELD_NEXTHOP,
+  FIELD_PATH,
+  FIELD_ROUTE,
+  FIELD_RULE,
+} from './constants.ts';
+import * as kernel from './provider/kernel-encoding.ts';
 
-export const OP_NONE = 0;
-
-// Requests: down from zebra, through the providers, back as a result.
-export const OP_ROUTE_INSTALL = 1;
-export const OP_ROUTE_DELETE = 2;
-export const OP_NEXTHOP_INSTALL = 3;
-export const OP_NEXTHOP_DELETE = 4;
-export const OP_RESYNC = 5;
-export const OP_LINK_SET = 6;
-export const OP_ADDRESS_INSTALL = 7;
-export const OP_ADDRESS_DELETE = 8;
-
-// Notifications: what happened in the kernel, in its order.
-export const OP_LINK = 16;
-export const OP_LINK_GONE = 17;
-export const OP_ADDRESS = 18;
-export const OP_ADDRESS_GONE = 19;
-export const OP_ROUTE = 20;
-export const OP_ROUTE_GONE = 21;
-export const OP_NEXTHOP = 22;
-export const OP_NEXTHOP_GONE = 23;
-export const OP_NEIGHBOR = 24;
-export const OP_NEIGHBOR_GONE = 25;
-export const OP_RULE = 26;
-export const OP_RULE_GONE = 27;
-export const OP_DUMP_BEGIN = 28;
-export const OP_DUMP_END = 29;
-
-/** Only as a slot chained behind another one: more members, more paths, a rule's second name, a link's alias. */
-export const OP_MORE = 31;
-
-// Fields, one bit each.
-export const FIELD_ROUTE = 1; // table, family, prefix, protocol, type, metric, nexthop ids
-export const FIELD_NEXTHOP = 2; // nexthop id, protocol, family
-export const FIELD_PATH = 4; // gateway, interface, flags, weight
-export const FIELD_MEMBERS = 8; // group members
-export const FIELD_LINK = 16; // interface, name, flags, MTU, hardware address
-export const FIELD_ADDRESS = 32; // interface, address, peer, flags, label
-export const FIELD_NEIGHBOR = 64; // interface, address, state, hardware address
-export const FIELD_RULE = 128; // priority, selectors, action, table
-export const FIELD_KINDS = 256; // kinds of objects (KIND_*)
-
-// Kinds of objects that are dumped and resynchronised together, one bit each.
-export const KIND_LINK = 1;
-export const KIND_ADDRESS = 2;
-export const KIND_NEXTHOP = 4;
-export const KIND_ROUTE = 8;
-export const KIND_NEIGHBOR = 16;
-export const KIND_RULE = 32;
-export const KIND_ALL = 63;
-
-export type OperationClass = 'route' | 'nexthop' | 'link' | 'address' | 'neighbor' | 'rule' | 'other';
+export type OperationClass = 'route' | 'nexthop' | 'link' | 'address' | 'neighbor' | 'fdb' | 'rule' | 'other';
 
 export interface Operation {
   readonly code: number;
@@ -62,52 +26,133 @@ export interface Operation {
   readonly class: OperationClass;
   /** FIELD_* bits. */
   readonly fields: number;
+  /** The rtnetlink message that says the same; absent where there is none. */
+  readonly message?: kernel.Message;
+  /** Of a request: how the kernel hears of it, by that message. Absent: the kernel has nothing to do with it. */
+  readonly kernel?: kernel.Encoding;
 }
 
-const table: readonly Operation[] = [
-  row(OP_ROUTE_INSTALL, 'ROUTE_INSTALL', 'request', 'route', FIELD_ROUTE),
-  row(OP_ROUTE_DELETE, 'ROUTE_DELETE', 'request', 'route', FIELD_ROUTE),
-  row(OP_NEXTHOP_INSTALL, 'NEXTHOP_INSTALL', 'request', 'nexthop', FIELD_NEXTHOP | FIELD_PATH | FIELD_MEMBERS),
-  row(OP_NEXTHOP_DELETE, 'NEXTHOP_DELETE', 'request', 'nexthop', FIELD_NEXTHOP),
-  row(OP_RESYNC, 'RESYNC', 'request', 'other', FIELD_KINDS),
-  row(OP_LINK_SET, 'LINK_SET', 'request', 'link', FIELD_LINK),
-  row(OP_ADDRESS_INSTALL, 'ADDRESS_INSTALL', 'request', 'address', FIELD_ADDRESS),
-  row(OP_ADDRESS_DELETE, 'ADDRESS_DELETE', 'request', 'address', FIELD_ADDRESS),
-  row(OP_LINK, 'LINK', 'notification', 'link', FIELD_LINK),
-  row(OP_LINK_GONE, 'LINK_GONE', 'notification', 'link', FIELD_LINK),
-  row(OP_ADDRESS, 'ADDRESS', 'notification', 'address', FIELD_ADDRESS),
-  row(OP_ADDRESS_GONE, 'ADDRESS_GONE', 'notification', 'address', FIELD_ADDRESS),
-  row(OP_ROUTE, 'ROUTE', 'notification', 'route', FIELD_ROUTE | FIELD_PATH),
-  row(OP_ROUTE_GONE, 'ROUTE_GONE', 'notification', 'route', FIELD_ROUTE | FIELD_PATH),
-  row(OP_NEXTHOP, 'NEXTHOP', 'notification', 'nexthop', FIELD_NEXTHOP | FIELD_PATH | FIELD_MEMBERS),
-  row(OP_NEXTHOP_GONE, 'NEXTHOP_GONE', 'notification', 'nexthop', FIELD_NEXTHOP | FIELD_PATH | FIELD_MEMBERS),
-  row(OP_NEIGHBOR, 'NEIGHBOR', 'notification', 'neighbor', FIELD_NEIGHBOR),
-  row(OP_NEIGHBOR_GONE, 'NEIGHBOR_GONE', 'notification', 'neighbor', FIELD_NEIGHBOR),
-  row(OP_RULE, 'RULE', 'notification', 'rule', FIELD_RULE),
-  row(OP_RULE_GONE, 'RULE_GONE', 'notification', 'rule', FIELD_RULE),
-  row(OP_DUMP_BEGIN, 'DUMP_BEGIN', 'notification', 'other', FIELD_KINDS),
-  row(OP_DUMP_END, 'DUMP_END', 'notification', 'other', FIELD_KINDS),
-  row(OP_MORE, 'MORE', 'part', 'other', FIELD_PATH | FIELD_MEMBERS | FIELD_RULE),
-];
+/** Operations by code. Code 0 is none. */
+const table: (Operation | undefined)[] = [undefined];
 
-function row(
-  code: number,
-  name: string,
-  direction: Operation['direction'],
-  kind: OperationClass,
-  fields: number,
-): Operation {
-  return { code, name, direction, class: kind, fields };
+function declare(operation: Omit<Operation, 'code'>): number {
+  return table.push({ code: table.length, ...operation }) - 1;
 }
+
+function request(name: string, kind: OperationClass, fields: number, encoding?: kernel.Encoding): number {
+  return declare({
+    name,
+    direction: 'request',
+    class: kind,
+    fields,
+    ...(encoding && { kernel: encoding, message: encoding }),
+  });
+}
+
+function notification(name: string, kind: OperationClass, fields: number, message?: kernel.Message): number {
+  return declare({ name, direction: 'notification', class: kind, fields, ...(message && { message }) });
+}
+
+export const OP_NONE = 0;
+
+// Requests: down from zebra, through the providers, back as a result.
+const NEXTHOP_FIELDS: number = FIELD_NEXTHOP | FIELD_PATH | FIELD_MEMBERS;
+
+export const OP_ROUTE_INSTALL: number = request(
+  'ROUTE_INSTALL',
+  'route',
+  FIELD_ROUTE | FIELD_PATH,
+  kernel.routeInstall,
+);
+/** An install in place of what `oldNexthopId` leads to. */
+export const OP_ROUTE_UPDATE: number = request('ROUTE_UPDATE', 'route', FIELD_ROUTE | FIELD_PATH, kernel.routeUpdate);
+export const OP_ROUTE_DELETE: number = request('ROUTE_DELETE', 'route', FIELD_ROUTE, kernel.routeDelete);
+export const OP_NEXTHOP_INSTALL: number = request('NEXTHOP_INSTALL', 'nexthop', NEXTHOP_FIELDS, kernel.nexthopInstall);
+export const OP_NEXTHOP_UPDATE: number = request('NEXTHOP_UPDATE', 'nexthop', NEXTHOP_FIELDS, kernel.nexthopUpdate);
+export const OP_NEXTHOP_DELETE: number = request('NEXTHOP_DELETE', 'nexthop', FIELD_NEXTHOP, kernel.nexthopDelete);
+/** Dumps of kinds of objects; ends when they are asked for, not when they are done. */
+export const OP_RESYNC: number = request('RESYNC', 'other', FIELD_KINDS);
+export const OP_LINK_SET: number = request('LINK_SET', 'link', FIELD_LINK_CHANGE, kernel.linkSet);
+export const OP_LINK_CREATE: number = request('LINK_CREATE', 'link', FIELD_LINK, kernel.linkCreate);
+export const OP_LINK_DELETE: number = request('LINK_DELETE', 'link', FIELD_LINK, kernel.linkDelete);
+export const OP_ADDRESS_INSTALL: number = request('ADDRESS_INSTALL', 'address', FIELD_ADDRESS, kernel.address.install);
+export const OP_ADDRESS_DELETE: number = request('ADDRESS_DELETE', 'address', FIELD_ADDRESS, kernel.address.remove);
+export const OP_NEIGHBOR_INSTALL: number = request(
+  'NEIGHBOR_INSTALL',
+  'neighbor',
+  FIELD_NEIGHBOR,
+  kernel.neighbor.install,
+);
+export const OP_NEIGHBOR_DELETE: number = request(
+  'NEIGHBOR_DELETE',
+  'neighbor',
+  FIELD_NEIGHBOR,
+  kernel.neighbor.remove,
+);
+export const OP_NEIGHBOR_DISCOVER: number = request(
+  'NEIGHBOR_DISCOVER',
+  'neighbor',
+  FIELD_NEIGHBOR,
+  kernel.neighborDiscovery,
+);
+export const OP_FDB_INSTALL: number = request('FDB_INSTALL', 'fdb', FIELD_NEIGHBOR, kernel.neighbor.install);
+export const OP_FDB_DELETE: number = request('FDB_DELETE', 'fdb', FIELD_NEIGHBOR, kernel.neighbor.remove);
+export const OP_RULE_INSTALL: number = request('RULE_INSTALL', 'rule', FIELD_RULE, kernel.rule.install);
+export const OP_RULE_DELETE: number = request('RULE_DELETE', 'rule', FIELD_RULE, kernel.rule.remove);
+/** zebra is about to take its routes back: providers hear `finish(true)`. */
+export const OP_FINISH: number = request('FINISH', 'other', 0);
+/** To a follower alone: it is told everything from here on, and what came since it asked for that counts for nothing. */
+export const OP_REPLAY_BEGIN: number = request('REPLAY_BEGIN', 'other', 0);
+/** To a follower alone: what comes before it is all there is of what was asked for again. */
+export const OP_REPLAY_END: number = request('REPLAY_END', 'other', 0);
+
+// Notifications: what happened in the kernel, in its order.
+export const OP_LINK: number = notification('LINK', 'link', FIELD_LINK, kernel.told.link.is);
+export const OP_LINK_GONE: number = notification('LINK_GONE', 'link', FIELD_LINK, kernel.told.link.gone);
+export const OP_ADDRESS: number = notification('ADDRESS', 'address', FIELD_ADDRESS, kernel.told.address.is);
+export const OP_ADDRESS_GONE: number = notification('ADDRESS_GONE', 'address', FIELD_ADDRESS, kernel.told.address.gone);
+export const OP_ROUTE: number = notification('ROUTE', 'route', FIELD_ROUTE | FIELD_PATH, kernel.told.route.is);
+export const OP_ROUTE_GONE: number = notification(
+  'ROUTE_GONE',
+  'route',
+  FIELD_ROUTE | FIELD_PATH,
+  kernel.told.route.gone,
+);
+export const OP_NEXTHOP: number = notification('NEXTHOP', 'nexthop', NEXTHOP_FIELDS, kernel.told.nexthop.is);
+export const OP_NEXTHOP_GONE: number = notification(
+  'NEXTHOP_GONE',
+  'nexthop',
+  NEXTHOP_FIELDS,
+  kernel.told.nexthop.gone,
+);
+export const OP_NEIGHBOR: number = notification('NEIGHBOR', 'neighbor', FIELD_NEIGHBOR, kernel.told.neighbor.is);
+export const OP_NEIGHBOR_GONE: number = notification(
+  'NEIGHBOR_GONE',
+  'neighbor',
+  FIELD_NEIGHBOR,
+  kernel.told.neighbor.gone,
+);
+export const OP_RULE: number = notification('RULE', 'rule', FIELD_RULE, kernel.told.rule.is);
+export const OP_RULE_GONE: number = notification('RULE_GONE', 'rule', FIELD_RULE, kernel.told.rule.gone);
+export const OP_DUMP_BEGIN: number = notification('DUMP_BEGIN', 'other', FIELD_KINDS);
+export const OP_DUMP_END: number = notification('DUMP_END', 'other', FIELD_KINDS);
+/** A provider was added, is behind, was fenced … (EVENT_*). */
+export const OP_PROVIDER: number = notification('PROVIDER', 'other', FIELD_EVENT);
+
+/** Only as a slot chained behind another one: more members, more paths, a rule's second name, a link's alias. */
+export const OP_MORE: number = declare({
+  name: 'MORE',
+  direction: 'part',
+  class: 'other',
+  fields: FIELD_PATH | FIELD_MEMBERS | FIELD_RULE,
+});
 
 /** Operations by code; undefined where the code is not in use. */
-export const OPERATIONS: readonly (Operation | undefined)[] = Array.from({ length: 32 }, (_, code) =>
-  table.find(operation => operation.code === code),
-);
+export const OPERATIONS: readonly (Operation | undefined)[] = table;
 
-/** FIELD_* bits by code, for the accessors' checks. */
-export const operationFields: Uint16Array = Uint16Array.from(OPERATIONS, operation => operation?.fields ?? 0);
+/** FIELD_* bits by code, for the accessors' checks; any byte may be asked for. */
+export const operationFields: Uint16Array = Uint16Array.from({ length: 256 }, (_, code) => table[code]?.fields ?? 0);
 
 export function operationName(code: number): string {
-  return OPERATIONS[code]?.name ?? `operation ${code}`;
+  return table[code]?.name ?? `operation ${code}`;
 }

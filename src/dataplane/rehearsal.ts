@@ -12,10 +12,15 @@ const MESSAGE_US = 2;
 
 export function rehearse(loop: PollLoop, channel: DataplaneChannel): void {
   const jobs: KernelJob[] = [];
-  const pipeline = new Pipeline(channel, new OrderStamp(), () => {
-    bell.close();
-    pipeline.close();
-    giveMemoryBack();
+  const pipeline = new Pipeline(channel, new OrderStamp(), {
+    resync() {
+      bell.close();
+      pipeline.close();
+      giveMemoryBack();
+    },
+    event: () => {},
+    notify: () => false,
+    log: () => {},
   });
   const kernel = new KernelProvider(channel.dataplaneBell, {
     writer(data) {

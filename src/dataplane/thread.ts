@@ -5,7 +5,7 @@ import { enterNetworkNamespace } from '../sys/index.ts';
 import { commandHandler } from '../vty/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import { dataplaneCommands } from './commands.ts';
-import { Dataplane } from './dataplane.ts';
+import { Dataplane, type DataplaneSettings } from './dataplane.ts';
 import { rehearse } from './rehearsal.ts';
 
 /** workerData of this thread. */
@@ -13,30 +13,47 @@ export interface DataplaneThreadData {
   readonly channel: DataplaneChannel;
   /** Contexts that zebra rehearses with (rehearsal.ts). */
   readonly rehearsal?: DataplaneChannel;
+  /** Providers that kept the thread in a life before. */
+  readonly hung?: readonly string[];
   /** KIND_* bits of what zebra wants to be told; all unless told. */
   readonly kinds?: number;
   /** Bytes that the kernel may hold of events not yet read. */
   readonly receiveBuffer?: number;
   /** Path of the network namespace to work in; the process's own unless told. */
   readonly namespace?: string;
+  /** More namespaces, each with a channel of its own: one thread serves them all. */
+  readonly others?: readonly { readonly channel: DataplaneChannel; readonly namespace: string }[];
 }
 
+/** For what is under way when the thread is told to end, and for providers to let go. */
+const FINISH_MS = 5000;
+
 const side = threadSide<DataplaneThreadData>();
-const { channel, rehearsal, namespace, kinds, receiveBuffer } = side.data;
+const { channel, rehearsal, namespace, kinds, receiveBuffer, hung, others = [] } = side.data;
 if (namespace !== undefined) enterNetworkNamespace(namespace);
 const loop = new PollLoop(side.name);
-const dataplane = new Dataplane(channel, {
+const settings: DataplaneSettings = {
   ...(kinds === undefined ? {} : { kinds }),
   ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
-});
+  ...(hung === undefined ? {} : { hung }),
+  log: text => side.post(text),
+};
+const dataplane = new Dataplane(channel, settings);
 dataplane.attach(loop);
+const beside = others.map(other => new Dataplane(other.channel, { ...settings, namespace: other.namespace }));
+for (const other of beside) other.attach(loop);
 
 const answer = commandHandler(dataplaneCommands, dataplane, {
   tasks: () => loop.stats(),
   tables: () => dataplane.tables(),
 });
 side.onRequest(answer);
-side.onStop(() => dataplane.close());
+side.onStop(() => {
+  for (const one of [dataplane, ...beside]) {
+    const left = one.finish(FINISH_MS);
+    if (left !== undefined) side.post(`the dataplane ends with ${left} left`);
+  }
+});
 if (rehearsal !== undefined) rehearse(loop, rehearsal);
 loop.doorbell('control', side.bell, () => side.poll() > 0);
 side.ready();

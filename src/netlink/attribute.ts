@@ -1,9 +1,9 @@
 // Attributes are declared, not coded: a table names each one, its number and how its value is written and read. Messages that
 // are few (links, addresses, neighbours, rules) are objects made by these tables; routes and nexthop objects, of which
 // there are millions, have coders of their own that use no tables and make no objects (route.ts, nexthop.ts).
-import type { AddressWords } from '../net/index.ts';
-import { AF_INET, readWord, writeWord } from '../net/index.ts';
-import { HEADER_BYTES, MessageBuffer, writeHeader } from './buffer.ts';
+import type { AddressWords, Family } from '../net/index.ts';
+import { AF_INET, AF_INET6, readWord, writeWord } from '../net/index.ts';
+import { HEADER_BYTES, MessageBuffer, swap32, writeHeader } from './buffer.ts';
 
 /** How one kind of value is written and read. `family` is that of the message's fixed part. */
 export interface Codec<V> {
@@ -23,7 +23,8 @@ export function attribute<V>(type: number, codec: Codec<V>): Attribute<V> {
   return { type, codec };
 }
 
-const NESTED = 0x8000;
+/** NLA_F_NESTED */
+export const NESTED = 0x8000;
 const TYPE_MASK = 0x3fff;
 
 /** Builds messages of attributes one after another in a buffer. */
@@ -179,6 +180,39 @@ export const u32: Codec<number> = {
   read: little,
 };
 
+export const i32: Codec<number> = {
+  write: (writer, value) => void writer.u32(value >>> 0),
+  read: (bytes, offset, length) => little(bytes, offset, length) | 0,
+};
+
+/** Exact up to 2^53: counters that nothing lives long enough to bring there. */
+export const u64: Codec<number> = {
+  write: (writer, value) => void writer.u32(value >>> 0).u32(Math.floor(value / 2 ** 32)),
+  read: (bytes, offset, length) =>
+    little(bytes, offset, length) + (length >= 8 ? little(bytes, offset + 4, 4) * 2 ** 32 : 0),
+};
+
+/** In network order. */
+export const be16: Codec<number> = {
+  write: (writer, value) => void writer.u8(value >>> 8).u8(value & 255),
+  read: (bytes, offset, length) => (length >= 2 ? (bytes[offset]! << 8) | bytes[offset + 1]! : 0),
+};
+
+/** In network order; also an IPv4 address as a word. */
+export const be32: Codec<number> = {
+  write: (writer, value) => void writer.u32(swap32(value) >>> 0),
+  read: (bytes, offset, length) => (length >= 4 ? readWord(bytes, offset) : 0),
+};
+
+/** In network order; exact up to 2^53. */
+export const be64: Codec<number> = {
+  write: (writer, value) => {
+    be32.write(writer, Math.floor(value / 2 ** 32), 0);
+    be32.write(writer, value >>> 0, 0);
+  },
+  read: (bytes, offset, length) => (length >= 8 ? readWord(bytes, offset) * 2 ** 32 + readWord(bytes, offset + 4) : 0),
+};
+
 /** A flag is there or not. */
 export const flag: Codec<true> = {
   write: () => undefined,
@@ -217,6 +251,26 @@ export const address: Codec<AddressWords> = {
           readWord(bytes, offset + 12),
         ]
       : [length >= 4 ? readWord(bytes, offset) : 0, 0, 0, 0],
+};
+
+/** An IPv6 address in a message of whatever family. */
+export const address6: Codec<AddressWords> = {
+  write: (writer, value) => address.write(writer, value, AF_INET6),
+  read: (bytes, offset, length) => address.read(bytes, offset, length, AF_INET6),
+};
+
+/** An address that brings its own family, which on the wire is its length. */
+export interface Endpoint {
+  readonly family: Family;
+  readonly words: AddressWords;
+}
+
+export const endpoint: Codec<Endpoint> = {
+  write: (writer, value) => address.write(writer, value.words, value.family),
+  read: (bytes, offset, length, family) => ({
+    family: length >= 16 ? AF_INET6 : AF_INET,
+    words: address.read(bytes, offset, length, family),
+  }),
 };
 
 /** Attributes within an attribute. */

@@ -26,6 +26,14 @@ export function swap32(word: number): number {
   return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }
 
+export function little16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+export function little32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
 /** Writes `struct nlmsghdr` at byte `offset`; the port id is 0, the kernel knows it. */
 export function writeHeader(
   buffer: MessageBuffer,
@@ -41,4 +49,25 @@ export function writeHeader(
   words[at + 1] = type | ((flags | NLM_F_REQUEST) << 16);
   words[at + 2] = sequence;
   words[at + 3] = 0;
+}
+
+/**
+ * Appends an attribute to the message of `size` bytes at byte `offset` and returns the message's new size: how what only few
+ * routes or nexthop objects have is added to what the coders of the many wrote.
+ */
+export function appendAttribute(
+  buffer: MessageBuffer,
+  offset: number,
+  size: number,
+  type: number,
+  value: Uint8Array,
+): number {
+  const at = offset + size;
+  const length = 4 + value.length;
+  const end = (at + length + 3) & ~3;
+  buffer.words[at >> 2] = length | (type << 16);
+  buffer.bytes.set(value, at + 4);
+  buffer.bytes.fill(0, at + length, end);
+  buffer.words[offset >> 2] = end - offset;
+  return end - offset;
 }

@@ -25,6 +25,7 @@ const bodies: Record<number, (family: number, table: number) => number[]> = {
   [c.RTM_GETROUTE]: (family, table) => [family, table < 256 ? table : 0, 0], // rtmsg
   [c.RTM_GETRULE]: family => [family, 0, 0], // fib_rule_hdr
   [c.RTM_GETNEXTHOP]: family => [family, 0], // nhmsg
+  [c.RTM_GETNETCONF]: family => [family], // netconfmsg
 };
 
 const RTA_TABLE = 15;

@@ -1,8 +1,12 @@
-// RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK: interfaces.
-import { readWord, writeWord } from '../net/index.ts';
+// RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK: interfaces. RTM_NEWLINK with an ifindex changes one, with NLM_F_CREATE, a name and
+// a kind it makes one. Flags are changed where `change` has their bit; `master` 0 takes a port out.
+import type { AddressWords } from '../net/index.ts';
 import {
   type AttributeTable,
+  address6,
   attribute,
+  be16,
+  be32,
   type Codec,
   MessageWriter,
   nested,
@@ -23,15 +27,38 @@ export interface LinkData {
   table?: number;
   /** vlan: its number. */
   vlan?: number;
+  /** vlan: the EtherType of its tags. */
+  tagProtocol?: number;
   /** bridge: not 0 where it tells VLANs apart. */
   vlanFiltering?: number;
   /** vxlan: its network identifier. */
   vni?: number;
+  /** vxlan: the UDP port it sends to and listens on. */
+  port?: number;
+  /** vxlan: not 0 where it learns from what it receives. */
+  learning?: number;
+  /** vxlan: not 0 where each packet or route says the VNI and the remote end ("external"). */
+  metadata?: number;
+  /** vxlan: not 0 where such a device takes only the VNIs it was told. */
+  vniFilter?: number;
+  /** veth: the other end, as it is made. */
+  peer?: Partial<LinkMessage>;
+  /** macvlan: MACVLAN_MODE_* */
+  mode?: number;
   /** Tunnels: ifindex of the device that their packets leave by. */
   lower?: number;
   /** Tunnels over IPv4: both ends, as words. */
   local?: number;
   remote?: number;
+  /** The same for tunnels over IPv6. */
+  local6?: AddressWords;
+  remote6?: AddressWords;
+  ttl?: number;
+  /** gre: GRE_KEY (0x2000) and the like, and the keys. */
+  inputFlags?: number;
+  outputFlags?: number;
+  inputKey?: number;
+  outputKey?: number;
 }
 
 export interface LinkInfo {
@@ -57,10 +84,12 @@ interface LinkAttributes {
   /** Not 0: a process or a driver keeps it down (IFLA_PROTO_DOWN). */
   protoDown?: number;
   /** Bits of why, which processes give a meaning. */
-  protoDownReason?: { value?: number };
+  protoDownReason?: { mask?: number; value?: number };
   /** What an operator called it; bytes one to one. */
   alias?: string;
   info?: LinkInfo;
+  /** Of a request: the network namespace to be moved to or made in, as a file descriptor. */
+  namespaceFd?: number;
 }
 
 export interface LinkMessage extends LinkAttributes {
@@ -75,26 +104,53 @@ export interface LinkMessage extends LinkAttributes {
   change: number;
 }
 
-const ipv4: Codec<number> = {
-  write: (writer, value) => {
-    const bytes = new Uint8Array(4);
-    writeWord(bytes, 0, value);
-    writer.raw(bytes);
-  },
-  read: (bytes, offset, length) => (length >= 4 ? readWord(bytes, offset) : 0),
+/** VETH_INFO_PEER: what follows the header of a message about the other end. */
+const peer: Codec<Partial<LinkMessage>> = {
+  write: (writer, value) => writeBody(writer, value),
+  read: (bytes, offset, length) => (length >= 16 ? readBody(bytes, offset, offset + length) : {}),
 };
 
 /** The attributes of IFLA_INFO_DATA, which mean something else for every kind. */
 const kinds: Readonly<Record<string, Partial<AttributeTable<LinkData>>>> = {
   vrf: { table: attribute(1, u32) },
-  vlan: { vlan: attribute(1, u16) },
+  vlan: { vlan: attribute(1, u16), tagProtocol: attribute(5, be16) },
   bridge: { vlanFiltering: attribute(7, u8) },
-  vxlan: { vni: attribute(1, u32), remote: attribute(2, ipv4), lower: attribute(3, u32), local: attribute(4, ipv4) },
-  gre: { lower: attribute(1, u32), local: attribute(6, ipv4), remote: attribute(7, ipv4) },
-  gretap: { lower: attribute(1, u32), local: attribute(6, ipv4), remote: attribute(7, ipv4) },
-  ipip: { lower: attribute(1, u32), local: attribute(2, ipv4), remote: attribute(3, ipv4) },
-  sit: { lower: attribute(1, u32), local: attribute(2, ipv4), remote: attribute(3, ipv4) },
+  veth: { peer: attribute(1, peer) },
+  macvlan: { mode: attribute(1, u32) },
+  vxlan: {
+    vni: attribute(1, u32),
+    remote: attribute(2, be32),
+    lower: attribute(3, u32),
+    local: attribute(4, be32),
+    ttl: attribute(5, u8),
+    learning: attribute(7, u8),
+    port: attribute(15, be16),
+    remote6: attribute(16, address6),
+    local6: attribute(17, address6),
+    metadata: attribute(25, u8),
+    vniFilter: attribute(30, u8),
+  },
+  gre: gre(be32),
+  gretap: gre(be32),
+  ip6gre: gre(address6),
+  ip6gretap: gre(address6),
+  ipip: { lower: attribute(1, u32), local: attribute(2, be32), remote: attribute(3, be32), ttl: attribute(4, u8) },
+  sit: { lower: attribute(1, u32), local: attribute(2, be32), remote: attribute(3, be32), ttl: attribute(4, u8) },
 };
+
+function gre(ends: typeof be32 | typeof address6): Partial<AttributeTable<LinkData>> {
+  return {
+    lower: attribute(1, u32),
+    inputFlags: attribute(2, be16),
+    outputFlags: attribute(3, be16),
+    inputKey: attribute(4, be32),
+    outputKey: attribute(5, be32),
+    ...(ends === be32
+      ? { local: attribute(6, be32), remote: attribute(7, be32) }
+      : { local6: attribute(6, address6), remote6: attribute(7, address6) }),
+    ttl: attribute(8, u8),
+  };
+}
 
 const INFO_DATA = 2;
 const infoTable: AttributeTable<Omit<LinkInfo, 'data'>> = { kind: attribute(1, text), slaveKind: attribute(4, text) };
@@ -129,9 +185,13 @@ const table: AttributeTable<LinkAttributes> = {
   operState: attribute(16, u8),
   group: attribute(27, u32),
   protoDown: attribute(39, u8),
-  protoDownReason: attribute(55, nested<{ value?: number }>({ value: attribute(2, u32) })),
+  protoDownReason: attribute(
+    55,
+    nested<{ mask?: number; value?: number }>({ mask: attribute(1, u32), value: attribute(2, u32) }),
+  ),
   alias: attribute(20, text),
   info: attribute(18, info),
+  namespaceFd: attribute(28, u32),
 };
 
 /** Appends a message of `type` (RTM_*) to the writer. */
@@ -143,6 +203,16 @@ export function writeLink(
   link: Partial<LinkMessage>,
 ): void {
   const start = writer.begin(type, flags, sequence);
+  writeBody(writer, link);
+  writer.end(start);
+}
+
+/** Reads the message of `length` bytes at `offset`. */
+export function readLink(bytes: Uint8Array, offset: number, length: number): LinkMessage {
+  return readBody(bytes, offset + HEADER_BYTES, offset + length);
+}
+
+function writeBody(writer: MessageWriter, link: Partial<LinkMessage>): void {
   writer
     .u8(link.family ?? AF_UNSPEC)
     .u8(0)
@@ -151,18 +221,16 @@ export function writeLink(
     .u32(link.flags ?? 0)
     .u32(link.change ?? 0);
   writeAttributes<LinkAttributes>(writer, table, link, AF_UNSPEC);
-  writer.end(start);
 }
 
-/** Reads the message of `length` bytes at `offset`. */
-export function readLink(bytes: Uint8Array, offset: number, length: number): LinkMessage {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
+function readBody(bytes: Uint8Array, offset: number, end: number): LinkMessage {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, end - offset);
   return {
-    ...readAttributes(bytes, offset + HEADER_BYTES + 16, offset + length, table, AF_UNSPEC),
-    family: view.getUint8(16),
-    hardwareType: view.getUint16(18, true),
-    ifindex: view.getUint32(20, true),
-    flags: view.getUint32(24, true),
-    change: view.getUint32(28, true),
+    ...readAttributes(bytes, offset + 16, end, table, AF_UNSPEC),
+    family: view.getUint8(0),
+    hardwareType: view.getUint16(2, true),
+    ifindex: view.getUint32(4, true),
+    flags: view.getUint32(8, true),
+    change: view.getUint32(12, true),
   };
 }

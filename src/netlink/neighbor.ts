@@ -1,4 +1,7 @@
-// RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH: the neighbour tables (ARP, ND) and, with AF_BRIDGE, bridges' forwarding tables.
+// RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH: the neighbour tables (ARP, ND). Those of AF_BRIDGE are in fdb.ts.
+//
+// NTF_USE with NLM_F_CREATE asks the kernel to find the neighbour: the entry is made where there is none, and solicited as if a
+// packet waited for it. The state in the message is passed over then.
 import type { AddressWords } from '../net/index.ts';
 import {
   type AttributeTable,
@@ -7,7 +10,7 @@ import {
   MessageWriter,
   octets,
   readAttributes,
-  u16,
+  u8,
   u32,
   writeAttributes,
 } from './attribute.ts';
@@ -17,8 +20,10 @@ interface NeighborAttributes {
   destination?: AddressWords;
   /** Hardware address. */
   mac?: Uint8Array;
-  vlan?: number;
-  master?: number;
+  /** RTPROT_* of who made the entry. */
+  protocol?: number;
+  /** NTF_EXT_* */
+  extendedFlags?: number;
 }
 
 export interface NeighborMessage extends NeighborAttributes {
@@ -35,8 +40,8 @@ export interface NeighborMessage extends NeighborAttributes {
 const table: AttributeTable<NeighborAttributes> = {
   destination: attribute(1, address),
   mac: attribute(2, octets),
-  vlan: attribute(5, u16),
-  master: attribute(9, u32),
+  protocol: attribute(12, u8),
+  extendedFlags: attribute(15, u32),
 };
 
 export function writeNeighbor(

@@ -1,14 +1,38 @@
 // RTM_NEWNEXTHOP, RTM_DELNEXTHOP, RTM_GETNEXTHOP: nexthop objects, single or groups of singles. Coded as routes are: from
 // scalars into the buffer, and into a view that is used again.
+//
+// What only few of them have (an encap, use by a bridge, resilience) is appended to what the coder wrote.
 import { AF_INET, type Family, readWord } from '../net/index.ts';
-import { HEADER_BYTES, type MessageBuffer, swap32, writeHeader } from './buffer.ts';
+import { NESTED } from './attribute.ts';
+import {
+  appendAttribute,
+  HEADER_BYTES,
+  little16,
+  little32,
+  type MessageBuffer,
+  swap32,
+  writeHeader,
+} from './buffer.ts';
 import { RTM_DELNEXTHOP, RTM_NEWNEXTHOP, RTNH_F_ONLINK } from './constants.ts';
+import { decodeEncap, type Encap } from './encap.ts';
 
 const NHA_ID = 1;
 const NHA_GROUP = 2;
+const NHA_GROUP_TYPE = 3;
 const NHA_BLACKHOLE = 4;
 const NHA_OIF = 5;
 const NHA_GATEWAY = 6;
+const NHA_ENCAP_TYPE = 7;
+const NHA_ENCAP = 8;
+const NHA_FDB = 11;
+const NHA_RES_GROUP = 12;
+
+const NHA_RES_GROUP_BUCKETS = 1;
+const NHA_RES_GROUP_IDLE_TIMER = 2;
+const NHA_RES_GROUP_UNBALANCED_TIMER = 3;
+
+/** NEXTHOP_GRP_TYPE_RES */
+const RESILIENT = 1;
 
 const BODY: number = HEADER_BYTES + 8;
 
@@ -31,6 +55,7 @@ function fixed(buffer: MessageBuffer, offset: number, family: number, protocol: 
 /**
  * Writes RTM_NEWNEXTHOP for one path and returns its length. `family` is that of the routes that will use it; a gateway of
  * the other family (`gatewayFamily`) needs `family` of the gateway: the kernel lets IPv4 routes use an IPv6 object.
+ * No interface (0) only where `appendNexthopFdb` follows.
  */
 export function encodeNexthop(
   buffer: MessageBuffer,
@@ -61,8 +86,10 @@ export function encodeNexthop(
   words[at++] = id;
   if (blackhole) words[at++] = 4 | (NHA_BLACKHOLE << 16);
   else {
-    words[at++] = 8 | (NHA_OIF << 16);
-    words[at++] = ifindex;
+    if (ifindex !== 0) {
+      words[at++] = 8 | (NHA_OIF << 16);
+      words[at++] = ifindex;
+    }
     if (gatewayFamily === AF_INET) {
       words[at++] = 8 | (NHA_GATEWAY << 16);
       words[at++] = swap32(w0);
@@ -113,6 +140,45 @@ export function endNexthopGroup(buffer: MessageBuffer, offset: number, end: numb
   return end - offset;
 }
 
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Makes the object or group of `size` bytes at byte `offset` one of a bridge's forwarding table (the end of a VXLAN tunnel);
+ * returns the new size, 4 bytes more.
+ */
+export function appendNexthopFdb(buffer: MessageBuffer, offset: number, size: number): number {
+  return appendAttribute(buffer, offset, size, NHA_FDB, NOTHING);
+}
+
+const resilience = new Uint8Array(24);
+const resilienceView = new DataView(resilience.buffer);
+
+/**
+ * Makes the group of `size` bytes at byte `offset` resilient: flows stay with their member while there is one. Timers in
+ * hundredths of a second. Returns the new size, 36 bytes more.
+ */
+export function appendResilience(
+  buffer: MessageBuffer,
+  offset: number,
+  size: number,
+  buckets: number,
+  idleTimer: number,
+  unbalancedTimer: number,
+): number {
+  const put = (at: number, length: number, type: number): void => {
+    resilienceView.setUint16(at, length, true);
+    resilienceView.setUint16(at + 2, type, true);
+  };
+  put(0, 6, NHA_RES_GROUP_BUCKETS);
+  resilienceView.setUint16(4, buckets, true);
+  put(8, 8, NHA_RES_GROUP_IDLE_TIMER);
+  resilienceView.setUint32(12, idleTimer, true);
+  put(16, 8, NHA_RES_GROUP_UNBALANCED_TIMER);
+  resilienceView.setUint32(20, unbalancedTimer, true);
+  const typed = appendAttribute(buffer, offset, size, NHA_GROUP_TYPE, Uint8Array.of(RESILIENT, 0));
+  return appendAttribute(buffer, offset, typed, NHA_RES_GROUP | NESTED, resilience);
+}
+
 export function encodeNexthopDelete(
   buffer: MessageBuffer,
   offset: number,
@@ -143,6 +209,18 @@ export class NexthopView {
   w2 = 0;
   w3 = 0;
   blackhole = false;
+  /** One of a bridge's forwarding table. */
+  fdb = false;
+  /** LWTUNNEL_ENCAP_* of what it does to packets, 0 = nothing; `encap` reads it. */
+  encapType = 0;
+  #encapAt = 0;
+  #encapLength = 0;
+  #bytes: Uint8Array = NOTHING;
+  /** A group that keeps flows with their members, and its buckets; timers in hundredths of a second. */
+  resilient = false;
+  buckets = 0;
+  idleTimer = 0;
+  unbalancedTimer = 0;
   /** Members of a group: the first rows of the arrays below; 0 = not a group. */
   memberCount = 0;
   readonly memberId: Uint32Array = new Uint32Array(1024);
@@ -163,6 +241,14 @@ export class NexthopView {
     this.w2 = 0;
     this.w3 = 0;
     this.blackhole = false;
+    this.fdb = false;
+    this.encapType = 0;
+    this.#encapLength = 0;
+    this.#bytes = bytes;
+    this.resilient = false;
+    this.buckets = 0;
+    this.idleTimer = 0;
+    this.unbalancedTimer = 0;
     this.memberCount = 0;
     for (let i = BODY; i + 4 <= size; ) {
       const length = view.getUint16(i, true);
@@ -170,10 +256,10 @@ export class NexthopView {
       const value = offset + i + 4;
       switch (view.getUint16(i + 2, true) & 0x3fff) {
         case NHA_ID:
-          this.id = view.getUint32(i + 4, true);
+          this.id = little32(bytes, value);
           break;
         case NHA_OIF:
-          this.ifindex = view.getUint32(i + 4, true);
+          this.ifindex = little32(bytes, value);
           break;
         case NHA_BLACKHOLE:
           this.blackhole = true;
@@ -190,15 +276,56 @@ export class NexthopView {
         case NHA_GROUP:
           this.memberCount = Math.min(1024, (length - 4) >> 3);
           for (let m = 0; m < this.memberCount; m++) {
-            this.memberId[m] = view.getUint32(i + 4 + 8 * m, true);
+            this.memberId[m] = little32(bytes, value + 8 * m);
             // struct nexthop_grp: id, weight - 1 (low byte), its high byte.
-            this.memberWeight[m] = view.getUint16(i + 8 + 8 * m, true) + 1;
+            this.memberWeight[m] = little16(bytes, value + 4 + 8 * m) + 1;
           }
+          break;
+        case NHA_ENCAP_TYPE:
+          this.encapType = little16(bytes, value);
+          break;
+        case NHA_ENCAP:
+          this.#encapAt = value;
+          this.#encapLength = length - 4;
+          break;
+        case NHA_FDB:
+          this.fdb = true;
+          break;
+        case NHA_GROUP_TYPE:
+          this.resilient = little16(bytes, value) === RESILIENT;
+          break;
+        case NHA_RES_GROUP:
+          this.#resilience(bytes, value, offset + i + length);
           break;
         default:
       }
       i += (length + 3) & ~3;
     }
     return true;
+  }
+
+  /** What it does to packets, as a value; undefined where nothing, or nothing that we know. Of the bytes last decoded. */
+  encap(): Encap | undefined {
+    return decodeEncap(this.encapType, this.#bytes, this.#encapAt, this.#encapLength);
+  }
+
+  #resilience(bytes: Uint8Array, from: number, end: number): void {
+    for (let i = from; i + 4 <= end; ) {
+      const length = little16(bytes, i);
+      if (length < 4 || i + length > end) break;
+      switch (little16(bytes, i + 2)) {
+        case NHA_RES_GROUP_BUCKETS:
+          this.buckets = little16(bytes, i + 4);
+          break;
+        case NHA_RES_GROUP_IDLE_TIMER:
+          this.idleTimer = little32(bytes, i + 4);
+          break;
+        case NHA_RES_GROUP_UNBALANCED_TIMER:
+          this.unbalancedTimer = little32(bytes, i + 4);
+          break;
+        default:
+      }
+      i += (length + 3) & ~3;
+    }
   }
 }

@@ -7,9 +7,12 @@
 //   watch.close();
 import { watchFd } from '../sys/index.ts';
 import { type AddressMessage, readAddressMessage } from './address.ts';
+import { HEADER_BYTES } from './buffer.ts';
 import * as c from './constants.ts';
+import { type FdbMessage, readFdb } from './fdb.ts';
 import { type LinkMessage, readLink } from './link.ts';
 import { type NeighborMessage, readNeighbor } from './neighbor.ts';
+import { type NetconfMessage, readNetconf } from './netconf.ts';
 import { NexthopView } from './nexthop.ts';
 import { RouteView } from './route.ts';
 import { type RuleMessage, readRule } from './rule.ts';
@@ -30,7 +33,10 @@ export type NetlinkEvent =
   | (Common & { readonly what: 'neighbor'; readonly neighbor: NeighborMessage })
   | (Common & { readonly what: 'rule'; readonly rule: RuleMessage })
   | (Common & { readonly what: 'route'; readonly route: RouteView })
-  | (Common & { readonly what: 'nexthop'; readonly nexthop: NexthopView });
+  | (Common & { readonly what: 'nexthop'; readonly nexthop: NexthopView })
+  | (Common & { readonly what: 'netconf'; readonly netconf: NetconfMessage })
+  | (Common & { readonly what: 'fdb'; readonly fdb: FdbMessage })
+  | (Common & { readonly what: 'label'; readonly route: RouteView });
 
 export interface Observation {
   /** The stream behind it: `resync`, `stats`. */
@@ -63,7 +69,8 @@ export function eventSink(handler: (event: NetlinkEvent) => void): StreamSink {
         case c.RTM_NEWROUTE:
         case c.RTM_DELROUTE:
           if (route.decode(bytes, offset, length) && (route.flags & c.RTM_F_CLONED) === 0) {
-            handler({ what: 'route', gone: type === c.RTM_DELROUTE, dumped, route });
+            const what = route.family === c.AF_MPLS ? 'label' : 'route';
+            handler({ what, gone: type === c.RTM_DELROUTE, dumped, route });
           }
           return;
         case c.RTM_NEWNEXTHOP:
@@ -74,8 +81,16 @@ export function eventSink(handler: (event: NetlinkEvent) => void): StreamSink {
           return;
         case c.RTM_NEWNEIGH:
         case c.RTM_DELNEIGH: {
-          const neighbor = readNeighbor(bytes, offset, length);
-          handler({ what: 'neighbor', gone: type === c.RTM_DELNEIGH, dumped, neighbor });
+          const gone = type === c.RTM_DELNEIGH;
+          if (bytes[offset + HEADER_BYTES] === c.AF_BRIDGE) {
+            handler({ what: 'fdb', gone, dumped, fdb: readFdb(bytes, offset, length) });
+          } else handler({ what: 'neighbor', gone, dumped, neighbor: readNeighbor(bytes, offset, length) });
+          return;
+        }
+        case c.RTM_NEWNETCONF:
+        case c.RTM_DELNETCONF: {
+          const netconf = readNetconf(bytes, offset, length);
+          handler({ what: 'netconf', gone: type === c.RTM_DELNETCONF, dumped, netconf });
           return;
         }
         case c.RTM_NEWRULE:

@@ -4,10 +4,13 @@ import {
   type AttributeTable,
   address,
   attribute,
+  be64,
+  type Codec,
   MessageWriter,
   readAttributes,
   text,
   u8,
+  u16,
   u32,
   writeAttributes,
 } from './attribute.ts';
@@ -24,8 +27,25 @@ interface RuleAttributes {
   table?: number;
   markMask?: number;
   outputInterface?: string;
+  /** Not 0: the table is that of the VRF that the packet's interface is in. */
   l3mdev?: number;
+  /** RTPROT_* of who made the rule. */
   protocol?: number;
+  tunnelId?: number;
+  suppressGroup?: number;
+  uids?: Range;
+  /** IPPROTO_* of the packet. */
+  ipProtocol?: number;
+  sourcePorts?: Range;
+  destinationPorts?: Range;
+  /** The six bits of DSCP, where the kernel has it (6.13); `tos` must be 0 then. */
+  dscp?: number;
+}
+
+/** Both ends belong to it. */
+export interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface RuleMessage extends RuleAttributes {
@@ -35,8 +55,21 @@ export interface RuleMessage extends RuleAttributes {
   tos: number;
   /** FR_ACT_* */
   action: number;
-  /** FIB_RULE_*: 1 permanent, 2 invert. */
+  /** FIB_RULE_* */
   flags: number;
+}
+
+function range(end: Codec<number>, width: number): Codec<Range> {
+  return {
+    write: (writer, value, family) => {
+      end.write(writer, value.start, family);
+      end.write(writer, value.end, family);
+    },
+    read: (bytes, offset, length, family) => ({
+      start: end.read(bytes, offset, Math.min(length, width), family),
+      end: length >= 2 * width ? end.read(bytes, offset + width, width, family) : 0,
+    }),
+  };
 }
 
 const table: AttributeTable<RuleAttributes> = {
@@ -52,6 +85,13 @@ const table: AttributeTable<RuleAttributes> = {
   outputInterface: attribute(17, text),
   l3mdev: attribute(19, u8),
   protocol: attribute(21, u8),
+  tunnelId: attribute(12, be64),
+  suppressGroup: attribute(13, u32),
+  uids: attribute(20, range(u32, 4)),
+  ipProtocol: attribute(22, u8),
+  sourcePorts: attribute(23, range(u16, 2)),
+  destinationPorts: attribute(24, range(u16, 2)),
+  dscp: attribute(25, u8),
 };
 
 export function writeRule(

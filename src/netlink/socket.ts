@@ -1,4 +1,4 @@
-// An rtnetlink socket. Two facts shape everything here: rtnetlink handles a whole send before the call returns, so answers
+// A netlink socket. Two facts shape everything here: rtnetlink handles a whole send before the call returns, so answers
 // are always waiting by then and a request needs no promise; and an answer that finds no room in the receive buffer is
 // dropped, which the next receive reports once as ENOBUFS.
 import { E, errno, libc, linux, SysError, setOption } from '../sys/index.ts';
@@ -7,6 +7,8 @@ import * as c from './constants.ts';
 import { NetlinkError, readExtendedAck } from './error.ts';
 
 export interface NetlinkOptions {
+  /** NETLINK_*; NETLINK_ROUTE unless told. */
+  readonly protocol?: number;
   /** Receive buffer in bytes, as far as the system allows (SO_RCVBUFFORCE, else SO_RCVBUF). */
   readonly receiveBuffer?: number;
   /** Send buffer in bytes: limits one send. */
@@ -34,7 +36,7 @@ export class NetlinkSocket {
 
   constructor(options: NetlinkOptions = {}) {
     const type = linux.SOCK_RAW | linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC;
-    const fd = libc.socket(linux.AF_NETLINK, type, c.NETLINK_ROUTE);
+    const fd = libc.socket(linux.AF_NETLINK, type, options.protocol ?? c.NETLINK_ROUTE);
     if (fd === -1) throw new SysError('socket', errno(), 'AF_NETLINK');
     this.fd = fd;
     this.bytes = new Uint8Array(options.datagram ?? 65_536);

@@ -1,4 +1,4 @@
-// One ordered history of a namespace: links, addresses, neighbours, routes, nexthop objects and rules, all groups on one
+// One ordered history of a namespace: links, addresses, neighbours, routes, nexthop objects, rules and more, all groups on one
 // socket, so that everybody sees one order. It begins with a dump of everything and then follows the kernel; when it lost
 // something, it dumps again. So whoever applies it in order always ends at what the kernel has.
 //
@@ -20,11 +20,13 @@
 // Pull, not push: each `step` takes one datagram and gives its messages to the sink; who has no room does not call it, and
 // the kernel keeps the rest.
 import { E, SysError } from '../sys/index.ts';
+import { HEADER_BYTES } from './buffer.ts';
 import * as c from './constants.ts';
 import { DUMP_DONE, DUMP_INTERRUPTED, DUMP_MORE, Dump, dumpRequest, type MessageVisitor } from './dump.ts';
 import { NetlinkError } from './error.ts';
 import { dropOwnEchoes } from './filter.ts';
 import { writeLink } from './link.ts';
+import { encodeLabelGet } from './mpls.ts';
 import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
 
 /** Kinds of objects, one bit each, in the order in which they are dumped. */
@@ -34,7 +36,15 @@ export const KIND_NEXTHOP = 4;
 export const KIND_ROUTE = 8;
 export const KIND_NEIGHBOR = 16;
 export const KIND_RULE = 32;
+/** What forwards, by interface and family (netconf.ts). */
+export const KIND_NETCONF = 64;
+/** Bridges' forwarding tables. Their events come with KIND_NEIGHBOR too: the kernel has one group for both. */
+export const KIND_FDB = 128;
+/** Routes of MPLS labels. */
+export const KIND_MPLS = 256;
+/** What every router has. */
 export const KIND_ALL = 63;
+export const KIND_EVERY = 511;
 
 interface Kind {
   readonly bit: number;
@@ -57,6 +67,14 @@ const kinds: readonly Kind[] = [
   { bit: KIND_ROUTE, request: c.RTM_GETROUTE, families: [2, 10], groups: [c.RTNLGRP_IPV4_ROUTE, c.RTNLGRP_IPV6_ROUTE] },
   { bit: KIND_NEIGHBOR, request: c.RTM_GETNEIGH, families: [2, 10], groups: [c.RTNLGRP_NEIGH] },
   { bit: KIND_RULE, request: c.RTM_GETRULE, families: [2, 10], groups: [c.RTNLGRP_IPV4_RULE, c.RTNLGRP_IPV6_RULE] },
+  {
+    bit: KIND_NETCONF,
+    request: c.RTM_GETNETCONF,
+    families: [2, 10, c.AF_MPLS],
+    groups: [c.RTNLGRP_IPV4_NETCONF, c.RTNLGRP_IPV6_NETCONF, c.RTNLGRP_MPLS_NETCONF],
+  },
+  { bit: KIND_FDB, request: c.RTM_GETNEIGH, families: [c.AF_BRIDGE], groups: [c.RTNLGRP_NEIGH] },
+  { bit: KIND_MPLS, request: c.RTM_GETROUTE, families: [c.AF_MPLS], groups: [c.RTNLGRP_MPLS_ROUTE] },
 ];
 
 /** Where the history goes. The bytes are the stream's own buffer: read them before returning. */
@@ -69,7 +87,7 @@ export interface StreamSink {
 }
 
 export interface StreamOptions {
-  /** KIND_* bits to follow; all unless told. */
+  /** KIND_* bits to follow; KIND_ALL unless told. */
   readonly kinds?: number;
   /** Receive buffer of the notification socket in bytes; 832 bytes a route in the kernel's books. 64 MiB unless told. */
   readonly receiveBuffer?: number;
@@ -86,6 +104,12 @@ export interface StreamStats {
   /** Dumps begun again because the table changed under them. */
   readonly interruptions: number;
 }
+
+/** The first that is not reserved (RFC 3032 §2.1). */
+const FIRST_LABEL = 16;
+
+/** How the kernel says that it was built without a family. */
+const absent: readonly number[] = [E.EOPNOTSUPP, E.EAFNOSUPPORT, E.EPROTONOSUPPORT];
 
 /** Of every network namespace. */
 const LOOPBACK_IFINDEX = 1;
@@ -244,7 +268,26 @@ export class NotificationStream {
     this.#family = 0;
     sink.dumpBegin(kind.bit);
     if (kind.bit === KIND_ROUTE) this.#awaitChanges();
-    this.#dump.begin(dumpRequest(kind.request, kind.families[0]!));
+    this.#begin(kind);
+  }
+
+  /** Asks for the dump of the family that is next. */
+  #begin(kind: Kind): void {
+    const family = kind.families[this.#family]!;
+    if (family !== c.AF_MPLS || this.#knowsLabels()) this.#dump.begin(dumpRequest(kind.request, family));
+  }
+
+  /** Asked for all routes of a family that it was built without, the kernel gives those of all others; asked for one, it says so. */
+  #knowsLabels(): boolean {
+    try {
+      this.#dumpSocket.request('label', (writer, flags, sequence) => {
+        writer.at = encodeLabelGet(writer.buffer, 0, sequence, flags, FIRST_LABEL);
+      });
+    } catch (error) {
+      if (error instanceof NetlinkError) return !absent.includes(error.errno);
+      throw error;
+    }
+    return true;
   }
 
   /**
@@ -261,10 +304,9 @@ export class NotificationStream {
     const kind = this.#current!;
     let state: number;
     try {
-      state = this.#dump.step(this.#item(sink));
-    } catch (error) {
       // A family that this kernel was built without has nothing to dump.
-      const absent = [E.EOPNOTSUPP, E.EAFNOSUPPORT, E.EPROTONOSUPPORT];
+      state = this.#dump.active ? this.#dump.step(this.#item(sink)) : DUMP_DONE;
+    } catch (error) {
       if (!(error instanceof NetlinkError && absent.includes(error.errno))) throw error;
       state = DUMP_DONE;
     }
@@ -280,9 +322,8 @@ export class NotificationStream {
       this.#retryAtMs = performance.now() + RETRY_MS;
     }
     this.#family++;
-    const family = kind.families[this.#family];
-    if (family !== undefined) {
-      this.#dump.begin(dumpRequest(kind.request, family));
+    if (this.#family < kind.families.length) {
+      this.#begin(kind);
       return;
     }
     this.#current = undefined;
@@ -296,6 +337,9 @@ export class NotificationStream {
     if (this.#sink !== sink) {
       this.#sink = sink;
       this.#visitor = (type, bytes, offset, length): void => {
+        // The same answer to a family that is not there: see #knowsLabels.
+        const family = this.#current?.families[this.#family] ?? 0;
+        if (family !== 0 && bytes[offset + HEADER_BYTES] !== family) return;
         this.#messages++;
         sink.message(type, bytes, offset, length, true);
       };

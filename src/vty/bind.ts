@@ -1,5 +1,5 @@
 // Which argument each word of a line is, once it is known which command the line is: a second walk, over that command alone.
-import { AF_INET6, formatAddress, parseIp6 } from '../net/index.ts';
+import { AF_INET6, formatAddress, formatPrefix, parseInterfaceAddress, parseIp6, parsePrefix } from '../net/index.ts';
 import type { ArgumentValue, CommandArgs } from './args.ts';
 import type { Entry } from './mode-grammar.ts';
 import { accepts, Kind, type Position } from './syntax.ts';
@@ -42,9 +42,10 @@ export function bind(entry: Entry, words: readonly string[], mode: string): Matc
   const args: Record<string, ArgumentValue> = {};
   const out: string[] = [];
   if (!walk(first, 0)) return undefined;
+  const hostBits = entry.command.config?.hostBits === true;
   for (let at = 0; at < words.length; at++) {
     const position = positions[path[at] as number] as Position;
-    const word = usual(position, words[at] as string);
+    const word = usual(position, words[at] as string, hostBits);
     out.push(word);
     if (position.flag !== undefined && args[position.flag] === undefined) args[position.flag] = true;
     const value = position.kind === Kind.Range ? Number(word) : word;
@@ -58,10 +59,13 @@ export function bind(entry: Entry, words: readonly string[], mode: string): Matc
   return { entry, args, text: (entry.form === 'plain' ? out : out.slice(1)).join(' '), mode, missing };
 }
 
-/** IPv6 in lower case with its longest run of zeros left out; everything else as it was typed. */
-function usual(position: Position, word: string): string {
-  if (position.kind !== Kind.Address6 && position.kind !== Kind.Prefix6) return word;
-  const slash = word.indexOf('/');
-  const parsed = parseIp6(slash < 0 ? word : word.slice(0, slash));
-  return parsed ? `${formatAddress(AF_INET6, parsed)}${slash < 0 ? '' : word.slice(slash)}` : word;
+/** IPv6 in lower case with its longest run of zeros left out, prefixes without host bits; everything else as it was typed. */
+function usual(position: Position, word: string, hostBits: boolean): string {
+  if (position.kind === Kind.Address6) {
+    const words = parseIp6(word);
+    return words ? formatAddress(AF_INET6, words) : word;
+  }
+  if (position.kind !== Kind.Prefix4 && position.kind !== Kind.Prefix6) return word;
+  const prefix = hostBits ? parseInterfaceAddress(word) : parsePrefix(word);
+  return prefix ? formatPrefix(prefix) : word;
 }

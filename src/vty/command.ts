@@ -45,8 +45,17 @@ export interface Sequence<Syntax extends string> {
   readonly write?: (args: Args<Syntax>, sequence: number) => string;
 }
 
+/** The lines of the block in which a line is typed, as far as a line may ask for its neighbours. */
+export interface Siblings {
+  /** The positive line with this key. */
+  text(key: string): string | undefined;
+  /** All positive lines. */
+  texts(): Iterable<string>;
+}
+
 export interface ConfigSpec<State, Syntax extends string> {
-  /** The mode that the line is typed in: `configure`, `interface`, `router-bgp`, `address-family`, … or several. */
+  /** The mode that the line is typed in: `configure`, `interface`, `router-bgp`, `address-family`, … or several. Where the
+   *  first of several says which of its blocks is `implied`, that one holds what is typed in its parent's mode. */
   readonly mode: string | readonly string[];
   readonly syntax: Syntax;
   readonly help: readonly string[];
@@ -56,6 +65,11 @@ export interface ConfigSpec<State, Syntax extends string> {
    *  later is called. By default the whole line is the key, so that different lines stand beside each other. The
    *  arguments may be incomplete when the line is taken back by a short `no …`. */
   readonly key?: (args: Args<Syntax>) => string;
+  /** A prefix of the line is an address and the length of its network: host bits stay. */
+  readonly hostBits?: boolean;
+  /** The line as it is written, where it may be typed in other words; several where it says several things, and
+   *  `no …` where it takes a line back. */
+  readonly writes?: (args: Args<Syntax>) => readonly string[];
   /** Which forms are kept in the configuration. `positive` (default): `no …` takes the line away. `negative`: the setting
    *  is on by default, so only `no …` is kept. `both`: the default depends, so whichever was said last is kept. */
   readonly keeps?: 'positive' | 'negative' | 'both';
@@ -63,16 +77,15 @@ export interface ConfigSpec<State, Syntax extends string> {
    *  begins with these words (`neighbor <A.B.C.D|X:X::X:X>$neighbor`, `ip prefix-list WORD`). Leaving out what follows the
    *  last keyword outside brackets is always accepted. */
   readonly no?: readonly string[];
+  /** What else `no …` takes along: all lines of the block (and of the blocks in it) that begin with one of these texts.
+   *  For lines that make something which other lines are about. */
+  readonly takes?: (args: Args<Syntax>, lines: Siblings) => readonly string[];
+  /** Keys of the lines of the block whose say ends when this one is in force. */
+  readonly replaces?: (args: Args<Syntax>, lines: Siblings) => readonly string[];
   readonly sequence?: Sequence<Syntax>;
-  /** The line as it is kept, where that is not what was typed (a prefix without its host bits). */
-  readonly write?: (args: Args<Syntax>) => string;
-  /** The line of a block of the mode `mode` in which it is kept when it is typed in that mode itself: the block is made. */
-  readonly within?: { readonly mode: string; readonly line: string };
-  /** `no …` of the whole line takes every line along that begins with these words. */
-  readonly takes?: (args: Args<Syntax>) => string;
   readonly hidden?: boolean;
   /** A check that needs no state; main calls it before the line is sent. Throws CommandError. */
-  readonly check?: (args: Args<Syntax>, context: readonly CommandArgs[]) => void;
+  readonly check?: (args: Args<Syntax>, context: readonly CommandArgs[], lines: Siblings) => void;
   /** Puts the line into force, in the owner's thread. Level, not edge: it may be called again with the same or other
    *  values. `context` holds the arguments of the enclosing blocks, outermost first. A text returned is shown as a
    *  warning. Throws CommandError to refuse: the line is then not stored. */
@@ -83,6 +96,10 @@ export interface ConfigSpec<State, Syntax extends string> {
    *  block at the top are not removed one by one first: removing it ends all of it. Those of a block inside a block are. */
   // biome-ignore lint/suspicious/noConfusingVoidType: as above.
   readonly remove: (state: State, args: Args<Syntax>, context: readonly CommandArgs[]) => string | void;
+  /** For lines that keep both forms: puts the setting to what it is where neither was said. Without it, `no …` is undone by
+   *  `apply`, and the other way round. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: as above.
+  readonly reset?: (state: State, args: Args<Syntax>, context: readonly CommandArgs[]) => string | void;
 }
 
 /** A command with its types erased, as tables hold it. */
@@ -99,6 +116,8 @@ export interface Command<in State> {
 export interface ErasedConfig<in State> {
   readonly opens: string | undefined;
   readonly key: ((args: CommandArgs) => string) | undefined;
+  readonly hostBits: boolean;
+  readonly writes: ((args: CommandArgs) => readonly string[]) | undefined;
   readonly keeps: 'positive' | 'negative' | 'both';
   readonly no: readonly string[];
   readonly sequence:
@@ -108,14 +127,15 @@ export interface ErasedConfig<in State> {
         readonly write?: (args: CommandArgs, sequence: number) => string;
       }
     | undefined;
-  readonly write: ((args: CommandArgs) => string) | undefined;
-  readonly within: { readonly mode: string; readonly line: string } | undefined;
-  readonly takes: ((args: CommandArgs) => string) | undefined;
-  readonly check: ((args: CommandArgs, context: readonly CommandArgs[]) => void) | undefined;
+  readonly takes: ((args: CommandArgs, lines: Siblings) => readonly string[]) | undefined;
+  readonly replaces: ((args: CommandArgs, lines: Siblings) => readonly string[]) | undefined;
+  readonly check: ((args: CommandArgs, context: readonly CommandArgs[], lines: Siblings) => void) | undefined;
   // biome-ignore lint/suspicious/noConfusingVoidType: as in ConfigSpec.
   readonly apply: (state: State, args: CommandArgs, context: readonly CommandArgs[]) => string | void;
   // biome-ignore lint/suspicious/noConfusingVoidType: as in ConfigSpec.
   readonly remove: (state: State, args: CommandArgs, context: readonly CommandArgs[]) => string | void;
+  // biome-ignore lint/suspicious/noConfusingVoidType: as in ConfigSpec.
+  readonly reset: ((state: State, args: CommandArgs, context: readonly CommandArgs[]) => string | void) | undefined;
 }
 
 /** A configuration mode: what its prompt says and how its block ends. */
@@ -125,6 +145,9 @@ export interface Mode {
   readonly prompt: string;
   /** Where `exit` leads; lines that this mode does not know are tried there too. */
   readonly parent: string;
+  /** The line of the parent's block that opens the block of this mode to which lines belong that are typed in the parent's
+   *  mode, although this one is the first of their command's modes. */
+  readonly implied?: string;
   /** The word that ends the block in the text of a configuration; `exit` unless told. */
   readonly exit?: string;
 }
@@ -159,15 +182,17 @@ export function config<State, const Syntax extends string>(spec: ConfigSpec<Stat
     config: {
       opens: spec.opens,
       key: spec.key as ErasedConfig<State>['key'],
+      hostBits: spec.hostBits ?? false,
+      writes: spec.writes as unknown as ErasedConfig<State>['writes'],
       keeps: spec.keeps ?? 'positive',
       no: spec.no ?? [],
       sequence: spec.sequence as unknown as ErasedConfig<State>['sequence'],
-      write: spec.write as ErasedConfig<State>['write'],
-      within: spec.within,
-      takes: spec.takes as ErasedConfig<State>['takes'],
+      takes: spec.takes as unknown as ErasedConfig<State>['takes'],
+      replaces: spec.replaces as unknown as ErasedConfig<State>['replaces'],
       check: spec.check as unknown as ErasedConfig<State>['check'],
       apply: spec.apply as unknown as ErasedConfig<State>['apply'],
       remove: spec.remove as unknown as ErasedConfig<State>['remove'],
+      reset: spec.reset as unknown as ErasedConfig<State>['reset'],
     },
   };
 }

@@ -12,6 +12,7 @@ export {
   type Mode,
   type Output,
   type Sequence,
+  type Siblings,
   type Session,
 } from './command.ts';
 export { CommandError } from './error.ts';

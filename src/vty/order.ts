@@ -1,4 +1,6 @@
-// The order in which FRR writes a configuration. Operators compare texts, so ours comes in the same one.
+// The order in which FRR writes a configuration. Operators compare texts, so ours comes in the same one; and it is the order
+// in which it can be read again: what makes a thing stands before what speaks of it.
+import { parseAddress } from '../net/index.ts';
 
 /** Sections of the whole configuration; the hundreds separate what stands between two `!`. */
 const SECTIONS: readonly (readonly [RegExp, number])[] = [
@@ -42,26 +44,81 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
   timers: 1,
   'read-quanta': 1,
   'write-quanta': 1,
+  distance: 9,
   network: 10,
   'aggregate-address': 11,
   redistribute: 12,
   neighbor: 20,
-  distance: 30,
   'maximum-paths': 30,
+  'address-family': 40,
 };
 
+/** Words of a neighbour's lines. A group's `peer-group` line makes it, and stands first of all. */
+const NEIGHBOR_WORDS: readonly string[] = [
+  'remote-as',
+  'peer-group',
+  'local-as',
+  'description',
+  'shutdown',
+  'password',
+  'port',
+  'interface',
+  'passive',
+  'ebgp-multihop',
+  'ttl-security',
+  'disable-connected-check',
+  'enforce-first-as',
+  'update-source',
+  'advertisement-interval',
+  'timers',
+  'timers connect',
+  'timers delayopen',
+  'capability',
+  'dont-capability-negotiate',
+  'graceful-restart-disable',
+  'activate',
+  'route-reflector-client',
+  'next-hop-self',
+  'remove-private-AS',
+  'send-community',
+  'default-originate',
+  'soft-reconfiguration',
+  'maximum-prefix',
+  'allowas-in',
+  'weight',
+  'prefix-list',
+  'route-map',
+  'filter-list',
+  'attribute-unchanged',
+];
+
+export interface Place {
+  readonly rank: number;
+  /** Lines with the same rank and group stand together. */
+  readonly group: string;
+  /** Among them. */
+  readonly place: number;
+}
+
 /** Where a line stands in a block of this mode, and with which lines it stays together. */
-export function rankOf(mode: string, text: string): { rank: number; group: string; place: number } {
+export function rankOf(mode: string, text: string): Place {
   if (mode === 'configure') {
     for (const [pattern, rank] of SECTIONS) if (pattern.test(text)) return { rank, group: '', place: 0 };
     return { rank: OTHER, group: '', place: 0 };
   }
-  const first = text.slice(0, text.indexOf(' ') < 0 ? undefined : text.indexOf(' '));
   if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '', place: 0 };
+  const [first = '', name = '', ...words] = text.split(' ');
   const rank = BGP_WORDS[first] ?? 15;
+  if (first === 'address-family') return { rank: name === 'ipv4' ? rank : rank + 1, group: '', place: 0 };
   if (first !== 'neighbor') return { rank, group: '', place: 0 };
-  const [, name = '', word = '', ...rest] = text.split(' ');
-  // A group is there before its members, and a neighbour before what is said of it.
-  if (word === 'peer-group' && rest.length === 0) return { rank: rank - 1, group: name, place: 0 };
-  return { rank, group: name, place: word === 'remote-as' || word === 'peer-group' ? 0 : 1 };
+  // Groups stand before the neighbours, which may be members of them.
+  const group = parseAddress(name) === undefined;
+  return { rank: group ? rank : rank + 1, group: name, place: placeOf(words.join(' ')) };
+}
+
+/** Where a line of a neighbour or a group stands among the others of it. */
+function placeOf(text: string): number {
+  if (text === 'peer-group') return -1;
+  const place = NEIGHBOR_WORDS.findLastIndex(word => `${text} `.startsWith(`${word} `));
+  return place < 0 ? NEIGHBOR_WORDS.length : place;
 }

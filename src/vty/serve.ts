@@ -26,7 +26,7 @@ export type CommandRequest =
 
 /** One change of the configuration. */
 export interface ConfigAction {
-  readonly type: 'apply' | 'remove';
+  readonly type: 'apply' | 'remove' | 'reset';
   readonly command: number;
   readonly args: CommandArgs;
   readonly context: readonly CommandArgs[];
@@ -222,7 +222,7 @@ export function perform<State>(set: CommandSet<State>, state: State, action: Con
   const command = set.commands[action.command];
   if (!command?.config) return { error: `% ${set.owner} has no configuration line number ${action.command}` };
   try {
-    const warning = command.config[action.type](state, action.args, action.context);
+    const warning = command.config[action.type]?.(state, action.args, action.context);
     return warning ? { warning } : {};
   } catch (error) {
     const reply = failure(command, error);

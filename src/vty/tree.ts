@@ -6,6 +6,7 @@
 // trees is a list of the same steps.
 import type { ArgumentValue, CommandArgs } from './args.ts';
 import type { Match } from './bind.ts';
+import type { Siblings } from './command.ts';
 import { CommandError } from './error.ts';
 import type { Grammar } from './grammar.ts';
 import type { Entry } from './mode-grammar.ts';
@@ -24,7 +25,7 @@ export interface Line {
   readonly rank: number;
   /** Lines with the same rank and group stand together. */
   readonly group: string;
-  /** Among those: what has to be said first comes first. */
+  /** Place within its group. */
   readonly place: number;
   readonly sequence: number;
   /** What the line opens. */
@@ -39,7 +40,7 @@ interface SequenceGroup {
   readonly unnumbered: Map<string, Line>;
 }
 
-export class Block {
+export class Block implements Siblings {
   readonly mode: string;
   readonly parent: Block | undefined;
   readonly lines: Map<string, Line> = new Map();
@@ -55,6 +56,15 @@ export class Block {
   /** Arguments of the enclosing blocks' lines, outermost first. */
   get context(): CommandArgs[] {
     return this.parent && this.opener ? [...this.parent.context, this.opener.args] : [];
+  }
+
+  text(key: string): string | undefined {
+    const line = this.lines.get(key);
+    return line?.negative === false ? line.text : undefined;
+  }
+
+  *texts(): Generator<string> {
+    for (const line of this.lines.values()) if (!line.negative) yield line.text;
   }
 
   /** The block still belongs to the configuration. */
@@ -92,33 +102,31 @@ export class ConfigTree {
 
   /** What a line means for the configuration, typed while in `block`. Throws CommandError where it cannot be. */
   plan(at: Block, match: Match, source = 0): Plan {
-    const config = match.entry.command.config;
-    if (!config) throw new Error(`'${match.entry.command.syntax}' is not a line of the configuration`);
-    let outer = at;
-    while (outer.mode !== match.mode && outer.parent) outer = outer.parent;
-    if (match.entry.form === 'short') return this.#planNo(outer, match, source);
-    const { block, opening } = this.#place(outer, match, source);
-    const plan =
-      match.entry.form === 'plain' ? this.#planLine(block, match, source) : this.#planNo(block, match, source);
-    return plan.steps.length === 0 ? plan : { ...plan, steps: [...opening, ...plan.steps] };
+    let block = at;
+    while (block.mode !== match.mode && block.parent) block = block.parent;
+    const home = this.#home(block, match, source);
+    const plans = this.#asWritten(match).map(one =>
+      one.entry.form === 'plain' ? this.#planLine(home.block, one, source) : this.#planNo(home.block, one, source),
+    );
+    if (plans.length === 1 && home.steps.length === 0) return plans[0] as Plan;
+    const steps = plans.flatMap(plan => plan.steps);
+    return { steps: steps.length === 0 ? [] : [...home.steps, ...steps] };
   }
 
-  /** The block that a line typed in `outer` is kept in, and the steps that make it. */
-  #place(outer: Block, match: Match, source: number): { block: Block; opening: readonly Step[] } {
-    const within = match.entry.command.config?.within;
-    if (within === undefined || within.mode !== outer.mode) return { block: outer, opening: [] };
-    const opener = this.#grammar.parse(outer.mode, within.line.split(' '));
-    if (!('entry' in opener)) throw new Error(`the line '${within.line}' is not understood`);
-    const plan = this.#planLine(outer, opener, source);
-    return { block: plan.enter!(), opening: plan.steps };
+  /** The block that a line belongs to, and what opens it where it is not there. */
+  #home(block: Block, match: Match, source: number): { readonly block: Block; readonly steps: readonly Step[] } {
+    const mode = this.#grammar.modes.get(match.entry.command.modes[0] as string);
+    if (mode?.implied === undefined || mode.parent !== block.mode) return { block, steps: [] };
+    const { steps, enter } = this.#planLine(block, this.#read(block.mode, mode.implied), source);
+    return { block: (enter as () => Block)(), steps };
   }
 
-  #planLine(block: Block, typed: Match, source: number): Plan {
-    const config = typed.entry.command.config as NonNullable<typeof typed.entry.command.config>;
-    config.check?.(typed.args, block.context);
-    const match = this.#written(typed);
+  #planLine(block: Block, match: Match, source: number): Plan {
+    const config = configOf(match);
+
     const numbered = this.#number(block, match);
     if (!numbered) return { steps: [] };
+    config.check?.(numbered.args, block.context, block);
     const old = block.lines.get(keyOf(numbered));
     if (old && !old.negative && old.text === numbered.text) {
       const inner = old.block;
@@ -126,8 +134,7 @@ export class ConfigTree {
     }
     const inner = config.opens === undefined ? undefined : (old?.block ?? new Block(config.opens, block));
     const line = makeLine(block, numbered, false, inner, source);
-    // Whoever plans more for the new block has to know what opens it.
-    if (inner !== undefined && old === undefined) inner.opener = line;
+    if (inner) inner.opener ??= line;
     const step: Step = {
       owner: numbered.entry.owner,
       action: { type: 'apply', command: numbered.entry.number, args: numbered.args, context: block.context },
@@ -138,25 +145,24 @@ export class ConfigTree {
         else put(block, line);
       },
     };
-    return inner ? { steps: [step], enter: () => inner } : { steps: [step] };
+    const replaced = config.replaces?.(numbered.args, block) ?? [];
+    const ended = replaced.flatMap(key => removals(block, block.lines.get(key)));
+    const steps = [step, ...ended];
+    return inner ? { steps, enter: () => inner } : { steps };
   }
 
   #planNo(block: Block, match: Match, source: number): Plan {
     const { entry } = match;
-    const config = entry.command.config as NonNullable<typeof entry.command.config>;
-    if (entry.form === 'short') {
-      const steps: Step[] = [];
-      collect(block, match.text, steps);
-      return { steps: steps.reverse() };
+    const config = configOf(match);
+    const found = entry.form === 'short' ? [] : this.#find(block, match);
+    if (entry.form === 'short' || config.keeps === 'positive') {
+      const words = config.takes?.(match.args, block).slice() ?? [];
+      if (entry.form === 'short') words.push(match.text);
+      return { steps: collect(block, words, found).reverse() };
     }
-    const found = this.#find(block, match);
-    if (config.takes !== undefined && found.length > 0) {
-      const steps: Step[] = [];
-      for (const line of found) collect(block, config.takes(line.args), steps);
-      return { steps: steps.reverse() };
-    }
-    if (config.keeps === 'positive') return { steps: found.flatMap(line => removals(block, line).reverse()) };
-    const args = found[0]?.args ?? match.args;
+    // Words that were all typed say what they say, whatever stored line begins with them.
+    const stored = match.missing.length > 0 ? found[0] : found.find(line => line.key === keyOf(match));
+    const args = stored?.args ?? match.args;
     const line = makeLine(block, { ...match, args }, true, undefined, source);
     return {
       steps: [
@@ -174,7 +180,7 @@ export class ConfigTree {
   /** The stored lines that `no …` speaks of. */
   #find(block: Block, match: Match): Line[] {
     const { entry, args } = match;
-    const config = entry.command.config as NonNullable<typeof entry.command.config>;
+    const config = configOf(match);
     const exact = block.lines.get(config.key ? config.key(complete(match)) : match.text);
     if (exact && exact.entry.command === entry.command) {
       // A block that goes takes much along: it has to be the one that is meant (`no router bgp` with another number).
@@ -192,15 +198,6 @@ export class ConfigTree {
     );
   }
 
-  /** The line as it is to be kept. */
-  #written(match: Match): Match {
-    const text = match.entry.command.config?.write?.(match.args);
-    if (text === undefined || text === match.text) return match;
-    const again = this.#grammar.parse(match.mode, text.split(' '));
-    if (!('entry' in again)) throw new Error(`the line '${text}' is not understood`);
-    return again;
-  }
-
   /** A line of a numbered list with its number filled in; undefined where the list has it already. */
   #number(block: Block, match: Match): Match | undefined {
     const sequence = match.entry.command.config?.sequence;
@@ -209,9 +206,24 @@ export class ConfigTree {
     if (group?.unnumbered.has(sequence.write(match.args, 0))) return undefined;
     const next = group ? Math.floor(group.last / 5) * 5 + 5 : 5;
     const text = sequence.write(match.args, next);
-    const again = this.#grammar.parse(match.mode, text.split(' '));
-    if (!('entry' in again)) throw new Error(`the numbered line '${text}' is not understood`);
-    return again;
+    return this.#read(match.mode, text);
+  }
+
+  /** A line in the words in which it is written; several where it says several things. */
+  #asWritten(match: Match): Match[] {
+    const { form } = match.entry;
+    const writes = configOf(match).writes;
+    if (writes === undefined || form === 'short' || match.missing.length > 0) return [match];
+    return writes(match.args).map(text => {
+      if (text === match.text) return match;
+      return this.#read(match.mode, form === 'no' && !text.startsWith('no ') ? `no ${text}` : text);
+    });
+  }
+
+  #read(mode: string, text: string): Match {
+    const match = this.#grammar.parse(mode, text.split(' '));
+    if (!('entry' in match)) throw new Error(`the line '${text}' is not understood in '${mode}'`);
+    return match;
   }
 
   /** What makes this tree from `old`: first what goes, last lines first, then what comes, in the order of the text. */
@@ -274,7 +286,7 @@ export class ConfigTree {
     yield `${indent}${line.negative ? 'no ' : ''}${line.text}\n`;
     if (!line.block) return;
     for (const inner of sortedLines(line.block)) {
-      // A place for lines with none in it says nothing.
+      // A block inside another one is only a place for lines.
       if (inner.block?.lines.size === 0) continue;
       if (inner.block) yield `${indent} !\n`;
       yield* this.#renderLine(inner, `${indent} `);
@@ -285,6 +297,12 @@ export class ConfigTree {
   get text(): string {
     return [...this.render()].join('');
   }
+}
+
+function configOf(match: Match): NonNullable<Entry['command']['config']> {
+  const { config, syntax } = match.entry.command;
+  if (!config) throw new Error(`'${syntax}' is not a line of the configuration`);
+  return config;
 }
 
 function keyOf(match: Match): string {
@@ -346,10 +364,11 @@ function forgetNumber(block: Block, line: Line): void {
 }
 
 function removal(block: Block, line: Line): Step {
+  const resets = line.entry.command.config?.reset !== undefined;
   return {
     owner: line.entry.owner,
     action: {
-      type: line.negative ? 'apply' : 'remove',
+      type: resets ? 'reset' : line.negative ? 'apply' : 'remove',
       command: line.entry.number,
       args: line.args,
       context: block.context,
@@ -364,7 +383,8 @@ function removal(block: Block, line: Line): Step {
  * Steps that take a line away, to be done last first. A block at the top is an object of its own, and goes with all that is in
  * it; a block inside another one is only a place for lines about that other, which lives on: they go one by one.
  */
-function removals(block: Block, line: Line): Step[] {
+function removals(block: Block, line: Line | undefined): Step[] {
+  if (line === undefined) return [];
   const steps = [removal(block, line)];
   if (line.block && block.parent) {
     for (const inner of sortedLines(line.block)) steps.push(...removals(line.block, inner));
@@ -372,12 +392,16 @@ function removals(block: Block, line: Line): Step[] {
   return steps;
 }
 
-/** Steps that take away every line that begins with `words`, in this block and the blocks in it. */
-function collect(block: Block, words: string, steps: Step[]): void {
-  for (const line of block.lines.values()) {
-    if (begins(line.text, words)) steps.push(...removals(block, line));
-    else if (line.block) collect(line.block, words, steps);
-  }
+/**
+ * Steps, to be done last first, that take away the lines `found`, and every line that begins with one of `texts`, in this block
+ * and the blocks in it. In the order of the text a line comes after those that it needs.
+ */
+function collect(block: Block, texts: readonly string[], found: readonly Line[]): Step[] {
+  if (texts.length === 0) return found.flatMap(line => removals(block, line));
+  return sortedLines(block).flatMap(line => {
+    if (found.includes(line) || texts.some(text => begins(line.text, text))) return removals(block, line);
+    return line.block ? collect(line.block, texts, []) : [];
+  });
 }
 
 function begins(text: string, words: string): boolean {

@@ -4,6 +4,8 @@ import {
   AF_INET6,
   type Family,
   formatAddress,
+  formatPrefix,
+  maskWord,
   parseAddress,
   parseInterfaceAddress,
   parsePrefix,
@@ -11,9 +13,10 @@ import {
 } from '../net/index.ts';
 import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
-import { BLACKHOLE_NULL, BLACKHOLE_REJECT } from './nexthop/set.ts';
+import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
+import { feedJson, showFeed } from './show/feed.ts';
 import {
   interfaceJson,
   interfacesBriefJson,
@@ -34,7 +37,7 @@ const SHOW = 'Show running system information';
 const IP = 'IP information';
 const IPV6 = 'IPv6 information';
 const JSON_HELP = 'JavaScript Object Notation';
-const NO_NEGATE_DEFAULT_DISTANCE = 1;
+const DEFAULT_DISTANCE = 1;
 
 function readPrefix(text: string): Prefix {
   const prefix = parsePrefix(text);
@@ -64,7 +67,10 @@ function staticNexthop(args: {
 }
 
 interface StaticArgs {
-  readonly prefix: string;
+  readonly prefix?: string | undefined;
+  /** The other form of an IPv4 prefix. */
+  readonly network?: string | undefined;
+  readonly mask?: string | undefined;
   readonly gateway?: string;
   readonly interface?: string;
   readonly drop?: string;
@@ -73,22 +79,51 @@ interface StaticArgs {
   readonly onlink?: unknown;
 }
 
-function staticKey(args: Partial<StaticArgs>): string {
-  // Host bits do not make another route.
-  const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
-  const name = prefix === undefined ? args.prefix : `${formatAddress(prefix.family, prefix.words)}/${prefix.length}`;
+function destination({ prefix, network, mask }: StaticArgs): Prefix {
+  if (prefix !== undefined) return readPrefix(prefix);
+  const length = maskLength(mask!);
+  if (length === undefined) throw new CommandError(`% Malformed mask: ${mask}`);
+  return readPrefix(`${network}/${length}`);
+}
+
+/** The length of the prefix that a mask stands for; undefined where its ones are not together. */
+function maskLength(mask: string): number | undefined {
+  const word = parseAddress(mask)!.words[0];
+  const length = Math.clz32(~word);
+  return maskWord(length) >>> 0 === word >>> 0 ? length : undefined;
+}
+
+function staticKey(args: StaticArgs): string {
+  // Neither host bits nor another form make another route. A `no …` that is cut short may say nothing of it.
+  const complete = args.prefix !== undefined || (args.mask !== undefined && maskLength(args.mask) !== undefined);
+  const name = complete ? formatPrefix(destination(args)) : '';
   return `${name} ${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
 }
 
+/** The line as FRR writes it. */
+function staticLine(args: StaticArgs): string {
+  const prefix = destination(args);
+  const words = [prefix.family === AF_INET ? 'ip' : 'ipv6', 'route', formatPrefix(prefix)];
+  for (const one of [args.gateway, args.interface, args.drop]) if (one !== undefined) words.push(one);
+  if (args.tag !== undefined) words.push('tag', String(args.tag));
+  if (args.distance !== undefined && args.distance !== DEFAULT_DISTANCE) words.push(String(args.distance));
+  if (args.onlink !== undefined) words.push('onlink');
+  return words.join(' ');
+}
+
 function applyStatic(zebra: Zebra, args: StaticArgs): void {
-  const prefix = readPrefix(args.prefix);
-  zebra.statics.add(prefix, staticNexthop(args), args.distance ?? NO_NEGATE_DEFAULT_DISTANCE, args.tag ?? 0);
+  const prefix = destination(args);
+  if (zebra.statics.add(prefix, staticNexthop(args), args.distance ?? DEFAULT_DISTANCE, args.tag ?? 0)) return;
+  throw new CommandError(
+    `% ${formatPrefix(prefix)} has ${ECMP_LIMIT} next hops, which is the most that a route may have`,
+  );
 }
 
 function removeStatic(zebra: Zebra, args: StaticArgs): void {
-  zebra.statics.remove(readPrefix(args.prefix), staticNexthop(args), args.distance ?? NO_NEGATE_DEFAULT_DISTANCE);
+  zebra.statics.remove(destination(args), staticNexthop(args), args.distance ?? DEFAULT_DISTANCE);
 }
 
+const DESTINATION_HELP = ['IP destination prefix', 'IP destination network', 'Mask of the network'] as const;
 const DROP_HELP = ['Silently discard packets', 'Emit an ICMP unreachable', 'Null interface'] as const;
 const OPTION_HELP = [
   'Set tag for this route',
@@ -280,10 +315,26 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       run: (zebra: Zebra, args) => (args.json === undefined ? showDrift(zebra) : drift(zebra)),
     }),
     exec({
+      syntax: 'show zebra feed [json]',
+      help: [SHOW, 'Zebra information', 'What followers of the dataplane have been told', JSON_HELP],
+      run: (zebra: Zebra, args) => (args.json === undefined ? showFeed(zebra) : feedJson(zebra)),
+    }),
+    exec({
       syntax: 'clear zebra route reconcile',
       help: ['Reset functions', 'Zebra information', 'Routes', 'Read the kernel again and repair the difference'],
       run: (zebra: Zebra) => {
         zebra.reconcile();
+      },
+    }),
+    exec({
+      syntax: 'clear zebra stale',
+      help: [
+        'Reset functions',
+        'Zebra information',
+        'Remove the routes of an earlier life that nobody announced again',
+      ],
+      run: (zebra: Zebra) => {
+        zebra.sweepKept();
       },
     }),
     exec({
@@ -308,6 +359,15 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
 
     // Configuration -----------------------------------------------------------------------------------------------------
+    config({
+      mode: 'configure',
+      syntax: 'zebra dplane limit (0-10000)$limit',
+      help: ['Zebra information', 'Zebra dataplane', 'Limit incoming queued updates', 'Number of queued updates'],
+      key: () => 'dplane limit',
+      no: ['zebra dplane limit'],
+      apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
+      remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
+    }),
     config({
       mode: 'configure',
       syntax: 'ip forwarding',
@@ -364,59 +424,70 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     config({
       mode: 'configure',
-      syntax: 'ip route A.B.C.D/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      syntax:
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
         'IP configuration',
         'Establish static routes',
-        'IP destination prefix',
+        ...DESTINATION_HELP,
         ...DROP_HELP,
         ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
-    }),
-    config({
-      mode: 'configure',
-      syntax: 'ip route A.B.C.D/M$prefix A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
-      help: [
-        'IP configuration',
-        'Establish static routes',
-        'IP destination prefix',
-        'IP gateway address',
-        ...OPTION_HELP.slice(0, 3),
-      ],
-      key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
     config({
       mode: 'configure',
       syntax:
-        'ip route A.B.C.D/M$prefix A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
         'IP configuration',
         'Establish static routes',
-        'IP destination prefix',
+        ...DESTINATION_HELP,
         'IP gateway address',
-        'Interface of the gateway',
-        ...OPTION_HELP,
+        ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
     config({
       mode: 'configure',
-      syntax: 'ip route A.B.C.D/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      syntax:
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
       help: [
         'IP configuration',
         'Establish static routes',
-        'IP destination prefix',
+        ...DESTINATION_HELP,
+        'IP gateway address',
+        'Interface of the gateway',
+        ...OPTION_HELP,
+      ],
+      key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
+      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
+      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+    }),
+    config({
+      mode: 'configure',
+      syntax:
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      help: [
+        'IP configuration',
+        'Establish static routes',
+        ...DESTINATION_HELP,
         'Gateway interface',
         ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
@@ -431,6 +502,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
@@ -445,6 +518,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
@@ -461,6 +536,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         ...OPTION_HELP,
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
@@ -475,6 +552,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         ...OPTION_HELP.slice(0, 3),
       ],
       key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: args => void destination(args),
       apply: (zebra: Zebra, args) => applyStatic(zebra, args),
       remove: (zebra: Zebra, args) => removeStatic(zebra, args),
     }),
@@ -497,6 +576,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     config({
       mode: 'interface',
       syntax: 'ip address A.B.C.D/M$address',
+      hostBits: true,
       help: ['IP configuration', 'Set the IP address of an interface', 'IP address (e.g. 10.0.0.1/8)'],
       apply: (zebra: Zebra, args, context) => {
         requirePlane(zebra);
@@ -508,6 +588,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     config({
       mode: 'interface',
       syntax: 'ipv6 address X:X::X:X/M$address',
+      hostBits: true,
       help: ['IPv6 configuration', 'Set the IP address of an interface', 'IPv6 address (e.g. 3ffe:506::1/48)'],
       apply: (zebra: Zebra, args, context) => {
         requirePlane(zebra);

@@ -3,21 +3,29 @@
 import {
   type ContextPool,
   type DataplaneClient,
+  EVENT_GONE,
+  EVENT_REPLAY,
   FLAG_GROUP,
   FLAG_REPLACE,
+  FLAG_TARGET,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
   OP_ADDRESS_INSTALL,
   OP_DUMP_BEGIN,
   OP_DUMP_END,
+  OP_FINISH,
   OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
+  OP_MORE,
   OP_NEXTHOP,
   OP_NEXTHOP_DELETE,
   OP_NEXTHOP_GONE,
   OP_NEXTHOP_INSTALL,
+  OP_PROVIDER,
+  OP_REPLAY_BEGIN,
+  OP_REPLAY_END,
   OP_ROUTE,
   OP_ROUTE_DELETE,
   OP_ROUTE_GONE,
@@ -27,11 +35,23 @@ import {
 } from '../dataplane/index.ts';
 import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
-import { type GroupMember, type KernelPath, KIND_ALL, type Plane, type PlaneEvents } from './plane.ts';
+import {
+  type Changes,
+  type FollowerEvents,
+  type FollowerPlane,
+  type GroupMember,
+  type KernelPath,
+  KIND_ALL,
+  type Plane,
+  type PlaneEvents,
+} from './plane.ts';
 
 const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
 /** IFA_SCOPE and flags of addresses that an operator configures. */
 const SCOPE_UNIVERSE = 0;
+/** What one follower may have of the requests at a time. */
+const FOLLOWER_CREDIT = 256;
+const FOLLOWER_PART = 16;
 
 function familyOf(number: number): Family {
   return number === AF_INET ? AF_INET : AF_INET6;
@@ -53,6 +73,12 @@ function readPath(pool: ContextPool, handle: number, slot: number): KernelPath {
   };
 }
 
+function writePath(pool: ContextPool, slot: number, path: KernelPath): void {
+  const [w0, w1, w2, w3] = path.gateway;
+  const flags = (path.blackhole ? PATH_BLACKHOLE : 0) | (path.onlink ? PATH_ONLINK : 0);
+  pool.setPath(slot, path.ifindex, path.gatewayFamily, w0, w1, w2, w3, flags, path.weight);
+}
+
 function readPaths(pool: ContextPool, handle: number): KernelPath[] {
   const paths: KernelPath[] = [];
   const count = pool.count(handle);
@@ -62,23 +88,14 @@ function readPaths(pool: ContextPool, handle: number): KernelPath[] {
   return paths;
 }
 
-export class DataplanePlane implements Plane {
+/** Fills contexts: for everybody, or for one follower alone. */
+class ChangeWriter implements Changes {
   readonly client: DataplaneClient;
-  /** Changes of links and addresses that commands asked for and that were refused: (what, errno). */
-  onFailure: (what: string, errno: number) => void = () => {};
-  readonly #onResult: (pool: ContextPool, handle: number) => void;
-  readonly #onNotification: (pool: ContextPool, handle: number) => void;
-  #events: PlaneEvents | undefined;
-  #resync = 0;
+  readonly #follower: number;
 
-  constructor(client: DataplaneClient) {
+  constructor(client: DataplaneClient, follower = 0) {
     this.client = client;
-    this.#onResult = (pool, handle) => this.#result(pool, handle, this.#events!);
-    this.#onNotification = (pool, handle) => this.#notification(pool, handle, this.#events!);
-  }
-
-  room(): number {
-    return this.client.room();
+    this.#follower = follower;
   }
 
   routeInstall(
@@ -96,7 +113,7 @@ export class DataplanePlane implements Plane {
     nexthopId: number,
     metric: number,
   ): void {
-    const handle = this.#begin(OP_ROUTE_INSTALL, object, generation);
+    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
     this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
     this.client.enqueue(handle);
   }
@@ -114,23 +131,21 @@ export class DataplanePlane implements Plane {
     protocol: number,
     metric: number,
   ): void {
-    const handle = this.#begin(OP_ROUTE_DELETE, object, generation);
+    const handle = this.begin(OP_ROUTE_DELETE, object, generation);
     this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, 0, metric, 0);
     this.client.enqueue(handle);
   }
 
   nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void {
-    const handle = this.#begin(OP_NEXTHOP_INSTALL, id, generation);
+    const handle = this.begin(OP_NEXTHOP_INSTALL, id, generation);
     const pool = this.client.requests;
     pool.setNexthop(handle, id, family, RTPROT_ZEBRA);
-    const [w0, w1, w2, w3] = path.gateway;
-    const flags = (path.blackhole ? PATH_BLACKHOLE : 0) | (path.onlink ? PATH_ONLINK : 0);
-    pool.setPath(handle, path.ifindex, path.gatewayFamily, w0, w1, w2, w3, flags, 1);
+    writePath(pool, handle, path);
     this.client.enqueue(handle);
   }
 
   groupInstall(id: number, generation: number, members: readonly GroupMember[]): void {
-    const handle = this.#begin(OP_NEXTHOP_INSTALL, id, generation);
+    const handle = this.begin(OP_NEXTHOP_INSTALL, id, generation);
     const pool = this.client.requests;
     pool.setNexthop(handle, id, 0, RTPROT_ZEBRA);
     const fits = pool.setMembers(
@@ -143,10 +158,116 @@ export class DataplanePlane implements Plane {
   }
 
   nexthopDelete(id: number, generation: number): void {
-    const handle = this.#begin(OP_NEXTHOP_DELETE, id, generation);
+    const handle = this.begin(OP_NEXTHOP_DELETE, id, generation);
     this.client.requests.setNexthop(handle, id, 0, RTPROT_ZEBRA);
     this.client.enqueue(handle);
   }
+
+  /** A context for a change of this object. Room was asked for before: running out here is a mistake of ours. */
+  protected begin(op: number, object: number, generation: number): number {
+    const handle = this.client.allocate(op);
+    if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
+    const pool = this.client.requests;
+    pool.setObject(handle, object, generation);
+    if (this.#follower !== 0) {
+      pool.setFlags(handle, FLAG_TARGET);
+      pool.setProvider(handle, this.#follower);
+    }
+    return handle;
+  }
+}
+
+/** What one follower is told through. */
+class FollowerWriter extends ChangeWriter implements FollowerPlane {
+  systemRoute(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+  ): boolean {
+    const pool = this.client.requests;
+    if (pool.room < Math.max(1, paths.length)) return false;
+    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
+    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
+    let slot = handle;
+    for (let i = 0; i < paths.length; i++) {
+      if (i > 0) {
+        const next = pool.allocate(OP_MORE);
+        pool.setNext(slot, next);
+        slot = next;
+      }
+      writePath(pool, slot, paths[i]!);
+    }
+    pool.setCount(handle, paths.length);
+    this.client.enqueue(handle);
+    return true;
+  }
+
+  replayBegin(generation: number): void {
+    this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
+  }
+
+  replayEnd(generation: number): void {
+    this.client.enqueue(this.begin(OP_REPLAY_END, 0, generation));
+  }
+}
+
+/** The result of a context for a follower alone. */
+function told(pool: ContextPool, handle: number, events: FollowerEvents): void {
+  const follower = pool.provider(handle);
+  const generation = pool.generation(handle);
+  const errno = pool.errno(handle);
+  switch (pool.op(handle)) {
+    case OP_ROUTE_INSTALL:
+    case OP_ROUTE_DELETE:
+      events.routeTold(
+        follower,
+        pool.object(handle),
+        generation,
+        errno,
+        pool.op(handle) === OP_ROUTE_DELETE ? 0 : pool.routeType(handle),
+        pool.nexthopId(handle),
+      );
+      break;
+    case OP_NEXTHOP_INSTALL:
+    case OP_NEXTHOP_DELETE:
+      events.nexthopTold(follower, pool.object(handle), generation, errno);
+      break;
+    default: // REPLAY_BEGIN, REPLAY_END
+      events.replayTold(follower, generation, errno);
+  }
+}
+
+export class DataplanePlane extends ChangeWriter implements Plane {
+  readonly followerCredit: number;
+  /** Changes of links and addresses that commands asked for and that were refused: (what, errno). */
+  onFailure: (what: string, errno: number) => void = () => {};
+  readonly #onResult: (pool: ContextPool, handle: number) => void;
+  readonly #onNotification: (pool: ContextPool, handle: number) => void;
+  #events: PlaneEvents | undefined;
+  #resync = 0;
+
+  constructor(client: DataplaneClient) {
+    super(client);
+    this.followerCredit = Math.min(FOLLOWER_CREDIT, client.requests.limit / FOLLOWER_PART);
+    this.#onResult = (pool, handle) => this.#result(pool, handle, this.#events!);
+    this.#onNotification = (pool, handle) => this.#notification(pool, handle, this.#events!);
+  }
+
+  room(): number {
+    return this.client.room();
+  }
+
+  readonly follower = (number: number): FollowerPlane => new FollowerWriter(this.client, number);
 
   flush(): void {
     if (this.#resync !== 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
@@ -161,7 +282,7 @@ export class DataplanePlane implements Plane {
   readonly linkFlags = (ifindex: number, change: number, flags: number): boolean => {
     const handle = this.client.allocate(OP_LINK_SET);
     if (handle === 0) return false;
-    this.client.requests.setLinkFlags(handle, ifindex, change, flags);
+    this.client.requests.setLinkChange(handle, { ifindex, change, flags });
     this.client.enqueue(handle);
     this.client.flush();
     return true;
@@ -185,17 +306,20 @@ export class DataplanePlane implements Plane {
     return true;
   };
 
+  setLimit(limit: number): void {
+    this.client.limit = limit;
+  }
+
+  finishing(): void {
+    const handle = this.client.allocate(OP_FINISH);
+    if (handle === 0) return; // then there is plenty to do first, and providers hear of the end when it is there
+    this.client.enqueue(handle);
+    this.client.flush();
+  }
+
   poll(events: PlaneEvents, max: number): number {
     this.#events = events;
     return this.client.poll(max, this.#onResult, this.#onNotification);
-  }
-
-  /** A context for a change of this object. Room was asked for before: running out here is a mistake of ours. */
-  #begin(op: number, object: number, generation: number): number {
-    const handle = this.client.allocate(op);
-    if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
-    this.client.requests.setObject(handle, object, generation);
-    return handle;
   }
 
   #result(pool: ContextPool, handle: number, events: PlaneEvents): void {
@@ -203,6 +327,10 @@ export class DataplanePlane implements Plane {
     const object = pool.object(handle);
     const generation = pool.generation(handle);
     const errno = pool.errno(handle);
+    if ((pool.flags(handle) & FLAG_TARGET) !== 0) {
+      told(pool, handle, events.followers);
+      return;
+    }
     switch (op) {
       case OP_ROUTE_INSTALL:
         events.routeInstalled(
@@ -249,6 +377,8 @@ export class DataplanePlane implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
+        // A provider's word (an offload's outcome) is not the kernel's: what the kernel has is told by the kernel alone.
+        if (pool.provider(handle) !== 0) break;
         events.route(
           pool.table(handle),
           familyOf(pool.family(handle)),
@@ -302,6 +432,12 @@ export class DataplanePlane implements Plane {
       case OP_DUMP_END:
         for (let kind = 1; kind <= KIND_ALL; kind <<= 1) if ((pool.kinds(handle) & kind) !== 0) events.dumpEnd(kind);
         break;
+      case OP_PROVIDER: {
+        const { followers } = events;
+        if (pool.event(handle) === EVENT_REPLAY) followers.replay(pool.provider(handle));
+        else if (pool.event(handle) === EVENT_GONE) followers.gone(pool.provider(handle));
+        break;
+      }
       default: // neighbours, rules: nobody here asks for them yet
     }
   }

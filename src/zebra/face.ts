@@ -202,6 +202,8 @@ export interface OwnerOptions {
   readonly session: number;
   /** For `show zebra client`. */
   readonly name: string;
+  /** It asks and waits for answers, and announces nothing. */
+  readonly synchronous: boolean;
   /** Wants notes (HELLO's receive_notify, or ROUTE_NOTIFY_REQUEST later through `setNotify`). */
   readonly notify: boolean;
 }
@@ -222,6 +224,10 @@ export interface ZebraFace {
    * same (type, instance, prefix) again meanwhile: that takes them over untouched.
    */
   dropOwner(owner: Owner, retainMs?: number): void;
+  /** Routes in the kernel of an earlier zebra that may be its own, though it has not announced them again. */
+  keptFor(owner: Owner): number;
+  /** It will say `routesComplete`. */
+  routesPending(owner: Owner): void;
   /** All the routes that this owner restored after a restart are announced: what an earlier one left is removed now. */
   routesComplete(owner: Owner): void;
   setNotes(notes: RouteNotes): void;

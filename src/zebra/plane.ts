@@ -42,9 +42,8 @@ export interface GroupMember {
   readonly weight: number;
 }
 
-export interface Plane {
-  /** Changes that can be handed over now. */
-  room(): number;
+/** Changes of routes and nexthop objects, each one context. */
+export interface Changes {
   /** Creates or replaces a route. `nexthopId` is a nexthop object's for RTN_UNICAST and 0 for the others. */
   routeInstall(
     object: number,
@@ -79,6 +78,44 @@ export interface Plane {
   /** Creates or replaces a group. */
   groupInstall(id: number, generation: number, members: readonly GroupMember[]): void;
   nexthopDelete(id: number, generation: number): void;
+}
+
+/**
+ * Changes for a follower alone: one who stands beside the forwarding plane and is told the states of objects. Their results
+ * come by FollowerEvents.
+ */
+export interface FollowerPlane extends Changes {
+  /**
+   * A route of the system's, which no nexthop object of ours leads to: its paths go with it, none for a blackhole. Takes as
+   * much room as it has paths. False where there is less.
+   */
+  systemRoute(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+  ): boolean;
+  /** It is told everything from here on, from nothing; and that was all. */
+  replayBegin(generation: number): void;
+  replayEnd(generation: number): void;
+}
+
+export interface Plane extends Changes {
+  /** Changes that can be handed over now. */
+  room(): number;
+  /** What a follower is told through; undefined where the plane has none. */
+  readonly follower?: (number: number) => FollowerPlane;
+  /** Contexts that one follower may have at a time, so that enough are left for what must be done. */
+  readonly followerCredit?: number;
   /** Wakes the other side if anything was handed over since the last flush. */
   flush(): void;
   /** Asks for a dump of the kinds (KIND_* bits); items come between dumpBegin and dumpEnd. */
@@ -87,6 +124,10 @@ export interface Plane {
   readonly linkFlags?: (ifindex: number, change: number, flags: number) => boolean;
   /** Adds or removes an interface address; undefined where the plane cannot. */
   readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => boolean;
+  /** Requests that may be under way at a time; 0: as many as the plane has room for. */
+  setLimit?(limit: number): void;
+  /** zebra is about to take its routes back. */
+  finishing?(): void;
   /** Results first, then notifications, at most `max` of each; returns how many there were. */
   poll(events: PlaneEvents, max: number): number;
 }
@@ -120,8 +161,21 @@ export interface AddressFacts {
   readonly label: string;
 }
 
+/** What comes back of followers. Errors are errno numbers; 0: it has it. */
+export interface FollowerEvents {
+  /** A follower is there and wants to be told everything, or everything again. */
+  replay(follower: number): void;
+  gone(follower: number): void;
+  /** A route was told: as it was sent, type RTN_UNICAST without a nexthop id being the system's, and type 0 a deletion. */
+  routeTold(follower: number, object: number, generation: number, errno: number, type: number, nexthopId: number): void;
+  nexthopTold(follower: number, id: number, generation: number, errno: number): void;
+  /** The beginning or the end of a replay. */
+  replayTold(follower: number, generation: number, errno: number): void;
+}
+
 /** What comes back. Errors are errno numbers, 0 = success. */
 export interface PlaneEvents {
+  readonly followers: FollowerEvents;
   routeInstalled(
     object: number,
     generation: number,

@@ -10,13 +10,16 @@ export interface RunningZebra {
   readonly close: () => void;
 }
 
-export function runZebra(loop: TaskLoop, plane: DataplanePlane): RunningZebra {
+export function runZebra(loop: TaskLoop, plane: DataplanePlane, log: (text: string) => void = () => {}): RunningZebra {
   const { client } = plane;
   const shouldYield = (): boolean => loop.shouldYield();
   const process = loop.work('rib process', () => zebra.process(shouldYield));
+  const feed = loop.work('feed of followers', () => zebra.followers.run(shouldYield));
   const zebra: Zebra = new Zebra(plane, {
     wake: () => process.wake(),
+    wakeFeed: () => feed.wake(),
     // Short-lived and rare: retries, and clients whose routes are retained.
+    log,
     later: (ms, fn) => loop.timer('zebra timer', fn).start(ms),
     nowS: () => Math.floor(performance.now() / 1000),
   });

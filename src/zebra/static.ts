@@ -4,7 +4,7 @@
 import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
 import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
 import type { Interface, Interfaces } from './interface/interfaces.ts';
-import type { Nexthop, NexthopSets } from './nexthop/set.ts';
+import { ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
 import type { Rib } from './rib/rib.ts';
 import { ROUTE_STATIC } from './route-type.ts';
 
@@ -45,22 +45,27 @@ export class StaticRoutes {
     return this.#routes.size;
   }
 
-  /** Adds a next hop to the route of this prefix and distance, or changes its tag. */
-  add(prefix: Prefix, nexthop: StaticNexthop, distance: number, tag: number): void {
+  /**
+   * Adds a next hop to the route of this prefix and distance, or changes its tag; false where the route has as many next
+   * hops as are used.
+   */
+  add(prefix: Prefix, nexthop: StaticNexthop, distance: number, tag: number): boolean {
     const routeKey = `${formatPrefix(prefix)} ${distance}`;
     const key = lineKey(nexthop);
+    let route = this.#routes.get(routeKey);
+    if (route !== undefined && route.lines.size >= ECMP_LIMIT && !route.lines.has(key)) return false;
     // A next hop has one distance: the same one with another is moved.
     for (const [otherKey, other] of this.#routes) {
       if (otherKey !== routeKey && formatPrefix(other.prefix) === formatPrefix(prefix) && other.lines.has(key))
         this.#removeLine(otherKey, key);
     }
-    let route = this.#routes.get(routeKey);
     if (route === undefined) {
       route = { prefix, distance, lines: new Map(), installed: false };
       this.#routes.set(routeKey, route);
     }
     route.lines.set(key, { nexthop, key, tag });
     this.#update(route);
+    return true;
   }
 
   /** Takes it away; false where there was none. */

@@ -34,7 +34,7 @@ const side = threadSide<ZebraThreadData>();
 const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const plane = new DataplanePlane(new DataplaneClient(channel));
-const { zebra, close } = runZebra(loop, plane);
+const { zebra, close } = runZebra(loop, plane, text => side.post(text));
 const ethtool = new Ethtool();
 readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
@@ -64,6 +64,7 @@ serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), tables })
 
 side.onStop(async how => {
   await server.close();
+  if (how === 'end') plane.finishing();
   if (how === 'end' && !retain) {
     zebra.withdraw();
     const deadline = performance.now() + WITHDRAW_MS;

@@ -16,6 +16,7 @@ import type {
   RouteNotes,
   ZebraFace,
 } from './face.ts';
+import { Followers, type FollowersHost } from './feed/followers.ts';
 import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
 import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
@@ -37,7 +38,9 @@ import {
   RTN_UNICAST,
   RTN_UNREACHABLE,
 } from './plane.ts';
+import type { Keeps } from './rib/earlier-life.ts';
 import { Feed } from './rib/redistribution.ts';
+import type { RibWatcher } from './rib/parts.ts';
 import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
@@ -49,6 +52,8 @@ const RTPROT_KERNEL = 2;
 export interface ZebraHooks {
   /** Call `process` soon. */
   wake(): void;
+  /** Call `followers.run` soon. */
+  wakeFeed?(): void;
   /** Call `fn` after that many milliseconds, once. */
   later(ms: number, fn: () => void): void;
   /** Seconds of a clock that never goes back. */
@@ -58,6 +63,8 @@ export interface ZebraHooks {
    * bytes of a queue beside its row in the table, and whoever is read while the kernel is busy need not be read afterwards.
    */
   readonly mostWaiting?: number;
+  /** Says what an operator should know. */
+  log?(text: string): void;
 }
 
 export interface OwnerState {
@@ -65,6 +72,10 @@ export interface OwnerState {
   readonly options: OwnerOptions;
   readonly since: number;
   notify: boolean;
+  /** Whether it has said that it announces everything again, and that it has done so. */
+  restoring: 'unsaid' | 'pending' | 'complete';
+  /** Families in which it may count on routes of an earlier life: those that it did not announce again in time. */
+  readonly keeps: Set<Family>;
 }
 
 const RETRY_FIRST_MS = 100;
@@ -85,6 +96,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly connected: ConnectedRoutes;
   readonly interfaceConfig: InterfaceConfig;
   readonly statics: StaticRoutes;
+  readonly followers: Followers;
   readonly owners: Map<Owner, OwnerState> = new Map();
   /** Owners that went and whose routes are kept for a while: what ends that. */
   readonly #departed: Map<Owner, () => void> = new Map();
@@ -93,7 +105,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly startedS: number;
 
   readonly #hooks: ZebraHooks;
-  readonly #feeds: Feed[] = [];
+  /** Feeds of clients, and the followers while there are any. */
+  readonly #watchers: RibWatcher[] = [];
   readonly #feedsByOwner: Map<Owner, Feed[]> = new Map();
   readonly #relief: Set<() => void> = new Set();
   readonly #readyListeners: (() => void)[] = [];
@@ -135,7 +148,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
       nowS,
     );
     this.objects = new NexthopObjects(plane, {
-      lost: id => this.rib.walks.groupLost(id),
+      changed: id => this.followers.objectChanged(id),
+      lost: (id, perhaps) => this.rib.walks.groupLost(id, perhaps),
       revisit: (set, id) => this.rib.walks.revisit(set, id),
       retryLater: () => this.#retryLater(),
       users: id => ({ count: this.rib.kernel.usersOf(id), protocol: this.rib.kernel.protocolOf(id) }),
@@ -151,7 +165,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       plane,
       this.sets,
       this.objects,
-      this.#feeds,
+      this.#watchers,
     );
     this.resolver = new Resolver(
       {
@@ -173,6 +187,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.connected = new ConnectedRoutes(this.rib, this.sets);
     this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
     this.statics = new StaticRoutes(this.rib, this.sets, this.interfaces);
+    this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
       linkGone: one => this.#linkLost(one),
@@ -189,6 +204,28 @@ export class Zebra implements ZebraFace, PlaneEvents {
     // Both families exist from the start.
     this.rib.table(0, AF_INET);
     this.rib.table(0, AF_INET6);
+  }
+
+  #followersHost(): FollowersHost {
+    const { plane, sets, rib } = this;
+    const isReady = (): boolean => this.ready;
+    return {
+      plane,
+      sets,
+      book: this.objects.book,
+      tables: rib.tables,
+      get ready() {
+        return isReady();
+      },
+      wake: () => this.#hooks.wakeFeed?.(),
+      later: (ms, fn) => this.#hooks.later(ms, fn),
+      released: (t, id) => rib.settling.forgetIfIdle(t, id),
+      following: on => {
+        rib.kernel.watcher = on ? this.followers : undefined;
+        if (on) this.#watchers.push(this.followers);
+        else this.#unwatch(this.followers);
+      },
+    };
   }
 
   nowS(): number {
@@ -216,7 +253,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
     const count = this.plane.poll(this, POLL_AT_ONCE);
     if (count > 0) this.#relieve();
     // Room came back, or something changed: either way there may be something to decide.
-    if (count > 0) this.#hooks.wake();
+    if (count > 0) {
+      this.#hooks.wake();
+      if (this.followers.any) this.#hooks.wakeFeed?.();
+    }
     return count === POLL_AT_ONCE;
   }
 
@@ -257,9 +297,51 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.#hooks.wake();
   }
 
-  /** Routes of an earlier life that nobody asked for until now are removed; the time is up. */
+  /**
+   * Routes of an earlier life that nobody asked for until now are removed; the time is up. But a client that is connected,
+   * never said that it would announce everything again, and announced less than what it leaves unsaid, announces only what
+   * is new: what it told an earlier zebra holds.
+   */
   sweep(): void {
-    if (!this.rib.earlier.swept) this.rib.earlier.sweep();
+    const { earlier } = this.rib;
+    if (earlier.swept) return;
+    for (const family of [AF_INET, AF_INET6] as const) {
+      const unspoken = earlier.unspoken(family);
+      for (const { id, restoring, keeps, options } of this.owners.values()) {
+        if (restoring !== 'unsaid' || options.synchronous) continue;
+        if (earlier.confirmed(id, family) < unspoken[kernelProtocol(options.type)]!) keeps.add(family);
+      }
+    }
+    earlier.sweepAll(this.#keeps);
+    for (const [name, count] of this.kept) {
+      this.#hooks.log?.(
+        `${count} routes of an earlier life are kept: the client ${name} has announced few or none of its routes again; ` +
+          "'clear zebra stale' removes them",
+      );
+    }
+  }
+
+  /** Routes of an earlier life that are kept, by the name of the clients that may count on them. */
+  get kept(): Map<string, number> {
+    return new Map(
+      [...this.owners].map(([id, one]) => [one.options.name, this.keptFor(id)] as const).filter(([, n]) => n > 0),
+    );
+  }
+
+  /** Removes what is kept of an earlier life, whoever may count on it. */
+  sweepKept(): void {
+    for (const { keeps } of this.owners.values()) keeps.clear();
+    this.rib.earlier.sweepAll();
+  }
+
+  /** Routes of an earlier life that are kept for an owner. */
+  keptFor(owner: Owner): number {
+    const state = this.owners.get(owner);
+    let count = 0;
+    for (const family of state?.keeps ?? []) {
+      count += this.rib.earlier.unspoken(family)[kernelProtocol(state!.options.type)]!;
+    }
+    return count;
   }
 
   /** Asks the kernel for everything again, and repairs the difference. */
@@ -275,7 +357,15 @@ export class Zebra implements ZebraFace, PlaneEvents {
     let id = this.#nextOwner;
     while (this.owners.has(id)) id = (id % 65_535) + 1;
     this.#nextOwner = (id % 65_535) + 1;
-    this.owners.set(id, { id, options, since: Date.now(), notify: options.notify });
+    this.owners.set(id, {
+      id,
+      options,
+      since: Date.now(),
+      notify: options.notify,
+      restoring: 'unsaid',
+      keeps: new Set(),
+    });
+    this.rib.earlier.ownerCame(id);
     this.rib.notify[id] = options.notify ? 1 : 0;
     return id;
   }
@@ -288,7 +378,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   dropOwner(owner: Owner, retainMs = 0): void {
-    if (!this.owners.has(owner)) return;
+    const state = this.owners.get(owner);
+    if (state === undefined) return;
     this.rib.notify[owner] = 0;
     this.resolver.dropOwner(owner);
     for (const feed of (this.#feedsByOwner.get(owner) ?? []).slice()) feed.close();
@@ -298,12 +389,18 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (!this.owners.delete(owner)) return;
       this.#departed.delete(owner);
       this.rib.walks.dropOwner(owner);
+      if (state.keeps.size > 0) this.rib.earlier.sweep(this.#keeps);
     };
     if (retainMs === 0) end();
     else {
       this.#departed.set(owner, end);
       this.#hooks.later(retainMs, end);
     }
+  }
+
+  routesPending(owner: Owner): void {
+    const state = this.owners.get(owner);
+    if (state !== undefined) state.restoring = 'pending';
   }
 
   routesComplete(owner: Owner): void {
@@ -315,9 +412,21 @@ export class Zebra implements ZebraFace, PlaneEvents {
       const before = this.owners.get(gone)?.options;
       if (before?.type === type && before.instance === instance && before.session === session) end();
     }
-    const protocol = kernelProtocol(state.options.type);
-    if (protocol !== 0 && !this.rib.earlier.swept) this.rib.earlier.sweep(protocol);
+    state.restoring = 'complete';
+    state.keeps.clear();
+    const protocol = kernelProtocol(type);
+    if (protocol !== 0) this.rib.earlier.sweep(this.#keeps, protocol);
   }
+
+  /** Whether a client of this kernel protocol is here that may count on what it told an earlier zebra. */
+  readonly #keeps: Keeps = (protocol, family) => {
+    const inTime = !this.rib.earlier.swept;
+    for (const { restoring, keeps, options } of this.owners.values()) {
+      if (options.synchronous || kernelProtocol(options.type) !== protocol) continue;
+      if (inTime ? restoring !== 'complete' : keeps.has(family)) return true;
+    }
+    return false;
+  };
 
   setNotes(notes: RouteNotes): void {
     this.#notes = notes;
@@ -329,19 +438,23 @@ export class Zebra implements ZebraFace, PlaneEvents {
         table: (vrf, family) => this.rib.table(vrf, family),
         released: (table, id) => this.rib.settling.forgetIfIdle(table, id),
         closed: one => {
-          const at = this.#feeds.indexOf(one);
-          if (at >= 0) this.#feeds.splice(at, 1);
+          this.#unwatch(one);
           const own = this.#feedsByOwner.get(owner);
           if (own !== undefined) own.splice(own.indexOf(one), 1);
         },
       },
       ready,
     );
-    this.#feeds.push(feed);
+    this.#watchers.push(feed);
     const own = this.#feedsByOwner.get(owner);
     if (own === undefined) this.#feedsByOwner.set(owner, [feed]);
     else own.push(feed);
     return feed;
+  }
+
+  #unwatch(one: RibWatcher): void {
+    const at = this.#watchers.indexOf(one);
+    if (at >= 0) this.#watchers.splice(at, 1);
   }
 
   get congested(): boolean {

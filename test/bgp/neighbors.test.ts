@@ -210,6 +210,24 @@ test('MD5: FRR and BIRD with the right key, with a wrong one, and with a key tha
   await Promise.all([established('10.0.1.1'), established('10.0.2.2')]);
 });
 
+test('graceful-restart: FRR hears the restart time, and of no capability where it is disabled', async () => {
+  const capability = (received: boolean): RegExp =>
+    received ? /Graceful Restart Capability: advertised and received/ : /Graceful Restart Capability: advertised\n/;
+  const heard = (pattern: RegExp): Promise<string> => says(near, 'show bgp neighbors 10.0.1.10', pattern);
+  await ours('bgp graceful-restart restart-time 33');
+  await heard(/Received Restart Time\(sec\): 33\n/);
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Configured Restart Time\(sec\): 33\n/);
+  await ours('bgp graceful-restart-disable');
+  await heard(capability(false));
+  await ours('no bgp graceful-restart-disable');
+  await heard(capability(true));
+  await ours('neighbor 10.0.1.1 graceful-restart-disable');
+  await heard(capability(false));
+  await ours('no neighbor 10.0.1.1 graceful-restart-disable', 'no bgp graceful-restart restart-time');
+  await heard(/Received Restart Time\(sec\): 120\n/);
+  await established('10.0.1.1');
+});
+
 test('ttl-security: packets must come with a TTL that only the next hop can give them', async () => {
   await configure(near, 'router bgp 65001', 'neighbor 10.0.1.10 ttl-security hops 1');
   await ours('neighbor 10.0.1.1 ttl-security hops 1');

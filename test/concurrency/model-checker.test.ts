@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type * as byteRing from '../../src/concurrency/byte-ring.ts';
 import type * as doorbell from '../../src/concurrency/doorbell.ts';
 import type * as handleRing from '../../src/concurrency/handle-ring.ts';
+import type * as slotPool from '../../src/concurrency/slot-pool.ts';
 import type * as streamRing from '../../src/concurrency/stream-ring.ts';
 import { type Api, explore, type Scenario } from './model/engine.ts';
 import { loadModel, type Mutant, storeMutants, swap } from './model/load.ts';
@@ -13,6 +14,7 @@ type HandleModule = typeof handleRing;
 type ByteModule = typeof byteRing;
 type StreamModule = typeof streamRing;
 type BellModule = typeof doorbell;
+type PoolModule = typeof slotPool;
 
 function handleScenarios({ HandleRing, HandleProducer, HandleConsumer }: HandleModule): Scenario[] {
   const scenario = (name: string, capacity: number, bursts: number[], takes: number): Scenario => ({
@@ -314,6 +316,117 @@ function bellScenarios(parts: BellParts): Scenario[] {
   ];
 }
 
+interface WorkerParts extends BellParts {
+  pools: PoolModule;
+}
+
+/**
+ * A threaded provider: the owner of a pool sends handles of slots that it filled, the worker changes them and sends them back,
+ * and the owner frees them. The worker sleeps by `armWait` and `rung` (dataplane/worker/thread.ts), the owner in poll(2). There
+ * are fewer slots than contexts, so each is used again.
+ */
+function workerScenario(parts: WorkerParts, total: number, slots: number, fault?: 'lazy' | 'early' | 'late'): Scenario {
+  const { SlotPool } = parts.pools;
+  const { Doorbell } = parts.bells;
+  const { HandleRing, HandleProducer, HandleConsumer } = parts.rings;
+  return {
+    name: `a worker with ${slots} slots for ${total} contexts`,
+    build() {
+      const memory = SlotPool.create(4, slots);
+      const [to, from] = [HandleRing.create(slots), HandleRing.create(slots)];
+      const [workerBell, ownerBell] = [Doorbell.create(), Doorbell.create()];
+      return [
+        () => {
+          const pool = new SlotPool(memory);
+          const [out, back] = [new HandleProducer(to), new HandleConsumer(from)];
+          const [bell, own] = [new Doorbell(workerBell), new Doorbell(ownerBell)];
+          return api => {
+            let sent = 0;
+            let got = 0;
+            const turn = (): boolean => {
+              const before = got;
+              for (let handle = back.pop(); handle !== -1; handle = back.pop()) {
+                got++;
+                api.equal(Number(pool.holds(handle)), 1, 'holds what comes back');
+                api.equal(pool.words[pool.wordOf(handle)]!, 100 + got, 'what the worker made of it');
+                pool.free(handle);
+                api.equal(Number(pool.holds(handle)), 0, 'holds what is free');
+              }
+              back.release();
+              const first = sent;
+              while (sent < total) {
+                const handle = pool.allocate();
+                if (handle === 0) break;
+                pool.words[pool.wordOf(handle)] = ++sent;
+                api.equal(Number(out.push(handle)), 1, 'room in the ring');
+              }
+              if (sent > first) {
+                out.publish();
+                bell.ring();
+              }
+              return got > before;
+            };
+            while (got < total) {
+              own.disarm();
+              if (turn() || got === total) continue;
+              own.arm();
+              if (turn()) continue;
+              api.poll(own.fd);
+              own.answer();
+            }
+            api.equal(pool.inUse, 0, 'in use at the end');
+          };
+        },
+        () => {
+          const pool = new SlotPool(memory);
+          const [taken, done] = [new HandleConsumer(to), new HandleProducer(from)];
+          const [bell, owner] = [new Doorbell(workerBell), new Doorbell(ownerBell)];
+          return api => {
+            let seen = 0;
+            const turn = (): boolean => {
+              const before = seen;
+              for (let handle = taken.pop(); handle !== -1; handle = taken.pop()) {
+                seen++;
+                api.equal(Number(pool.holds(handle)), 1, 'holds what it was given');
+                const at = pool.wordOf(handle);
+                api.equal(pool.words[at]!, seen, 'what was sent');
+                if (fault === 'late') done.push(handle);
+                if (fault === 'late') done.publish();
+                pool.words[at] = 100 + seen;
+                if (fault !== 'late') done.push(handle);
+              }
+              taken.release();
+              if (seen === before) return false;
+              if (fault === 'early') owner.ring();
+              done.publish();
+              if (fault !== 'early') owner.ring();
+              return true;
+            };
+            while (seen < total) {
+              if (turn()) continue;
+              bell.armWait();
+              if (fault !== 'lazy' && turn()) bell.disarm();
+              else void bell.rung();
+            }
+          };
+        },
+      ];
+    },
+  };
+}
+
+function workerScenarios(parts: WorkerParts): Scenario[] {
+  return [workerScenario(parts, 2, 1), workerScenario(parts, 3, 2)];
+}
+
+async function workerParts(): Promise<WorkerParts> {
+  return {
+    bells: await loadModel<BellModule>('doorbell.ts'),
+    rings: await loadModel<HandleModule>('handle-ring.ts'),
+    pools: await loadModel<PoolModule>('slot-pool.ts'),
+  };
+}
+
 function check(scenarios: Scenario[]): { states: number; found: string | undefined } {
   let states = 0;
   for (const scenario of scenarios) {
@@ -461,4 +574,44 @@ test('Doorbell: a consumer that does not look again, or a producer that rings to
     ]);
     assert.match(found ?? 'nothing found', /nobody can go on/);
   }
+});
+
+test('SlotPool and a worker: no interleaving loses a context, or lets two use a slot', async t => {
+  const { states, found } = check(workerScenarios(await workerParts()));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('SlotPool and a worker: every store of the rings that is removed, and every slip in the pool, is found out', async () => {
+  const parts = await workerParts();
+  // Made plain, the room that a consumer gives back is still in order here: the pool bounds what is in the rings.
+  const removed = storeMutants('handle-ring.ts').filter(({ name }) => name.includes(' without '));
+  const ringMutants = await checkMutants<HandleModule>('handle-ring.ts', removed, rings =>
+    workerScenarios({ ...parts, rings }),
+  );
+  assert.deepEqual(ringMutants, []);
+  const pools = [
+    swap(
+      'the generation stays',
+      '(this.#generations[index]! + 1) & this.#generationMask',
+      'this.#generations[index]! & this.#generationMask',
+    ),
+    swap('a slot is given twice', 'index = this.#fresh++;', 'index = this.#fresh;'),
+    swap('a slot is freed twice', 'this.#inUse--;', 'this.#inUse -= 2;'),
+    swap('one slot too many', 'else if (this.#fresh < this.limit) {', 'else if (this.#fresh <= this.limit) {'),
+    swap('a handle of nothing', '<< this.#indexBits) | index', '<< this.#indexBits) | 0'),
+  ];
+  const survivors = await checkMutants<PoolModule>('slot-pool.ts', pools, module =>
+    workerScenarios({ ...parts, pools: module }),
+  );
+  assert.deepEqual(survivors, []);
+});
+
+test('SlotPool and a worker: one that does not look again, rings too early, or gives back before it wrote is found out', async () => {
+  const parts = await workerParts();
+  const found = (fault: 'lazy' | 'early' | 'late'): string =>
+    check([workerScenario(parts, 2, 1, fault)]).found ?? 'nothing';
+  assert.match(found('lazy'), /nobody can go on/);
+  assert.match(found('early'), /nobody can go on/);
+  assert.match(found('late'), /data race|what the worker made of it/);
 });

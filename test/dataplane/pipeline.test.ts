@@ -10,6 +10,7 @@ import {
   OP_NEXTHOP_INSTALL,
   OP_RESYNC,
   OP_ROUTE_INSTALL,
+  OP_RULE,
   Pipeline,
   type Provider,
   type ProviderWork,
@@ -28,7 +29,12 @@ function world(limit = 256): {
   return {
     channel,
     client: new DataplaneClient(channel),
-    pipeline: new Pipeline(channel, new OrderStamp(), kinds => resyncs.push(kinds)),
+    pipeline: new Pipeline(channel, new OrderStamp(), {
+      resync: kinds => void resyncs.push(kinds),
+      event: () => {},
+      notify: () => false,
+      log: () => {},
+    }),
     resyncs,
   };
 }
@@ -121,9 +127,16 @@ describe('the pipeline', () => {
     while (pipeline.cycle()) cycles++;
     assert.ok(cycles > 5, 'it asked for every cycle that it needed');
     pipeline.publish();
+    const results = take(client);
+    const failed = results.filter(([, errno]) => errno !== 0);
     assert.deepEqual(
-      take(client),
-      Array.from({ length: 256 }, (_, i) => [i, i % 10 === 0 ? 105 : 0]),
+      results.filter(([, errno]) => errno === 0),
+      Array.from({ length: 256 }, (_, i) => [i, 0]).filter(([i]) => i! % 10 !== 0),
+      'those that went through kept their order',
+    );
+    assert.deepEqual(
+      failed,
+      Array.from({ length: 26 }, (_, i) => [10 * i, 105]),
     );
     assert.equal(client.stats().requests.inUse, 0);
     assert.equal(pipeline.stats.errors.route, 26);
@@ -131,32 +144,50 @@ describe('the pipeline', () => {
     closeDataplaneChannel(channel);
   });
 
-  test('later providers see what failed, marked', () => {
+  test('what failed goes no further: it comes back at once, with its error and the number of who failed it', () => {
     const { channel, client, pipeline } = world();
-    const states: number[] = [];
+    const seen: string[] = [];
     pipeline.register({
-      name: 'fails',
+      name: 'fails odd ones',
       priority: 'kernel',
       process: work => {
-        for (let handle = work.take(); handle >= 0; handle = work.take()) work.fail(handle, 22);
-      },
-    });
-    pipeline.register({
-      name: 'watches',
-      priority: 'last',
-      process: work => {
         for (let handle = work.take(); handle >= 0; handle = work.take()) {
-          states.push(work.pool.status(handle), work.pool.provider(handle));
-          work.finish(handle);
+          if (work.pool.object(handle) % 2 === 1) work.fail(handle, 22);
+          else work.finish(handle);
         }
       },
     });
+    let open = false;
+    pipeline.register({
+      name: 'keeps',
+      priority: 'last',
+      process: work => {
+        for (let handle = work.peek(); open && handle >= 0; handle = work.peek()) {
+          seen.push(`keeps ${work.pool.object(handle)}`);
+          work.finish(work.take());
+        }
+      },
+    });
+    send(client, 2);
     send(client, 3);
     client.flush();
     pipeline.cycle();
     pipeline.publish();
-    assert.deepEqual(states, [STATUS_FAILED, 1]);
-    assert.deepEqual(take(client), [[3, 22]]);
+    const providers: number[] = [];
+    client.poll(
+      10,
+      (pool, handle) => {
+        assert.equal(pool.status(handle), STATUS_FAILED);
+        providers.push(pool.object(handle), pool.errno(handle), pool.provider(handle));
+      },
+      () => assert.fail(),
+    );
+    assert.deepEqual(providers, [3, 22, 1]);
+    open = true;
+    pipeline.cycle();
+    pipeline.publish();
+    assert.deepEqual(take(client), [[2, 0]]);
+    assert.deepEqual(seen, ['keeps 2']);
     closeDataplaneChannel(channel);
   });
 
@@ -218,7 +249,7 @@ describe('a context', () => {
       inputInterface: 'in0',
       outputInterface: 'out0',
     } as const;
-    const other = pool.allocate(26);
+    const other = pool.allocate(OP_RULE);
     assert.ok(pool.setRule(other, rule));
     assert.deepEqual(pool.rule(other), rule);
     assert.equal(pool.inUse, 9, 'the second name is in a slot of its own');

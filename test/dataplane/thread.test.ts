@@ -213,10 +213,10 @@ describe('the dataplane thread', () => {
   test('sets links and addresses', async () => {
     results.length = 0;
     const down = client.allocate(OP_LINK_SET);
-    client.requests.setLinkFlags(down, ifindex, 1, 0);
+    client.requests.setLinkChange(down, { ifindex, change: 1, flags: 0 });
     client.enqueue(down);
     const up = client.allocate(OP_LINK_SET);
-    client.requests.setLinkFlags(up, ifindex, 1, 1);
+    client.requests.setLinkChange(up, { ifindex, change: 1, flags: 1 });
     client.enqueue(up);
     const address = client.allocate(OP_ADDRESS_INSTALL);
     const local = [0x0a030001, 0, 0, 0] as const;

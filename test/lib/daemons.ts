@@ -1,7 +1,7 @@
 // Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD and GoBGP from Debian.
 // Each is given its configuration text and resolves once its own shell answers.
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Lab, type Namespace, runCommand } from './netns.ts';
 import { until } from './wait.ts';
@@ -28,6 +28,8 @@ async function started(
   directory: string,
   sh: (command: string) => Promise<string>,
   hello: string,
+  /** Where its shell connects: before that is there, asking would only take the daemon's processor. */
+  socket?: string,
 ): Promise<Daemon> {
   let text = '';
   child.stdout?.on('data', chunk => (text = (text + String(chunk)).slice(-8000)));
@@ -48,9 +50,10 @@ async function started(
   await until(
     async () => {
       if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}: ${text}`);
+      if (socket !== undefined && !existsSync(socket)) return false;
       return (await sh(hello).catch(() => '')) !== '';
     },
-    { timeoutMs: 30_000, what: () => `a daemon to answer; it printed:\n${text}` },
+    { timeoutMs: 120_000, what: () => `a daemon to answer; it printed:\n${text}` },
   );
   return daemon;
 }
@@ -68,7 +71,7 @@ export async function startGrevy(
   const runDir = join(home, 'run');
   const child = namespace.spawn([GREVY, 'run', '-c', file, '--run-dir', runDir, ...args]);
   const sh = (command: string): Promise<string> => runCommand(GREVY, ['sh', '--run-dir', runDir, '-c', command]);
-  return await started(lab, child, home, sh, 'show version');
+  return await started(lab, child, home, sh, 'show version', join(runDir, 'vty.sock'));
 }
 
 /** One FRR daemon. `zserv` is the ZAPI socket that it serves (zebra) or uses (the others). */
@@ -90,7 +93,7 @@ export async function startFrr(
   const child = namespace.spawn([`/usr/lib/frr/${name}`, ...files, '-z', zserv ?? join(home, 'zserv.api'), ...args]);
   const sh = (command: string): Promise<string> =>
     runCommand('vtysh', ['--vty_socket', sockets, '-d', name, '-c', command]);
-  return await started(lab, child, home, sh, 'show version');
+  return await started(lab, child, home, sh, 'show version', join(sockets, `${name}.vty`));
 }
 
 /** BIRD 2. */
@@ -106,7 +109,7 @@ export async function startBird(
   writeFileSync(file, `log "${join(home, 'bird.log')}" { fatal, bug, error, warning };\n${configuration}`);
   const child = namespace.spawn(['bird', '-f', '-c', file, '-s', socket]);
   const sh = (command: string): Promise<string> => runCommand('birdc', ['-s', socket, ...command.split(' ')]);
-  return await started(lab, child, home, sh, 'show status');
+  return await started(lab, child, home, sh, 'show status', socket);
 }
 
 /** GoBGP; the configuration is its TOML. */

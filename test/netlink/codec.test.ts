@@ -14,19 +14,26 @@ import {
   nexthopGroupBytes,
   NEXTHOP_BYTES_MAX,
   readAddressMessage,
+  readFdb,
   readLink,
+  readMulticastRoute,
   readNeighbor,
+  readNetconf,
   readRule,
   ROUTE_BYTES_MAX,
   RouteView,
   rtnetlink as c,
   writeAddressMessage,
+  writeFdb,
   writeLink,
+  writeMulticastRoute,
   writeNeighbor,
+  writeNetconf,
   writeRule,
 } from '../../src/netlink/index.ts';
 
 const u8 = fc.integer({ min: 0, max: 255 });
+const u16 = fc.integer({ min: 0, max: 65_535 });
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
 const words4 = fc.tuple(u32, fc.constant(0), fc.constant(0), fc.constant(0));
 const words6 = fc.tuple(u32, u32, u32, u32);
@@ -164,7 +171,7 @@ describe('netlink codec', () => {
     );
   });
 
-  test('links, addresses, neighbours and rules read back as they were written; cut anywhere they do no harm', () => {
+  test('links, addresses, neighbours, forwarding entries, rules, netconf and multicast routes read back as they were written; cut anywhere they do no harm', () => {
     const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
       fc.option(arbitrary, { nil: undefined });
     const clean = (value: object): object => JSON.parse(JSON.stringify(value)) as object;
@@ -191,13 +198,38 @@ describe('netlink codec', () => {
       master: optional(u32),
       operState: optional(u8),
       protoDown: optional(u8),
+      protoDownReason: optional(fc.record({ mask: u32, value: u32 })),
+      alias: optional(name),
       info: optional(
         fc.oneof(
           fc.record({ kind: fc.constantFrom('veth', 'dummy'), slaveKind: fc.constant('bridge') }),
           fc.record({ kind: fc.constant('vrf'), data: fc.record({ table: u32 }) }),
-          fc.record({ kind: fc.constant('vlan'), data: fc.record({ vlan: fc.integer({ min: 0, max: 4095 }) }) }),
-          fc.record({ kind: fc.constant('vxlan'), data: fc.record({ vni: u32, local: u32, remote: u32, lower: u32 }) }),
-          fc.record({ kind: fc.constant('gre'), data: fc.record({ local: u32, remote: u32, lower: u32 }) }),
+          fc.record({ kind: fc.constant('vlan'), data: fc.record({ vlan: u16, tagProtocol: u16 }) }),
+          fc.record({
+            kind: fc.constant('vxlan'),
+            data: fc.record({ vni: u32, local: u32, remote: u32, lower: u32, port: u16, learning: u8 }),
+          }),
+          fc.record({ kind: fc.constant('vxlan'), data: fc.record({ vni: u32, local6: words6, remote6: words6 }) }),
+          fc.record({
+            kind: fc.constant('gre'),
+            data: fc.record({ local: u32, remote: u32, lower: u32, inputFlags: u16, inputKey: u32, ttl: u8 }),
+          }),
+          fc.record({ kind: fc.constant('ip6gre'), data: fc.record({ local6: words6, remote6: words6, lower: u32 }) }),
+          fc.record({ kind: fc.constant('macvlan'), data: fc.record({ mode: u32 }) }),
+          fc.record({
+            kind: fc.constant('veth'),
+            data: fc.record({
+              peer: fc.record({
+                family: fc.constant(0),
+                hardwareType: u16,
+                ifindex: u32,
+                flags: u32,
+                change: u32,
+                name,
+                address: mac,
+              }),
+            }),
+          }),
         ),
       ),
     });
@@ -230,13 +262,37 @@ describe('netlink codec', () => {
         type: u8,
         destination: optional(af === 2 ? words4 : words6),
         mac: optional(mac),
-        vlan: optional(fc.integer({ min: 0, max: 4095 })),
+        protocol: optional(u8),
+        extendedFlags: optional(u32),
       }),
     );
     fc.assert(
       fc.property(neighbor, value =>
         check((w, v) => writeNeighbor(w, c.RTM_NEWNEIGH, 0, 1, v as never), readNeighbor, value),
       ),
+    );
+    const fdb = fc.record({
+      ifindex: u32,
+      state: u16,
+      flags: u8,
+      mac: optional(mac),
+      vlan: optional(u16),
+      tunnel: optional(
+        fc.oneof(
+          fc.record({ family: fc.constant(2), words: words4 }),
+          fc.record({ family: fc.constant(10), words: words6 }),
+        ),
+      ),
+      port: optional(u16),
+      vni: optional(u32),
+      viaIfindex: optional(u32),
+      sourceVni: optional(u32),
+      nexthopId: optional(u32),
+      master: optional(u32),
+      protocol: optional(u8),
+    });
+    fc.assert(
+      fc.property(fdb, value => check((w, v) => writeFdb(w, c.RTM_NEWNEIGH, 0, 1, v as never), readFdb, value)),
     );
     const rule = family.chain(af =>
       fc.record({
@@ -251,10 +307,59 @@ describe('netlink codec', () => {
         priority: optional(u32),
         mark: optional(u32),
         inputInterface: optional(name),
+        l3mdev: optional(u8),
+        tunnelId: optional(fc.maxSafeNat()),
+        suppressGroup: optional(u32),
+        uids: optional(fc.record({ start: u32, end: u32 })),
+        ipProtocol: optional(u8),
+        sourcePorts: optional(fc.record({ start: u16, end: u16 })),
+        destinationPorts: optional(fc.record({ start: u16, end: u16 })),
+        dscp: optional(u8),
       }),
     );
     fc.assert(
       fc.property(rule, value => check((w, v) => writeRule(w, c.RTM_NEWRULE, 0, 1, v as never), readRule, value)),
+    );
+    const i32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
+    const netconf = fc.record({
+      family: u8,
+      ifindex: optional(i32),
+      forwarding: optional(i32),
+      rpFilter: optional(i32),
+      multicastForwarding: optional(i32),
+      proxyNeighbor: optional(i32),
+      ignoreRoutesWithLinkdown: optional(i32),
+      input: optional(i32),
+    });
+    fc.assert(
+      fc.property(netconf, value =>
+        check((w, v) => writeNetconf(w, c.RTM_NEWNETCONF, 0, 1, v as never), readNetconf, value),
+      ),
+    );
+    const multicast = family.chain(af =>
+      fc.record({
+        family: fc.constant(af),
+        protocol: u8,
+        unresolved: fc.boolean(),
+        table: u32,
+        source: optional(af === 2 ? words4 : words6),
+        group: optional(af === 2 ? words4 : words6),
+        inputIfindex: optional(u32),
+        outputs: optional(fc.array(fc.record({ ifindex: u32, ttl: u8 }), { maxLength: 8 })),
+        counters: optional(
+          fc.record({ packets: fc.maxSafeNat(), bytes: fc.maxSafeNat(), wrongInterface: fc.maxSafeNat() }),
+        ),
+        idle: optional(fc.maxSafeNat()),
+      }),
+    );
+    fc.assert(
+      fc.property(multicast, value =>
+        check(
+          (w, v) => writeMulticastRoute(w, c.RTM_NEWROUTE, 0, 1, v as never),
+          (bytes, offset, length) => readMulticastRoute(bytes, offset, length)!,
+          value,
+        ),
+      ),
     );
   });
 });

@@ -18,6 +18,7 @@ import {
   eventSink,
   KIND_ADDRESS,
   KIND_ALL,
+  KIND_EVERY,
   KIND_LINK,
   KIND_ROUTE,
   NetlinkBatch,
@@ -321,29 +322,41 @@ describe('netlink against the kernel', () => {
     const seed = Number(process.env.GREVY_SEED ?? 20_261_121);
     t.diagnostic(`seed ${seed}`);
     const random = generator(seed);
-    const stream = inNetworkNamespace(ns.path, () => new NotificationStream());
+    await ns.run('ip', 'link', 'add', 'br0', 'type', 'bridge');
+    await ns.run('ip', 'link', 'add', 'vx', 'type', 'vxlan', 'id', '10', 'dstport', '4789', 'local', '10.1.0.1');
+    await ns.run('ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', 'p1');
+    await ns.run('ip', 'link', 'set', 'p0', 'master', 'br0');
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_EVERY }));
     const picture = new Picture();
     picture.follow(stream);
     picture.settle();
-    assert.equal(picture.text(), await kernelText(ns));
+    assert.equal(picture.text(), await kernelText(ns, KIND_EVERY));
     const batchFile = join(directory, 'batch');
+    const bridgeFile = join(directory, 'bridge');
     for (let round = 0; round < 12; round++) {
       const lines = Array.from({ length: 60 }, () => randomCommand(random));
       writeFileSync(batchFile, `${lines.join('\n')}\n`);
       // Many of them are refused, which is as good.
       await ns.run('sh', '-c', `ip -force -batch ${batchFile} 2>/dev/null || true`);
-      if (round % 3 === 0) stream.resync(KIND_ALL);
+      const entries = Array.from({ length: 20 }, () => randomEntry(random));
+      writeFileSync(bridgeFile, `${entries.join('\n')}\n`);
+      await ns.run('sh', '-c', `bridge -force -batch ${bridgeFile} 2>/dev/null || true`);
+      for (let i = 0; i < 3; i++) await ns.run('sysctl', '-qw', randomSetting(random));
+      if (round % 3 === 0) stream.resync(KIND_EVERY);
       // Duplicate address detection and the like may still be under way: the two must become equal.
       await until(
         async () => {
           picture.settle();
-          const text = await kernelText(ns);
+          const text = await kernelText(ns, KIND_EVERY);
           picture.settle();
           return picture.text() === text;
         },
         { what: 'the picture to equal the kernel', timeoutMs: 8000 },
-      ).catch(async () => assert.equal(picture.text(), await kernelText(ns)));
+      ).catch(async () => assert.equal(picture.text(), await kernelText(ns, KIND_EVERY)));
     }
+    for (const name of ['br0', 'vx', 'p0']) await ns.run('ip', 'link', 'del', name);
+    picture.settle();
+    assert.equal(picture.text(), await kernelText(ns, KIND_EVERY), 'after the bridge went with all its entries');
     stream.close();
   });
 
@@ -524,7 +537,7 @@ function randomCommand(random: (below: number) => number): string {
   const subnet = device === 'd0' ? 1 : 2;
   const prefix = `40.0.${random(40)}.0/24`;
   const prefix6 = `2001:db8:${random(30).toString(16)}::/48`;
-  switch (random(18)) {
+  switch (random(20)) {
     case 0:
       return `link set ${device} ${random(3) === 0 ? 'down' : 'up'}`;
     case 1:
@@ -559,9 +572,38 @@ function randomCommand(random: (below: number) => number): string {
       return `rule add from 10.${random(6)}.0.0/16 lookup ${1000 + random(3)} pref ${500 + random(6)}`;
     case 16:
       return `rule del pref ${500 + random(6)}`;
+    case 17:
+      return `link set p0 ${['master br0', 'nomaster', 'up', 'down'][random(4)]}`;
+    case 18:
+      return `link set ${['br0', 'vx', 'p1'][random(3)]} ${random(3) === 0 ? 'down' : 'up'}`;
     default:
       return random(2) === 0
         ? `neigh replace 10.${subnet}.0.${50 + random(5)} lladdr 02:00:00:00:00:${10 + random(80)} nud permanent dev ${device}`
         : `neigh del 10.${subnet}.0.${50 + random(5)} dev ${device}`;
   }
+}
+
+function randomEntry(random: (below: number) => number): string {
+  const mac = `02:00:00:00:01:${10 + random(20)}`;
+  const [verb, how] = [
+    ['add', 'static'],
+    ['replace', ['static', 'extern_learn'][random(2)]],
+    ['del', ''],
+  ][random(3)]!;
+  return random(2) === 0
+    ? `fdb ${verb} ${mac} dev p0 master ${how}`
+    : `fdb ${verb} ${mac} dev vx dst 10.1.0.${20 + random(3)} self ${verb === 'del' ? '' : 'permanent'}`;
+}
+
+function randomSetting(random: (below: number) => number): string {
+  const device = ['d0', 'd1', 'p0', 'all', 'default'][random(5)]!;
+  const name = [
+    `ipv4.conf.${device}.forwarding`,
+    `ipv4.conf.${device}.rp_filter`,
+    `ipv4.conf.${device}.proxy_arp`,
+    `ipv4.conf.${device}.ignore_routes_with_linkdown`,
+    `ipv6.conf.${device}.forwarding`,
+    `ipv6.conf.${device}.proxy_ndp`,
+  ][random(6)]!;
+  return `net.${name}=${random(2)}`;
 }

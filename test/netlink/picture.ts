@@ -3,12 +3,18 @@ import {
   type NetlinkEvent,
   type NotificationStream,
   eventSink,
+  type FdbMessage,
   KIND_ADDRESS,
+  KIND_ALL,
+  KIND_FDB,
   KIND_LINK,
+  KIND_MPLS,
   KIND_NEIGHBOR,
+  KIND_NETCONF,
   KIND_NEXTHOP,
   KIND_ROUTE,
   KIND_RULE,
+  type NetconfMessage,
   type RouteView,
   rtnetlink as c,
   type StreamSink,
@@ -26,8 +32,14 @@ export class Picture {
   #seen: Set<string> | undefined;
   #seenKind = 0;
 
+  /** What a notification of these does not say has not changed. */
+  readonly #netconf = new Map<string, NetconfMessage>();
+
+  readonly #masters = new Map<number, number | undefined>();
+
   constructor() {
-    for (const kind of [KIND_LINK, KIND_ADDRESS, KIND_NEXTHOP, KIND_ROUTE, KIND_NEIGHBOR, KIND_RULE]) {
+    const more = [KIND_NETCONF, KIND_FDB, KIND_MPLS];
+    for (const kind of [KIND_LINK, KIND_ADDRESS, KIND_NEXTHOP, KIND_ROUTE, KIND_NEIGHBOR, KIND_RULE, ...more]) {
       this.tables[kind] = new Map();
     }
     this.sink = eventSink(event => this.#apply(event));
@@ -66,6 +78,10 @@ export class Picture {
         const up = (link.flags & c.IFF_UP) !== 0;
         this.#set(KIND_LINK, String(link.ifindex), event.gone ? undefined : `${link.name} ${up} ${link.mtu}`);
         if (event.gone || !up) this.#stream!.resync(KIND_ROUTE | KIND_NEXTHOP);
+        // A port that leaves its bridge leaves its own MAC to the bridge, for a moment.
+        const master = event.gone ? undefined : link.master;
+        if (master !== this.#masters.get(link.ifindex)) this.#stream!.resync(KIND_FDB);
+        this.#masters.set(link.ifindex, master);
         return;
       }
       case 'address': {
@@ -110,6 +126,25 @@ export class Picture {
       case 'route':
         this.#route(event.route, event.gone);
         return;
+      case 'netconf': {
+        const { netconf } = event;
+        // What is set for new interfaces goes to the old ones too that were never set themselves.
+        if (!event.dumped && netconf.ifindex === c.NETCONFA_IFINDEX_DEFAULT) this.#stream!.resync(KIND_NETCONF);
+        const key = `${netconf.family} ${netconf.ifindex}`;
+        const whole = { ...this.#netconf.get(key), ...netconf };
+        this.#netconf.set(key, whole);
+        if (event.gone) this.#netconf.delete(key);
+        this.#set(KIND_NETCONF, key, event.gone ? undefined : netconfText(whole));
+        return;
+      }
+      case 'fdb':
+        this.#fdb(event.fdb, event.gone);
+        return;
+      case 'label': {
+        const { route } = event;
+        this.#set(KIND_MPLS, String(route.w0), event.gone ? undefined : `${route.pathCount} paths`);
+        return;
+      }
       default:
     }
   }
@@ -125,6 +160,15 @@ export class Picture {
     );
   }
 
+  #fdb(fdb: FdbMessage, gone: boolean): void {
+    // What a device's own filter holds changes without a word.
+    if (fdb.master === undefined && fdb.tunnel === undefined) return;
+    const tunnel = fdb.tunnel === undefined ? '-' : formatAddress(fdb.tunnel.family, fdb.tunnel.words);
+    const key = `${fdb.ifindex} ${[...fdb.mac!].map(hex).join(':')} ${fdb.vlan ?? 0}`;
+    const value = `${tunnel} ${fdb.master ?? 0} ${(fdb.state & c.NUD_PERMANENT) !== 0} ${(fdb.flags & c.NTF_EXT_LEARNED) !== 0}`;
+    this.#set(KIND_FDB, key, gone ? undefined : value);
+  }
+
   #set(kind: number, key: string, value: string | undefined): void {
     if (value === undefined) this.tables[kind]!.delete(key);
     else this.tables[kind]!.set(key, value);
@@ -134,6 +178,12 @@ export class Picture {
 
 function isOurBusiness(table: number, type: number): boolean {
   return table !== c.RT_TABLE_LOCAL && (type === c.RTN_UNICAST || (type >= c.RTN_BLACKHOLE && type <= c.RTN_PROHIBIT));
+}
+
+function netconfText(one: NetconfMessage): string {
+  const { forwarding, rpFilter, multicastForwarding, proxyNeighbor, ignoreRoutesWithLinkdown, input } = one;
+  const values = [forwarding, rpFilter, multicastForwarding, proxyNeighbor, ignoreRoutesWithLinkdown, input];
+  return values.map(value => value ?? '-').join(' ');
 }
 
 function hex(byte: number): string {
@@ -150,8 +200,8 @@ function render(tables: Record<number, Table>): string {
 
 type Json = Record<string, unknown>;
 
-/** The same text, from iproute2. */
-export async function kernelText(namespace: Namespace): Promise<string> {
+/** The same text, from iproute2, of all kinds that are asked for beyond KIND_ALL. */
+export async function kernelText(namespace: Namespace, kinds: number = KIND_ALL): Promise<string> {
   const tables: Record<number, Table> = {};
   const put = (kind: number, key: string, value: string): void => {
     (tables[kind] ??= new Map()).set(key, value);
@@ -192,7 +242,7 @@ export async function kernelText(namespace: Namespace): Promise<string> {
       const length = source === 'all' ? 0 : ((rule.srclen as number | undefined) ?? bits);
       put(
         KIND_RULE,
-        `${family === '-4' ? 2 : 10} ${Number(rule.priority)} ${source}/${length} ${Number(rule.table)}`,
+        `${family === '-4' ? 2 : 10} ${Number(rule.priority)} ${source}/${length} ${Number(rule.table ?? 0)}`,
         'there',
       );
     }
@@ -209,6 +259,37 @@ export async function kernelText(namespace: Namespace): Promise<string> {
   }
   for (const neighbor of await ask('neigh', 'show', 'nud', 'permanent')) {
     put(KIND_NEIGHBOR, `${index.get(String(neighbor.dev))} ${neighbor.dst as string}`, String(neighbor.lladdr));
+  }
+  const ifindexOf = (name: unknown): number => index.get(String(name))!;
+  if ((kinds & KIND_NETCONF) !== 0) {
+    for (const one of await ask('netconf')) {
+      const ifindex = one.interface === 'all' ? -1 : one.interface === 'default' ? -2 : ifindexOf(one.interface);
+      const bit = (name: string): string => (one[name] === undefined ? '-' : one[name] === true ? '1' : '0');
+      const filter = one.rp_filter === undefined ? '-' : ['off', 'strict', 'loose'].indexOf(one.rp_filter as string);
+      put(
+        KIND_NETCONF,
+        `${{ inet: 2, inet6: 10, mpls: c.AF_MPLS }[one.family as 'inet']} ${ifindex}`,
+        `${bit('forwarding')} ${filter} ${bit('mc_forwarding')} ${bit('proxy_neigh')} ` +
+          `${bit('ignore_routes_with_linkdown')} ${bit('input')}`,
+      );
+    }
+  }
+  if ((kinds & KIND_FDB) !== 0) {
+    for (const one of JSON.parse(await namespace.run('bridge', '-j', 'fdb')) as Json[]) {
+      if (one.master === undefined && one.dst === undefined) continue;
+      const flags = one.flags as string[];
+      put(
+        KIND_FDB,
+        `${ifindexOf(one.ifname)} ${one.mac as string} ${Number(one.vlan ?? 0)}`,
+        `${(one.dst as string | undefined) ?? '-'} ${one.master === undefined ? 0 : ifindexOf(one.master)} ${one.state === 'permanent'} ${flags.includes('extern_learn')}`,
+      );
+    }
+  }
+  if ((kinds & KIND_MPLS) !== 0) {
+    for (const one of await ask('-f', 'mpls', 'route')) {
+      const paths = (one.nexthops as Json[] | undefined)?.length ?? 1;
+      put(KIND_MPLS, String(one.dst), `${paths} paths`);
+    }
   }
   return render(tables);
 }

@@ -178,7 +178,7 @@ const sampled: fc.Arbitrary<Sampled> = fc
         case 1:
           return { syntax: 'A.B.C.D', line: [{ word: `10.0.0.${pick(256)}`, keyword: false }] };
         case 2:
-          return { syntax: 'X:X::X:X/M', line: [{ word: `2001:db8::/${pick(129)}`, keyword: false }] };
+          return { syntax: 'X:X::X:X/M', line: [{ word: `2001:db8::/${32 + pick(97)}`, keyword: false }] };
         default:
           return keyword();
       }

@@ -42,7 +42,14 @@ const set: CommandSet<object> = commandSet<object>(
       apply: nothing,
       remove: nothing,
     }),
-    config({ mode: 'interface', syntax: 'ip address A.B.C.D/M', help: [], apply: nothing, remove: nothing }),
+    config({
+      mode: 'interface',
+      syntax: 'ip address A.B.C.D/M',
+      help: [],
+      hostBits: true,
+      apply: nothing,
+      remove: nothing,
+    }),
     config({
       mode: 'interface',
       syntax: 'description LINE...',
@@ -93,7 +100,13 @@ const set: CommandSet<object> = commandSet<object>(
       apply: nothing,
       remove: nothing,
     }),
-    config({ mode: 'address-family', syntax: 'network A.B.C.D/M', help: [], apply: nothing, remove: nothing }),
+    config({
+      mode: ['address-family', 'router-bgp'],
+      syntax: 'network A.B.C.D/M',
+      help: [],
+      apply: nothing,
+      remove: nothing,
+    }),
     config({
       mode: 'address-family',
       syntax: `neighbor ${peer} activate`,
@@ -140,7 +153,13 @@ const set: CommandSet<object> = commandSet<object>(
   [
     { name: 'interface', prompt: '(config-if)', parent: 'configure' },
     { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },
-    { name: 'address-family', prompt: '(config-router-af)', parent: 'router-bgp', exit: 'exit-address-family' },
+    {
+      name: 'address-family',
+      prompt: '(config-router-af)',
+      parent: 'router-bgp',
+      implied: 'address-family ipv4 unicast',
+      exit: 'exit-address-family',
+    },
     { name: 'route-map', prompt: '(config-route-map)', parent: 'configure' },
   ],
 );
@@ -223,7 +242,6 @@ void test('no takes lines back: in full, without its last words, with another va
   assert.equal(
     read(`${base} address-family ipv4 unicast\n  neighbor 10.0.0.1 activate\nexit\n no neighbor 10.0.0.1\n`).text,
     expected,
-    'and a place for lines with none in it is not written',
   );
   assert.equal(read('hostname x\nno hostname\n').text, '');
   assert.equal(
@@ -235,6 +253,26 @@ void test('no takes lines back: in full, without its last words, with another va
     read('ip prefix-list A permit any\nip prefix-list A deny any\nno ip prefix-list A permit any\n').text,
     'ip prefix-list A seq 10 deny any\n!\n',
   );
+});
+
+void test('a line of an implied block stands in it wherever it is typed, and what follows stays where it was', () => {
+  const typed = 'router bgp 1\n network 10.0.0.0/8\n bgp router-id 10.0.0.1\n network 11.0.0.0/8\n';
+  const opened = 'router bgp 1\n bgp router-id 10.0.0.1\n';
+  const block = (lines: string): string => ` !\n address-family ipv4 unicast\n${lines} exit-address-family\n`;
+  assert.equal(read(typed).text, `${opened}${block('  network 10.0.0.0/8\n  network 11.0.0.0/8\n')}exit\n!\n`);
+  assert.equal(read(`${typed} no network 10.0.0.0/8\n`).text, `${opened}${block('  network 11.0.0.0/8\n')}exit\n!\n`);
+  assert.equal(read(`${typed} address-family ipv4 unicast\n  network 10.0.0.0/8\n`).text, read(typed).text);
+  assert.equal(read(`${typed} no network 10.0.0.0/8\n no network 11.0.0.0/8\n`).text, `${opened}exit\n!\n`);
+  assert.equal(read('router bgp 1\n no network 10.0.0.0/8\n').text, 'router bgp 1\nexit\n!\n');
+});
+
+void test('a prefix is kept without its host bits, an address with them', () => {
+  assert.equal(
+    read('interface eth0\n ip address 10.0.0.1/24\nexit\nip route 10.0.0.5/24 eth0\nip route 10.0.0.9/24 eth0 7\n')
+      .text,
+    'ip route 10.0.0.0/24 eth0 7\n!\ninterface eth0\n ip address 10.0.0.1/24\nexit\n!\n',
+  );
+  assert.equal(read('ip route 10.0.0.5/24 eth0\nno ip route 10.0.0.7/24 eth0\n').text, '');
 });
 
 void test('a short no that does not say which line it means is refused', () => {

@@ -130,6 +130,9 @@ describe('recovery', () => {
     await until(async () => (await edge.ipJson('route', 'show', '203.0.113.0/24')).length === 1, {
       what: 'the static route back',
     });
+    // Nothing was asked of the kernel that it had to refuse.
+    const counters = JSON.parse(await grevy.sh('show zebra dplane json')) as Record<string, number>;
+    assert.deepEqual([counters['routeUpdateErrors'], counters['nexthopUpdateErrors']], [0, 0]);
   });
 
   test('a nexthop object deleted behind its back takes its routes along, and all of them are put back', async () => {

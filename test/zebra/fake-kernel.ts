@@ -3,9 +3,21 @@
 // notifications in one order with the results.
 import { NO_DETAIL } from '../../src/dataplane/index.ts';
 import { AF_INET, type AddressWords, type Family } from '../../src/net/index.ts';
-import type { AddressFacts, GroupMember, KernelPath, LinkFacts, Plane, PlaneEvents } from '../../src/zebra/plane.ts';
+import type {
+  AddressFacts,
+  FollowerEvents,
+  FollowerPlane,
+  GroupMember,
+  KernelPath,
+  LinkFacts,
+  Plane,
+  PlaneEvents,
+} from '../../src/zebra/plane.ts';
+import { FakeFollower, followerPlane } from './fake-follower.ts';
 
 const ENOENT = 2;
+const EAGAIN = 11;
+const ENODEV = 19;
 const ESRCH = 3;
 const EINVAL = 22;
 const ENETDOWN = 100;
@@ -39,7 +51,11 @@ export class FakeKernel implements Plane {
   /** What is done with zebra's own changes of addresses. */
   address?: NonNullable<Plane['address']>;
   readonly #requests: (() => void)[] = [];
+  /** Those for followers alone, which do not wait for the others. */
+  readonly #targeted: (() => void)[] = [];
   readonly #up: Event[] = [];
+  readonly followers: Map<number, FakeFollower> = new Map();
+  readonly followerCredit = 12;
   /** Requests not answered yet, or whose answer was not read yet. */
   #inFlight = 0;
   /** Messages that created, replaced or deleted something. */
@@ -165,6 +181,22 @@ export class FakeKernel implements Plane {
     });
   }
 
+  readonly follower = (number: number): FollowerPlane =>
+    followerPlane((change, told) => {
+      if (this.room() <= 0) throw new Error('no room');
+      this.#inFlight++;
+      const answer = (errno: number): void =>
+        void this.#up.push(events => {
+          this.#inFlight--;
+          told(events.followers, number, errno);
+        });
+      this.#targeted.push(() => {
+        const one = this.followers.get(number);
+        if (one === undefined) answer(ENODEV);
+        else if (!one.enter(change, answer)) answer(EAGAIN);
+      });
+    });
+
   flush(): void {}
 
   requestResync(kinds: number): void {
@@ -199,8 +231,15 @@ export class FakeKernel implements Plane {
     return done;
   }
 
+  /** Hands followers what is for them. */
+  handOver(count: number = Number.POSITIVE_INFINITY): number {
+    const requests = this.#targeted.splice(0, count);
+    for (const request of requests) request();
+    return requests.length;
+  }
+
   get busy(): boolean {
-    return this.#requests.length > 0 || this.#up.length > 0;
+    return this.#requests.length > 0 || this.#targeted.length > 0 || this.#up.length > 0;
   }
 
   get pendingEvents(): number {
@@ -283,6 +322,22 @@ export class FakeKernel implements Plane {
     const route: FakeRoute = { key, family, words, length, protocol: 4, type: 1, nexthopId: 0, metric, paths };
     this.routes.set(key, route);
     this.notify(events => this.#tell(events, route));
+  }
+
+  /** A follower comes, or comes again under the same number. */
+  follow(number: number): FakeFollower {
+    const tell = (what: (events: FollowerEvents) => void): void => void this.#up.push(events => what(events.followers));
+    const one = new FakeFollower(() => tell(events => events.replay(number)));
+    this.followers.set(number, one);
+    one.replay();
+    return one;
+  }
+
+  /** It goes; what it held fails. */
+  unfollow(number: number): void {
+    this.followers.get(number)?.end();
+    this.followers.delete(number);
+    this.#up.push(events => events.followers.gone(number));
   }
 
   ours(): FakeRoute[] {

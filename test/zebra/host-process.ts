@@ -12,11 +12,15 @@ export class Host {
   readonly ready: Promise<unknown>;
   #error = '';
 
-  constructor(namespace: Namespace, zserv: string, sweepMs: number) {
+  /** `follower`: a file that one of that name writes (follower-module.ts). */
+  constructor(namespace: Namespace, zserv: string, sweepMs: number, follower?: string) {
     const script = fileURLToPath(new URL('./host.ts', import.meta.url));
-    this.child = namespace.spawn([process.execPath, script, zserv, String(sweepMs)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    this.child = namespace.spawn(
+      [process.execPath, script, zserv, String(sweepMs), ...(follower === undefined ? [] : [follower])],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
     this.child.stderr!.on('data', (chunk: Buffer) => {
       this.#error += chunk.toString();
     });
@@ -42,8 +46,13 @@ export class Host {
   }
 
   async configure(text: string): Promise<void> {
+    assert.deepEqual(await this.load(text), []);
+  }
+
+  /** The same, and gives what was refused. */
+  async load(text: string): Promise<{ line: number; message: string }[]> {
     this.child.stdin!.write(`conf\n${text.trim()}\nend\n`);
-    assert.deepEqual(await this.#answer(), []);
+    return (await this.#answer()) as { line: number; message: string }[];
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,4 @@
-// A process with zebra and the dataplane and nothing else, in whatever namespace it is started in. It reads lines from
+// A process with zebra and the dataplane and nothing else (but a follower, where it is given a file for it), in whatever namespace it is started in. It reads lines from
 // standard input: `conf` and the lines of a configuration up to `end`, any exec command, or `stop`; and answers each with
 // one line of JSON.
 import { createInterface } from 'node:readline';
@@ -8,14 +8,14 @@ import { createDataplaneChannel } from '../../src/dataplane/index.ts';
 import { type CommandReply, explain, Grammar, wordsOf } from '../../src/vty/index.ts';
 import { zebraCommands } from '../../src/zebra/commands.ts';
 
-const [zserv, sweepMs] = process.argv.slice(2);
+const [zserv, sweepMs, follower] = process.argv.slice(2);
 const source = (path: string): URL => new URL(`../../src/${path}.ts`, import.meta.url);
 const channel = createDataplaneChannel();
 const log = (message: unknown): void => void process.stderr.write(`${String(message)}\n`);
 const dplaneStarts = Thread.start({
   name: 'dplane',
-  entry: source('dataplane/thread'),
-  data: { channel },
+  entry: follower === undefined ? source('dataplane/thread') : new URL('./follower-dplane.ts', import.meta.url),
+  data: { channel, follower },
   ownLoop: true,
   onMessage: log,
 });

@@ -167,6 +167,21 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test('a line with a next hop beyond the 256th of a route is refused', async () => {
+    const gateways = Array.from({ length: 258 }, (_, i) => `172.16.${i >> 7}.${1 + (i & 127)}`);
+    const lines = gateways.map(one => `ip route 10.12.0.0/16 ${one} eth0 onlink\n`);
+    const refused = await host.load(config + lines.join(''));
+    assert.equal(refused.length, 2);
+    assert.match(refused[0]!.message, /^10\.12\.0\.0\/16 has 256 next hops/);
+    // ip(8) cannot read a route of so many next hops; it can read what the route names.
+    const groups = async (): Promise<number[]> =>
+      (await ns.ipJson<{ group?: unknown[] }[]>('nexthop')).map(one => one.group?.length ?? 0);
+    await until(async () => (await groups()).includes(256), { what: 'a group of 256', timeoutMs: 5000 });
+    assert.equal((await host.run('show ip route 10.12.0.0/16')).match(/\* 172\.16\./g)?.length, 256);
+    await host.configure(config);
+    await settled(7);
+  });
+
   test('after kill -9, a new start adopts what is right without touching it, and sweeps the rest', async () => {
     host.child.kill('SIGKILL');
     // setpriv and nsenter exec: the child is the process itself.

@@ -8,6 +8,7 @@ export class Bench {
   readonly kernel: FakeKernel;
   zebra: Zebra;
   nowS = 1;
+  readonly logged: string[] = [];
   #timers: { at: number; fn: () => void }[] = [];
   #nowMs = 0;
 
@@ -31,6 +32,7 @@ export class Bench {
       wake: () => {},
       later: (ms, fn) => void this.#timers.push({ at: this.#nowMs + ms, fn }),
       nowS: () => this.nowS,
+      log: text => void this.logged.push(text),
     });
   }
 
@@ -45,7 +47,8 @@ export class Bench {
   /** Zebra works until it has nothing to do; never for ever. */
   work(): void {
     let questions = 0;
-    while (this.zebra.process(() => ++questions > 50_000)) {
+    const impatient = (): boolean => ++questions > 50_000;
+    while (this.zebra.process(impatient) || this.zebra.followers.run(impatient)) {
       if (questions > 50_000) throw new Error('zebra does not come to an end');
     }
   }
@@ -54,7 +57,7 @@ export class Bench {
   settle(): void {
     for (let round = 0; round < 100_000; round++) {
       this.work();
-      const served = this.kernel.serve();
+      const served = this.kernel.serve() + this.kernel.handOver();
       while (this.zebra.receive());
       if (
         served === 0 &&

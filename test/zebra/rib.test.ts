@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AF_INET, AF_INET6, parsePrefix } from '../../src/net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_INSTALLED, ROUTE_BGP, ROUTE_STATIC } from '../../src/zebra/index.ts';
-import { routeKey } from './fake-kernel.ts';
+import { showRouteJson } from '../../src/zebra/show/route.ts';
+import { FakeKernel, routeKey } from './fake-kernel.ts';
 import { Bench } from './lib.ts';
 
 function keyOf(prefix: string, metric = 20): string {
@@ -43,7 +44,14 @@ test('owners hear that their route is installed, and that a better one won', () 
   const b = two();
   const notes: [number, number][] = [];
   b.zebra.setNotes({ note: (owner, note) => void notes.push([owner, note]) });
-  const owner = b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: true });
+  const owner = b.zebra.addOwner({
+    type: ROUTE_BGP,
+    instance: 0,
+    session: 0,
+    name: 'bgp',
+    synchronous: false,
+    notify: true,
+  });
   b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, owner);
   b.settle();
   b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.8')], 1);
@@ -189,6 +197,106 @@ test('after a restart, equal routes are adopted without a message and the others
   assert.equal(b.kernel.routeMessages - before, 10);
 });
 
+/** A zebra that came back to the routes of 10.0.0.0/16 … 10.9.0.0/16, and clients of bgp that reconnected to it. */
+function reconnected(clients = 1): { b: Bench; owners: number[] } {
+  const b = two();
+  for (let i = 0; i < 10; i++) b.add(`10.${i}.0.0/16`, ROUTE_BGP, [b.via(i < 5 ? '192.0.2.9' : '198.51.100.9')], 20);
+  b.add('10.200.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.settle();
+  b.restart();
+  const owners = Array.from({ length: clients }, () =>
+    b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', synchronous: false, notify: false }),
+  );
+  return { b, owners };
+}
+
+test('after a restart, the routes of a connected client that announces nothing again are kept until it goes', () => {
+  const { b, owners } = reconnected();
+  const before = b.kernel.routeMessages;
+  b.zebra.sweep();
+  b.settle();
+  // The static route, of which no client is here, went.
+  assert.equal(b.kernel.routeMessages - before, 1);
+  assert.equal(b.kernel.ours().length, 10);
+  assert.equal(b.zebra.keptFor(owners[0]!), 10);
+  assert.deepEqual(b.logged.length, 1);
+  assert.match(b.logged[0]!, /10 routes .* bgp/);
+  b.zebra.reconcile();
+  b.settle();
+  assert.equal(b.kernel.ours().length, 10);
+  b.zebra.dropOwner(owners[0]!);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 0);
+  assert.equal(b.kernel.groups.size + b.kernel.nexthops.size, 0);
+});
+
+test('a kept route goes when its client takes it back, is adopted when it is announced, and gives way to another', () => {
+  const { b, owners } = reconnected();
+  b.zebra.sweep();
+  b.settle();
+  const before = b.kernel.routeMessages;
+  assert.equal(b.remove('10.0.0.0/16', ROUTE_STATIC), false);
+  assert.equal(b.remove('10.0.0.0/16', ROUTE_BGP), false);
+  b.add('10.1.0.0/16', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, owners[0]);
+  b.settle();
+  assert.equal(b.kernel.routes.has(keyOf('10.0.0.0/16')), false);
+  assert.equal(b.kernel.routeMessages - before, 1);
+  // News of one route says nothing of the others.
+  assert.equal(b.kernel.ours().length, 9);
+  assert.equal(b.zebra.keptFor(owners[0]!), 8);
+  b.add('10.2.0.0/16', ROUTE_BGP, [b.via('203.0.113.1')], 20, 0, owners[0]);
+  b.add('10.3.0.0/16', ROUTE_BGP, [b.via('198.51.100.9')], 20, 0, owners[0]);
+  b.settle();
+  assert.equal(b.kernel.routes.has(keyOf('10.2.0.0/16')), false, 'its new next hop does not resolve');
+  assert.equal(b.kernel.routeMessages - before, 3);
+  b.zebra.sweepKept();
+  b.settle();
+  assert.deepEqual(
+    b.kernel
+      .ours()
+      .map(route => route.key)
+      .toSorted(),
+    [keyOf('10.1.0.0/16'), keyOf('10.3.0.0/16')],
+  );
+});
+
+test('news before the sweep is not taken for everything, and what was taken back before it goes with it', () => {
+  const { b, owners } = reconnected();
+  b.add('10.1.0.0/16', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, owners[0]);
+  b.remove('10.2.0.0/16', ROUTE_BGP);
+  b.remove('10.3.0.0/16', ROUTE_BGP);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 11, 'taken back first and announced a moment later is not touched');
+  b.add('10.3.0.0/16', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, owners[0]);
+  b.zebra.sweep();
+  b.settle();
+  assert.equal(b.kernel.routes.has(keyOf('10.2.0.0/16')), false);
+  assert.equal(b.kernel.ours().length, 9);
+});
+
+test('one client that has announced everything does not speak for another of its protocol', () => {
+  const { b, owners } = reconnected(2);
+  const [own, other] = owners as [number, number];
+  b.add('10.0.0.0/16', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, own);
+  b.zebra.routesPending(own);
+  b.zebra.routesComplete(own);
+  b.zebra.sweep();
+  b.settle();
+  assert.equal(b.kernel.ours().length, 10);
+  b.zebra.routesComplete(other);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 1);
+});
+
+test('a client that announces everything again, and says when it has, keeps nothing that it left out', () => {
+  const { b, owners } = reconnected();
+  b.zebra.routesPending(owners[0]!);
+  b.add('10.0.0.0/16', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, owners[0]);
+  b.zebra.sweep();
+  b.settle();
+  assert.equal(b.kernel.ours().length, 1);
+});
+
 test('after a restart, a route that had gone meanwhile takes its old next hop object when it comes first', () => {
   const b = two();
   const prefixes = ['10.0.0.0/16', '10.1.0.0/16', '10.2.0.0/16'];
@@ -221,6 +329,66 @@ test('an orderly stop leaves nothing of ours, and hardly needs a message per rou
   assert.equal(b.kernel.ours().length, 0);
   assert.equal(b.kernel.groups.size + b.kernel.nexthops.size, 0);
   assert.equal(b.kernel.routeMessages - before, 0);
+});
+
+test('a route forwards on 256 paths at most, and no other is shown as if it did', () => {
+  const b = new Bench(new FakeKernel(4096));
+  b.link(2, 'eth0', '192.0.0.1/16');
+  const gateways = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => b.via(`192.0.${1 + ((from + i) >> 7)}.${1 + ((from + i) & 127)}`));
+  b.add('10.1.0.0/16', ROUTE_STATIC, gateways(0, 200), 1);
+  b.add('10.2.0.0/16', ROUTE_STATIC, gateways(200, 100), 1);
+  b.add('10.3.0.0/16', ROUTE_BGP, [b.via('10.1.0.1'), b.via('10.2.0.1'), b.via('192.0.4.1')], 20);
+  b.add('10.4.0.0/16', ROUTE_BGP, gateways(0, 257), 20);
+  b.settle();
+  for (const [prefix, inactive] of [
+    ['10.3.0.0/16', ['192.0.4.1']],
+    ['10.4.0.0/16', ['192.0.3.1']],
+  ] as const) {
+    assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf(prefix))!).length, 256);
+    const json = showRouteJson(b.zebra, parsePrefix(prefix)!, true) as Record<
+      string,
+      { nexthops: { ip: string; fib?: boolean; active?: boolean }[] }[]
+    >;
+    const { nexthops } = json[prefix]![0]!;
+    assert.equal(nexthops.filter(one => one.fib === true).length, 256);
+    assert.deepEqual(
+      nexthops.filter(one => one.active !== true).map(one => one.ip),
+      inactive,
+    );
+  }
+});
+
+test('a link that goes down makes nobody ask the kernel for what it must refuse', () => {
+  const b = two();
+  b.add('203.0.113.0/24', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  for (let i = 0; i < 10; i++) {
+    b.add(`10.${i}.0.0/16`, ROUTE_STATIC, [b.via(`192.0.2.${10 + i}`), b.via(`198.51.100.${10 + i}`)], 1);
+    b.add(`11.${i}.0.0/16`, ROUTE_BGP, [b.via(`203.0.113.${i}`), b.via(`192.0.2.${20 + i}`)], 20);
+  }
+  b.settle();
+  b.kernel.setLink(2, false);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 10);
+  assert.equal(b.zebra.objects.errors, 0);
+  b.kernel.setLink(2, true);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 21);
+  assert.equal(b.zebra.objects.errors, 0);
+});
+
+test('a set that nobody used for a moment, and resolves differently since, forwards as it resolves now', () => {
+  const b = two();
+  const add = (): void => b.add('10.0.0.0/16', ROUTE_BGP, [b.via('192.0.2.10'), b.via('10.1.0.5')], 20);
+  add();
+  b.work();
+  // Its object is on its way, so it cannot be deleted yet.
+  b.remove('10.0.0.0/16', ROUTE_BGP);
+  b.add('10.1.0.0/16', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
+  b.work();
+  add();
+  b.settle();
+  assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/16'))!).length, 2);
 });
 
 test('a refused route is tried again', () => {
@@ -281,7 +449,14 @@ test('two routes that are right only while the other is not are held down instea
 test('next hop tracking tells of the route that covers, once at first and then on change only', () => {
   const b = two();
   const told: string[] = [];
-  const owner = b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  const owner = b.zebra.addOwner({
+    type: ROUTE_BGP,
+    instance: 0,
+    session: 0,
+    name: 'bgp',
+    synchronous: false,
+    notify: false,
+  });
   b.zebra.nht.register(
     owner,
     0,
@@ -314,7 +489,14 @@ test('redistribution replays what is selected, then tells each change once, howe
   const b = two();
   b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
   b.settle();
-  const owner = b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  const owner = b.zebra.addOwner({
+    type: ROUTE_BGP,
+    instance: 0,
+    session: 0,
+    name: 'bgp',
+    synchronous: false,
+    notify: false,
+  });
   const feed = b.zebra.redistribution(owner, () => {});
   const take = (): string[] => {
     const out: string[] = [];
@@ -338,7 +520,8 @@ test('redistribution replays what is selected, then tells each change once, howe
 
 test("an owner's routes go with it, unless another announced them again in time", () => {
   const b = two();
-  const make = (): number => b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', notify: false });
+  const make = (): number =>
+    b.zebra.addOwner({ type: ROUTE_BGP, instance: 0, session: 0, name: 'bgp', synchronous: false, notify: false });
   const first = make();
   b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, first);
   b.add('11.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20, 0, first);
@@ -427,7 +610,14 @@ test('a renamed interface takes the lines of its new name', () => {
 
 test("a client's static route stands beside the configured one, and leaves it behind when it goes", () => {
   const b = two();
-  const owner = b.zebra.addOwner({ type: ROUTE_STATIC, instance: 0, session: 0, name: 'static', notify: false });
+  const owner = b.zebra.addOwner({
+    type: ROUTE_STATIC,
+    instance: 0,
+    session: 0,
+    name: 'static',
+    synchronous: false,
+    notify: false,
+  });
   b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('192.0.2.9')], 1);
   b.add('10.0.0.0/8', ROUTE_STATIC, [b.via('198.51.100.9')], 1, 0, owner);
   b.settle();

@@ -422,6 +422,25 @@ describe('the ZAPI server', () => {
     assert.equal(other.closed, false);
   });
 
+  test('says which client sends a route of more than 256 next hops, and does not take it', async () => {
+    const one = peer();
+    one.hello(BGP);
+    const bytes = new Uint8Array(200);
+    const frame = Buffer.from(
+      bytes.subarray(0, encodeRoute(bytes, 0, 'ROUTE_ADD', BGP, parsePrefix('10.8.0.0/16')!, '192.0.2.7')),
+    );
+    assert.equal(frame.readUInt16BE(26), 1);
+    frame.writeUInt16BE(257, 26);
+    one.socket.write(frame);
+    one.route('ROUTE_ADD', BGP, '10.9.0.0/16', '192.0.2.7');
+    await until(() => live.selectedType('10.9.0.0/16') === BGP, { what: 'the next route' });
+    assert.equal(live.selectedType('10.8.0.0/16'), -1);
+    assert.ok(
+      live.logged.some(text => /^client bgp#1: ROUTE_ADD: .*257/.test(text)),
+      live.logged.join('\n'),
+    );
+  });
+
   test('takes a frame in pieces of any size', async () => {
     const one = peer();
     one.socket.setNoDelay(true);

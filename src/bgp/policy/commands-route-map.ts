@@ -17,8 +17,9 @@ function onMatchLine(
     key: () => 'on-match',
     check(args, context) {
       const target = to(args);
-      if (typeof target === 'number' && target <= Number(context[0]?.['sequence'])) {
-        throw new CommandError("% Can't jump backwards");
+      const here = Number(context[0]?.['sequence']);
+      if (typeof target === 'number' && target <= here) {
+        throw new CommandError(`% Can't jump backwards: to ${target} from ${here}`);
       }
     },
     apply(owner: PolicyOwner, args, context) {

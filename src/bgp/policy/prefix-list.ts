@@ -136,7 +136,7 @@ export class PrefixList {
   }
 }
 
-/** An entry from its words. Throws a RangeError where the bounds do not satisfy len < ge <= le. */
+/** An entry from its words. Throws a RangeError where the bounds do not satisfy length <= ge <= le. */
 export function prefixListEntry(
   sequence: number,
   permit: boolean,
@@ -154,7 +154,10 @@ export function prefixListEntry(
     low > high ||
     high > bits
   ) {
-    throw new RangeError(`Invalid prefix range for ${formatPrefix(prefix)}, make sure: len < ge-value <= le-value`);
+    const bounds = `${ge === undefined ? '' : ` ge ${ge}`}${le === undefined ? '' : ` le ${le}`}`;
+    throw new RangeError(
+      `Invalid prefix range for ${formatPrefix(prefix)}${bounds}: make sure that mask length <= ge <= le <= ${bits}`,
+    );
   }
   return { sequence, permit, prefix, ge, le, any, hits: 0, references: 0 };
 }

@@ -15,6 +15,7 @@ import type { Negotiated, OpenSummary, SessionConfig } from './types.ts';
 
 export const DEFAULT_HOLD_S = 180;
 export const DEFAULT_KEEPALIVE_S = 60;
+export const DEFAULT_RESTART_TIME_S = 120;
 
 /** `Negotiated` without what only the connection knows. */
 export type Agreement = Omit<Negotiated, 'localAddress' | 'remoteAddress' | 'outgoing'>;
@@ -42,7 +43,8 @@ function localCapabilities(config: SessionConfig): Capability[] {
   }
   if (config.announceGracefulRestart !== false) {
     // No family is listed: we help a restarting peer with End-of-RIB (RFC 4724 §4), and keep no state of our own.
-    const restart = { restarting: false, notification: false, timeS: config.restartTimeS ?? 120, families: [] };
+    const timeS = config.restartTimeS ?? DEFAULT_RESTART_TIME_S;
+    const restart = { restarting: false, notification: false, timeS, families: [] };
     list.push({ kind: 'gracefulRestart', restart });
   }
   list.push(...(config.extraCapabilities ?? []));

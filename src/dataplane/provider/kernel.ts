@@ -6,8 +6,9 @@
 // Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
 import { E } from '../../sys/index.ts';
-import { FLAG_SKIP_KERNEL, STATUS_FAILED, STATUS_SUCCESS } from '../context.ts';
-import { PROVIDER_KERNEL, type Provider, type ProviderWork } from '../provider.ts';
+import { FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
+import { OPERATIONS } from '../operation.ts';
+import { type Provider, PROVIDER_ESSENTIAL, PROVIDER_KERNEL, PROVIDER_UNDO, type ProviderWork } from '../provider.ts';
 import {
   BATCH_BYTES,
   BATCH_MESSAGES,
@@ -20,7 +21,6 @@ import {
   JOBS,
   KernelJob,
 } from './kernel-job.ts';
-import { kernelOperations } from './kernel-operation.ts';
 import type { KernelWriterData } from './kernel-writer.ts';
 
 /** One batch shall take no longer than this in the kernel. */
@@ -53,7 +53,11 @@ export interface KernelStats {
   readonly lastError: string;
 }
 
-/** One batch in flight: the contexts in it, in order, and their messages' places in it (-1: none). */
+/** In place of a message's place in its batch: there is nothing to be said, or what should be said is not known. */
+const NOTHING = -1;
+const UNKNOWN = -2;
+
+/** One batch in flight: the contexts in it, in order, and their messages' places in it. */
 class Flight {
   readonly job: KernelJob;
   readonly handles: Int32Array = new Int32Array(BATCH_MESSAGES);
@@ -72,7 +76,7 @@ class Flight {
 export class KernelProvider implements Provider {
   readonly name = 'Kernel';
   readonly priority = 'kernel';
-  readonly flags: number = PROVIDER_KERNEL;
+  readonly flags: number = PROVIDER_KERNEL | PROVIDER_UNDO | PROVIDER_ESSENTIAL;
   readonly queueLimit: number = 2 * JOBS * BATCH_MESSAGES;
   readonly workLimit: number = JOBS * BATCH_MESSAGES;
   readonly #flights: readonly Flight[];
@@ -81,6 +85,7 @@ export class KernelProvider implements Provider {
   #flying = 0; // flights from there on that are posted
   #sequence = 1;
   #limit: number;
+  #bytesMax = BATCH_BYTES;
   #costUs = 5; // of one message, a moving mean
   #batches = 0;
   #messages = 0;
@@ -133,13 +138,13 @@ export class KernelProvider implements Provider {
     }
   }
 
-  /** All batches are on their way; the writer rings when one is done. */
-  waiting(): boolean {
-    return this.#flying === JOBS;
-  }
-
   close(): void {
     for (const { job } of this.#flights) job.turn(JOB_CLOSED);
+  }
+
+  /** Bytes of one send at most; undefined: as many as a batch has room for. */
+  limitBytes(bytes: number | undefined): void {
+    this.#bytesMax = Math.min(BATCH_BYTES, bytes ?? BATCH_BYTES);
   }
 
   get stats(): KernelStats {
@@ -162,7 +167,6 @@ export class KernelProvider implements Provider {
     while (flight.held < this.#limit) {
       const handle = work.peek();
       if (handle < 0) return;
-      // What has no message is only finished in its turn, so it must not begin a flight while others are on their way.
       if (!this.#encode(work, flight, handle)) return;
       work.take();
       flight.handles[flight.held++] = handle;
@@ -172,23 +176,34 @@ export class KernelProvider implements Provider {
   /** Appends the context's message; false where it does not belong into this batch any more. */
   #encode(work: ProviderWork, flight: Flight, handle: number): boolean {
     const { pool } = work;
-    const operation = kernelOperations[pool.op(handle)];
-    const failed = pool.status(handle) === STATUS_FAILED;
-    flight.places[flight.held] = -1;
-    if (operation === undefined || failed || (pool.flags(handle) & FLAG_SKIP_KERNEL) !== 0) {
-      return flight.count > 0 || this.#flying === 0;
-    }
-    if (flight.offset + operation.bytes(pool, handle) > BATCH_BYTES) {
+    const encoding = OPERATIONS[pool.op(handle)]?.kernel;
+    const flags = pool.flags(handle);
+    const encode = (flags & FLAG_UNDO) !== 0 ? encoding?.undo : encoding?.encode;
+    flight.places[flight.held] = NOTHING;
+    if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0) return this.#inTurn(flight);
+    const end = flight.offset + encoding.bytes(pool, handle);
+    if (end > this.#bytesMax && flight.count > 0) return false;
+    if (end > BATCH_BYTES) {
       if (flight.held > 0 || this.#flying > 0) return false;
       // It would not fit into an empty batch either: it comes back in its turn, like a refusal of the kernel's.
-      pool.setResult(handle, E.EMSGSIZE);
+      flight.places[flight.held] = UNKNOWN;
       return true;
     }
+    const bytes = encode?.(pool, handle, flight.job.buffer, flight.offset, this.#sequence) ?? 0;
+    if (bytes === 0) {
+      flight.places[flight.held] = UNKNOWN;
+      return this.#inTurn(flight);
+    }
     flight.places[flight.held] = flight.count;
-    flight.offset += operation.encode(pool, handle, flight.job.buffer, flight.offset, this.#sequence);
+    flight.offset += bytes;
     this.#sequence = (this.#sequence + 1) | 0;
     flight.count++;
     return true;
+  }
+
+  /** What has no message is only finished in its turn, so it must not begin a flight while others are on their way. */
+  #inTurn(flight: Flight): boolean {
+    return flight.count > 0 || this.#flying === 0;
   }
 
   /** Finishes all contexts of a batch, in their order. */
@@ -198,18 +213,19 @@ export class KernelProvider implements Provider {
     for (let i = 0; i < flight.held; i++) {
       const handle = flight.handles[i]!;
       const place = flight.places[i]!;
-      if (place < 0) {
+      if (place === NOTHING) {
         work.finish(handle);
         continue;
       }
-      const errno = errors[place]!;
+      const undo = (pool.flags(handle) & FLAG_UNDO) !== 0;
       // -1: after all repetitions there was still no answer.
-      const verdict = errno === 0 ? 0 : errno < 0 ? E.ENOBUFS : kernelOperations[pool.op(handle)]!.judge(errno);
+      const errno = place === UNKNOWN ? E.EMSGSIZE : errors[place]! < 0 ? E.ENOBUFS : errors[place]!;
+      const verdict = errno === 0 ? 0 : undo ? judgeUndo(errno) : OPERATIONS[pool.op(handle)]!.kernel!.judge(errno);
       if (verdict === 0) {
-        pool.setStatus(handle, STATUS_SUCCESS);
+        if (!undo) pool.setStatus(handle, STATUS_SUCCESS);
         work.finish(handle);
       } else {
-        this.#lastError = flight.job.text;
+        if (place !== UNKNOWN) this.#lastError = flight.job.text;
         work.fail(handle, verdict);
       }
     }
@@ -240,6 +256,11 @@ function startWriter(data: KernelWriterData): void {
   const module = import.meta.url.endsWith('.ts') ? './kernel-writer.ts' : './kernel-writer.js';
   // A thread without Node's loop hears nothing of its workers, so the writer's fate is told by the jobs.
   new Worker(new URL(module, import.meta.url), { name: 'kernel-writer', workerData: data }).unref();
+}
+
+/** What is to be taken back may be gone by itself, or be there again. */
+function judgeUndo(errno: number): number {
+  return errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EEXIST ? 0 : errno;
 }
 
 function expectIdle(job: KernelJob): void {

@@ -107,11 +107,24 @@ export class ObjectBook {
     });
   }
 
-  /** Groups that want it, or have it in the kernel. */
+  /** Ids of the singletons that a group has in the kernel, is about to, or may have. */
+  inGroups(): Set<number> {
+    const ids = new Set<number>();
+    for (const group of this.byId.values()) {
+      if (group.kind !== 'group') continue;
+      if (group.perhaps) for (const one of this.singletons.values()) ids.add(one.id);
+      for (const member of group.have ?? []) ids.add(member.id);
+      if (group.inFlight === 'install') for (const member of group.sent) ids.add(member.id);
+    }
+    return ids;
+  }
+
+  /** Groups that want it, or have it in the kernel, or may. */
   *groupsNaming(object: Singleton): Generator<Group, void, undefined> {
     for (const group of this.byId.values()) {
       if (group.kind !== 'group') continue;
-      if (object.groups.has(group) || (group.have?.some(member => member.id === object.id) ?? false)) yield group;
+      if (group.perhaps || object.groups.has(group) || (group.have?.some(member => member.id === object.id) ?? false))
+        yield group;
     }
   }
 

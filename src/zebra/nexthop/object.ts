@@ -1,8 +1,8 @@
 // The kernel's nexthop objects as we keep book of them. A singleton is a gateway and an interface; a group is a list of
 // singletons with weights. Of each it is known what is wanted, what the kernel has, and what is on its way.
 import { type AddressWords, type Family, formatAddress } from '../../net/index.ts';
-import type { GroupMember, KernelPath } from '../plane.ts';
-import type { NexthopSet } from './set.ts';
+import { type GroupMember, type KernelPath, RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../plane.ts';
+import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet } from './set.ts';
 
 /** Ids of ours are BASE + 1 … BASE + SPAN - 1; FRR's own stay below 250,000,000 too but start at 1. */
 export const NEXTHOP_ID_BASE = 100_000_000;
@@ -46,6 +46,15 @@ export interface Group extends KernelObject {
   sent: readonly GroupMember[];
   /** No route may want it: to be deleted when every destination has had its turn, and its routes with it. */
   doomed: boolean;
+}
+
+/** RTN_* of a route that is BLACKHOLE_*. */
+export function blackholeType(blackhole: number): number {
+  return blackhole === BLACKHOLE_REJECT
+    ? RTN_UNREACHABLE
+    : blackhole === BLACKHOLE_PROHIBIT
+      ? RTN_PROHIBIT
+      : RTN_BLACKHOLE;
 }
 
 /** The content of a singleton as text: the same content is the same object. */

@@ -10,16 +10,10 @@
 // its singletons along, groups lose those members, and a group that lost its last one is gone with every IPv4 route that
 // used it. Each group that vanished is reported through `lost`, and the RIB marks its routes.
 import { type Family, grown } from '../../net/index.ts';
-import {
-  type GroupMember,
-  type KernelPath,
-  type Plane,
-  RTN_BLACKHOLE,
-  RTN_PROHIBIT,
-  RTN_UNREACHABLE,
-} from '../plane.ts';
+import type { GroupMember, KernelPath, Plane } from '../plane.ts';
 import { ObjectBook } from './object-book.ts';
 import {
+  blackholeType,
   type Group,
   NEXTHOP_ID_BASE,
   NEXTHOP_ID_SPAN,
@@ -29,7 +23,7 @@ import {
   type Singleton,
   wantedMembers,
 } from './object.ts';
-import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet } from './set.ts';
+import type { NexthopSet } from './set.ts';
 import { UnclaimedGroups } from './unclaimed.ts';
 
 /** Group members that one context holds; longer groups take several. */
@@ -39,8 +33,10 @@ const MEMBERS_PER_CONTEXT = 6;
 export const NO_ROOM = -1;
 
 export interface ObjectsListener {
-  /** The routes that name this group are no longer in the kernel. */
-  lost(groupId: number): void;
+  /** What the kernel has of this object is something else, or a change of it is no longer on its way. */
+  changed(id: number): void;
+  /** The routes that name this group are no longer in the kernel, or (`perhaps`) nobody knows. */
+  lost(groupId: number, perhaps: boolean): void;
   /** The group of this set came to be after routes had to wait for it, or is wanted again after having been doomed. */
   revisit(set: NexthopSet, groupId: number): void;
   /** Something failed: call `retry` later. */
@@ -48,9 +44,6 @@ export interface ObjectsListener {
   /** How many routes in the kernel name this group, and under which protocol they were written. */
   users(groupId: number): { count: number; protocol: number };
 }
-
-const BLACKHOLE_TYPE = (blackhole: number): number =>
-  blackhole === BLACKHOLE_REJECT ? RTN_UNREACHABLE : blackhole === BLACKHOLE_PROHIBIT ? RTN_PROHIBIT : RTN_BLACKHOLE;
 
 export class NexthopObjects {
   /** By set id: what a route of the set names in the kernel (an object's id, or RTN_BLACKHOLE… itself). */
@@ -62,11 +55,13 @@ export class NexthopObjects {
   readonly #plane: Plane;
   readonly #listener: ObjectsListener;
   readonly #unclaimed: UnclaimedGroups;
-  /** For room in the dataplane. */
+  /** For room in the dataplane, or for resolution. */
   readonly #waiting: Set<Group> = new Set();
   readonly #doomed: Set<Group> = new Set();
   /** There may be singletons without a group. */
   #unusedSingletons = false;
+  /** Some of them stay until the groups that may have them are settled. */
+  #keptSingletons = false;
   installs = 0;
   deletes = 0;
   errors = 0;
@@ -85,7 +80,7 @@ export class NexthopObjects {
       [this.groupOf, this.ready] = grown(rows, this.groupOf, this.ready);
     }
     const blackhole = set.blackhole;
-    this.groupOf[set.id] = blackhole === 0 ? 0 : BLACKHOLE_TYPE(blackhole);
+    this.groupOf[set.id] = blackhole === 0 ? 0 : blackholeType(blackhole);
     this.ready[set.id] = blackhole === 0 ? 0 : 1;
   }
 
@@ -114,8 +109,10 @@ export class NexthopObjects {
       this.#setWant(group, singletons, weights);
       this.groupOf[set.id] = group.id;
     }
-    if (group.doomed) this.#undoom(group);
-    if (group.want.length === 0) {
+    // While nobody used it, it was not told what its set resolves to.
+    const unused = group.doomed;
+    if (unused) this.#undoom(group);
+    if (unused || group.want.length === 0) {
       const { singletons, weights } = this.book.singletonsOf(set);
       this.#setWant(group, singletons, weights);
     }
@@ -198,6 +195,7 @@ export class NexthopObjects {
     if (object === undefined || object.generation !== generation || object.inFlight !== 'install') return;
     object.inFlight = '';
     object.errno = errno;
+    this.#listener.changed(id);
     if (errno !== 0) {
       this.errors++;
       this.#listener.retryLater();
@@ -217,7 +215,7 @@ export class NexthopObjects {
     if (object.doubt) {
       object.doubt = false;
       object.perhaps ||= object.have !== undefined;
-      this.#vanished(object);
+      this.#vanished(object, true);
     }
     this.#settled(object);
   }
@@ -226,32 +224,34 @@ export class NexthopObjects {
     const object = this.book.byId.get(id);
     if (object === undefined || object.generation !== generation || object.inFlight !== 'delete') return;
     object.inFlight = '';
+    this.#listener.changed(id);
     if (errno !== 0) this.errors++;
     // Whatever the error (ENOENT: it had gone already), there is nothing to be gained from keeping it in our books.
     object.perhaps = false;
     if (object.kind === 'singleton') {
       object.have = false;
       object.doubt = false;
-      if (object.groups.size === 0) this.book.forgetSingleton(object);
+      if (object.groups.size === 0) this.#forgetSingleton(object);
       else for (const group of object.groups) this.#sync(group);
       return;
     }
     object.doubt = false;
-    this.#vanished(object);
+    this.#vanished(object, false);
     if (object.doomed) this.#forgetGroup(object);
     else this.#settled(object);
   }
 
   // What the kernel says or is known to do ----------------------------------------------------------------------------
 
-  /** A device went down or lost its carrier: the kernel removed every object through it and said nothing. */
+  /**
+   * A device went down or lost its carrier: the kernel removed every object through it and said nothing. What the groups are
+   * to be now is known when their sets are resolved anew; the kernel would refuse what they have been.
+   */
   deviceLost(ifindex: number): void {
-    const touched = new Set<Group>();
     for (const object of this.book.singletons.values()) {
       if (object.path.ifindex !== ifindex || object.path.blackhole) continue;
-      this.#singletonGone(object, touched);
+      this.#singletonGone(object, this.#waiting);
     }
-    for (const group of touched) this.#sync(group);
     for (const group of this.#unclaimed) if (group.have === undefined) this.#forgetGroup(group);
   }
 
@@ -267,12 +267,12 @@ export class NexthopObjects {
     if (object.kind === 'singleton') {
       const touched = new Set<Group>();
       this.#singletonGone(object, touched);
-      if (object.groups.size === 0 && object.inFlight === '') this.book.forgetSingleton(object);
+      if (object.groups.size === 0 && object.inFlight === '') this.#forgetSingleton(object);
       for (const group of touched) this.#sync(group);
       return;
     }
     if (object.inFlight !== '') object.doubt = true;
-    this.#vanished(object);
+    this.#vanished(object, object.inFlight !== '');
     if (object.set === undefined) this.#forgetGroup(object);
     else if (object.inFlight === '') this.#settled(object);
   }
@@ -307,16 +307,20 @@ export class NexthopObjects {
         found.seen = true;
         this.#unclaimed.add(found);
       }
+      this.#listener.changed(id);
       return;
     }
     object.seen = true;
     if (object.inFlight !== '') return;
+    this.#listener.changed(id);
     if (object.kind === 'singleton') {
       object.have = path !== undefined && pathKey(family, path, path.blackhole) === object.key;
+      object.perhaps = !object.have;
       if (!object.have) for (const group of object.groups) this.#sync(group);
       return;
     }
     object.have = path === undefined ? members : undefined;
+    object.perhaps = path !== undefined;
     if (object.set !== undefined && !object.doomed) this.#sync(object);
   }
 
@@ -332,9 +336,14 @@ export class NexthopObjects {
     }
   }
 
-  /** Removes what an earlier life left and nobody claimed: groups first, they take their IPv4 routes along. */
-  doomUnclaimed(): void {
+  /**
+   * Removes what an earlier life left and nobody claimed, but for groups that routes which are kept still name: groups
+   * first, they take their IPv4 routes along.
+   */
+  doomUnclaimed(kept: ReadonlySet<number> = new Set()): void {
+    this.#unusedSingletons = true;
     for (const group of this.#unclaimed) {
+      if (group.doomed || kept.has(group.id)) continue;
       group.doomed = true;
       this.#doomed.add(group);
     }
@@ -342,9 +351,13 @@ export class NexthopObjects {
 
   /** After the groups: singletons that no group wants. */
   deleteUnused(): boolean {
+    const inGroups = this.book.inGroups();
     for (const object of this.book.singletons.values()) {
       if (object.groups.size > 0 || object.inFlight !== '') continue;
-      if (!object.have && !object.perhaps) this.book.forgetSingleton(object);
+      if (!object.have && !object.perhaps) this.#forgetSingleton(object);
+      // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
+      // its routes.
+      else if (inGroups.has(object.id)) this.#keptSingletons = true;
       else if (this.#plane.room() < 1) return false;
       else this.#sendDelete(object);
     }
@@ -441,6 +454,10 @@ export class NexthopObjects {
 
   /** After a result: in step, or once more. */
   #settled(group: Group): void {
+    if (this.#keptSingletons) {
+      this.#keptSingletons = false;
+      this.#unusedSingletons = true;
+    }
     if (group.doomed) return;
     if (group.errno !== 0 && !sameMembers(group.sent, wantedMembers(group))) group.errno = 0;
     this.#sync(group);
@@ -456,23 +473,26 @@ export class NexthopObjects {
     if (now === 1 && before === 0) this.#listener.revisit(set, group.id);
   }
 
-  /** The kernel has the group no longer, and its IPv4 routes neither. */
-  #vanished(group: Group): void {
+  /** The kernel has the group no longer, and its IPv4 routes neither; or, while a change was on its way, nobody knows. */
+  #vanished(group: Group, perhaps: boolean): void {
     group.have = undefined;
     if (group.set !== undefined && group.inFlight !== 'install') this.ready[group.set.id] = 0;
-    this.#listener.lost(group.id);
+    this.#listener.changed(group.id);
+    this.#listener.lost(group.id, perhaps);
   }
 
   #singletonGone(object: Singleton, touched: Set<Group>): void {
     object.have = false;
     object.errno = 0;
+    this.#listener.changed(object.id);
     if (object.inFlight !== '') object.doubt = true;
     for (const group of this.book.groupsNaming(object)) {
       touched.add(group);
       if (group.inFlight !== '') group.doubt = true;
       if (group.have === undefined) continue;
       group.have = group.have.filter(member => member.id !== object.id);
-      if (group.have.length === 0) this.#vanished(group);
+      this.#listener.changed(group.id);
+      if (group.have.length === 0) this.#vanished(group, group.inFlight !== '');
     }
   }
 
@@ -502,13 +522,19 @@ export class NexthopObjects {
 
   #dropSingleton(object: Singleton): void {
     if (object.have || object.perhaps) this.#unusedSingletons = true;
-    else this.book.forgetSingleton(object);
+    else this.#forgetSingleton(object);
+  }
+
+  #forgetSingleton(object: Singleton): void {
+    this.book.forgetSingleton(object);
+    this.#listener.changed(object.id);
   }
 
   #forgetGroup(group: Group): void {
     for (const one of group.want) one.groups.delete(group);
     group.want = [];
     this.book.byId.delete(group.id);
+    this.#listener.changed(group.id);
     this.#doomed.delete(group);
     this.#waiting.delete(group);
     this.#unclaimed.delete(group);

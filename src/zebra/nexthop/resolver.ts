@@ -18,11 +18,15 @@ import type { NhtFace, NhtRegistration, NhtResolution, Owner } from '../face.ts'
 import type { Interfaces } from '../interface/interfaces.ts';
 import type { RibTable } from '../rib/table.ts';
 import { ROUTE_CONNECT } from '../route-type.ts';
-import type { MemberResolution, Nexthop, NexthopSet, NexthopSets, ResolvedPath } from './set.ts';
+import {
+  ECMP_LIMIT,
+  type MemberResolution,
+  type Nexthop,
+  type NexthopSet,
+  type NexthopSets,
+  type ResolvedPath,
+} from './set.ts';
 import { TrackedAddresses } from './tracked.ts';
-
-/** Paths of one set at most; FRR's default (Debian's build). */
-export const ECMP_LIMIT = 256;
 
 /** Changes of a set's paths in a second, beyond which it is held down. */
 const CHANGES_LIMIT = 32;
@@ -99,6 +103,16 @@ function samePath(a: ResolvedPath, b: ResolvedPath): boolean {
     a.onlink === b.onlink &&
     equalWords(a.gateway, b.gateway)
   );
+}
+
+/** Takes a path into the list, or adds its weight to the same one there; false where the list is full. */
+function addPath(paths: ResolvedPath[], path: ResolvedPath): boolean {
+  // The same gateway, once proved to be on the link and once taken to be, is one way.
+  const at = paths.findIndex(other => samePath({ ...other, onlink: path.onlink }, path));
+  if (at < 0 && paths.length >= ECMP_LIMIT) return false;
+  if (at < 0) paths.push(path);
+  else paths[at] = { ...paths[at]!, weight: Math.min(256, paths[at]!.weight + path.weight) };
+  return true;
 }
 
 function samePaths(a: readonly ResolvedPath[], b: readonly ResolvedPath[]): boolean {
@@ -233,14 +247,10 @@ export class Resolver implements NhtFace {
     const paths: ResolvedPath[] = [];
     for (const member of set.members) {
       const one = this.#resolveMember(set, member, through);
-      resolution.push(one);
-      for (const path of one.paths) {
-        if (paths.length >= ECMP_LIMIT) break;
-        // The same gateway, once proved to be on the link and once taken to be, is one way.
-        const at = paths.findIndex(other => samePath({ ...other, onlink: path.onlink }, path));
-        if (at < 0) paths.push(path);
-        else paths[at] = { ...paths[at]!, weight: Math.min(256, paths[at]!.weight + path.weight) };
-      }
+      // What is over the limit is not forwarded on, and not shown as if it were.
+      const used = one.paths.filter(path => addPath(paths, path));
+      if (used.length === one.paths.length) resolution.push(one);
+      else resolution.push(used.length === 0 ? INACTIVE : { ...one, paths: used });
     }
     // A blackhole beside real paths has no say: the kernel wants it alone or not at all.
     let ways = paths.some(path => path.blackhole === 0)

@@ -24,6 +24,9 @@ export const BLACKHOLE_NULL = 1;
 export const BLACKHOLE_REJECT = 2;
 export const BLACKHOLE_PROHIBIT = 3;
 
+/** Paths of one set at most; FRR's default (Debian's build). */
+export const ECMP_LIMIT = 256;
+
 /** One next hop as asked for. */
 export interface Nexthop {
   /** Family of the gateway, 0 where there is none (an interface alone, or a blackhole). */

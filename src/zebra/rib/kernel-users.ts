@@ -2,6 +2,7 @@
 // that it is known which object can go without anybody noticing.
 import { grown } from '../../net/index.ts';
 import { NEXTHOP_ID_BASE, NEXTHOP_ID_SPAN } from '../nexthop/object.ts';
+import type { RibWatcher } from './parts.ts';
 import type { RibTable } from './table.ts';
 
 export class KernelUsers {
@@ -9,6 +10,8 @@ export class KernelUsers {
   #users: Int32Array = new Int32Array(256);
   /** The kernel protocol of the last route that came to name the object. */
   #userProtocol: Uint8Array = new Uint8Array(256);
+  /** Hears of every correction, and of every change that is no longer on its way. */
+  watcher: RibWatcher | undefined = undefined;
 
   /** One more than the highest id above the base that may be named. */
   get limit(): number {
@@ -24,6 +27,7 @@ export class KernelUsers {
       t.kernel[id] = value;
     }
     t.kernelProtocol[id] = protocol;
+    if (this.watcher !== undefined) this.watcher.touch(t, id);
   }
 
   #count(value: number, by: number, protocol: number): void {

@@ -17,6 +17,14 @@ export interface RibHost {
   retryLater(): void;
 }
 
+/** Who looks at destinations again when they have changed. */
+export interface RibWatcher {
+  /** Only marks. */
+  touch(t: RibTable, id: number): void;
+  /** Whether the destination must stay for what is still to be said of it. */
+  needs(t: RibTable, id: number): boolean;
+}
+
 /** The rows of the RIB, as what changes them sees them. */
 export interface RibRows extends RibFace {
   /** Like `remove` for a route that is known by its row. */

@@ -4,6 +4,7 @@
 import { type Family, grown } from '../../net/index.ts';
 import type { RedistributionFeed, RedistributionSink } from '../face.ts';
 import { IdQueue } from './id-queue.ts';
+import type { RibWatcher } from './parts.ts';
 import type { RibTable } from './table.ts';
 
 const WAITING = 0x80;
@@ -28,7 +29,7 @@ export interface FeedHost {
   closed(feed: Feed): void;
 }
 
-export class Feed implements RedistributionFeed {
+export class Feed implements RedistributionFeed, RibWatcher {
   readonly #host: FeedHost;
   readonly #ready: () => void;
   readonly #tables: TableFeed[] = [];

@@ -18,10 +18,9 @@ import { ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../route-type.ts';
 import { EarlierLife } from './earlier-life.ts';
 import { KernelUsers } from './kernel-users.ts';
 import { KernelNotices } from './notices.ts';
-import { type RibHost, type RibRows, RibStats } from './parts.ts';
-import type { Feed } from './redistribution.ts';
+import { type RibHost, type RibRows, RibStats, type RibWatcher } from './parts.ts';
 import { Settling } from './settling.ts';
-import { DIRTY, type RibTable, ROW_CHANGED, ROW_INSTALLED, ROW_SEEN, ROW_ZAPI_FLAGS, URGENT } from './table.ts';
+import { DIRTY, type RibTable, ROW_CHANGED, ROW_INSTALLED, ROW_SEEN, ROW_ZAPI_FLAGS, STALE, URGENT } from './table.ts';
 import { RibTables } from './tables.ts';
 import { Walks } from './walks.ts';
 
@@ -42,7 +41,13 @@ export class Rib implements RibRows {
   readonly #sets: NexthopSets;
   readonly #objects: NexthopObjects;
 
-  constructor(host: RibHost, plane: Plane, sets: NexthopSets, objects: NexthopObjects, feeds: readonly Feed[]) {
+  constructor(
+    host: RibHost,
+    plane: Plane,
+    sets: NexthopSets,
+    objects: NexthopObjects,
+    watchers: readonly RibWatcher[],
+  ) {
     const { kernel, notify, stats } = this;
     const tables = new RibTables(host);
     this.#host = host;
@@ -52,7 +57,7 @@ export class Rib implements RibRows {
     this.tables = tables.all;
     const earlier = new EarlierLife(host, tables, objects, stats);
     this.earlier = earlier;
-    this.settling = new Settling(host, plane, sets, objects, feeds, tables, kernel, earlier, notify, stats);
+    this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, notify, stats);
     this.notices = new KernelNotices(this, plane, tables, sets, kernel, earlier, stats);
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }
@@ -89,6 +94,7 @@ export class Rib implements RibRows {
     while (row >= 0 && !sameRoute(t, row, type, instance, flags, distance, metric, set, owner)) row = t.next[row]!;
     this.stats.routeAdds++;
     if (row < 0) {
+      if ((t.state[id]! & STALE) !== 0) this.earlier.announced(t, id, type, owner);
       row = t.pushRow(id);
       t.type[row] = type;
       t.instance[row] = instance;
@@ -150,6 +156,7 @@ export class Rib implements RibRows {
       this.removeRow(t, id, row);
       return true;
     }
+    this.earlier.withdrawn(t, id, type);
     return false;
   }
 

@@ -13,10 +13,8 @@ import { type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
-import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { KERNEL_METRIC, type RibHost, type RibStats } from './parts.ts';
-import type { Feed } from './redistribution.ts';
+import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
   DOOMED,
@@ -49,10 +47,9 @@ export class Settling {
   readonly #plane: Plane;
   readonly #sets: NexthopSets;
   readonly #objects: NexthopObjects;
-  readonly #feeds: readonly Feed[];
+  readonly #watchers: readonly RibWatcher[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
-  readonly #earlier: EarlierLife;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -61,10 +58,9 @@ export class Settling {
     plane: Plane,
     sets: NexthopSets,
     objects: NexthopObjects,
-    feeds: readonly Feed[],
+    watchers: readonly RibWatcher[],
     tables: RibTables,
     kernel: KernelUsers,
-    earlier: EarlierLife,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -72,10 +68,9 @@ export class Settling {
     this.#plane = plane;
     this.#sets = sets;
     this.#objects = objects;
-    this.#feeds = feeds;
+    this.#watchers = watchers;
     this.#tables = tables;
     this.#kernel = kernel;
-    this.#earlier = earlier;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -112,8 +107,8 @@ export class Settling {
   /** Another route is selected, or the selected one says something else. */
   selectionChanged(t: RibTable, id: number): void {
     this.#host.selectionChanged(t, id);
-    const feeds = this.#feeds;
-    for (let i = 0; i < feeds.length; i++) feeds[i]!.touch(t, id);
+    const watchers = this.#watchers;
+    for (let i = 0; i < watchers.length; i++) watchers[i]!.touch(t, id);
   }
 
   /** Compares what is wanted with what the kernel has, and sends the difference. False: no room. */
@@ -154,8 +149,8 @@ export class Settling {
     const prefixes = t.prefixes;
     const v4 = t.family === AF_INET;
     if (want === 0) {
-      // A route of an earlier life stays until its time is up; one whose object is to be deleted goes with it.
-      if ((state & STALE) !== 0 && !this.#earlier.swept) return true;
+      // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
+      if ((state & STALE) !== 0) return true;
       if (this.#objects.isDoomed(have)) {
         t.state[id] = state | DOOMED;
         return true;
@@ -223,6 +218,8 @@ export class Settling {
     if ((t.state[object]! & IN_FLIGHT) === 0) return undefined;
     this.inFlight--;
     t.state[object]! &= ~IN_FLIGHT;
+    const { watcher } = this.#kernel;
+    if (watcher !== undefined) watcher.touch(t, object);
     return t;
   }
 
@@ -290,8 +287,8 @@ export class Settling {
   forgetIfIdle(t: RibTable, id: number): void {
     if (!t.prefixes.has(id) || t.first[id]! >= 0 || t.kernel[id] !== 0) return;
     if ((t.state[id]! & (DIRTY | URGENT | IN_FLIGHT)) !== 0) return;
-    const feeds = this.#feeds;
-    for (let i = 0; i < feeds.length; i++) if (feeds[i]!.needs(t, id)) return;
+    const watchers = this.#watchers;
+    for (let i = 0; i < watchers.length; i++) if (watchers[i]!.needs(t, id)) return;
     t.forget(id);
   }
 }

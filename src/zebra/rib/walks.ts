@@ -9,11 +9,16 @@ import { kernelProtocol } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import type { RibHost, RibRows, RibStats } from './parts.ts';
-import type { Settling } from './settling.ts';
+import { KERNEL_OTHER, type Settling } from './settling.ts';
 import { DOOMED, DOUBT, FAILED, IN_FLIGHT, type RibTable, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
 
 const WALK_CHUNK = 16_384;
+
+/** What a walk is to do with the routes that name a group. */
+const LOST = 1;
+const REVISIT = 2;
+const PERHAPS = 4;
 
 export class Walks {
   readonly #host: RibHost;
@@ -26,7 +31,8 @@ export class Walks {
   readonly #earlier: EarlierLife;
   readonly #stats: RibStats;
   readonly #jobs: Generator<void, void, undefined>[] = [];
-  #lost: Set<number> = new Set();
+  /** Groups whose routes are gone; true: perhaps. */
+  #lost: Map<number, boolean> = new Map();
   #revisit: Set<number> = new Set();
   #revisitGroups: Set<number> = new Set();
   #walk: Generator<void, void, undefined> | undefined;
@@ -73,10 +79,13 @@ export class Walks {
     }
   }
 
-  /** The kernel dropped this group, and the routes that named it: they are to be installed again. */
-  groupLost(groupId: number): void {
+  /**
+   * The kernel dropped this group, and the routes that named it: they are to be installed again. `perhaps`: those that are not
+   * wanted are to be deleted, because they may be there.
+   */
+  groupLost(groupId: number, perhaps: boolean): void {
     if (this.#kernel.usersOf(groupId) === 0 && this.#settling.inFlight === 0) return;
-    this.#lost.add(groupId);
+    this.#lost.set(groupId, perhaps || (this.#lost.get(groupId) ?? false));
     this.#host.wake();
   }
 
@@ -105,7 +114,7 @@ export class Walks {
       if (this.#walk === undefined) {
         if (!this.walking) return true;
         this.#walk = this.#walkAll(this.#lost, this.#revisit, this.#revisitGroups);
-        this.#lost = new Set();
+        this.#lost = new Map();
         this.#revisit = new Set();
         this.#revisitGroups = new Set();
         this.#stats.walks++;
@@ -122,13 +131,15 @@ export class Walks {
    * routes per set would for every route that never needs it.
    */
   *#walkAll(
-    lost: ReadonlySet<number>,
+    lost: ReadonlyMap<number, boolean>,
     revisit: ReadonlySet<number>,
     groups: ReadonlySet<number>,
   ): Generator<void, void, undefined> {
     const flags = new Uint8Array(this.#kernel.limit);
-    for (const id of lost) if (id - NEXTHOP_ID_BASE < flags.length) flags[id - NEXTHOP_ID_BASE]! |= 1;
-    for (const id of groups) if (id - NEXTHOP_ID_BASE < flags.length) flags[id - NEXTHOP_ID_BASE]! |= 2;
+    for (const [id, perhaps] of lost) {
+      if (id - NEXTHOP_ID_BASE < flags.length) flags[id - NEXTHOP_ID_BASE]! |= perhaps ? LOST | PERHAPS : LOST;
+    }
+    for (const id of groups) if (id - NEXTHOP_ID_BASE < flags.length) flags[id - NEXTHOP_ID_BASE]! |= REVISIT;
     const sets = new Uint8Array(this.#sets.limit);
     for (const id of revisit) sets[id] = 1;
     const anySet = revisit.size > 0;
@@ -147,7 +158,7 @@ export class Walks {
     flags: Uint8Array,
     sets: Uint8Array,
     anySet: boolean,
-    lost: ReadonlySet<number>,
+    lost: ReadonlyMap<number, boolean>,
   ): void {
     for (let id = from; id < to; id++) {
       const kernel = t.kernel[id]!;
@@ -159,8 +170,9 @@ export class Walks {
         const wants = row < 0 ? 0 : this.#objects.groupOf[t.set[row]!]!;
         if (flag !== 0 || lost.has(wants)) t.state[id]! |= DOUBT;
       } else if (flag !== 0) {
-        if ((flag & 1) !== 0) {
-          this.#kernel.set(t, id, 0, 0);
+        if ((flag & LOST) !== 0) {
+          if ((flag & PERHAPS) !== 0) this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
+          else this.#kernel.set(t, id, 0, 0);
           t.state[id]! &= ~(STALE | DOOMED);
           this.#stats.lostRoutes++;
         }

@@ -33,6 +33,7 @@ function* detail(server: ZapiServer): Generator<string> {
   const now = server.now();
   for (const one of server.sessions) {
     const { stats, out } = one;
+    const kept = server.zebra.keptFor(one.owner);
     const lines = [
       `Client: ${one.name}${one.instance === 0 ? '' : ` Instance: ${one.instance}`}${one.sessionId === 0 ? '' : ` [${one.sessionId}]`}`,
       '------------------------',
@@ -77,6 +78,7 @@ function* detail(server: ZapiServer): Generator<string> {
       `Messages out: ${out.frames} (${out.bytes} bytes), waiting: ${out.waiting}, high-water mark: ${out.highWater}`,
       `Reading: ${one.paused ? 'paused' : 'yes'}, pauses: ${stats.pauses}`,
       `Stale routes are kept: ${one.retainMs / 1000} s`,
+      ...(kept > 0 ? [`Earlier routes kept: ${kept}`] : []),
       '',
       '',
     );
@@ -84,9 +86,9 @@ function* detail(server: ZapiServer): Generator<string> {
   }
 }
 
-function json(one: Session, now: number): object {
+function json(server: ZapiServer, one: Session): object {
   const { stats, out } = one;
-  const seconds = (ms: number): number => Math.floor((now - ms) / 1000);
+  const seconds = (ms: number): number => Math.floor((server.now() - ms) / 1000);
   return {
     name: one.name,
     instance: one.instance,
@@ -120,6 +122,7 @@ function json(one: Session, now: number): object {
     readingPaused: one.paused,
     pauses: stats.pauses,
     staleTimeSecs: one.retainMs / 1000,
+    earlierRoutesKept: server.zebra.keptFor(one.owner),
   };
 }
 
@@ -137,7 +140,7 @@ export function clientCommands<State>(of: (state: State) => ZapiServer): Command
       ],
       run: (state: State, args) => {
         const server = of(state);
-        if (args.json) return { clients: [...server.sessions].map(one => json(one, server.now())) };
+        if (args.json) return { clients: [...server.sessions].map(one => json(server, one)) };
         return args.summary ? summary(server) : detail(server);
       },
     }),

@@ -22,6 +22,7 @@ import {
 } from '../../zapi/index.ts';
 import type { Owner, ZebraFace } from '../face.ts';
 import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
+import { ECMP_LIMIT } from '../nexthop/set.ts';
 import { Chunks } from './chunks.ts';
 import { Session, type SessionHost } from './session.ts';
 
@@ -81,7 +82,7 @@ export class ZapiServer implements SessionHost {
     this.zebra = zebra;
     this.dialect = options.dialect ?? FRR_8_4_4;
     this.path = options.path;
-    this.ecmp = options.ecmp ?? 256;
+    this.ecmp = options.ecmp ?? ECMP_LIMIT;
     this.#user = options.user ?? 'frr';
     this.#log = options.log ?? (() => {});
     this.#tasks = options.tasks ?? immediateTasks();

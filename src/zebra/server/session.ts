@@ -329,6 +329,7 @@ export class Session implements Client {
         instance: this.instance,
         session: this.sessionId,
         name: this.name,
+        synchronous: this.synchronous,
         notify: this.notify,
       });
       this.#server.owners.set(this.owner, this);
@@ -348,6 +349,7 @@ export class Session implements Client {
         break;
       case CAPABILITY_ROUTE_UPDATE_PENDING:
         this.#pendingFamilies.add(family);
+        this.#server.zebra.routesPending(this.ownerNumber());
         break;
       case CAPABILITY_ROUTE_UPDATE_COMPLETE:
         this.#pendingFamilies.delete(family);

@@ -1,15 +1,17 @@
 // Zebra itself: how it is set up, and how far what is wanted and what the kernel has lie apart.
+import { ECMP_LIMIT } from '../nexthop/set.ts';
 import { FAILED } from '../rib/table.ts';
 import type { Zebra } from '../zebra.ts';
 
 export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean }): string {
   const line = (name: string, value: string): string => ` ${name.padEnd(30)} ${value.padEnd(24)} \n`;
   const { stats } = zebra.rib;
-  let text = line('ECMP Maximum', '256');
+  let text = line('ECMP Maximum', String(ECMP_LIMIT));
   text += line('v4 Forwarding', forwarding.ip ? 'On' : 'Off');
   text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
   text += line('Kernel NHG', 'Available');
   text += line('Earlier routes swept', zebra.rib.earlier.swept ? 'Yes' : 'Not yet');
+  for (const [name, count] of zebra.kept) text += line('Earlier routes kept', `${count} for ${name}`);
   text += `
                             Route      Route      Neighbor   LSP        LSP
 VRF                         Installs   Removals    Updates   Installs   Removals

@@ -34,6 +34,11 @@ export function wait(array: ModelArray, index: number, value: number, timeoutMs?
   return waitOn(array, index, value, timeoutMs);
 }
 
+/** A thread of the model is suspended wherever it waits, so there is nothing to be promised. */
+export function waitAsync(array: ModelArray, index: number, value: number): undefined {
+  waitOn(array, index, value, undefined);
+}
+
 export function notify(array: ModelArray, index: number): number {
   return notifyOn(array, index);
 }
