@@ -118,6 +118,39 @@ class ChangeWriter implements Changes {
     this.client.enqueue(handle);
   }
 
+  routeWithPaths(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+    name: number,
+  ): void {
+    const pool = this.client.requests;
+    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
+    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
+    pool.setOldNexthopId(handle, name);
+    let slot = handle;
+    for (let i = 0; i < paths.length; i++) {
+      if (i > 0) {
+        const next = pool.allocate(OP_MORE);
+        pool.setNext(slot, next);
+        slot = next;
+      }
+      writePath(pool, slot, paths[i]!);
+    }
+    pool.setCount(handle, paths.length);
+    this.client.enqueue(handle);
+  }
+
   routeDelete(
     object: number,
     generation: number,
@@ -179,39 +212,6 @@ class ChangeWriter implements Changes {
 
 /** What one follower is told through. */
 class FollowerWriter extends ChangeWriter implements FollowerPlane {
-  systemRoute(
-    object: number,
-    generation: number,
-    table: number,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    length: number,
-    protocol: number,
-    type: number,
-    metric: number,
-    paths: readonly KernelPath[],
-  ): boolean {
-    const pool = this.client.requests;
-    if (pool.room < Math.max(1, paths.length)) return false;
-    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
-    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
-    let slot = handle;
-    for (let i = 0; i < paths.length; i++) {
-      if (i > 0) {
-        const next = pool.allocate(OP_MORE);
-        pool.setNext(slot, next);
-        slot = next;
-      }
-      writePath(pool, slot, paths[i]!);
-    }
-    pool.setCount(handle, paths.length);
-    this.client.enqueue(handle);
-    return true;
-  }
-
   replayBegin(generation: number): void {
     this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
   }
@@ -339,7 +339,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
           errno,
           pool.protocol(handle),
           pool.routeType(handle),
-          pool.nexthopId(handle),
+          pool.nexthopId(handle) || pool.oldNexthopId(handle),
         );
         break;
       case OP_ROUTE_DELETE:

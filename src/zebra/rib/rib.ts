@@ -58,7 +58,7 @@ export class Rib implements RibRows {
     const earlier = new EarlierLife(host, tables, objects, stats);
     this.earlier = earlier;
     this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, notify, stats);
-    this.notices = new KernelNotices(this, plane, tables, sets, kernel, earlier, stats);
+    this.notices = new KernelNotices(this, plane, tables, sets, kernel, objects.book.lists, earlier, stats);
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }
 
@@ -230,7 +230,8 @@ export class Rib implements RibRows {
       }
     }
     // Everybody had their turn: objects that no route wants can go, and take their routes along.
-    if (this.#objects.doomedCount > 0 && !this.#objects.deleteDoomed()) return this.#block();
+    const { doomedCount } = this.#objects;
+    if (doomedCount > 0 && !this.#objects.deleteDoomed(this.settling.inFlight > 0)) return this.#block();
     return true;
   }
 
