@@ -6,8 +6,11 @@ import {
   EVENT_GONE,
   EVENT_REPLAY,
   FLAG_GROUP,
+  FLAG_OFFLOAD_FAILED,
+  FLAG_OFFLOADED,
   FLAG_REPLACE,
   FLAG_TARGET,
+  FLAG_TRAPPED,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
@@ -34,6 +37,11 @@ import {
   PATH_ONLINK,
 } from '../dataplane/index.ts';
 import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
+import {
+  FLAG_OFFLOAD_FAILED as ROUTE_OFFLOAD_FAILED,
+  FLAG_OFFLOADED as ROUTE_OFFLOADED,
+  FLAG_TRAPPED as ROUTE_TRAPPED,
+} from './face.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
 import {
   type Changes,
@@ -55,6 +63,14 @@ const FOLLOWER_PART = 16;
 
 function familyOf(number: number): Family {
   return number === AF_INET ? AF_INET : AF_INET6;
+}
+
+function outcomeOf(flags: number): number {
+  return (
+    ((flags & FLAG_OFFLOADED) !== 0 ? ROUTE_OFFLOADED : 0) |
+    ((flags & FLAG_TRAPPED) !== 0 ? ROUTE_TRAPPED : 0) |
+    ((flags & FLAG_OFFLOAD_FAILED) !== 0 ? ROUTE_OFFLOAD_FAILED : 0)
+  );
 }
 
 function readPath(pool: ContextPool, handle: number, slot: number): KernelPath {
@@ -377,7 +393,20 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
-        // A provider's word (an offload's outcome) is not the kernel's: what the kernel has is told by the kernel alone.
+        // What the kernel has is told by the kernel alone; what became of it there, by whoever has hardware.
+        events.routeOutcome(
+          pool.table(handle),
+          familyOf(pool.family(handle)),
+          pool.prefixWord(handle, 0),
+          pool.prefixWord(handle, 1),
+          pool.prefixWord(handle, 2),
+          pool.prefixWord(handle, 3),
+          pool.length(handle),
+          pool.protocol(handle),
+          outcomeOf(pool.flags(handle)),
+          pool.provider(handle),
+          () => readPaths(pool, handle),
+        );
         if (pool.provider(handle) !== 0) break;
         events.route(
           pool.table(handle),
@@ -396,6 +425,20 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         );
         break;
       case OP_ROUTE_GONE:
+        if (pool.provider(handle) !== 0) {
+          events.routeMissed(
+            pool.table(handle),
+            familyOf(pool.family(handle)),
+            pool.prefixWord(handle, 0),
+            pool.prefixWord(handle, 1),
+            pool.prefixWord(handle, 2),
+            pool.prefixWord(handle, 3),
+            pool.length(handle),
+            pool.protocol(handle),
+            pool.provider(handle),
+          );
+          break;
+        }
         events.routeGone(
           pool.table(handle),
           familyOf(pool.family(handle)),

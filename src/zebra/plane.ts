@@ -228,6 +228,35 @@ export interface PlaneEvents {
     metric: number,
     paths: () => readonly KernelPath[],
   ): void;
+  /**
+   * What hardware made of a route (FLAG_OUTCOMES of face.ts), as `source` says: the number of a provider, 0 the kernel. `paths`:
+   * those in use there, none where it does not say.
+   */
+  routeOutcome(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    outcome: number,
+    source: number,
+    paths: () => readonly KernelPath[],
+  ): void;
+  /** A provider that is not the kernel has lost a route. */
+  routeMissed(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    source: number,
+  ): void;
   nexthop(
     id: number,
     protocol: number,

@@ -647,6 +647,37 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.rib.notices.routeGone(table, family, w0, w1, w2, w3, length, protocol, type, metric, paths);
   }
 
+  routeOutcome(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    outcome: number,
+    source: number,
+    paths: () => readonly KernelPath[],
+  ): void {
+    this.rib.outcomes.told(table, family, w0, w1, w2, w3, length, protocol, outcome, source, paths);
+  }
+
+  routeMissed(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    source: number,
+  ): void {
+    const t = this.rib.notices.missed(table, family, w0, w1, w2, w3, length, protocol, this.followers.has(source));
+    if (t !== undefined) this.followers.touch(t, t.prefixes.find(w0, w1, w2, w3, length));
+  }
+
   nexthop(
     id: number,
     protocol: number,

@@ -221,6 +221,34 @@ export class KernelNotices {
     }
   }
 
+  /**
+   * A provider that is not the kernel has lost a route of ours. One that stands `aside` is told again, for which its table is
+   * returned; to one in the chain it is sent again.
+   */
+  missed(
+    kernelTable: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    aside: boolean,
+  ): RibTable | undefined {
+    const t = this.#tables.ofKernel(kernelTable, family);
+    const id = t?.prefixes.find(w0, w1, w2, w3, length) ?? -1;
+    if (t === undefined || id < 0 || !isOwnProtocol(protocol)) return undefined;
+    if (aside) return t;
+    if ((t.state[id]! & IN_FLIGHT) !== 0) t.state[id]! |= DOUBT;
+    else if (t.kernel[id] !== 0) {
+      this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
+      this.#stats.lostRoutes++;
+      this.#tables.mark(t, id, true);
+    }
+    return undefined;
+  }
+
   dumpBegin(): void {
     this.#dumping = true;
     this.#rereading = false;

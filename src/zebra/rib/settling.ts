@@ -14,6 +14,7 @@ import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
 import type { KernelUsers } from './kernel-users.ts';
+import type { Outcomes } from './outcomes.ts';
 import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
@@ -50,6 +51,7 @@ export class Settling {
   readonly #watchers: readonly RibWatcher[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
+  readonly #outcomes: Outcomes;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -61,6 +63,7 @@ export class Settling {
     watchers: readonly RibWatcher[],
     tables: RibTables,
     kernel: KernelUsers,
+    outcomes: Outcomes,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -71,6 +74,7 @@ export class Settling {
     this.#watchers = watchers;
     this.#tables = tables;
     this.#kernel = kernel;
+    this.#outcomes = outcomes;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -159,6 +163,7 @@ export class Settling {
       const generation = (t.generation[id]! + 1) & 0xffff;
       t.generation[id] = generation;
       t.state[id] = (state & ~DOOMED) | IN_FLIGHT;
+      this.#outcomes.forget(t, id);
       this.inFlight++;
       this.#stats.sentDeletes++;
       this.#plane.routeDelete(
@@ -181,6 +186,7 @@ export class Settling {
     const generation = (t.generation[id]! + 1) & 0xffff;
     t.generation[id] = generation;
     t.state[id] = (state & ~(DOOMED | STALE)) | IN_FLIGHT;
+    this.#outcomes.forget(t, id);
     this.inFlight++;
     this.#stats.sentInstalls++;
     const w0 = prefixes.w0[id]!;
