@@ -12,7 +12,6 @@
 // It is a module for a worker: the default export makes the provider.
 import { Doorbell } from '../../../concurrency/index.ts';
 import { RouteView, rtnetlink as c } from '../../../netlink/index.ts';
-import { FLAG_OFFLOAD_FAILED, FLAG_OFFLOADED, FLAG_TRAPPED } from '../../constants.ts';
 import type { ProviderSettings } from '../../load.ts';
 import { OP_REPLAY_BEGIN, OP_REPLAY_END, OP_ROUTE } from '../../operation.ts';
 import {
@@ -22,6 +21,7 @@ import {
   type ProviderPriority,
   type ProviderWork,
 } from '../../provider.ts';
+import { offloadOutcome } from '../kernel-encoding.ts';
 import { Connection } from './connection.ts';
 import { FpmCounters } from './counters.ts';
 import { Encoder, NO_ROOM } from './encoder.ts';
@@ -225,12 +225,7 @@ class FpmProvider implements Provider {
         route.metric,
         route.nexthopId,
       );
-      pool.setFlags(
-        handle,
-        ((route.flags & c.RTM_F_OFFLOAD) !== 0 ? FLAG_OFFLOADED : 0) |
-          ((route.flags & c.RTM_F_TRAP) !== 0 ? FLAG_TRAPPED : 0) |
-          ((route.flags & c.RTM_F_OFFLOAD_FAILED) !== 0 ? FLAG_OFFLOAD_FAILED : 0),
-      );
+      pool.setFlags(handle, offloadOutcome(route.flags));
     });
   }
 }
