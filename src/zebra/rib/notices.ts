@@ -7,7 +7,7 @@ import { KIND_ROUTE, type Plane, RTN_UNICAST } from '../plane.ts';
 import { isOwnProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
+import { isForeign, KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
 import { KERNEL_OTHER } from './settling.ts';
 import { DOUBT, IN_FLIGHT, type RibTable, ROW_SEEN, SEEN, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
@@ -121,7 +121,7 @@ export class KernelNotices {
     }
     if (!replaces || replaced < 0) return;
     if (candidates === 1 && !known) this.#rows.removeRow(t, id, replaced);
-    else this.#reread();
+    else this.reread();
   }
 
   /** The row of somebody else's route of this metric with these next hops, or -1. */
@@ -134,7 +134,7 @@ export class KernelNotices {
   }
 
   /** What the kernel did is not to be known from what it said: a dump will tell. */
-  #reread(): void {
+  reread(): void {
     if (this.#rereading) return;
     this.#rereading = true;
     this.#plane.requestResync(KIND_ROUTE);
@@ -198,7 +198,7 @@ export class KernelNotices {
         return;
       }
       // Told otherwise than before, or of a time before the last dump.
-      this.#reread();
+      this.reread();
     }
   }
 
@@ -256,11 +256,6 @@ export class KernelNotices {
       }
     }
   }
-}
-
-/** Whether it is a kernel route of this metric. */
-function isForeign(t: RibTable, row: number, metric: number): boolean {
-  return t.type[row] === ROUTE_KERNEL && t.distance[row] === metric >>> 24 && t.metric[row] === (metric & 0xffffff);
 }
 
 function sameNexthop(a: Nexthop, b: Nexthop): boolean {

@@ -59,6 +59,7 @@ export class Rib implements RibRows {
     this.earlier = earlier;
     this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, notify, stats);
     this.notices = new KernelNotices(this, plane, tables, sets, kernel, earlier, stats);
+    this.settling.onRival = () => this.notices.reread();
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }
 
