@@ -244,10 +244,12 @@ export class Settling {
     if (this.#doubtful(t, object)) return;
     if (errno !== 0) {
       const row = t.selected[object]!;
-      if (row >= 0) this.#fail(t, object, row);
-      // What is wanted may be something else by now.
-      if ((t.state[object]! & DIRTY) === 0 && row < 0) this.#tables.mark(t, object, false);
-      return;
+      const refused = type === RTN_UNICAST ? nexthopId : type;
+      // What is wanted may be something else by now, of which this says nothing.
+      if (row >= 0 && this.#objects.groupOf[t.set[row]!] === refused && kernelProtocol(t.type[row]!) === protocol) {
+        this.#fail(t, object, row);
+        return;
+      }
     }
     this.#after(t, object);
   }
