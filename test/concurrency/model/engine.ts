@@ -104,6 +104,10 @@ export class ModelArray {
   fill(value: number): void {
     for (let i = 0; i < this.length; i++) plainWrite(this, i, value);
   }
+
+  subarray(from: number, to: number = this.length): ModelArray {
+    return view(this.memory, this.offset + from * this.width, to - from, this.width);
+  }
 }
 
 const handler: ProxyHandler<ModelArray> = {

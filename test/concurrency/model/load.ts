@@ -7,6 +7,7 @@ const structures = new URL('../../../src/concurrency/', import.meta.url);
 const standIns: Record<string, string> = {
   './atomics.ts': new URL('./atomics.ts', import.meta.url).href,
   './wake.ts': new URL('./wake.ts', import.meta.url).href,
+  '../sys/index.ts': new URL('./sys.ts', import.meta.url).href,
 };
 const edits = new Map<string, (source: string) => string>();
 let serial = 0;

@@ -1,0 +1,2 @@
+// The model's memory has no pages.
+export function touchPages(): void {}
