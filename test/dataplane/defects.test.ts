@@ -33,12 +33,14 @@ import {
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { dataplaneCommands } from '../../src/dataplane/commands.ts';
+import { AF_INET } from '../../src/net/index.ts';
 import { Grammar } from '../../src/vty/index.ts';
 import { DataplanePlane } from '../../src/zebra/dataplane.ts';
 import { NOTE_FAIL_INSTALL, NOTE_INSTALLED, ROUTE_BGP } from '../../src/zebra/index.ts';
 import type { PlaneEvents } from '../../src/zebra/plane.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routeKey } from '../zebra/fake-kernel.ts';
 import { Host } from '../zebra/host-process.ts';
 import { Bench } from '../zebra/lib.ts';
 import { ifindexOf, kernelRoutes, KernelWorld } from './kernel-world.ts';
