@@ -106,6 +106,9 @@ export class DataplaneClient {
   flush(): void {
     if (this.#staged === 0) return;
     this.#staged = 0;
+    // A handler of `poll` may get here: contexts that it freed may be among these, so their old places must be free too before
+    // the dataplane can hand them in once more.
+    this.#results.release();
     this.#down.publish();
     this.#dataplaneBell.ring();
   }

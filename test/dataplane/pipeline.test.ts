@@ -92,6 +92,30 @@ describe('the pipeline', () => {
     closeDataplaneChannel(channel);
   });
 
+  test('what a result has zebra send, while it takes more of them, may be done before it has taken all', () => {
+    const { channel, client, pipeline } = world(4);
+    const seen: string[] = [];
+    pipeline.register(through('kernel', seen, 'kernel'));
+    for (let i = 1; i <= 4; i++) send(client, i);
+    client.flush();
+    pipeline.cycle();
+    pipeline.publish();
+    const got: number[] = [];
+    const onResult = (pool: ContextPool, handle: number): void => {
+      const object = pool.object(handle);
+      got.push(object);
+      // The context of the one before is free again.
+      if (object === 1 || object > 4) return;
+      send(client, object + 10);
+      client.flush();
+      pipeline.cycle();
+      pipeline.publish();
+    };
+    client.poll(100, onResult, () => assert.fail('nobody sent a notification'));
+    assert.deepEqual(got, [1, 2, 3, 4, 12, 13, 14]);
+    closeDataplaneChannel(channel);
+  });
+
   test('a stalled provider stalls those before it, and at last zebra; nothing is lost or overtakes', () => {
     const { channel, client, pipeline } = world(256);
     const seen: string[] = [];
