@@ -51,6 +51,10 @@ class InstantPlane implements Plane {
     this.#nexthop[at] = nexthopId;
   }
 
+  routeWithPaths(object: number, generation: number): void {
+    this.#push(0, object, generation);
+  }
+
   routeDelete(object: number, generation: number): void {
     this.#push(1, object, generation);
   }

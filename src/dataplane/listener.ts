@@ -54,6 +54,7 @@ import {
   OP_RULE,
   OP_RULE_GONE,
 } from './operation.ts';
+import { offloadOutcome } from './provider/kernel-encoding.ts';
 import type { OrderStamp } from './pipeline.ts';
 
 /** Contexts that one datagram may need: a dump's holds up to 32 KiB of messages of 44 bytes and more. */
@@ -284,7 +285,9 @@ export class Listener implements StreamSink {
       route.metric,
       route.nexthopId,
     );
-    if (!dumped && ((bytes[offset + 7]! << 8) & c.NLM_F_REPLACE) !== 0) pool.setFlags(handle, FLAG_REPLACE);
+    const replaces = !dumped && ((bytes[offset + 7]! << 8) & c.NLM_F_REPLACE) !== 0;
+    const flags = offloadOutcome(route.flags) | (replaces ? FLAG_REPLACE : 0);
+    if (flags !== 0) pool.setFlags(handle, pool.flags(handle) | flags);
     // With a nexthop object the paths are the object's, and zebra knows its own; the kernel repeats them for old readers,
     // which is how others' objects are seen through.
     if (route.nexthopId === 0 || !isDaemonProtocol(route.protocol)) this.#paths(handle, route);

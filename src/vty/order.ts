@@ -10,8 +10,9 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^domainname/, 3],
   [/^(?:enable )?password/, 4],
   [/^log/, 5],
-  [/^service/, 7],
   [/^ip(?:v6)? forwarding/, 6],
+  [/^zebra/, 7],
+  [/^service/, 8],
   [/^debug/, 100],
   [/^vrf/, 200],
   [/^ip route/, 300],
@@ -37,7 +38,7 @@ export function isDefinition(line: { readonly rank: number }): boolean {
 }
 
 /** Everything that no section names comes after the forwarding lines. */
-const OTHER = 8;
+const OTHER = 9;
 
 const BGP_WORDS: Readonly<Record<string, number>> = {
   bgp: 0,

@@ -16,6 +16,7 @@ import { isForwarding, setForwarding } from './forwarding.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
+import { settings } from './settings.ts';
 import { feedJson, showFeed } from './show/feed.ts';
 import {
   interfaceJson,
@@ -359,15 +360,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
 
     // Configuration -----------------------------------------------------------------------------------------------------
-    config({
-      mode: 'configure',
-      syntax: 'zebra dplane limit (0-10000)$limit',
-      help: ['Zebra information', 'Zebra dataplane', 'Limit incoming queued updates', 'Number of queued updates'],
-      key: () => 'dplane limit',
-      no: ['zebra dplane limit'],
-      apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
-      remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
-    }),
+    ...settings,
     config({
       mode: 'configure',
       syntax: 'ip forwarding',
@@ -407,20 +400,6 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: () => 'ipv6 router-id',
       apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET6, parseAddress(args.id)!.words),
       remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET6, undefined),
-    }),
-    config({
-      mode: 'configure',
-      syntax: 'ip nht resolve-via-default',
-      help: ['IP configuration', 'Filter next hop tracking route resolution', 'Resolve via default route'],
-      apply: (zebra: Zebra) => resolveViaDefault(zebra, 'ip', true),
-      remove: (zebra: Zebra) => resolveViaDefault(zebra, 'ip', false),
-    }),
-    config({
-      mode: 'configure',
-      syntax: 'ipv6 nht resolve-via-default',
-      help: ['IPv6 configuration', 'Filter next hop tracking route resolution', 'Resolve via default route'],
-      apply: (zebra: Zebra) => resolveViaDefault(zebra, 'ipv6', true),
-      remove: (zebra: Zebra) => resolveViaDefault(zebra, 'ipv6', false),
     }),
     config({
       mode: 'configure',
@@ -618,10 +597,4 @@ function textOf(text: string | readonly string[]): string {
 function routerIdText(zebra: Zebra, family: Family): string {
   const words = zebra.routerId.get(0, family);
   return `zebra:\n     router-id ${formatAddress(family, words)} vrf default\n`;
-}
-
-function resolveViaDefault(zebra: Zebra, which: 'ip' | 'ipv6', on: boolean): void {
-  if (zebra.resolver.viaDefault[which] === on) return;
-  zebra.resolver.viaDefault[which] = on;
-  zebra.resolver.everything();
 }

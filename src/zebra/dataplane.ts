@@ -7,8 +7,11 @@ import {
   EVENT_REPLAY,
   FLAG_ALREADY,
   FLAG_GROUP,
+  FLAG_OFFLOAD_FAILED,
+  FLAG_OFFLOADED,
   FLAG_REPLACE,
   FLAG_TARGET,
+  FLAG_TRAPPED,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
@@ -35,6 +38,11 @@ import {
   PATH_ONLINK,
 } from '../dataplane/index.ts';
 import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
+import {
+  FLAG_OFFLOAD_FAILED as ROUTE_OFFLOAD_FAILED,
+  FLAG_OFFLOADED as ROUTE_OFFLOADED,
+  FLAG_TRAPPED as ROUTE_TRAPPED,
+} from './face.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
 import {
   type Changes,
@@ -58,6 +66,14 @@ const FOLLOWER_PART = 16;
 
 function familyOf(number: number): Family {
   return number === AF_INET ? AF_INET : AF_INET6;
+}
+
+function outcomeOf(flags: number): number {
+  return (
+    ((flags & FLAG_OFFLOADED) !== 0 ? ROUTE_OFFLOADED : 0) |
+    ((flags & FLAG_TRAPPED) !== 0 ? ROUTE_TRAPPED : 0) |
+    ((flags & FLAG_OFFLOAD_FAILED) !== 0 ? ROUTE_OFFLOAD_FAILED : 0)
+  );
 }
 
 function readPath(pool: ContextPool, handle: number, slot: number): KernelPath {
@@ -118,6 +134,39 @@ class ChangeWriter implements Changes {
   ): void {
     const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
     this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
+    this.client.enqueue(handle);
+  }
+
+  routeWithPaths(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+    name: number,
+  ): void {
+    const pool = this.client.requests;
+    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
+    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
+    pool.setOldNexthopId(handle, name);
+    let slot = handle;
+    for (let i = 0; i < paths.length; i++) {
+      if (i > 0) {
+        const next = pool.allocate(OP_MORE);
+        pool.setNext(slot, next);
+        slot = next;
+      }
+      writePath(pool, slot, paths[i]!);
+    }
+    pool.setCount(handle, paths.length);
     this.client.enqueue(handle);
   }
 
@@ -182,39 +231,6 @@ class ChangeWriter implements Changes {
 
 /** What one follower is told through. */
 class FollowerWriter extends ChangeWriter implements FollowerPlane {
-  systemRoute(
-    object: number,
-    generation: number,
-    table: number,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    length: number,
-    protocol: number,
-    type: number,
-    metric: number,
-    paths: readonly KernelPath[],
-  ): boolean {
-    const pool = this.client.requests;
-    if (pool.room < Math.max(1, paths.length)) return false;
-    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
-    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
-    let slot = handle;
-    for (let i = 0; i < paths.length; i++) {
-      if (i > 0) {
-        const next = pool.allocate(OP_MORE);
-        pool.setNext(slot, next);
-        slot = next;
-      }
-      writePath(pool, slot, paths[i]!);
-    }
-    pool.setCount(handle, paths.length);
-    this.client.enqueue(handle);
-    return true;
-  }
-
   replayBegin(generation: number): void {
     this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
   }
@@ -342,7 +358,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
           errno,
           pool.protocol(handle),
           pool.routeType(handle),
-          pool.nexthopId(handle),
+          pool.nexthopId(handle) || pool.oldNexthopId(handle),
         );
         break;
       case OP_ROUTE_DELETE:
@@ -380,7 +396,20 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
-        // A provider's word (an offload's outcome) is not the kernel's: what the kernel has is told by the kernel alone.
+        // What the kernel has is told by the kernel alone; what became of it there, by whoever has hardware.
+        events.routeOutcome(
+          pool.table(handle),
+          familyOf(pool.family(handle)),
+          pool.prefixWord(handle, 0),
+          pool.prefixWord(handle, 1),
+          pool.prefixWord(handle, 2),
+          pool.prefixWord(handle, 3),
+          pool.length(handle),
+          pool.protocol(handle),
+          outcomeOf(pool.flags(handle)),
+          pool.provider(handle),
+          () => readPaths(pool, handle),
+        );
         if (pool.provider(handle) !== 0) break;
         events.route(
           pool.table(handle),
@@ -399,6 +428,20 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         );
         break;
       case OP_ROUTE_GONE:
+        if (pool.provider(handle) !== 0) {
+          events.routeMissed(
+            pool.table(handle),
+            familyOf(pool.family(handle)),
+            pool.prefixWord(handle, 0),
+            pool.prefixWord(handle, 1),
+            pool.prefixWord(handle, 2),
+            pool.prefixWord(handle, 3),
+            pool.length(handle),
+            pool.protocol(handle),
+            pool.provider(handle),
+          );
+          break;
+        }
         events.routeGone(
           pool.table(handle),
           familyOf(pool.family(handle)),

@@ -26,6 +26,11 @@ export const FLAG_IBGP = 4;
 export const FLAG_SELECTED = 8;
 export const FLAG_FIB_OVERRIDE = 0x10;
 export const FLAG_RR_USE_DISTANCE = 0x40;
+/** What hardware made of it. */
+export const FLAG_TRAPPED = 0x80;
+export const FLAG_OFFLOADED = 0x100;
+export const FLAG_OFFLOAD_FAILED = 0x200;
+export const FLAG_OUTCOMES: number = FLAG_TRAPPED | FLAG_OFFLOADED | FLAG_OFFLOAD_FAILED;
 
 export interface RouteNotes {
   /**

@@ -60,6 +60,26 @@ export interface Changes {
     nexthopId: number,
     metric: number,
   ): void;
+  /**
+   * The same for a route that carries its own paths; a blackhole has none. Takes as much room as it has paths. Its result
+   * names what `name` does.
+   */
+  routeWithPaths(
+    object: number,
+    generation: number,
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+    name: number,
+  ): void;
   routeDelete(
     object: number,
     generation: number,
@@ -85,25 +105,6 @@ export interface Changes {
  * come by FollowerEvents.
  */
 export interface FollowerPlane extends Changes {
-  /**
-   * A route of the system's, which no nexthop object of ours leads to: its paths go with it, none for a blackhole. Takes as
-   * much room as it has paths. False where there is less.
-   */
-  systemRoute(
-    object: number,
-    generation: number,
-    table: number,
-    family: Family,
-    w0: number,
-    w1: number,
-    w2: number,
-    w3: number,
-    length: number,
-    protocol: number,
-    type: number,
-    metric: number,
-    paths: readonly KernelPath[],
-  ): boolean;
   /** It is told everything from here on, from nothing; and that was all. */
   replayBegin(generation: number): void;
   replayEnd(generation: number): void;
@@ -166,7 +167,7 @@ export interface FollowerEvents {
   /** A follower is there and wants to be told everything, or everything again. */
   replay(follower: number): void;
   gone(follower: number): void;
-  /** A route was told: as it was sent, type RTN_UNICAST without a nexthop id being the system's, and type 0 a deletion. */
+  /** A route was told: as it was sent, RTN_UNICAST without a nexthop id being one with paths, and type 0 a deletion. */
   routeTold(follower: number, object: number, generation: number, errno: number, type: number, nexthopId: number): void;
   nexthopTold(follower: number, id: number, generation: number, errno: number): void;
   /** The beginning or the end of a replay. */
@@ -176,6 +177,7 @@ export interface FollowerEvents {
 /** What comes back. Errors are errno numbers, 0 = success. */
 export interface PlaneEvents {
   readonly followers: FollowerEvents;
+  /** `nexthopId`: of the object, or what its paths were called. */
   routeInstalled(
     object: number,
     generation: number,
@@ -225,6 +227,35 @@ export interface PlaneEvents {
     type: number,
     metric: number,
     paths: () => readonly KernelPath[],
+  ): void;
+  /**
+   * What hardware made of a route (FLAG_OUTCOMES of face.ts), as `source` says: the number of a provider, 0 the kernel. `paths`:
+   * those in use there, none where it does not say.
+   */
+  routeOutcome(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    outcome: number,
+    source: number,
+    paths: () => readonly KernelPath[],
+  ): void;
+  /** A provider that is not the kernel has lost a route. */
+  routeMissed(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    source: number,
   ): void;
   nexthop(
     id: number,

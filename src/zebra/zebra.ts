@@ -23,7 +23,7 @@ import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
 import { RouterId } from './interface/router-id.ts';
 import { NexthopObjects } from './nexthop/objects.ts';
 import { Resolver } from './nexthop/resolver.ts';
-import { BLACKHOLE_NULL, BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type Nexthop, NexthopSets } from './nexthop/set.ts';
+import { NexthopSets } from './nexthop/set.ts';
 import {
   KIND_ADDRESS,
   KIND_ALL,
@@ -121,6 +121,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #retryMs = RETRY_FIRST_MS;
   #retryArmed = false;
   #stopping = false;
+  readonly #nexthopObjects = { kernel: true, protocolsOnly: false };
   /** There was a route of somebody else that names a nexthop object. */
   #throughObjects = false;
   resyncs = 0;
@@ -351,6 +352,16 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.rib.walks.recheck();
   }
 
+  /** `zebra nexthop kernel enable`, and `zebra nexthop proto only`, which leaves objects to clients that bring their own. */
+  setNexthopObjects(what: { kernel?: boolean; protocolsOnly?: boolean }): void {
+    Object.assign(this.#nexthopObjects, what);
+    const { kernel, protocolsOnly } = this.#nexthopObjects;
+    const on = kernel && !protocolsOnly;
+    if (on === this.objects.enabled) return;
+    this.objects.enable(on, this.sets);
+    this.rib.walks.recheck();
+  }
+
   // Clients ---------------------------------------------------------------------------------------------------------------
 
   addOwner(options: OwnerOptions): Owner {
@@ -505,7 +516,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
    * those that name a nexthop object.
    */
   #kernelDropped(ifindex: number, carrierOnly: boolean): void {
-    this.objects.deviceLost(ifindex);
+    this.objects.deviceLost(ifindex, carrierOnly);
     this.#dumpAgain();
     if (carrierOnly) {
       if (this.#throughObjects) this.plane.requestResync(KIND_ROUTE);
@@ -527,11 +538,12 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   /**
-   * With the last IPv4 address of a device the kernel removes others' IPv4 routes through it in silence, except those that
-   * name a nexthop object.
+   * With the last IPv4 address of a device the kernel removes IPv4 routes through it in silence, except those that name a
+   * nexthop object.
    */
   #addressLost(one: Interface): void {
     if ((one.flags & IFF_UP) === 0 || one.addresses.some(other => other.family === AF_INET)) return;
+    if (this.objects.listsThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
     for (const set of this.sets) {
       if (set.routes === 0 || set.family !== AF_INET) continue;
       if (set.members.some(member => member.ifindex === one.ifindex)) {
@@ -615,23 +627,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (family === AF_INET6 && (w0 >>> 22 === 0x3fa || w0 >>> 24 === 0xff)) return;
     }
     if (type !== RTN_UNICAST && type !== RTN_BLACKHOLE && type !== RTN_UNREACHABLE && type !== RTN_PROHIBIT) return;
-    const nexthops = (): Nexthop[] => kernelNexthops(type, paths());
     if (nexthopId !== 0 && !isOwnProtocol(protocol)) this.#throughObjects = true;
-    this.rib.notices.route(
-      table,
-      family,
-      w0,
-      w1,
-      w2,
-      w3,
-      length,
-      protocol,
-      type,
-      metric,
-      nexthopId,
-      nexthops,
-      replaces,
-    );
+    this.rib.notices.route(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, paths, replaces);
   }
 
   routeGone(
@@ -647,8 +644,38 @@ export class Zebra implements ZebraFace, PlaneEvents {
     metric: number,
     paths: () => readonly KernelPath[],
   ): void {
-    const nexthops = (): Nexthop[] => kernelNexthops(type === 0 ? RTN_UNICAST : type, paths());
-    this.rib.notices.routeGone(table, family, w0, w1, w2, w3, length, protocol, metric, nexthops);
+    this.rib.notices.routeGone(table, family, w0, w1, w2, w3, length, protocol, type, metric, paths);
+  }
+
+  routeOutcome(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    outcome: number,
+    source: number,
+    paths: () => readonly KernelPath[],
+  ): void {
+    this.rib.outcomes.told(table, family, w0, w1, w2, w3, length, protocol, outcome, source, paths);
+  }
+
+  routeMissed(
+    table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    source: number,
+  ): void {
+    const t = this.rib.notices.missed(table, family, w0, w1, w2, w3, length, protocol, this.followers.has(source));
+    if (t !== undefined) this.followers.touch(t, t.prefixes.find(w0, w1, w2, w3, length));
   }
 
   nexthop(
@@ -690,22 +717,4 @@ export class Zebra implements ZebraFace, PlaneEvents {
       for (const listener of this.#readyListeners.splice(0)) listener();
     }
   }
-}
-
-/** A kernel route's paths as the members of a set. */
-function kernelNexthops(type: number, paths: readonly KernelPath[]): Nexthop[] {
-  if (type !== RTN_UNICAST) {
-    const blackhole =
-      type === RTN_UNREACHABLE ? BLACKHOLE_REJECT : type === RTN_PROHIBIT ? BLACKHOLE_PROHIBIT : BLACKHOLE_NULL;
-    return [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole, onlink: false, weight: 1 }];
-  }
-  return paths.map(path => ({
-    gatewayFamily: path.gatewayFamily,
-    gateway: path.gateway,
-    ifindex: path.ifindex,
-    blackhole: path.blackhole ? BLACKHOLE_NULL : 0,
-    // It is in the kernel already: nothing about it is to be proved again.
-    onlink: path.gatewayFamily !== 0,
-    weight: path.weight,
-  }));
 }

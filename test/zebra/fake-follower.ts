@@ -153,13 +153,12 @@ export function followerPlane(send: (change: Change, told: Told) => void): Follo
         (events, follower, errno) => events.routeTold(follower, id, generation, errno, 0, 0),
       );
     },
-    systemRoute(id, generation, _table, family, w0, w1, w2, w3, length, protocol, type, metric, paths) {
+    routeWithPaths(id, generation, _table, family, w0, w1, w2, w3, length, protocol, type, metric, paths) {
       const key = keyOf(family, [w0, w1, w2, w3], length);
       send(
         one => one.setRoute(key, { protocol, type, nexthopId: 0, metric, paths }),
         (events, follower, errno) => events.routeTold(follower, id, generation, errno, type, 0),
       );
-      return true;
     },
     nexthopInstall: (id, generation, _family, path) => object(id, generation, one => one.setNexthop(id, path)),
     groupInstall: (id, generation, members) => {

@@ -76,13 +76,13 @@ export class FakeKernel implements Plane {
     return this.capacity - this.#inFlight;
   }
 
-  #request(run: () => Event): void {
-    if (this.room() <= 0) throw new Error('no room');
-    this.#inFlight++;
+  #request(run: () => Event, contexts = 1): void {
+    if (this.room() < contexts) throw new Error('no room');
+    this.#inFlight += contexts;
     this.#requests.push(() => {
       const result = run();
       this.#up.push(events => {
-        this.#inFlight--;
+        this.#inFlight -= contexts;
         result(events);
       });
     });
@@ -123,6 +123,35 @@ export class FakeKernel implements Plane {
       }
       return events => events.routeInstalled(object, generation, errno, protocol, type, nexthopId);
     });
+  }
+
+  routeWithPaths(
+    object: number,
+    generation: number,
+    _table: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+    name: number,
+  ): void {
+    this.#request(() => {
+      this.routeMessages++;
+      let errno = this.refuse();
+      if (errno === 0 && !paths.every(path => this.links.get(path.ifindex)?.up ?? false)) errno = ENETDOWN;
+      if (errno === 0) {
+        const words = [w0, w1, w2, w3] as const;
+        const key = routeKey(family, words, length, metric);
+        this.routes.set(key, { key, family, words, length, protocol, type, nexthopId: 0, metric, paths });
+      }
+      return events => events.routeInstalled(object, generation, errno, protocol, type, name);
+    }, paths.length);
   }
 
   routeDelete(
@@ -264,9 +293,10 @@ export class FakeKernel implements Plane {
     if (!up) {
       for (const [id, one] of Array.from(this.nexthops)) if (one.path.ifindex === ifindex) this.#dropNexthop(id, false);
       for (const [key, route] of Array.from(this.routes)) {
-        if (route.family === AF_INET && route.nexthopId === 0 && route.paths.some(path => path.ifindex === ifindex)) {
-          this.routes.delete(key);
-        }
+        // One of several paths only dies, and lives again with its device.
+        const through = route.paths.filter(path => path.ifindex === ifindex);
+        if (route.family !== AF_INET || route.nexthopId !== 0 || through.length === 0) continue;
+        if (route.paths.every(path => !(this.links.get(path.ifindex)?.up ?? false))) this.routes.delete(key);
       }
     }
     const facts = link.facts;
@@ -350,9 +380,9 @@ export class FakeKernel implements Plane {
   pathsOf(route: FakeRoute): string[] {
     if (route.type !== 1) return [`type ${route.type}`];
     const members = this.groups.get(route.nexthopId) ?? [];
-    return members
-      .map(member => {
-        const path = this.nexthops.get(member.id)!.path;
+    const paths = route.nexthopId === 0 ? route.paths : members.map(member => this.nexthops.get(member.id)!.path);
+    return paths
+      .map(path => {
         return path.blackhole ? 'blackhole' : `${path.gateway.join('.')}/${path.gatewayFamily}%${path.ifindex}`;
       })
       .toSorted();

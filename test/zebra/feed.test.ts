@@ -40,8 +40,9 @@ function expected(bench: Bench): Record<string, string> {
   const { kernel, zebra } = bench;
   const out: Record<string, string> = {};
   for (const route of kernel.ours()) {
+    const paths = route.paths.map(path => `${path.gateway.join('.')}%${path.ifindex}`);
     out[`${route.family}:${route.words.join('.')}/${route.length}`] =
-      `proto ${route.protocol} type ${route.type} nhid ${route.nexthopId} metric ${route.metric} `;
+      `proto ${route.protocol} type ${route.type} nhid ${route.nexthopId} metric ${route.metric} ${paths.toString()}`;
   }
   for (const table of zebra.rib.tables) {
     for (const id of table.prefixes.sorted()) {
@@ -137,6 +138,7 @@ class FeedWorld extends World {
         break;
       case 'add':
       case 'link':
+      case 'objects':
       case 'overrun':
       case 'refuse':
       case 'remove':
@@ -152,8 +154,6 @@ class FeedWorld extends World {
 
   restFeed(): void {
     this.follower.limit = 8;
-    // Singletons that nobody uses stay in the kernel until then.
-    this.bench.zebra.sweep();
     this.rest();
     settle(this.bench, this.follower);
   }

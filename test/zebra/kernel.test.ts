@@ -110,6 +110,11 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test('a route that somebody gave fewer paths gets its own back', async () => {
+    await ns.run(...'ip route replace 10.5.0.0/16 via 192.0.2.9 dev eth0 proto 196 metric 20'.split(' '));
+    await until(async () => (await ours()).get('10.5.0.0/16')?.nexthops?.length === 2, { what: 'both paths' });
+  });
+
   test('a nexthop object deleted behind our back comes back with the routes that went with it', async () => {
     const nhid = (await ours()).get('10.5.0.0/16')!.nhid!;
     await ns.run('ip', 'nexthop', 'del', 'id', String(nhid));

@@ -52,6 +52,7 @@ export type Operation =
   | { kind: 'stealNexthop'; at: number }
   | { kind: 'overrun' }
   | { kind: 'sweep' }
+  | { kind: 'objects'; on: boolean }
   | { kind: 'refuse'; errno: number; every: number }
   | { kind: 'step'; requests: number };
 
@@ -78,6 +79,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('stealNexthop' as const), at: fc.nat(30) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'overrun' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'sweep' as const }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('objects' as const), on: fc.boolean() }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -154,6 +156,9 @@ export class World {
       case 'sweep':
         zebra.sweep();
         break;
+      case 'objects':
+        zebra.setNexthopObjects({ kernel: one.on });
+        break;
       case 'refuse': {
         let count = 0;
         kernel.refuse = () => (one.errno !== 0 && ++count % one.every === 0 ? one.errno : 0);
@@ -207,8 +212,13 @@ export class World {
     assert.equal(zebra.objects.book.drift().length, 0);
     // Nothing is left over: each group serves a set with routes, each singleton a group.
     const used = new Set([...kernel.groups.values()].flat().map(member => member.id));
-    for (const id of kernel.nexthops.keys())
-      assert.ok(used.has(id) || !zebra.rib.earlier.swept, `singleton ${id} is nobody's`);
+    for (const id of kernel.nexthops.keys()) assert.ok(used.has(id), `singleton ${id} is nobody's`);
+    const { enabled, book } = zebra.objects;
+    for (const route of kernel.ours()) {
+      if (route.type === 1) assert.equal(route.nexthopId !== 0, enabled, `${route.key} has no paths of its own`);
+    }
+    if (!enabled) assert.equal(kernel.groups.size, 0, 'no object is left');
+    for (const list of book.lists) assert.ok(!enabled && list.sets > 0, `list ${list.key} is nobody's`);
   }
 
   #pathsOf(route: FakeRoute): string[] {

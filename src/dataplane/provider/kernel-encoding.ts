@@ -444,6 +444,15 @@ function pathFlags(flags: number): number {
   );
 }
 
+/** What hardware made of a route: of RTM_F_* the FLAG_*; and the other way round. */
+export function offloadOutcome(flags: number): number {
+  return (
+    ((flags & c.RTM_F_OFFLOAD) !== 0 ? FLAG_OFFLOADED : 0) |
+    ((flags & c.RTM_F_TRAP) !== 0 ? FLAG_TRAPPED : 0) |
+    ((flags & c.RTM_F_OFFLOAD_FAILED) !== 0 ? FLAG_OFFLOAD_FAILED : 0)
+  );
+}
+
 function offloadFlags(flags: number): number {
   return (
     ((flags & FLAG_OFFLOADED) !== 0 ? c.RTM_F_OFFLOAD : 0) |

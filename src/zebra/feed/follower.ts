@@ -8,6 +8,7 @@
 // nothing overtake. Nexthop objects go first; what keeps routes from naming one that it has not is in told-objects.ts.
 import { AF_INET, formatPrefix } from '../../net/index.ts';
 import { blackholeType } from '../nexthop/object.ts';
+import { OBJECTS_FROM } from '../nexthop/objects.ts';
 import type { ObjectBook } from '../nexthop/object-book.ts';
 import type { NexthopSet, NexthopSets } from '../nexthop/set.ts';
 import { type FollowerPlane, type KernelPath, type Plane, RTN_UNICAST } from '../plane.ts';
@@ -174,7 +175,11 @@ export class Follower {
     if (state === SYSTEM) return this.#tellSystem(routes, id);
     if (state === 0 && routes.told(id) !== 0) this.#tellDeletion(routes, id);
     else if (state !== 0) {
-      if (state < 256 || this.#objects.usable(state)) this.#tellRoute(routes, id, state);
+      const list = this.#host.book.lists.get(state);
+      if (list !== undefined) {
+        return this.#tellPaths(routes, id, t.kernelProtocol[id]!, RTN_UNICAST, KERNEL_METRIC, list.paths);
+      }
+      if (state < OBJECTS_FROM || this.#objects.usable(state)) this.#tellRoute(routes, id, state);
       else routes.awaits(id);
     } else {
       routes.passed(id);
@@ -209,7 +214,7 @@ export class Follower {
     const { prefixes } = t;
     this.#outstanding++;
     routes.sent(id);
-    const object = state >= 256;
+    const object = state >= OBJECTS_FROM;
     if (object) this.#objects.use(state);
     const v4 = t.family === AF_INET;
     this.#plane.routeInstall(
@@ -234,8 +239,29 @@ export class Follower {
     const { table: t } = routes;
     const row = t.selected[id]!;
     const set = this.#host.sets.get(t.set[row]!);
+    const type = set.blackhole === 0 ? RTN_UNICAST : blackholeType(set.blackhole);
+    const metric = t.type[row] === ROUTE_KERNEL ? ((t.distance[row]! << 24) | t.metric[row]!) >>> 0 : 0;
+    return this.#tellPaths(routes, id, RTPROT_KERNEL, type, metric, systemPaths(set));
+  }
+
+  /** False: no room for all of them. */
+  #tellPaths(
+    routes: ToldRoutes,
+    id: number,
+    protocol: number,
+    type: number,
+    metric: number,
+    paths: readonly KernelPath[],
+  ): boolean {
+    const { table: t } = routes;
+    if (this.#host.plane.room() < Math.max(1, paths.length)) {
+      routes.touch(id);
+      return false;
+    }
+    this.#outstanding++;
+    routes.sent(id);
     const [w0, w1, w2, w3] = t.prefixes.words(id);
-    const went = this.#plane.systemRoute(
+    this.#plane.routeWithPaths(
       id,
       (t.index << 16) | this.incarnation,
       t.kernelTable,
@@ -245,16 +271,13 @@ export class Follower {
       w2,
       w3,
       t.prefixes.length[id]!,
-      RTPROT_KERNEL,
-      set.blackhole === 0 ? RTN_UNICAST : blackholeType(set.blackhole),
-      t.type[row] === ROUTE_KERNEL ? ((t.distance[row]! << 24) | t.metric[row]!) >>> 0 : 0,
-      systemPaths(set),
+      protocol,
+      type,
+      metric,
+      paths,
+      0,
     );
-    if (went) {
-      this.#outstanding++;
-      routes.sent(id);
-    } else routes.touch(id);
-    return went;
+    return true;
   }
 
   // Its answers --------------------------------------------------------------------------------------------------------------
@@ -266,7 +289,7 @@ export class Follower {
     if (refused) routes.refused(id);
     else routes.answered(id, nexthopId !== 0 ? nexthopId : type);
     const left = refused ? nexthopId : before;
-    if (left >= 256) this.#objects.unuse(left);
+    if (left >= OBJECTS_FROM) this.#objects.unuse(left);
     if (!routes.needs(id)) this.#host.released(t, id);
   }
 

@@ -26,6 +26,10 @@ export class Followers implements FollowerEvents, RibWatcher {
     return this.#all.length > 0;
   }
 
+  has(follower: number): boolean {
+    return this.#all.some(one => one.id === follower);
+  }
+
   get states(): FollowerState[] {
     return this.#all.map(one => one.state);
   }

@@ -3,6 +3,7 @@ import type { Family } from '../../net/index.ts';
 import type { GroupMember, KernelPath } from '../plane.ts';
 import {
   type Group,
+  kernelPath,
   NEXTHOP_ID_BASE,
   NEXTHOP_ID_SPAN,
   pathKey,
@@ -10,6 +11,7 @@ import {
   type Singleton,
   wantedMembers,
 } from './object.ts';
+import { PathLists } from './path-lists.ts';
 import type { NexthopSet, ResolvedPath } from './set.ts';
 
 export class ObjectBook {
@@ -20,6 +22,8 @@ export class ObjectBook {
   readonly bySet: Map<number, Group> = new Map();
   /** Ids in our range that are somebody else's. */
   readonly foreign: Set<number> = new Set();
+  /** What routes have instead of objects, with ids of the same range. */
+  readonly lists: PathLists = new PathLists(() => this.allocate());
   #next = NEXTHOP_ID_BASE + 1;
 
   allocate(): number {
@@ -27,7 +31,7 @@ export class ObjectBook {
       const id = this.#next++;
       if (this.#next >= NEXTHOP_ID_BASE + NEXTHOP_ID_SPAN) this.#next = NEXTHOP_ID_BASE + 1;
       // Going round the range before an id is used again keeps late results and late readers from meeting a new owner.
-      if (!this.byId.has(id) && !this.foreign.has(id)) return id;
+      if (!this.byId.has(id) && !this.foreign.has(id) && !this.lists.has(id)) return id;
     }
   }
 
@@ -40,6 +44,7 @@ export class ObjectBook {
       path,
       groups: new Set(),
       have: false,
+      inherited: false,
       inFlight: '',
       generation: 0,
       doubt: false,
@@ -97,14 +102,7 @@ export class ObjectBook {
     const known = this.singletons.get(key);
     if (known !== undefined) return known;
     const objectFamily = path.gatewayFamily === 0 ? family : path.gatewayFamily;
-    return this.newSingleton(key, this.allocate(), objectFamily, {
-      gatewayFamily: path.gatewayFamily,
-      gateway: path.gateway,
-      ifindex: path.ifindex,
-      blackhole,
-      onlink: path.onlink,
-      weight: 1,
-    });
+    return this.newSingleton(key, this.allocate(), objectFamily, { ...kernelPath(path), weight: 1 });
   }
 
   /** Ids of the singletons that a group has in the kernel, is about to, or may have. */

@@ -2,7 +2,7 @@
 // singletons with weights. Of each it is known what is wanted, what the kernel has, and what is on its way.
 import { type AddressWords, type Family, formatAddress } from '../../net/index.ts';
 import { type GroupMember, type KernelPath, RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../plane.ts';
-import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet } from './set.ts';
+import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet, type ResolvedPath } from './set.ts';
 
 /** Ids of ours are BASE + 1 … BASE + SPAN - 1; FRR's own stay below 250,000,000 too but start at 1. */
 export const NEXTHOP_ID_BASE = 100_000_000;
@@ -33,6 +33,8 @@ export interface Singleton extends KernelObject {
   /** Groups that want it. */
   readonly groups: Set<Group>;
   have: boolean;
+  /** An earlier life made it. */
+  inherited: boolean;
 }
 
 export interface Group extends KernelObject {
@@ -55,6 +57,11 @@ export function blackholeType(blackhole: number): number {
     : blackhole === BLACKHOLE_PROHIBIT
       ? RTN_PROHIBIT
       : RTN_BLACKHOLE;
+}
+
+/** A path that a set resolves to, as the kernel is told of it. */
+export function kernelPath({ gatewayFamily, gateway, ifindex, blackhole, onlink, weight }: ResolvedPath): KernelPath {
+  return { gatewayFamily, gateway, ifindex, blackhole: blackhole !== 0, onlink, weight };
 }
 
 /** The content of a singleton as text: the same content is the same object. */

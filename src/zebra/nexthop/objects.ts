@@ -9,12 +9,16 @@
 // What the kernel does without a word is modelled here (seen on 6.18): a device that goes down or loses its carrier takes
 // its singletons along, groups lose those members, and a group that lost its last one is gone with every IPv4 route that
 // used it. Each group that vanished is reported through `lost`, and the RIB marks its routes.
-import { type Family, grown } from '../../net/index.ts';
+//
+// An operator may do without objects (`enabled`): then a route of a set names the list of its paths (path-lists.ts), and has
+// to be written again when that is another one.
+import { AF_INET, type Family, grown } from '../../net/index.ts';
 import type { GroupMember, KernelPath, Plane } from '../plane.ts';
 import { ObjectBook } from './object-book.ts';
 import {
   blackholeType,
   type Group,
+  kernelPath,
   NEXTHOP_ID_BASE,
   NEXTHOP_ID_SPAN,
   pathKey,
@@ -28,6 +32,9 @@ import { UnclaimedGroups } from './unclaimed.ts';
 
 /** Group members that one context holds; longer groups take several. */
 const MEMBERS_PER_CONTEXT = 6;
+
+/** Names below it are a blackhole's RTN_*, which is all that a route of one needs. */
+export const OBJECTS_FROM = 256;
 
 /** `require` could not hand the objects over for want of room: ask again after results. */
 export const NO_ROOM = -1;
@@ -46,7 +53,7 @@ export interface ObjectsListener {
 }
 
 export class NexthopObjects {
-  /** By set id: what a route of the set names in the kernel (an object's id, or RTN_BLACKHOLE… itself). */
+  /** By set id: what a route of the set names in the kernel (an object's id or a path list's, or RTN_BLACKHOLE… itself). */
   groupOf: Uint32Array = new Uint32Array(64);
   /** By set id: 1 when `groupOf` may be used in a route now, because the kernel has it or is about to. */
   ready: Uint8Array = new Uint8Array(64);
@@ -62,6 +69,7 @@ export class NexthopObjects {
   #unusedSingletons = false;
   /** Some of them stay until the groups that may have them are settled. */
   #keptSingletons = false;
+  #enabled = true;
   installs = 0;
   deletes = 0;
   errors = 0;
@@ -85,8 +93,25 @@ export class NexthopObjects {
   }
 
   setReleased(set: NexthopSet): void {
-    this.groupOf[set.id] = 0;
-    this.ready[set.id] = 0;
+    this.#nameOf(set, 0);
+  }
+
+  /** Whether sets are served by objects. */
+  get enabled(): boolean {
+    return this.#enabled;
+  }
+
+  /**
+   * From now on they are, or are not. Whoever calls has every destination decided again: its route moves over in one message,
+   * and objects go when no route names them any more.
+   */
+  enable(on: boolean, sets: Iterable<NexthopSet>): void {
+    if (on === this.#enabled) return;
+    for (const set of sets) {
+      this.doom(set);
+      if (set.blackhole === 0) this.#nameOf(set, 0);
+    }
+    this.#enabled = on;
   }
 
   /** Whether the kernel still has, or is being told of, something of this set. */
@@ -102,13 +127,14 @@ export class NexthopObjects {
   require(set: NexthopSet, hint: number, protocol: number): number {
     if (this.ready[set.id] === 1) return this.groupOf[set.id]!;
     if (!set.active || set.paths.length === 0) return 0;
+    if (!this.#enabled) return this.#requireList(set);
     let group = this.book.bySet.get(set.id);
     if (group === undefined) {
       const { singletons, weights } = this.book.singletonsOf(set);
       group = this.#claim(set, singletons, weights, hint, protocol) ?? this.book.newGroup(set, this.book.allocate());
       this.#setWant(group, singletons, weights);
-      this.groupOf[set.id] = group.id;
     }
+    this.groupOf[set.id] = group.id;
     // While nobody used it, it was not told what its set resolves to.
     const unused = group.doomed;
     if (unused) this.#undoom(group);
@@ -124,6 +150,10 @@ export class NexthopObjects {
   /** The set resolves differently now. */
   update(set: NexthopSet): void {
     if (set.blackhole !== 0) return;
+    if (!this.#enabled) {
+      this.#updateList(set);
+      return;
+    }
     const group = this.book.bySet.get(set.id);
     if (group === undefined) return;
     if (!set.active) {
@@ -141,6 +171,10 @@ export class NexthopObjects {
 
   /** No route may want this set's group any more: it goes when `deleteDoomed` is called. */
   doom(set: NexthopSet): void {
+    if (!this.#enabled) {
+      if (set.blackhole === 0) this.#nameOf(set, 0);
+      return;
+    }
     const group = this.book.bySet.get(set.id);
     if (group === undefined || group.doomed) return;
     group.doomed = true;
@@ -150,6 +184,7 @@ export class NexthopObjects {
 
   /** Whether a route that names this object may be left for the object's deletion to take along. */
   isDoomed(groupId: number): boolean {
+    if (!this.#enabled) return false;
     const object = this.book.byId.get(groupId);
     return object !== undefined && object.kind === 'group' && object.doomed;
   }
@@ -158,10 +193,12 @@ export class NexthopObjects {
     return this.#doomed.size;
   }
 
-  /** To be called when no destination waits for its turn. Returns false where room ran out. */
-  deleteDoomed(): boolean {
+  /** To be called when no destination waits for its turn, `moving`: though some are on their way. False: room ran out. */
+  deleteDoomed(moving: boolean): boolean {
     for (const group of this.#doomed) {
       if (group.inFlight !== '') continue;
+      // Without objects no route may be taken along: one that could not move over yet still forwards by it.
+      if (!this.#enabled && (moving || this.#listener.users(group.id).count > 0)) continue;
       if (group.have !== undefined || group.perhaps) {
         if (this.#plane.room() < 1) return false;
         this.#sendDelete(group);
@@ -247,12 +284,23 @@ export class NexthopObjects {
    * A device went down or lost its carrier: the kernel removed every object through it and said nothing. What the groups are
    * to be now is known when their sets are resolved anew; the kernel would refuse what they have been.
    */
-  deviceLost(ifindex: number): void {
+  deviceLost(ifindex: number, carrierOnly: boolean): void {
     for (const object of this.book.singletons.values()) {
       if (object.path.ifindex !== ifindex || object.path.blackhole) continue;
       this.#singletonGone(object, this.#waiting);
     }
     for (const group of this.#unclaimed) if (group.have === undefined) this.#forgetGroup(group);
+    if (carrierOnly) return; // routes with paths of their own stay
+    for (const { id, family, paths } of this.book.lists) {
+      if (family !== AF_INET || !paths.some(path => path.ifindex === ifindex)) continue;
+      this.#listener.lost(id, !paths.every(path => path.ifindex === ifindex));
+    }
+  }
+
+  /** Whether routes with paths of their own go through this device. */
+  listsThrough(ifindex: number): boolean {
+    for (const { paths } of this.book.lists) if (paths.some(path => path.ifindex === ifindex)) return true;
+    return false;
   }
 
   /** Whether it is one of ours. */
@@ -300,7 +348,7 @@ export class NexthopObjects {
         }
         const found = this.book.newSingleton(key, id, family, path);
         found.have = true;
-        found.seen = true;
+        found.inherited = true;
       } else {
         const found = this.book.newGroup(undefined, id);
         found.have = members;
@@ -349,11 +397,11 @@ export class NexthopObjects {
     }
   }
 
-  /** After the groups: singletons that no group wants. */
-  deleteUnused(): boolean {
+  /** After the groups: singletons that no group wants. Those that an earlier life left somebody may still want. */
+  deleteUnused(keepFound: boolean): boolean {
     const inGroups = this.book.inGroups();
     for (const object of this.book.singletons.values()) {
-      if (object.groups.size > 0 || object.inFlight !== '') continue;
+      if (object.groups.size > 0 || object.inFlight !== '' || (keepFound && object.inherited)) continue;
       if (!object.have && !object.perhaps) this.#forgetSingleton(object);
       // The kernel would take it out of a group that is not yet what it is wanted to be, and with its last one the group and
       // its routes.
@@ -377,6 +425,32 @@ export class NexthopObjects {
   }
 
   // Inside ------------------------------------------------------------------------------------------------------------
+
+  #requireList(set: NexthopSet): number {
+    const only = set.paths.length === 1 ? set.paths[0]! : undefined;
+    if (only !== undefined && only.blackhole !== 0) this.#nameOf(set, blackholeType(only.blackhole));
+    else this.#nameOf(set, this.book.lists.intern(set.family, set.paths.map(kernelPath)));
+    return this.groupOf[set.id]!;
+  }
+
+  #updateList(set: NexthopSet): void {
+    const before = this.groupOf[set.id]!;
+    if (before === 0) return; // no route has asked for it
+    if (set.active) this.#requireList(set);
+    else this.#nameOf(set, 0);
+    if (this.groupOf[set.id] !== before) this.#listener.revisit(set, 0);
+  }
+
+  /** Routes of the set name this list from now on; 0: none. */
+  #nameOf(set: NexthopSet, name: number): void {
+    const { lists } = this.book;
+    const before = this.groupOf[set.id]!;
+    this.groupOf[set.id] = name;
+    this.ready[set.id] = name === 0 ? 0 : 1;
+    if (this.#enabled || name === before) return;
+    if (name >= OBJECTS_FROM) lists.hold(name);
+    if (before >= OBJECTS_FROM) lists.drop(before);
+  }
 
   #claim(
     set: NexthopSet,
@@ -473,10 +547,15 @@ export class NexthopObjects {
     if (now === 1 && before === 0) this.#listener.revisit(set, group.id);
   }
 
+  /** Whether the routes of its set name it, or are to. */
+  #serves({ set, id }: Group): boolean {
+    return set !== undefined && this.groupOf[set.id] === id;
+  }
+
   /** The kernel has the group no longer, and its IPv4 routes neither; or, while a change was on its way, nobody knows. */
   #vanished(group: Group, perhaps: boolean): void {
     group.have = undefined;
-    if (group.set !== undefined && group.inFlight !== 'install') this.ready[group.set.id] = 0;
+    if (this.#serves(group) && group.inFlight !== 'install') this.ready[group.set!.id] = 0;
     this.#listener.changed(group.id);
     this.#listener.lost(group.id, perhaps);
   }
@@ -499,7 +578,9 @@ export class NexthopObjects {
   #undoom(group: Group): void {
     group.doomed = false;
     this.#doomed.delete(group);
-    if (group.set !== undefined) this.#listener.revisit(group.set, group.id);
+    if (group.set === undefined) return;
+    this.groupOf[group.set.id] = group.id;
+    this.#listener.revisit(group.set, group.id);
   }
 
   #sendDelete(object: Singleton | Group): void {
@@ -511,9 +592,10 @@ export class NexthopObjects {
 
   /** Singletons without a group are removed when nothing else is to do; cheap when there are none. */
   tidy(keepFound: boolean): boolean {
-    if (!this.#unusedSingletons || keepFound) return true;
+    this.book.lists.sweep(id => this.#listener.users(id).count > 0);
+    if (!this.#unusedSingletons) return true;
     this.#unusedSingletons = false;
-    if (!this.deleteUnused()) {
+    if (!this.deleteUnused(keepFound)) {
       this.#unusedSingletons = true;
       return false;
     }
@@ -540,10 +622,12 @@ export class NexthopObjects {
     this.#unclaimed.delete(group);
     if (group.set !== undefined) {
       this.book.bySet.delete(group.set.id);
-      this.groupOf[group.set.id] = 0;
-      this.ready[group.set.id] = 0;
-      // Routes may have asked for it while its deletion was under way.
-      this.#listener.revisit(group.set, group.id);
+      if (this.#serves(group)) {
+        this.groupOf[group.set.id] = 0;
+        this.ready[group.set.id] = 0;
+        // Routes may have asked for it while its deletion was under way.
+        this.#listener.revisit(group.set, group.id);
+      }
     }
     this.#unusedSingletons = true;
   }

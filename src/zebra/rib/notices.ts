@@ -2,8 +2,16 @@
 // destination: sending what the kernel already has is harmless, so all doubt (something was on its way while the notice
 // came) is resolved by sending once more. Routes of others become rows, beside those of clients.
 import { AF_INET, equalWords, type Family } from '../../net/index.ts';
-import type { Nexthop, NexthopSet, NexthopSets } from '../nexthop/set.ts';
-import { KIND_ROUTE, type Plane, RTN_UNICAST } from '../plane.ts';
+import type { PathLists } from '../nexthop/path-lists.ts';
+import {
+  BLACKHOLE_NULL,
+  BLACKHOLE_PROHIBIT,
+  BLACKHOLE_REJECT,
+  type Nexthop,
+  type NexthopSet,
+  type NexthopSets,
+} from '../nexthop/set.ts';
+import { KIND_ROUTE, type KernelPath, type Plane, RTN_PROHIBIT, RTN_UNICAST, RTN_UNREACHABLE } from '../plane.ts';
 import { isOwnProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
@@ -18,6 +26,7 @@ export class KernelNotices {
   readonly #tables: RibTables;
   readonly #sets: NexthopSets;
   readonly #kernel: KernelUsers;
+  readonly #lists: PathLists;
   readonly #earlier: EarlierLife;
   readonly #stats: RibStats;
   #dumping = false;
@@ -30,6 +39,7 @@ export class KernelNotices {
     tables: RibTables,
     sets: NexthopSets,
     kernel: KernelUsers,
+    lists: PathLists,
     earlier: EarlierLife,
     stats: RibStats,
   ) {
@@ -38,6 +48,7 @@ export class KernelNotices {
     this.#tables = tables;
     this.#sets = sets;
     this.#kernel = kernel;
+    this.#lists = lists;
     this.#earlier = earlier;
     this.#stats = stats;
   }
@@ -58,14 +69,14 @@ export class KernelNotices {
     type: number,
     metric: number,
     nexthopId: number,
-    nexthops: () => readonly Nexthop[],
+    paths: () => readonly KernelPath[],
     replaces: boolean,
   ): void {
     const t = this.#tables.ofKernel(kernelTable, family);
     if (t === undefined) return;
     if (isOwnProtocol(protocol)) {
       if (metric !== KERNEL_METRIC) return; // not a shape of ours: somebody borrowed the protocol number
-      const value = type !== RTN_UNICAST ? type : nexthopId === 0 ? KERNEL_OTHER : nexthopId;
+      const value = type !== RTN_UNICAST ? type : this.#nameOf(family, nexthopId, paths);
       let id = t.prefixes.find(w0, w1, w2, w3, length);
       if (this.#earlier.starting) {
         id = t.destination(w0, w1, w2, w3, length);
@@ -94,7 +105,7 @@ export class KernelNotices {
         else if (!this.#dumping) this.#tables.mark(t, id, true);
       }
     }
-    const members = nexthops();
+    const members = nexthopsOf(type, paths());
     const before = t.prefixes.find(w0, w1, w2, w3, length);
     const known = before >= 0 && this.#foreignRow(t, before, metric, members) >= 0;
     this.#addForeign(t, w0, w1, w2, w3, length, metric, members);
@@ -122,6 +133,13 @@ export class KernelNotices {
     if (!replaces || replaced < 0) return;
     if (candidates === 1 && !known) this.#rows.removeRow(t, id, replaced);
     else this.reread();
+  }
+
+  /** What a route of ours names: an object, or a list of paths that is known, or that is to be at start. */
+  #nameOf(family: Family, nexthopId: number, paths: () => readonly KernelPath[]): number {
+    if (nexthopId !== 0) return this.#lists.has(nexthopId) ? KERNEL_OTHER : nexthopId;
+    if (this.#earlier.starting) return this.#lists.intern(family, paths());
+    return this.#lists.find(family, paths()) || KERNEL_OTHER;
   }
 
   /** The row of somebody else's route of this metric with these next hops, or -1. */
@@ -164,8 +182,9 @@ export class KernelNotices {
     w3: number,
     length: number,
     protocol: number,
+    type: number,
     metric: number,
-    nexthops: () => readonly Nexthop[],
+    paths: () => readonly KernelPath[],
   ): void {
     const t = this.#tables.ofKernel(kernelTable, family);
     if (t === undefined) return;
@@ -182,7 +201,7 @@ export class KernelNotices {
       }
       return;
     }
-    const members = nexthops();
+    const members = nexthopsOf(type === 0 ? RTN_UNICAST : type, paths());
     const gone = this.#foreignRow(t, id, metric, members);
     if (gone >= 0) {
       this.#rows.removeRow(t, id, gone);
@@ -200,6 +219,34 @@ export class KernelNotices {
       // Told otherwise than before, or of a time before the last dump.
       this.reread();
     }
+  }
+
+  /**
+   * A provider that is not the kernel has lost a route of ours. One that stands `aside` is told again, for which its table is
+   * returned; to one in the chain it is sent again.
+   */
+  missed(
+    kernelTable: number,
+    family: Family,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    protocol: number,
+    aside: boolean,
+  ): RibTable | undefined {
+    const t = this.#tables.ofKernel(kernelTable, family);
+    const id = t?.prefixes.find(w0, w1, w2, w3, length) ?? -1;
+    if (t === undefined || id < 0 || !isOwnProtocol(protocol)) return undefined;
+    if (aside) return t;
+    if ((t.state[id]! & IN_FLIGHT) !== 0) t.state[id]! |= DOUBT;
+    else if (t.kernel[id] !== 0) {
+      this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
+      this.#stats.lostRoutes++;
+      this.#tables.mark(t, id, true);
+    }
+    return undefined;
   }
 
   dumpBegin(): void {
@@ -268,4 +315,22 @@ function includesAll(all: readonly Nexthop[], some: readonly Nexthop[]): boolean
 
 function sameNexthops(a: readonly Nexthop[], b: readonly Nexthop[]): boolean {
   return a.length === b.length && includesAll(a, b);
+}
+
+/** A kernel route's paths as the members of a set. */
+function nexthopsOf(type: number, paths: readonly KernelPath[]): Nexthop[] {
+  if (type !== RTN_UNICAST) {
+    const blackhole =
+      type === RTN_UNREACHABLE ? BLACKHOLE_REJECT : type === RTN_PROHIBIT ? BLACKHOLE_PROHIBIT : BLACKHOLE_NULL;
+    return [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole, onlink: false, weight: 1 }];
+  }
+  return paths.map(path => ({
+    gatewayFamily: path.gatewayFamily,
+    gateway: path.gateway,
+    ifindex: path.ifindex,
+    blackhole: path.blackhole ? BLACKHOLE_NULL : 0,
+    // It is in the kernel already: nothing about it is to be proved again.
+    onlink: path.gatewayFamily !== 0,
+    weight: path.weight,
+  }));
 }

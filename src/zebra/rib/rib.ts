@@ -10,7 +10,7 @@
 // and mark the destination. Sending what the kernel already has is harmless, so all doubt (something was on its way while
 // the kernel's notification came) is resolved by sending once more.
 import type { Family } from '../../net/index.ts';
-import { FLAG_RR_USE_DISTANCE, NOTE_REMOVED, type Owner } from '../face.ts';
+import { FLAG_OUTCOMES, FLAG_RR_USE_DISTANCE, NOTE_REMOVED, type Owner } from '../face.ts';
 import type { NexthopObjects } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import type { Plane } from '../plane.ts';
@@ -18,11 +18,15 @@ import { ROUTE_CONNECT, ROUTE_KERNEL, ROUTE_STATIC } from '../route-type.ts';
 import { EarlierLife } from './earlier-life.ts';
 import { KernelUsers } from './kernel-users.ts';
 import { KernelNotices } from './notices.ts';
+import { Outcomes } from './outcomes.ts';
 import { type RibHost, type RibRows, RibStats, type RibWatcher } from './parts.ts';
 import { Settling } from './settling.ts';
 import { DIRTY, type RibTable, ROW_CHANGED, ROW_INSTALLED, ROW_SEEN, ROW_ZAPI_FLAGS, STALE, URGENT } from './table.ts';
 import { RibTables } from './tables.ts';
 import { Walks } from './walks.ts';
+
+/** What a client may say of a route. */
+const ASKED_FLAGS: number = ROW_ZAPI_FLAGS & ~(ROW_SEEN | FLAG_OUTCOMES);
 
 export class Rib implements RibRows {
   /** Notes are wanted by this owner. */
@@ -33,6 +37,7 @@ export class Rib implements RibRows {
   readonly earlier: EarlierLife;
   readonly settling: Settling;
   readonly notices: KernelNotices;
+  readonly outcomes: Outcomes;
   readonly walks: Walks;
   /** The last `run` stopped for want of room in the dataplane. */
   blocked = false;
@@ -57,8 +62,10 @@ export class Rib implements RibRows {
     this.tables = tables.all;
     const earlier = new EarlierLife(host, tables, objects, stats);
     this.earlier = earlier;
-    this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, notify, stats);
-    this.notices = new KernelNotices(this, plane, tables, sets, kernel, earlier, stats);
+    const outcomes = new Outcomes(host, tables, sets, notify);
+    this.outcomes = outcomes;
+    this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, outcomes, notify, stats);
+    this.notices = new KernelNotices(this, plane, tables, sets, kernel, objects.book.lists, earlier, stats);
     this.settling.onRival = () => this.notices.reread();
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }
@@ -112,7 +119,7 @@ export class Rib implements RibRows {
       ) {
         // Announced again, the same: nothing to decide, but an owner that wants to hear hears it again.
         t.owner[row] = owner;
-        t.flags[row] = (flags & ROW_ZAPI_FLAGS) | (t.flags[row]! & (ROW_CHANGED | ROW_INSTALLED)) | ROW_SEEN;
+        t.flags[row] = (flags & ASKED_FLAGS) | (t.flags[row]! & (ROW_CHANGED | ROW_INSTALLED)) | ROW_SEEN;
         if (this.notify[owner] === 1 || !sameOwner) {
           t.flags[row]! &= ~ROW_INSTALLED;
           this.#tables.mark(t, id, type !== 9);
@@ -129,7 +136,7 @@ export class Rib implements RibRows {
     t.metric[row] = metric;
     t.tag[row] = tag;
     t.owner[row] = owner;
-    t.flags[row] = (flags & ROW_ZAPI_FLAGS & ~ROW_SEEN) | ROW_CHANGED | ROW_SEEN;
+    t.flags[row] = (flags & ASKED_FLAGS) | ROW_CHANGED | ROW_SEEN;
     t.since[row] = this.#host.nowS();
     this.#tables.mark(t, id, type !== 9);
   }
@@ -231,7 +238,8 @@ export class Rib implements RibRows {
       }
     }
     // Everybody had their turn: objects that no route wants can go, and take their routes along.
-    if (this.#objects.doomedCount > 0 && !this.#objects.deleteDoomed()) return this.#block();
+    const { doomedCount } = this.#objects;
+    if (doomedCount > 0 && !this.#objects.deleteDoomed(this.settling.inFlight > 0)) return this.#block();
     return true;
   }
 

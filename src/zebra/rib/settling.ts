@@ -9,11 +9,12 @@
 // else. What changes meanwhile is seen when the result is settled.
 import { AF_INET } from '../../net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_FAIL_INSTALL, NOTE_INSTALLED } from '../face.ts';
-import { type NexthopObjects, NO_ROOM } from '../nexthop/objects.ts';
+import { type NexthopObjects, NO_ROOM, OBJECTS_FROM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
 import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
 import type { KernelUsers } from './kernel-users.ts';
+import type { Outcomes } from './outcomes.ts';
 import { isForeign, KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
@@ -52,6 +53,7 @@ export class Settling {
   readonly #watchers: readonly RibWatcher[];
   readonly #tables: RibTables;
   readonly #kernel: KernelUsers;
+  readonly #outcomes: Outcomes;
   readonly #notify: Uint8Array;
   readonly #stats: RibStats;
 
@@ -63,6 +65,7 @@ export class Settling {
     watchers: readonly RibWatcher[],
     tables: RibTables,
     kernel: KernelUsers,
+    outcomes: Outcomes,
     notify: Uint8Array,
     stats: RibStats,
   ) {
@@ -73,6 +76,7 @@ export class Settling {
     this.#watchers = watchers;
     this.#tables = tables;
     this.#kernel = kernel;
+    this.#outcomes = outcomes;
     this.#notify = notify;
     this.#stats = stats;
   }
@@ -161,6 +165,7 @@ export class Settling {
       const generation = (t.generation[id]! + 1) & 0xffff;
       t.generation[id] = generation;
       t.state[id] = (state & ~DOOMED) | IN_FLIGHT;
+      this.#outcomes.forget(t, id);
       this.inFlight++;
       this.#stats.sentDeletes++;
       this.#plane.routeDelete(
@@ -178,23 +183,50 @@ export class Settling {
       );
       return true;
     }
-    if (this.#plane.room() < 1) return false;
+    const list = this.#objects.enabled || want < OBJECTS_FROM ? undefined : this.#objects.book.lists.get(want);
+    if (this.#plane.room() < (list === undefined ? 1 : list.paths.length)) return false;
     const generation = (t.generation[id]! + 1) & 0xffff;
     t.generation[id] = generation;
     t.state[id] = (state & ~(DOOMED | STALE)) | IN_FLIGHT;
+    this.#outcomes.forget(t, id);
     this.inFlight++;
     this.#stats.sentInstalls++;
-    const object = want >= 256;
+    const w0 = prefixes.w0[id]!;
+    const w1 = v4 ? 0 : prefixes.w1[id]!;
+    const w2 = v4 ? 0 : prefixes.w2[id]!;
+    const w3 = v4 ? 0 : prefixes.w3[id]!;
+    const tag = (t.index << 16) | generation;
+    const length = prefixes.length[id]!;
+    if (list !== undefined) {
+      this.#plane.routeWithPaths(
+        id,
+        tag,
+        t.kernelTable,
+        t.family,
+        w0,
+        w1,
+        w2,
+        w3,
+        length,
+        protocol,
+        RTN_UNICAST,
+        KERNEL_METRIC,
+        list.paths,
+        want,
+      );
+      return true;
+    }
+    const object = want >= OBJECTS_FROM;
     this.#plane.routeInstall(
       id,
-      (t.index << 16) | generation,
+      tag,
       t.kernelTable,
       t.family,
-      prefixes.w0[id]!,
-      v4 ? 0 : prefixes.w1[id]!,
-      v4 ? 0 : prefixes.w2[id]!,
-      v4 ? 0 : prefixes.w3[id]!,
-      prefixes.length[id]!,
+      w0,
+      w1,
+      w2,
+      w3,
+      length,
       protocol,
       object ? RTN_UNICAST : want,
       object ? want : 0,

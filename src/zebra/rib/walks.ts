@@ -145,7 +145,7 @@ export class Walks {
     const anySet = revisit.size > 0;
     for (const t of this.#tables.all) {
       for (let start = 0; start < t.prefixes.limit; start += WALK_CHUNK) {
-        this.#walkRange(t, start, Math.min(start + WALK_CHUNK, t.prefixes.limit), flags, sets, anySet, lost);
+        this.#walkRange(t, start, Math.min(start + WALK_CHUNK, t.prefixes.limit), flags, sets, anySet, lost.size > 0);
         yield;
       }
     }
@@ -158,17 +158,15 @@ export class Walks {
     flags: Uint8Array,
     sets: Uint8Array,
     anySet: boolean,
-    lost: ReadonlyMap<number, boolean>,
+    anyLost: boolean,
   ): void {
     for (let id = from; id < to; id++) {
       const kernel = t.kernel[id]!;
       const at = kernel - NEXTHOP_ID_BASE;
       const flag = at > 0 && at < flags.length ? flags[at]! : 0;
-      if ((t.state[id]! & IN_FLIGHT) !== 0 && lost.size > 0) {
+      if ((t.state[id]! & IN_FLIGHT) !== 0 && anyLost) {
         // What it names is not known here; one more message settles it.
-        const row = t.selected[id]!;
-        const wants = row < 0 ? 0 : this.#objects.groupOf[t.set[row]!]!;
-        if (flag !== 0 || lost.has(wants)) t.state[id]! |= DOUBT;
+        t.state[id]! |= DOUBT;
       } else if (flag !== 0) {
         if ((flag & LOST) !== 0) {
           if ((flag & PERHAPS) !== 0) this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);

@@ -1,6 +1,8 @@
-// The kernel's nexthop objects: what each depends on, and who depends on it.
+// The kernel's nexthop objects: what each depends on, and who depends on it. Lists of paths that routes carry themselves are
+// shown beside them: routes name both by id.
 import { formatAddress } from '../../net/index.ts';
 import { BLACKHOLE_NULL, type Nexthop, type ResolvedPath } from '../nexthop/set.ts';
+import type { KernelPath } from '../plane.ts';
 import type { Zebra } from '../zebra.ts';
 import { blackholeText, nexthopJson } from './nexthop.ts';
 import { formatUptime } from './uptime.ts';
@@ -11,6 +13,18 @@ function pathText(zebra: Zebra, path: ResolvedPath | Nexthop, ifindex = path.ifi
   if (path.gatewayFamily === 0) return `is directly connected, ${name} (vrf default)`;
   const onlink = path.onlink ? ' onlink' : '';
   return `via ${formatAddress(path.gatewayFamily, path.gateway)}${name === '' ? '' : `, ${name}`} (vrf default)${onlink}`;
+}
+
+function shownPath(path: KernelPath): ResolvedPath {
+  return { ...path, blackhole: path.blackhole ? BLACKHOLE_NULL : 0 };
+}
+
+function pathsJson(zebra: Zebra, paths: readonly (ResolvedPath | Nexthop)[], installed: boolean): object[] {
+  return paths.map(path => {
+    const { gatewayFamily, gateway, ifindex, blackhole, onlink, weight } = path;
+    const way = { gatewayFamily, gateway, ifindex, blackhole, onlink, weight: weight || 1 };
+    return nexthopJson(zebra, { level: 0, recursive: false, active: true, ...way }, installed);
+  });
 }
 
 export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Generator<string, void, undefined> {
@@ -24,8 +38,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     text += `     Valid${one.installed ? ', Installed' : ''}\n`;
     if (one.path !== undefined) {
       if (one.path.ifindex !== 0) text += `     Interface Index: ${one.path.ifindex}\n`;
-      const path = { ...one.path, blackhole: one.path.blackhole ? BLACKHOLE_NULL : 0 };
-      text += `           ${pathText(zebra, path)}, weight 1\n`;
+      text += `           ${pathText(zebra, shownPath(one.path))}, weight 1\n`;
       if (one.users.length > 0) text += `     Dependents:${one.users.map(id => ` (${id})`).join('')}\n`;
     } else {
       text += `     Depends:${one.members.map(member => ` (${member.id})`).join('')}\n`;
@@ -44,6 +57,14 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     }
     yield text;
   }
+  for (const list of zebra.objects.book.lists) {
+    if (only !== undefined && list.id !== only) continue;
+    any = true;
+    const routes = zebra.rib.kernel.usersOf(list.id);
+    let text = `ID: ${list.id} (zebra)\n     RefCnt: ${routes}\n     VRF: default\n     Valid${routes > 0 ? ', Installed' : ''}\n`;
+    for (const path of list.paths) text += `           ${pathText(zebra, shownPath(path))}, weight ${path.weight}\n`;
+    yield text;
+  }
   if (only !== undefined && !any) yield `Nexthop Group ID: ${only} does not exist\n`;
 }
 
@@ -52,9 +73,7 @@ export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): objec
   for (const one of zebra.objects.book.describe()) {
     if (only !== undefined && one.id !== only) continue;
     const paths: readonly (ResolvedPath | Nexthop)[] =
-      one.path !== undefined
-        ? [{ ...one.path, blackhole: one.path.blackhole ? BLACKHOLE_NULL : 0 }]
-        : (one.set?.paths ?? []);
+      one.path !== undefined ? [shownPath(one.path)] : (one.set?.paths ?? []);
     json[String(one.id)] = {
       type: 'zebra',
       refCount: one.set === undefined ? one.users.length : one.set.routes,
@@ -64,24 +83,20 @@ export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): objec
       installed: one.installed,
       ...(one.path !== undefined && one.path.ifindex !== 0 ? { interfaceIndex: one.path.ifindex } : {}),
       ...(one.members.length > 0 ? { depends: one.members.map(member => member.id) } : {}),
-      nexthops: paths.map(path =>
-        nexthopJson(
-          zebra,
-          {
-            level: 0,
-            recursive: false,
-            active: true,
-            gatewayFamily: path.gatewayFamily,
-            gateway: path.gateway,
-            ifindex: path.ifindex,
-            blackhole: path.blackhole,
-            onlink: path.onlink,
-            weight: path.weight || 1,
-          },
-          one.installed,
-        ),
-      ),
+      nexthops: pathsJson(zebra, paths, one.installed),
       ...(one.users.length > 0 ? { dependents: one.users } : {}),
+    };
+  }
+  for (const list of zebra.objects.book.lists) {
+    if (only !== undefined && list.id !== only) continue;
+    const routes = zebra.rib.kernel.usersOf(list.id);
+    json[String(list.id)] = {
+      type: 'zebra',
+      refCount: routes,
+      vrf: 'default',
+      valid: true,
+      installed: routes > 0,
+      nexthops: pathsJson(zebra, list.paths.map(shownPath), routes > 0),
     };
   }
   return json;

@@ -1,7 +1,7 @@
 // Routes, as FRR 8.4.4 prints them (compared with it, black box): a table of them, or one destination. Tables are generators
 // over a sorted snapshot of prefix ids: a slice at a time, while the table changes under it.
 import { addressBits, AF_INET, containsAddress, type Family, formatAddress, type Prefix } from '../../net/index.ts';
-import { FLAG_SELECTED } from '../face.ts';
+import { FLAG_OFFLOAD_FAILED, FLAG_OFFLOADED, FLAG_SELECTED, FLAG_TRAPPED } from '../face.ts';
 import { RT_TABLE_MAIN } from '../rib/parts.ts';
 import { FAILED, IN_FLIGHT, type RibTable, ROW_SEEN, ROW_ZAPI_FLAGS } from '../rib/table.ts';
 import { ROUTE_CONNECT, ROUTE_KERNEL, routeType, routeTypeName } from '../route-type.ts';
@@ -36,18 +36,29 @@ export function inFib(table: RibTable, id: number, row: number): boolean {
   return type === ROUTE_KERNEL || table.kernel[id] !== 0;
 }
 
+/** What stands before each of the row's next hops. */
+function marks(zebra: Zebra, table: RibTable, id: number, row: number): (one: Shown) => string {
+  const selected = table.selected[id] === row;
+  const state = table.state[id]!;
+  if (selected && (state & FAILED) !== 0) return () => 'r';
+  if (!inFib(table, id, row)) return () => (selected && (state & IN_FLIGHT) !== 0 ? 'q' : ' ');
+  const { outcomes } = zebra.rib;
+  const outcome = selected ? outcomes.of(table, id) : 0;
+  const mark = (outcome & FLAG_TRAPPED) !== 0 ? 't' : (outcome & FLAG_OFFLOAD_FAILED) !== 0 ? 'o' : '*';
+  return one => (forwards(zebra, table, id, one) ? mark : ' ');
+}
+
+/** Whether a next hop of a route that forwards is one that it forwards by. */
+function forwards(zebra: Zebra, table: RibTable, id: number, one: Shown): boolean {
+  return one.active && !one.recursive && zebra.rib.outcomes.uses(table, id, one);
+}
+
 function rowText(zebra: Zebra, table: RibTable, id: number, row: number, nowS: number): string {
   const type = table.type[row]!;
   const selected = table.selected[id] === row;
-  const fib = inFib(table, id, row);
-  const state = table.state[id]!;
   const letter = routeType(type)?.letter ?? '?';
   const uptime = formatUptime(nowS - table.since[row]!);
-  const mark = (one: Shown): string => {
-    if (selected && (state & FAILED) !== 0) return 'r';
-    if (fib) return one.active && !one.recursive ? '*' : ' ';
-    return selected && (state & IN_FLIGHT) !== 0 ? 'q' : ' ';
-  };
+  const mark = marks(zebra, table, id, row);
   const distance = type === ROUTE_CONNECT ? '' : ` [${table.distance[row]}/${table.metric[row]}]`;
   const instance = table.instance[row] === 0 ? '' : `[${table.instance[row]}]`;
   let text = '';
@@ -85,17 +96,21 @@ function rowJson(zebra: Zebra, table: RibTable, id: number, row: number, nowS: n
   if (fib) json['installed'] = true;
   if (selected && (table.state[id]! & FAILED) !== 0) json['failed'] = true;
   if (selected && (table.state[id]! & IN_FLIGHT) !== 0) json['queued'] = true;
+  const outcome = selected ? zebra.rib.outcomes.of(table, id) : 0;
+  if ((outcome & FLAG_OFFLOADED) !== 0) json['offloaded'] = true;
+  if ((outcome & FLAG_TRAPPED) !== 0) json['trapped'] = true;
+  if ((outcome & FLAG_OFFLOAD_FAILED) !== 0) json['offloadFailed'] = true;
   if (tag !== 0) json['tag'] = tag;
   json['table'] = RT_TABLE_MAIN;
   json['internalStatus'] = fib ? 0x10 : 0;
-  json['internalFlags'] = (table.flags[row]! & ROW_ZAPI_FLAGS & ~ROW_SEEN) | (selected ? FLAG_SELECTED : 0);
+  json['internalFlags'] = (table.flags[row]! & ROW_ZAPI_FLAGS & ~ROW_SEEN) | (selected ? FLAG_SELECTED : 0) | outcome;
   json['internalNextHopNum'] = shown.length;
   json['internalNextHopActiveNum'] = shown.filter(one => one.active).length;
   const group = zebra.objects.groupOf[set.id]! >= 256 ? zebra.objects.groupOf[set.id]! : 0;
   if (group !== 0) json['nexthopGroupId'] = group;
   if (fib && table.kernel[id]! >= 256 && selected) json['installedNexthopGroupId'] = table.kernel[id]!;
   json['uptime'] = formatUptime(nowS - table.since[row]!);
-  json['nexthops'] = shown.map(one => nexthopJson(zebra, one, fib));
+  json['nexthops'] = shown.map(one => nexthopJson(zebra, one, fib && forwards(zebra, table, id, one)));
   return json;
 }
 
@@ -176,7 +191,7 @@ export function showRoute(zebra: Zebra, prefix: Prefix, exact: boolean): string 
   let text = '';
   for (let row = table.first[id]!; row >= 0; row = table.next[row]!) {
     const selected = table.selected[id] === row;
-    const fib = inFib(table, id, row);
+    const mark = marks(zebra, table, id, row);
     text += `Routing entry for ${table.prefixes.format(id)}\n  Known via "${routeTypeName(table.type[row]!)}"`;
     if (table.instance[row] !== 0) text += `[${table.instance[row]}]`;
     text += `, distance ${table.distance[row]}, metric ${table.metric[row]}`;
@@ -184,8 +199,7 @@ export function showRoute(zebra: Zebra, prefix: Prefix, exact: boolean): string 
     if (selected) text += ', best';
     text += `\n  Last update ${formatUptime(nowS - table.since[row]!)} ago\n`;
     for (const one of shownNexthops(zebra, table, row)) {
-      const star = fib && one.active && !one.recursive ? '*' : ' ';
-      text += `  ${star} ${'  '.repeat(one.level)}`;
+      text += `  ${mark(one)} ${'  '.repeat(one.level)}`;
       if (one.blackhole !== 0) text += blackholeText(one.blackhole).slice(1);
       else if (one.gatewayFamily !== 0) {
         text += formatAddress(one.gatewayFamily, one.gateway);

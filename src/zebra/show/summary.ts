@@ -1,32 +1,53 @@
 // How many routes there are of each source, in the RIB and in the FIB.
 import type { Family } from '../../net/index.ts';
-import { FLAG_IBGP } from '../face.ts';
+import { FLAG_IBGP, FLAG_OFFLOADED, FLAG_TRAPPED } from '../face.ts';
 import { ROUTE_BGP, routeTypeName } from '../route-type.ts';
 import type { Zebra } from '../zebra.ts';
 import { inFib } from './route.ts';
 
-function countRoutes(zebra: Zebra, family: Family): { name: string; rib: number; fib: number }[] {
+interface Count {
+  readonly name: string;
+  readonly rib: number;
+  readonly fib: number;
+  readonly offloaded: number;
+  readonly trapped: number;
+}
+
+function countRoutes(zebra: Zebra, family: Family): Count[] {
   const table = zebra.rib.table(0, family);
   // BGP is counted twice over: by eBGP and iBGP, as FRR does.
   const rib = new Uint32Array(128);
   const fib = new Uint32Array(128);
+  const offloaded = new Uint32Array(128);
+  const trapped = new Uint32Array(128);
+  const { outcomes } = zebra.rib;
   for (let id = 0; id < table.prefixes.limit; id++) {
     if (!table.prefixes.has(id)) continue;
     for (let row = table.first[id]!; row >= 0; row = table.next[row]!) {
       const type = table.type[row]!;
       const at = type === ROUTE_BGP && (table.flags[row]! & FLAG_IBGP) !== 0 ? 64 + type : type;
       rib[at]!++;
-      if (inFib(table, id, row)) fib[at]!++;
+      if (!inFib(table, id, row)) continue;
+      fib[at]!++;
+      const outcome = outcomes.of(table, id);
+      if ((outcome & FLAG_OFFLOADED) !== 0) offloaded[at]!++;
+      if ((outcome & FLAG_TRAPPED) !== 0) trapped[at]!++;
     }
   }
-  const out: { name: string; rib: number; fib: number }[] = [];
+  const out: Count[] = [];
+  const count = (name: string, at: number): Count => ({
+    name,
+    rib: rib[at]!,
+    fib: fib[at]!,
+    offloaded: offloaded[at]!,
+    trapped: trapped[at]!,
+  });
   for (let type = 0; type < 64; type++) {
     if (type === ROUTE_BGP) {
       const all = rib[type]! + rib[64 + type]!;
       if (all === 0) continue;
-      out.push({ name: 'ebgp', rib: rib[type]!, fib: fib[type]! });
-      out.push({ name: 'ibgp', rib: rib[64 + type]!, fib: fib[64 + type]! });
-    } else if (rib[type]! > 0) out.push({ name: routeTypeName(type), rib: rib[type]!, fib: fib[type]! });
+      out.push(count('ebgp', type), count('ibgp', 64 + type));
+    } else if (rib[type]! > 0) out.push(count(routeTypeName(type), type));
   }
   return out;
 }
@@ -48,7 +69,13 @@ export function showSummary(zebra: Zebra, family: Family): string {
 export function showSummaryJson(zebra: Zebra, family: Family): object {
   const counts = countRoutes(zebra, family);
   return {
-    routes: counts.map(one => ({ fib: one.fib, rib: one.rib, fibOffLoaded: 0, fibTrapped: 0, type: one.name })),
+    routes: counts.map(one => ({
+      fib: one.fib,
+      rib: one.rib,
+      fibOffLoaded: one.offloaded,
+      fibTrapped: one.trapped,
+      type: one.name,
+    })),
     routesTotal: counts.reduce((sum, one) => sum + one.rib, 0),
     routesTotalFib: counts.reduce((sum, one) => sum + one.fib, 0),
   };

@@ -9,7 +9,7 @@ export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean
   let text = line('ECMP Maximum', String(ECMP_LIMIT));
   text += line('v4 Forwarding', forwarding.ip ? 'On' : 'Off');
   text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
-  text += line('Kernel NHG', 'Available');
+  text += line('Kernel NHG', zebra.objects.enabled ? 'Available' : 'Available, not used');
   text += line('Earlier routes swept', zebra.rib.earlier.swept ? 'Yes' : 'Not yet');
   for (const [name, count] of zebra.kept) text += line('Earlier routes kept', `${count} for ${name}`);
   text += `

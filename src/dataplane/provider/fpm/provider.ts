@@ -12,7 +12,6 @@
 // It is a module for a worker: the default export makes the provider.
 import { Doorbell } from '../../../concurrency/index.ts';
 import { RouteView, rtnetlink as c } from '../../../netlink/index.ts';
-import { FLAG_OFFLOAD_FAILED, FLAG_OFFLOADED, FLAG_TRAPPED } from '../../constants.ts';
 import type { ProviderSettings } from '../../load.ts';
 import { OP_REPLAY_BEGIN, OP_REPLAY_END, OP_ROUTE } from '../../operation.ts';
 import {
@@ -22,6 +21,7 @@ import {
   type ProviderPriority,
   type ProviderWork,
 } from '../../provider.ts';
+import { offloadOutcome } from '../kernel-encoding.ts';
 import { Connection } from './connection.ts';
 import { FpmCounters } from './counters.ts';
 import { Encoder, NO_ROOM } from './encoder.ts';
@@ -36,9 +36,12 @@ export interface FpmSettings {
   readonly counters: SharedArrayBuffer;
   /** The connection ends when so long none of the bytes that wait was taken; 15,000 unless told. */
   readonly wedgeMs?: number;
+  /** Until the next is tried; 1,000 unless told, and up to three times that after several that failed. */
+  readonly retryMs?: number;
 }
 
 const WEDGE_MS = 15_000;
+const RETRY_MS = 1000;
 
 class FpmProvider implements Provider {
   readonly name: string;
@@ -65,9 +68,9 @@ class FpmProvider implements Provider {
     this.#settings = settings;
     this.#counters = new FpmCounters(settings.counters);
     this.#encoder = new Encoder(settings);
-    const { address, port, wedgeMs = WEDGE_MS } = settings;
+    const { address, port, wedgeMs = WEDGE_MS, retryMs = RETRY_MS } = settings;
     this.#connection = new Connection(
-      { address, port, wedgeMs },
+      { address, port, wedgeMs, retryMs },
       {
         up: () => this.#up(),
         down: () => this.#down(),
@@ -129,6 +132,7 @@ class FpmProvider implements Provider {
     return {
       connected: this.#connection.output !== undefined,
       inStep: this.#inStep,
+      sentBytes: this.#connection.sentBytes,
       address,
       port,
       useNHG: nexthopGroups,
@@ -225,12 +229,7 @@ class FpmProvider implements Provider {
         route.metric,
         route.nexthopId,
       );
-      pool.setFlags(
-        handle,
-        ((route.flags & c.RTM_F_OFFLOAD) !== 0 ? FLAG_OFFLOADED : 0) |
-          ((route.flags & c.RTM_F_TRAP) !== 0 ? FLAG_TRAPPED : 0) |
-          ((route.flags & c.RTM_F_OFFLOAD_FAILED) !== 0 ? FLAG_OFFLOAD_FAILED : 0),
-      );
+      pool.setFlags(handle, offloadOutcome(route.flags));
     });
   }
 }
