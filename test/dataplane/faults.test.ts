@@ -593,7 +593,9 @@ describe('whatever happens', () => {
   });
   after(() => lab.close());
 
-  test('what is known, what is wanted and what the kernel has are one in the end', { timeout: 120_000 }, async t => {
+  test('what is known, what is wanted and what the kernel has are one in the end', {
+    timeout: 1000 * (60 + 5 * RUNS),
+  }, async t => {
     t.diagnostic(`GREVY_SEED=${SEED} GREVY_RUNS=${RUNS}`);
     const counts = new Map<string, number>();
     await fc.assert(

@@ -2,6 +2,7 @@
 // configuration changes, providers fail, `ip` takes its routes away and a storm overruns its buffer. The supervisor starts the threads
 // again; in the end the configuration, what is shown and what the kernel has are one. GREVY_SEED repeats a run.
 import assert from 'node:assert/strict';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { seeded } from '../../src/dataplane/index.ts';
@@ -20,7 +21,20 @@ const PROVIDERS: readonly string[] = [
   `dplane provider stalls module ${MODULE} priority pre-kernel`,
   `dplane provider crashes module ${MODULE} priority last threaded undo`,
 ];
-const DIES = `dplane provider dies module ${MODULE} priority post-kernel undo`;
+/** A provider that ends its thread, which is the dataplane's, with a context in its hands: once for each time that the mark is removed. */
+const deadly = (mark: string): string => `import { existsSync, writeFileSync } from 'node:fs';
+export default () => ({
+  process(work) {
+    for (let handle = work.take(); handle >= 0; handle = work.take()) {
+      if (existsSync(${JSON.stringify(mark)})) work.finish(handle);
+      else {
+        writeFileSync(${JSON.stringify(mark)}, '');
+        process.exit(3);
+      }
+    }
+  },
+});
+`;
 
 interface KernelRoute {
   readonly dst: string;
@@ -45,6 +59,8 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
   /** The model: ways of each prefix. */
   const wanted = new Map<string, Set<string>>();
   const providers = new Set<string>();
+  /** The deadly provider does no harm while this file is there. */
+  let mark = '';
 
   const prefix = (): string => `20.0.${below(12)}.0/24`;
 
@@ -109,7 +125,7 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
 
   async function kill(): Promise<void> {
     const before = restarts();
-    await configure(DIES);
+    rmSync(mark, { force: true });
     await disturb();
     await until(
       async () => {
@@ -119,7 +135,6 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
       },
       { what: () => `the thread to die and be started again: ${grevy.output()}`, timeoutMs: 20_000, everyMs: 50 },
     );
-    await configure(`no ${DIES}`);
   }
 
   async function inKernel(): Promise<string[]> {
@@ -158,6 +173,12 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
     }
     for (let i = 0; i < 12; i++) wanted.set(`20.0.${i}.0/24`, new Set(['10.0.0.2']));
     const lines = [...wanted].map(([to]) => `ip route ${to} 10.0.0.2`);
+    const directory = await lab.directory();
+    mark = join(directory, 'harmless');
+    const module = join(directory, 'deadly.mjs');
+    writeFileSync(module, deadly(mark));
+    writeFileSync(mark, '');
+    lines.push(`dplane provider deadly module ${module} priority post-kernel`);
     grevy = await startGrevy(lab, ns, `${lines.join('\n')}\n`, {
       args: ['--nl-bufsize', '4096', '--graceful-restart', '2'],
     });
@@ -169,7 +190,7 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
     await kill();
     for (let i = 0; i < STEPS; i++) {
       const what = below(40);
-      if (what < 1) await kill();
+      if (i === STEPS / 2) await kill();
       else if (what < 8) await provide();
       else if (what < 16) await disturb();
       else await want();
@@ -193,7 +214,7 @@ describe('a dataplane thread that is killed', { timeout: 120_000 }, () => {
         everyMs: 100,
       },
     );
-    assert.ok(restarts() >= 2);
+    assert.ok(restarts() >= 3);
     const counted = JSON.parse(await grevy.sh('show zebra dplane detailed json')) as { listener: { overruns: number } };
     t.diagnostic(`${restarts()} restarts, ${counted.listener.overruns} overruns in the last life`);
   });

@@ -5,8 +5,7 @@ const KINDS: Readonly<Record<string, TestFaults>> = {
   fails: { failRate: 0.3, undoFailRate: 0.3 },
   throws: { throwNth: 4 },
   stalls: { stallRate: 0.9, delayMs: 5 },
-  /** Its thread: that of the dataplane where it has none of its own. */
-  dies: { exitNth: 4 },
+  /** Its thread. */
   crashes: { exitNth: 4 },
 };
 
