@@ -9,7 +9,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [-s, --nl-bufsize BYTES]                    receive buffer for the kernel's notifications (67108864)
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
   check -c FILE                                   read a configuration and say what is wrong with it
-  demo [--once]                                   a small network in namespaces of its own
+  demo [--once] [--routes N]                      a small network in namespaces of its own
   help, --help                                    this text
   --version                                       which version this is
 

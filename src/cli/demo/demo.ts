@@ -16,6 +16,7 @@ import { Lab, type Namespace } from './lab.ts';
 import { until } from './until.ts';
 
 const ROUTES = 100_000;
+const MAX_ROUTES = 1_000_000;
 const GREVY: string = resolve(import.meta.dirname, '../../../bin/grevy');
 const INSIDE = 'GREVY_DEMO_INSIDE';
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -28,11 +29,17 @@ class DemoError extends Error {}
 
 /** Runs the demo; resolves with the exit status. */
 export async function demo(argv: readonly string[]): Promise<number> {
-  const { values } = parseArgs({ args: [...argv], options: { once: { type: 'boolean', default: false } } });
+  const { values } = parseArgs({
+    args: [...argv],
+    options: { once: { type: 'boolean', default: false }, routes: { type: 'string', default: String(ROUTES) } },
+  });
+  const count = Number(values.routes);
   try {
+    if (!Number.isInteger(count) || count < 1 || count > MAX_ROUTES)
+      throw new DemoError(`--routes ${values.routes}: from 1 to ${MAX_ROUTES}`);
     for (const tool of ['ip', 'unshare', 'nsenter', 'setpriv']) requireTool(tool);
     if (!process.env[INSIDE] && !canMakeNamespaces()) return await insideUserNamespace(argv);
-    return await inNamespaces(values.once);
+    return await inNamespaces(values.once, count);
   } catch (error) {
     if (error instanceof DemoError) console.error(styleText('red', error.message));
     else console.error(error);
@@ -95,7 +102,7 @@ interface Router {
   output: () => string;
 }
 
-async function inNamespaces(once: boolean): Promise<number> {
+async function inNamespaces(once: boolean, count: number): Promise<number> {
   const lab = new Lab();
   const stopped = Promise.withResolvers<number>();
   let stopping = false;
@@ -106,7 +113,7 @@ async function inNamespaces(once: boolean): Promise<number> {
       stopped.resolve(exitStatus(signal));
     });
   }
-  const played = play(lab, once).catch((error: unknown) => {
+  const played = play(lab, once, count).catch((error: unknown) => {
     if (stopping) return stopped.promise;
     throw error;
   });
@@ -119,7 +126,7 @@ async function inNamespaces(once: boolean): Promise<number> {
   }
 }
 
-async function play(lab: Lab, once: boolean): Promise<number> {
+async function play(lab: Lab, once: boolean, count: number): Promise<number> {
   step('building two routers in network namespaces of their own');
   const a = await lab.namespace('r1');
   const b = await lab.namespace('r2');
@@ -127,11 +134,11 @@ async function play(lab: Lab, once: boolean): Promise<number> {
   await a.run('ip', 'addr', 'add', '10.0.12.1/24', 'dev', 'eth0');
   await b.run('ip', 'addr', 'add', '10.0.12.2/24', 'dev', 'eth0');
 
-  step(`giving r1 ${ROUTES.toLocaleString('en')} routes in its kernel`);
+  step(`giving r1 ${count.toLocaleString('en')} routes in its kernel`);
   const directory = await lab.directory();
   const batch = join(directory, 'routes');
   // At once, as all that is written here: what is written in the background may come after the lab was cleared away.
-  writeFileSync(batch, routes());
+  writeFileSync(batch, routes(count));
   await a.run('ip', '-batch', batch);
 
   step('starting Grevy on both');
@@ -139,13 +146,13 @@ async function play(lab: Lab, once: boolean): Promise<number> {
   const r1 = await startRouter(lab, a, 'r1', configuration('r1', 65001, '10.0.12.1', '10.0.12.2', 65002, true));
   const r2 = await startRouter(lab, b, 'r2', configuration('r2', 65002, '10.0.12.2', '10.0.12.1', 65001, false));
 
-  await watch(r1, r2, startMs);
+  await watch(r1, r2, count, startMs);
   const seconds = (performance.now() - startMs) / 1000;
 
   step('what the kernels say');
-  await prove(r1, r2);
+  await prove(r1, r2, count);
   console.log(
-    `\n${styleText('green', '✔')} ${ROUTES.toLocaleString('en')} routes from r1's kernel to r2's in ${seconds.toFixed(1)} s, daemons' start included`,
+    `\n${styleText('green', '✔')} ${count.toLocaleString('en')} routes from r1's kernel to r2's in ${seconds.toFixed(1)} s, daemons' start included`,
   );
   if (once) return 0;
   console.log('\nThis is the shell of r2. Try: show bgp summary · show ip route summary · ? · exit\n');
@@ -155,9 +162,9 @@ async function play(lab: Lab, once: boolean): Promise<number> {
 }
 
 /** Blackhole routes in the kernel of r1: they need no neighbour and are as real as any. */
-function routes(): string {
+function routes(count: number): string {
   const lines: string[] = [];
-  for (let i = 0; i < ROUTES; i++) lines.push(`route add blackhole ${formatIp4(0x14000000 + i * 256)}/24`);
+  for (let i = 0; i < count; i++) lines.push(`route add blackhole ${formatIp4(0x14000000 + i * 256)}/24`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -214,7 +221,7 @@ interface Summary {
 }
 
 /** Shows sessions, routes decided and routes in the kernel until r2's kernel has them all. */
-async function watch(r1: Router, r2: Router, startMs: number): Promise<void> {
+async function watch(r1: Router, r2: Router, count: number, startMs: number): Promise<void> {
   const live = process.stdout.isTTY;
   let shown = '';
   const look = async (): Promise<boolean> => {
@@ -224,13 +231,13 @@ async function watch(r1: Router, r2: Router, startMs: number): Promise<void> {
     ]);
     const { ribCount = 0, peers = {} } = (JSON.parse(summary) as Summary).ipv4Unicast ?? {};
     const state = Object.values(peers)[0]?.state ?? 'Idle';
-    const bar = '█'.repeat(Math.round((installed / ROUTES) * 30)).padEnd(30, '░');
+    const bar = '█'.repeat(Math.round((installed / count) * 30)).padEnd(30, '░');
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1).padStart(5);
     const line = `${seconds} s  session ${state.padEnd(11)}  decided ${String(ribCount).padStart(6)}  in r2's kernel ${String(installed).padStart(6)}  ${bar}`;
     if (live) process.stdout.write(`\r\x1b[K${line}`);
     else if (line.slice(9) !== shown) console.log(line);
     shown = line.slice(9);
-    return installed >= ROUTES;
+    return installed >= count;
   };
   await until(look, {
     timeoutMs: 120_000,
@@ -253,7 +260,7 @@ async function kernelRoutes(router: Router, protocol: string): Promise<number> {
   return lines;
 }
 
-async function prove(r1: Router, r2: Router): Promise<void> {
+async function prove(r1: Router, r2: Router, count: number): Promise<void> {
   const show = async (router: Router, ...argv: string[]): Promise<void> => {
     console.log(styleText('bold', `${router.name}# ${argv.join(' ')}`));
     const text = await router.namespace.run(...argv);
@@ -264,7 +271,7 @@ async function prove(r1: Router, r2: Router): Promise<void> {
   await show(r2, 'ip', 'route', 'show', 'root', '20.1.0.0/22');
   const [sent, received] = [await kernelRoutes(r1, 'boot'), await kernelRoutes(r2, 'bgp')];
   console.log(`\nroutes of r1's kernel: ${sent}; BGP routes of r2's kernel: ${received}`);
-  if (sent !== ROUTES || received !== ROUTES) throw new DemoError(`expected ${ROUTES} of both`);
+  if (sent !== count || received !== count) throw new DemoError(`expected ${count} of both`);
 }
 
 function step(text: string): void {
