@@ -47,6 +47,8 @@ export const FLAG_TARGET = 64;
 export const FLAG_OFFLOADED = 128;
 export const FLAG_TRAPPED = 256;
 export const FLAG_OFFLOAD_FAILED = 512;
+/** Result: the kernel had it so already; what was to be deleted was not there. */
+export const FLAG_ALREADY = 1024;
 
 // Path flags.
 export const PATH_BLACKHOLE = 1;

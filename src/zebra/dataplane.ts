@@ -5,6 +5,7 @@ import {
   type DataplaneClient,
   EVENT_GONE,
   EVENT_REPLAY,
+  FLAG_ALREADY,
   FLAG_GROUP,
   FLAG_OFFLOAD_FAILED,
   FLAG_OFFLOADED,
@@ -54,6 +55,8 @@ import {
   type PlaneEvents,
 } from './plane.ts';
 
+/** The kernel's word for a route that is not there. */
+const ESRCH = 3;
 const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
 /** IFA_SCOPE and flags of addresses that an operator configures. */
 const SCOPE_UNIVERSE = 0;
@@ -359,7 +362,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         );
         break;
       case OP_ROUTE_DELETE:
-        events.routeDeleted(object, generation, errno);
+        events.routeDeleted(object, generation, (pool.flags(handle) & FLAG_ALREADY) === 0 ? errno : ESRCH);
         break;
       case OP_NEXTHOP_INSTALL:
         events.nexthopInstalled(object, generation, errno);

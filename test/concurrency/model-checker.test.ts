@@ -415,6 +415,98 @@ function workerScenario(parts: WorkerParts, total: number, slots: number, fault?
   };
 }
 
+/**
+ * Contexts that need more than one slot: the others are chained behind the first (0: the last), only the first goes through the ring,
+ * and the owner gives all of them back. `torn`: it gives back the first before it has read where the others are.
+ */
+function chainScenario({ rings, pools }: WorkerParts, slots: number, sizes: readonly number[], torn = false): Scenario {
+  const { SlotPool } = pools;
+  const { HandleRing, HandleProducer, HandleConsumer } = rings;
+  const VALUE = 0;
+  const NEXT = 1;
+  return {
+    name: `chains of ${sizes.join(', ')} in a pool of ${slots}`,
+    build() {
+      const memory = SlotPool.create(8, slots);
+      const [to, from] = [HandleRing.create(2), HandleRing.create(2)];
+      return [
+        () => {
+          const pool = new SlotPool(memory);
+          const [out, back] = [new HandleProducer(to), new HandleConsumer(from)];
+          /** All slots of one context, or none: as many as it needs are there, or it waits. */
+          const chain = (length: number, value: number): number => {
+            if (pool.limit - pool.inUse < length) return 0;
+            let next = 0;
+            for (let i = 0; i < length; i++) {
+              const slot = pool.allocate();
+              pool.words[pool.wordOf(slot) + VALUE] = value;
+              pool.words[pool.wordOf(slot) + NEXT] = next;
+              next = slot;
+            }
+            return next;
+          };
+          const release = (head: number, api: Api): number => {
+            let length = 0;
+            for (let slot = head; slot !== 0; length++) {
+              api.equal(Number(pool.holds(slot)), 1, 'a slot of the chain is held');
+              if (torn) {
+                pool.free(slot);
+                pool.words[pool.wordOf(slot) + NEXT] = 0;
+              }
+              const next = pool.words[pool.wordOf(slot) + NEXT]!;
+              if (!torn) pool.free(slot);
+              slot = next;
+            }
+            return length;
+          };
+          return api => {
+            let sent = 0;
+            for (let got = 0; got < sizes.length; got++) {
+              for (let head = -1; sent < sizes.length && head !== 0; ) {
+                head = chain(sizes[sent]!, sent + 1);
+                if (head === 0) break;
+                api.equal(Number(out.push(head)), 1, 'room in the ring');
+                sent++;
+              }
+              out.publish();
+              let head = -1;
+              api.until(() => (head = back.pop()) !== -1);
+              api.equal(pool.words[pool.wordOf(head) + VALUE]!, 100 + got + 1, 'what the worker made of the first');
+              api.equal(release(head, api), sizes[got]!, 'slots given back');
+              back.release();
+            }
+            api.equal(pool.inUse, 0, 'in use at the end');
+          };
+        },
+        () => {
+          const pool = new SlotPool(memory);
+          const [taken, done] = [new HandleConsumer(to), new HandleProducer(from)];
+          return api => {
+            for (let seen = 0; seen < sizes.length; seen++) {
+              let head = -1;
+              api.until(() => (head = taken.pop()) !== -1);
+              let length = 0;
+              for (let slot = head; slot !== 0; slot = pool.words[pool.wordOf(slot) + NEXT]!, length++) {
+                api.equal(Number(pool.holds(slot)), 1, 'a slot of the chain is held');
+                api.equal(pool.words[pool.wordOf(slot) + VALUE]!, seen + 1, 'what was sent');
+              }
+              api.equal(length, sizes[seen]!, 'slots of the context');
+              pool.words[pool.wordOf(head) + VALUE] = 100 + seen + 1;
+              done.push(head);
+              taken.release();
+              done.publish();
+            }
+          };
+        },
+      ];
+    },
+  };
+}
+
+function chainScenarios(parts: WorkerParts): Scenario[] {
+  return [chainScenario(parts, 3, [2, 1, 2]), chainScenario(parts, 2, [2, 2, 1])];
+}
+
 function workerScenarios(parts: WorkerParts): Scenario[] {
   return [workerScenario(parts, 2, 1), workerScenario(parts, 3, 2)];
 }
@@ -605,6 +697,29 @@ test('SlotPool and a worker: every store of the rings that is removed, and every
     workerScenarios({ ...parts, pools: module }),
   );
   assert.deepEqual(survivors, []);
+});
+
+test('SlotPool in chains: no interleaving loses a slot of a context, or lets two use it', async t => {
+  const { states, found } = check(chainScenarios(await workerParts()));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('SlotPool in chains: every store of the rings that is removed, every slip in the pool, and a torn chain is found out', async () => {
+  const parts = await workerParts();
+  const removed = storeMutants('handle-ring.ts').filter(({ name }) => name.includes(' without '));
+  const rings = await checkMutants<HandleModule>('handle-ring.ts', removed, module =>
+    chainScenarios({ ...parts, rings: module }),
+  );
+  assert.deepEqual(rings, []);
+  const slips = [
+    swap('a slot is given twice', 'index = this.#fresh++;', 'index = this.#fresh;'),
+    swap('a slot is freed twice', 'this.#inUse--;', 'this.#inUse -= 2;'),
+    swap('a handle of nothing', '<< this.#indexBits) | index', '<< this.#indexBits) | 0'),
+  ];
+  const survivors = await checkMutants<PoolModule>('slot-pool.ts', slips, pools => chainScenarios({ ...parts, pools }));
+  assert.deepEqual(survivors, []);
+  assert.match(check([chainScenario(parts, 3, [2, 1, 2], true)]).found ?? 'nothing', /slots given back/);
 });
 
 test('SlotPool and a worker: one that does not look again, rings too early, or gives back before it wrote is found out', async () => {

@@ -3,6 +3,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { ask } from '../../src/cli/shell/client.ts';
 import { type Lab, type Namespace, runCommand } from './netns.ts';
 import { until } from './wait.ts';
 
@@ -70,8 +71,10 @@ export async function startGrevy(
   writeFileSync(file, configuration);
   const runDir = join(home, 'run');
   const child = namespace.spawn([GREVY, 'run', '-c', file, '--run-dir', runDir, ...args]);
-  const sh = (command: string): Promise<string> => runCommand(GREVY, ['sh', '--run-dir', runDir, '-c', command]);
-  return await started(lab, child, home, sh, 'show version', join(runDir, 'vty.sock'));
+  // A process of the shell for each command would be most of the time that many tests take; cli.test.ts has those.
+  const socket = join(runDir, 'vty.sock');
+  const sh = (command: string): Promise<string> => ask(socket, ...command.split('\n'));
+  return await started(lab, child, home, sh, 'show version', socket);
 }
 
 /** One FRR daemon. `zserv` is the ZAPI socket that it serves (zebra) or uses (the others). */

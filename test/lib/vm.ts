@@ -20,6 +20,7 @@ const ROOT: string = resolve(import.meta.dirname, '../..');
 const KERNEL: string = join(ROOT, '.cache/vm');
 /** The environment variable that is set inside. */
 const INSIDE = 'GREVY_IN_VM';
+export const INSIDE_VM: boolean = process.env[INSIDE] !== undefined;
 /** What our child says when no other machine runs any more. */
 const OUR_TURN = 'grevy: our turn';
 const CONSOLE_CHARS = 8000;
@@ -156,7 +157,7 @@ export async function runInVm(
 
 /** A suite that runs inside (see above): outside, a test with a subtest for each of its tests. */
 export function describeInVm(name: string, options: VmOptions & { file: string }, body: () => void): void {
-  if (process.env[INSIDE] !== undefined) {
+  if (INSIDE_VM) {
     describe(name, body);
     return;
   }

@@ -340,18 +340,20 @@ export class FakeKernel implements Plane {
     }
   }
 
-  /** A route of somebody else. */
+  /** A route of somebody else: `ip route replace`, or `ip route add`, which is refused where there is one of this metric. */
   foreignRoute(
     family: Family,
     words: AddressWords,
     length: number,
     metric: number,
     paths: readonly KernelPath[],
+    replaces = true,
   ): void {
     const key = routeKey(family, words, length, metric);
+    if (!replaces && this.routes.has(key)) return;
     const route: FakeRoute = { key, family, words, length, protocol: 4, type: 1, nexthopId: 0, metric, paths };
     this.routes.set(key, route);
-    this.notify(events => this.#tell(events, route));
+    this.notify(events => this.#tell(events, route, replaces));
   }
 
   /** A follower comes, or comes again under the same number. */
@@ -386,7 +388,7 @@ export class FakeKernel implements Plane {
       .toSorted();
   }
 
-  #tell(events: PlaneEvents, route: FakeRoute): void {
+  #tell(events: PlaneEvents, route: FakeRoute, replaces = true): void {
     events.route(
       254,
       route.family,
@@ -397,7 +399,7 @@ export class FakeKernel implements Plane {
       route.metric,
       route.nexthopId,
       () => route.paths,
-      true,
+      replaces,
     );
   }
 

@@ -111,8 +111,7 @@ ipv6 route 2001:db8:3::/48 blackhole
   });
 
   test('a route that somebody gave fewer paths gets its own back', async () => {
-    const path = ['via', '192.0.2.9', 'dev', 'eth0'];
-    await ns.run('ip', 'route', 'replace', '10.5.0.0/16', ...path, 'proto', '196', 'metric', '20');
+    await ns.run(...'ip route replace 10.5.0.0/16 via 192.0.2.9 dev eth0 proto 196 metric 20'.split(' '));
     await until(async () => (await ours()).get('10.5.0.0/16')?.nexthops?.length === 2, { what: 'both paths' });
   });
 

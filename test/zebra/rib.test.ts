@@ -179,6 +179,30 @@ test('a route deleted behind our back is put back, one that a foreign route repl
   assert.equal(b.kernel.routes.get(keyOf('10.0.0.0/8'))!.protocol, 186);
 });
 
+test("somebody's route that ours replaced on its way is not believed in: ours stays, and no other is shown", () => {
+  for (const replaces of [false, true]) {
+    const b = two();
+    b.add('11.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.7')], 20);
+    b.settle();
+    b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.7')], 20);
+    b.work(); // on its way now
+    b.kernel.foreignRoute(
+      AF_INET,
+      [0x0a000000, 0, 0, 0],
+      8,
+      20,
+      [{ gatewayFamily: 2, gateway: [0xc0000208, 0, 0, 0], ifindex: 2, blackhole: false, onlink: false, weight: 1 }],
+      replaces,
+    );
+    b.settle();
+    assert.equal(b.kernel.routes.get(keyOf('10.0.0.0/8'))!.protocol, 186);
+    const table = b.zebra.rib.table(0, AF_INET);
+    const id = table.prefixes.find(0x0a000000, 0, 0, 0, 8);
+    assert.equal(table.next[table.first[id]!], -1, 'one route');
+    assert.equal(table.type[table.selected[id]!], ROUTE_BGP);
+  }
+});
+
 test('after a restart, equal routes are adopted without a message and the others are swept', () => {
   const b = two();
   for (let i = 0; i < 100; i++) b.add(`10.${i}.0.0/16`, ROUTE_BGP, [b.via(i < 50 ? '192.0.2.9' : '198.51.100.9')], 20);

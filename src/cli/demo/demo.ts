@@ -11,7 +11,8 @@ import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { formatIp4 } from '../../net/index.ts';
-import { Lab, type Namespace, runCommand } from './lab.ts';
+import { ask as askShell } from '../shell/client.ts';
+import { Lab, type Namespace } from './lab.ts';
 import { until } from './until.ts';
 
 const ROUTES = 100_000;
@@ -205,7 +206,7 @@ async function startRouter(lab: Lab, namespace: Namespace, name: string, configu
 
 function ask(router: Router, command: string): Promise<string> {
   if (router.daemon.exitCode !== null) throw new DemoError(`${router.name} ended: ${router.output()}`);
-  return runCommand(GREVY, ['sh', '--run-dir', router.runDir, '-c', command]);
+  return askShell(join(router.runDir, 'vty.sock'), command);
 }
 
 interface Summary {

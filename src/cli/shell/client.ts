@@ -145,3 +145,20 @@ export class VtyClient {
     }
   }
 }
+
+/** Runs lines in a session of their own and gives what they print; the first that fails is an error. */
+export async function ask(path: string, ...lines: readonly string[]): Promise<string> {
+  const client = await VtyClient.connect(path);
+  try {
+    let text = '';
+    for (const line of lines) {
+      const ended = await client.execute(line, piece => {
+        text += piece;
+      });
+      if (!ended.ok) throw new Error(`${line}: ${ended.error}`);
+    }
+    return text;
+  } finally {
+    client.close();
+  }
+}

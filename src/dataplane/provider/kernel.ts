@@ -6,7 +6,7 @@
 // Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
 import { E } from '../../sys/index.ts';
-import { FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
+import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
 import { OPERATIONS } from '../operation.ts';
 import { type Provider, PROVIDER_ESSENTIAL, PROVIDER_KERNEL, PROVIDER_UNDO, type ProviderWork } from '../provider.ts';
 import {
@@ -223,6 +223,7 @@ export class KernelProvider implements Provider {
       const verdict = errno === 0 ? 0 : undo ? judgeUndo(errno) : OPERATIONS[pool.op(handle)]!.kernel!.judge(errno);
       if (verdict === 0) {
         if (!undo) pool.setStatus(handle, STATUS_SUCCESS);
+        if (errno !== 0) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
         work.finish(handle);
       } else {
         if (place !== UNKNOWN) this.#lastError = flight.job.text;

@@ -15,7 +15,7 @@ import { KIND_ROUTE, type KernelPath, type Plane, RTN_PROHIBIT, RTN_UNICAST, RTN
 import { isOwnProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
+import { isForeign, KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
 import { KERNEL_OTHER } from './settling.ts';
 import { DOUBT, IN_FLIGHT, type RibTable, ROW_SEEN, SEEN, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
@@ -132,7 +132,7 @@ export class KernelNotices {
     }
     if (!replaces || replaced < 0) return;
     if (candidates === 1 && !known) this.#rows.removeRow(t, id, replaced);
-    else this.#reread();
+    else this.reread();
   }
 
   /** What a route of ours names: an object, or a list of paths that is known, or that is to be at start. */
@@ -152,7 +152,7 @@ export class KernelNotices {
   }
 
   /** What the kernel did is not to be known from what it said: a dump will tell. */
-  #reread(): void {
+  reread(): void {
     if (this.#rereading) return;
     this.#rereading = true;
     this.#plane.requestResync(KIND_ROUTE);
@@ -217,7 +217,7 @@ export class KernelNotices {
         return;
       }
       // Told otherwise than before, or of a time before the last dump.
-      this.#reread();
+      this.reread();
     }
   }
 
@@ -303,11 +303,6 @@ export class KernelNotices {
       }
     }
   }
-}
-
-/** Whether it is a kernel route of this metric. */
-function isForeign(t: RibTable, row: number, metric: number): boolean {
-  return t.type[row] === ROUTE_KERNEL && t.distance[row] === metric >>> 24 && t.metric[row] === (metric & 0xffffff);
 }
 
 function sameNexthop(a: Nexthop, b: Nexthop): boolean {

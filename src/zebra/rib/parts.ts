@@ -1,11 +1,17 @@
 // What the parts of the RIB have in common.
 import type { Note, Owner, RibFace } from '../face.ts';
+import { ROUTE_KERNEL } from '../route-type.ts';
 import type { RibTable } from './table.ts';
 
 /** RTA_PRIORITY of all routes of ours. */
 export const KERNEL_METRIC = 20;
 /** The kernel's main table. */
 export const RT_TABLE_MAIN = 254;
+
+/** Whether it is a kernel route of this metric. */
+export function isForeign(t: RibTable, row: number, metric: number): boolean {
+  return t.type[row] === ROUTE_KERNEL && t.distance[row] === metric >>> 24 && t.metric[row] === (metric & 0xffffff);
+}
 
 export interface RibHost {
   readonly nowS: () => number;

@@ -15,7 +15,7 @@ import { type Plane, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import type { Outcomes } from './outcomes.ts';
-import { KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
+import { isForeign, KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
   DOOMED,
@@ -44,6 +44,8 @@ export const KERNEL_OTHER: number = RTN_UNICAST;
 export class Settling {
   /** Contexts on their way. */
   inFlight = 0;
+  /** What we know of somebody's route is in doubt: ours stood where that should be. */
+  onRival: () => void = () => {};
   readonly #host: RibHost;
   readonly #plane: Plane;
   readonly #sets: NexthopSets;
@@ -155,7 +157,7 @@ export class Settling {
     if (want === 0) {
       // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
       if ((state & STALE) !== 0) return true;
-      if (this.#objects.isDoomed(have)) {
+      if (this.#objects.isDoomed(have) && !hasRival(t, id)) {
         t.state[id] = state | DOOMED;
         return true;
       }
@@ -274,10 +276,12 @@ export class Settling {
     if (this.#doubtful(t, object)) return;
     if (errno !== 0) {
       const row = t.selected[object]!;
-      if (row >= 0) this.#fail(t, object, row);
-      // What is wanted may be something else by now.
-      if ((t.state[object]! & DIRTY) === 0 && row < 0) this.#tables.mark(t, object, false);
-      return;
+      const refused = type === RTN_UNICAST ? nexthopId : type;
+      // What is wanted may be something else by now, of which this says nothing.
+      if (row >= 0 && this.#objects.groupOf[t.set[row]!] === refused && kernelProtocol(t.type[row]!) === protocol) {
+        this.#fail(t, object, row);
+        return;
+      }
     }
     this.#after(t, object);
   }
@@ -285,6 +289,9 @@ export class Settling {
   routeDeleted(object: number, generation: number, errno: number): void {
     const t = this.#result(object, generation);
     if (t === undefined) return;
+    // The kernel keeps one route of a prefix and metric, unless it is told to append. What came while ours was on its way was
+    // replaced by ours, and that is an echo of our own, which nobody hears.
+    if (errno === 0 && hasRival(t, object)) this.onRival();
     if (errno === 0 || errno === ESRCH || errno === ENOENT || errno === ENODEV) this.#kernel.set(t, object, 0, 0);
     if (this.#doubtful(t, object)) return;
     if (t.kernel[object] === 0) this.#after(t, object);
@@ -323,6 +330,13 @@ export class Settling {
     for (let i = 0; i < watchers.length; i++) if (watchers[i]!.needs(t, id)) return;
     t.forget(id);
   }
+}
+
+/** Whether somebody else has a route of our metric there. */
+function hasRival(t: RibTable, id: number): boolean {
+  let row = t.first[id]!;
+  while (row >= 0 && !isForeign(t, row, KERNEL_METRIC)) row = t.next[row]!;
+  return row >= 0;
 }
 
 /** Whether route `a` is preferred to `b`: connected first, then distance, metric, age. */

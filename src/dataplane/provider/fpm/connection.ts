@@ -8,8 +8,8 @@ import { linux, setOption } from '../../../sys/index.ts';
 import type { FpmCounters } from './counters.ts';
 import { Output } from './output.ts';
 
-const RETRY_MIN_MS = 1000;
-const RETRY_MAX_MS = 3000;
+/** It waits so many times longer at most. */
+const RETRY_GROWTH = 3;
 const CONNECT_MS = 10_000;
 /** What waits at the end has so long to go. */
 const FINISH_MS = 1000;
@@ -22,6 +22,8 @@ export interface ConnectionOptions {
   readonly port: number;
   /** Bytes that wait and of which none was taken for so long end the connection. */
   readonly wedgeMs: number;
+  /** So long after one has ended the next is tried; after each that was no good it waits longer. */
+  readonly retryMs: number;
 }
 
 export interface ConnectionEvents {
@@ -43,13 +45,15 @@ export class Connection {
   #output: Output | undefined;
   #timer: NodeJS.Timeout | undefined;
   #connectedMs = 0;
-  #retryMs = RETRY_MIN_MS;
+  #sentBytes = 0;
+  #retryMs: number;
   /** Why it last was not to be had, or what ended it: said once. */
   #trouble = '';
   #closing = false;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents, counters: FpmCounters) {
     this.#options = options;
+    this.#retryMs = options.retryMs;
     this.#events = events;
     this.#counters = counters;
   }
@@ -57,6 +61,11 @@ export class Connection {
   /** Where to write; undefined: there is no peer. */
   get output(): Output | undefined {
     return this.#output;
+  }
+
+  /** To this peer, since it connected. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   get closed(): boolean {
@@ -125,12 +134,14 @@ export class Connection {
     const fd = handle?.fd ?? -1;
     if (fd >= 0) setOption(fd, linux.IPPROTO_TCP, linux.TCP_USER_TIMEOUT, wedgeMs);
     this.#connectedMs = performance.now();
+    this.#sentBytes = 0;
     this.#trouble = '';
     const output = new Output(
       (bytes, done) => {
         socket.write(bytes, error => {
           if (error) return;
           this.#counters.count('bytes-sent', bytes.length);
+          this.#sentBytes += bytes.length;
           done();
           this.#counters.level('obuf-bytes', output.pending);
         });
@@ -147,15 +158,15 @@ export class Connection {
     this.#socket = undefined;
     this.#output = undefined;
     this.#counters.level('obuf-bytes', 0);
-    if (wasConnected && performance.now() - this.#connectedMs > GOOD_MS) this.#retryMs = RETRY_MIN_MS;
+    const { address, port, retryMs } = this.#options;
+    if (wasConnected && performance.now() - this.#connectedMs > GOOD_MS) this.#retryMs = retryMs;
     if (wasConnected) this.#events.down();
     if (this.#closing) return;
     this.#counters.count(reason === '' ? 'connection-closes' : 'connection-errors');
-    const { address, port } = this.#options;
     const trouble = reason === '' ? 'the peer closed it' : reason;
     if (trouble !== this.#trouble) this.#events.log(`no connection to ${address} port ${port}: ${trouble}`);
     this.#trouble = trouble;
     this.#timer = setTimeout(() => this.open(), this.#retryMs);
-    this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs + RETRY_MIN_MS);
+    this.#retryMs = Math.min(RETRY_GROWTH * retryMs, this.#retryMs + retryMs);
   }
 }

@@ -36,9 +36,12 @@ export interface FpmSettings {
   readonly counters: SharedArrayBuffer;
   /** The connection ends when so long none of the bytes that wait was taken; 15,000 unless told. */
   readonly wedgeMs?: number;
+  /** Until the next is tried; 1,000 unless told, and up to three times that after several that failed. */
+  readonly retryMs?: number;
 }
 
 const WEDGE_MS = 15_000;
+const RETRY_MS = 1000;
 
 class FpmProvider implements Provider {
   readonly name: string;
@@ -65,9 +68,9 @@ class FpmProvider implements Provider {
     this.#settings = settings;
     this.#counters = new FpmCounters(settings.counters);
     this.#encoder = new Encoder(settings);
-    const { address, port, wedgeMs = WEDGE_MS } = settings;
+    const { address, port, wedgeMs = WEDGE_MS, retryMs = RETRY_MS } = settings;
     this.#connection = new Connection(
-      { address, port, wedgeMs },
+      { address, port, wedgeMs, retryMs },
       {
         up: () => this.#up(),
         down: () => this.#down(),
@@ -129,6 +132,7 @@ class FpmProvider implements Provider {
     return {
       connected: this.#connection.output !== undefined,
       inStep: this.#inStep,
+      sentBytes: this.#connection.sentBytes,
       address,
       port,
       useNHG: nexthopGroups,

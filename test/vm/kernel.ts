@@ -3,11 +3,18 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { Lab, type Namespace } from '../lib/netns.ts';
-import { describeInVm } from '../lib/vm.ts';
 
-const MODULES = ['dummy', 'vrf', '8021q', 'bonding', 'ip_gre', 'mpls_router', 'mpls_iptunnel'];
+export const MODULES: readonly string[] = [
+  'dummy',
+  'vrf',
+  '8021q',
+  'bonding',
+  'ip_gre',
+  'mpls_router',
+  'mpls_iptunnel',
+];
 
 const LINKS = `link add red type vrf table 10
 link set red up
@@ -30,7 +37,12 @@ interface Route {
   [key: string]: unknown;
 }
 
-describeInVm('a kernel with everything', { file: import.meta.filename, modules: MODULES }, () => {
+/** Runs inside. */
+export function suite(): void {
+  describe('a kernel with everything', tests);
+}
+
+function tests(): void {
   const lab = new Lab();
   let host: Namespace;
   const ip = (line: string): Promise<string> => host.run('ip', ...line.split(' '));
@@ -75,4 +87,4 @@ describeInVm('a kernel with everything', { file: import.meta.filename, modules: 
     const [sid] = await routes('-6', 'route', 'show', 'fc00::100');
     assert.deepEqual([sid!['encap'], sid!['action'], sid!['vrftable']], ['seg6local', 'End.DT4', '10']);
   });
-});
+}

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { type Daemon, startFrr, startGrevy } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
-import { describeInVm } from '../lib/vm.ts';
 import { until } from '../lib/wait.ts';
 
-const MODULES = 'dummy vrf 8021q bonding ip_gre veth bridge vxlan macvlan mpls_router'.split(' ');
+export const MODULES: readonly string[] = 'dummy vrf 8021q bonding ip_gre veth bridge vxlan macvlan mpls_router'.split(
+  ' ',
+);
 
 /** `ip -batch`. */
 const LINKS = `link add du0 type dummy
@@ -76,7 +77,12 @@ const KEYS = `administrativeStatus operationalStatus OsDescription speed flags t
 
 type Facts = Record<string, unknown>;
 
-describeInVm('links of every kind', { file: import.meta.filename, modules: MODULES }, () => {
+/** Runs inside. */
+export function suite(): void {
+  describe('links of every kind', tests);
+}
+
+function tests(): void {
   const lab = new Lab();
   let ours: Namespace;
   let grevy: Daemon;
@@ -137,4 +143,4 @@ describeInVm('links of every kind', { file: import.meta.filename, modules: MODUL
     assert.ok(them['gre2']!['vtepRemoteIp'] === '203.0.113.2' && them['br1']!['bridgeVlanAware'] === true);
     assert.deepEqual(us, them);
   });
-});
+}
