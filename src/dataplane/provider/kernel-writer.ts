@@ -11,7 +11,7 @@ import { Doorbell } from '../../concurrency/index.ts';
 import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
-import { isTransient } from './kernel-encoding.ts';
+import { isTransient } from './encoding/encoding.ts';
 
 export interface KernelWriterData {
   readonly jobs: readonly SharedArrayBuffer[];
