@@ -77,8 +77,7 @@ export class World {
   #next = 0;
   #waiting = 0;
   #follower = 0;
-  #replay: 'none' | 'asked' | 'begun' = 'none';
-  #beginning = false;
+  #replay: 'none' | 'asked' | 'beginning' | 'begun' = 'none';
   #closed = false;
   #running: Promise<void>;
 
@@ -130,6 +129,7 @@ export class World {
     return this.#dirtyObjects.size + this.#dirtyRoutes.size;
   }
 
+  /** What FPM says of itself. */
   get fpm(): Readonly<Record<string, unknown>> {
     return this.dataplane.pipeline.status('fpm') ?? {};
   }
@@ -172,11 +172,11 @@ export class World {
   }
 
   #feed(): void {
-    if (this.#follower === 0 || this.#beginning) return;
+    if (this.#follower === 0 || this.#replay === 'beginning') return;
     if (this.#replay === 'asked') {
       if (this.outstanding > 0) return;
       this.#mark(OP_REPLAY_BEGIN);
-      this.#beginning = true;
+      this.#replay = 'beginning';
       return;
     }
     for (const dirty of [this.#dirtyObjects, this.#dirtyRoutes]) {
@@ -292,7 +292,8 @@ export class World {
     this.outstanding--;
     const op = pool.op(handle);
     if (op === OP_REPLAY_BEGIN) {
-      this.#beginning = false;
+      // Else it was asked for again meanwhile, and the one that begins now is of no use any more.
+      if (this.#replay !== 'beginning') return;
       this.#replay = 'begun';
       // Members before the groups of them.
       for (const item of this.#items) if (!item.gone) this.#dirty(item);
@@ -306,7 +307,6 @@ export class World {
     if (event === EVENT_GONE && provider === this.#follower) {
       this.#follower = 0;
       this.#replay = 'none';
-      this.#beginning = false;
       this.#dirtyObjects.clear();
       this.#dirtyRoutes.clear();
     }
