@@ -54,6 +54,8 @@ export const FLAG_TARGET = 64;
 export const FLAG_OFFLOADED = 128;
 export const FLAG_TRAPPED = 256;
 export const FLAG_OFFLOAD_FAILED = 512;
+/** NEXTHOP_INSTALL: its paths are tunnel ends, for a VXLAN device's forwarding entries and not for routes. */
+export const FLAG_TUNNEL_ENDS = 1024;
 
 // Path flags.
 export const PATH_BLACKHOLE = 1;

@@ -30,6 +30,7 @@ import {
   FLAG_OFFLOADED,
   FLAG_REPLACE,
   FLAG_TRAPPED,
+  FLAG_TUNNEL_ENDS,
   KIND_ADDRESS,
   KIND_ALL,
   KIND_FDB,
@@ -396,6 +397,7 @@ export class Listener implements StreamSink {
     if (handle === 0) return;
     const pool = this.#pool;
     pool.setNexthop(handle, nexthop.id, nexthop.family, nexthop.protocol);
+    if (nexthop.fdb) pool.setFlags(handle, pool.flags(handle) | FLAG_TUNNEL_ENDS);
     if (nexthop.memberCount > 0) {
       const ids = nexthop.memberId.subarray(0, nexthop.memberCount);
       if (!pool.setMembers(handle, ids, nexthop.memberWeight)) {

@@ -6,6 +6,7 @@ import {
   FIELD_PATH,
   FLAG_GROUP,
   FLAG_TARGET,
+  FLAG_TUNNEL_ENDS,
   FLAG_UNDO,
   FLAG_UNDO_FAILED,
   STATUS_FAILED,
@@ -32,7 +33,7 @@ import {
 } from './layout.ts';
 
 /** Bits of a context's first word that `takeBack` leaves as they are: the operation, and some flags. */
-const KEPT: number = 0xff | ((FLAG_GROUP | FLAG_UNDO | FLAG_UNDO_FAILED | FLAG_TARGET) << 16);
+const KEPT: number = 0xff | ((FLAG_GROUP | FLAG_UNDO | FLAG_UNDO_FAILED | FLAG_TARGET | FLAG_TUNNEL_ENDS) << 16);
 
 export class ContextSlots {
   readonly words: Int32Array;

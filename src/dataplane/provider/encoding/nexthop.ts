@@ -1,5 +1,6 @@
 // Nexthop objects: a path with an id, or a group of ids.
 import {
+  appendNexthopFdb,
   beginNexthopGroup,
   encodeGroupMember,
   encodeNexthop,
@@ -9,7 +10,7 @@ import {
   nexthopGroupBytes,
   rtnetlink as c,
 } from '../../../netlink/index.ts';
-import { FLAG_GROUP, MEMBERS_PER_SLOT, PATH_BLACKHOLE, PATH_ONLINK } from '../../constants.ts';
+import { FLAG_GROUP, FLAG_TUNNEL_ENDS, MEMBERS_PER_SLOT, PATH_BLACKHOLE, PATH_ONLINK } from '../../constants.ts';
 import {
   CREATE,
   type Encode,
@@ -23,31 +24,33 @@ import {
 } from './encoding.ts';
 import { appendObjectEncap, encapRoomOf, pathFlags } from './path.ts';
 
-const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
-  const id = pool.nexthopId(handle);
-  const protocol = pool.protocol(handle);
-  if ((pool.flags(handle) & FLAG_GROUP) === 0) {
-    const flags = pool.pathFlags(handle);
-    const size = encodeNexthop(
-      buffer,
-      offset,
-      sequence,
-      CREATE,
-      id,
-      pool.family(handle),
-      protocol,
-      pool.ifindex(handle),
-      pool.gatewayFamily(handle),
-      pool.gatewayWord(handle, 0),
-      pool.gatewayWord(handle, 1),
-      pool.gatewayWord(handle, 2),
-      pool.gatewayWord(handle, 3),
-      (flags & PATH_ONLINK) !== 0,
-      (flags & PATH_BLACKHOLE) !== 0,
-    );
-    return appendObjectEncap(pool, handle, buffer, offset, size);
-  }
-  let end = beginNexthopGroup(buffer, offset, sequence, CREATE, id, protocol);
+/** What `appendNexthopFdb` adds. */
+const FDB_BYTES = 4;
+
+const encodePath: Encode = (pool, handle, buffer, offset, sequence) => {
+  const flags = pool.pathFlags(handle);
+  const size = encodeNexthop(
+    buffer,
+    offset,
+    sequence,
+    CREATE,
+    pool.nexthopId(handle),
+    pool.family(handle),
+    pool.protocol(handle),
+    pool.ifindex(handle),
+    pool.gatewayFamily(handle),
+    pool.gatewayWord(handle, 0),
+    pool.gatewayWord(handle, 1),
+    pool.gatewayWord(handle, 2),
+    pool.gatewayWord(handle, 3),
+    (flags & PATH_ONLINK) !== 0,
+    (flags & PATH_BLACKHOLE) !== 0,
+  );
+  return appendObjectEncap(pool, handle, buffer, offset, size);
+};
+
+const encodeGroup: Encode = (pool, handle, buffer, offset, sequence) => {
+  let end = beginNexthopGroup(buffer, offset, sequence, CREATE, pool.nexthopId(handle), pool.protocol(handle));
   const count = pool.count(handle);
   let slot = handle;
   for (let i = 0; i < count; i++) {
@@ -58,13 +61,21 @@ const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
   return endNexthopGroup(buffer, offset, end);
 };
 
+const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
+  const flags = pool.flags(handle);
+  const encode = (flags & FLAG_GROUP) === 0 ? encodePath : encodeGroup;
+  const size = encode(pool, handle, buffer, offset, sequence);
+  return (flags & FLAG_TUNNEL_ENDS) === 0 ? size : appendNexthopFdb(buffer, offset, size);
+};
+
 const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
   encodeNexthopDelete(buffer, offset, sequence, 0, pool.nexthopId(handle));
 
 const bytes: Measure = (pool, handle) =>
-  (pool.flags(handle) & FLAG_GROUP) !== 0
+  FDB_BYTES +
+  ((pool.flags(handle) & FLAG_GROUP) !== 0
     ? nexthopGroupBytes(pool.count(handle))
-    : NEXTHOP_BYTES_MAX + encapRoomOf(pool, handle);
+    : NEXTHOP_BYTES_MAX + encapRoomOf(pool, handle));
 
 export const install: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: encodeRemoval };
 export const update: Encoding = over(install);
