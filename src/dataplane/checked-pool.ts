@@ -4,10 +4,27 @@ import { ContextPool } from './context.ts';
 
 class CheckedPool extends ContextPool {}
 
-/** Methods whose first argument is no handle of this pool, or is asked about. */
-const unchecked: ReadonlySet<string> = new Set(['constructor', 'allocate', 'holds', 'copyFrom', 'free']);
+/** Methods whose first argument is no handle of this pool, or is asked about, or was checked by who calls them. */
+const unchecked: ReadonlySet<string> = new Set([
+  'constructor',
+  'allocate',
+  'holds',
+  'copyFrom',
+  'free',
+  'at',
+  'fieldAt',
+]);
 
-for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(ContextPool.prototype))) {
+/** Of the class and those that it is made of. */
+function accessors(prototype: object): [string, PropertyDescriptor][] {
+  if (prototype === Object.prototype) return [];
+  return [
+    ...accessors(Object.getPrototypeOf(prototype)),
+    ...Object.entries(Object.getOwnPropertyDescriptors(prototype)),
+  ];
+}
+
+for (const [name, { value }] of accessors(ContextPool.prototype)) {
   if (typeof value !== 'function' || unchecked.has(name)) continue;
   const accessor = value as (this: ContextPool, handle: number, ...rest: unknown[]) => unknown;
   Object.defineProperty(CheckedPool.prototype, name, {

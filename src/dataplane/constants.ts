@@ -7,22 +7,29 @@ export const FIELD_PATH = 4; // gateway, interface, flags, weight, encapsulation
 export const FIELD_MEMBERS = 8; // group members
 export const FIELD_LINK = 16; // interface, name, flags, MTU, hardware address
 export const FIELD_ADDRESS = 32; // interface, address, peer, flags, label
-export const FIELD_NEIGHBOR = 64; // interface, address, state, hardware address, VLAN
+export const FIELD_NEIGHBOR = 64; // interface, address, state, hardware address
 export const FIELD_RULE = 128; // priority, selectors, action, table
 export const FIELD_KINDS = 256; // kinds of objects (KIND_*)
 export const FIELD_LINK_CHANGE = 512; // interface, and what of it is to be set
 export const FIELD_NETCONF = 1024; // interface, family, switches
 export const FIELD_MULTICAST = 2048; // source, group, counters
 export const FIELD_EVENT = 4096; // provider, what happened to it
+export const FIELD_LABEL = 8192; // MPLS label, protocol
+export const FIELD_FDB = 16384; // interface, hardware address, VLAN, tunnel end
 
 // Kinds of objects that are dumped and resynchronised together, one bit each.
-export const KIND_LINK = 1;
-export const KIND_ADDRESS = 2;
-export const KIND_NEXTHOP = 4;
-export const KIND_ROUTE = 8;
-export const KIND_NEIGHBOR = 16;
-export const KIND_RULE = 32;
-export const KIND_ALL = 63;
+export {
+  KIND_ADDRESS,
+  KIND_EVERY as KIND_ALL,
+  KIND_FDB,
+  KIND_LINK,
+  KIND_MPLS,
+  KIND_NEIGHBOR,
+  KIND_NETCONF,
+  KIND_NEXTHOP,
+  KIND_ROUTE,
+  KIND_RULE,
+} from '../netlink/index.ts';
 
 export const STATUS_NONE = 0;
 export const STATUS_QUEUED = 1;
@@ -49,6 +56,8 @@ export const FLAG_TRAPPED = 256;
 export const FLAG_OFFLOAD_FAILED = 512;
 /** Result: the kernel had it so already; what was to be deleted was not there. */
 export const FLAG_ALREADY = 1024;
+/** NEXTHOP_INSTALL: its paths are tunnel ends, for a VXLAN device's forwarding entries and not for routes. */
+export const FLAG_TUNNEL_ENDS = 2048;
 
 // Path flags.
 export const PATH_BLACKHOLE = 1;

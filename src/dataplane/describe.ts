@@ -2,10 +2,14 @@
 import { formatAddress, AF_INET, AF_INET6, type Family } from '../net/index.ts';
 import {
   FIELD_ADDRESS,
+  FIELD_FDB,
   FIELD_KINDS,
+  FIELD_LABEL,
   FIELD_LINK,
   FIELD_LINK_CHANGE,
+  FIELD_MULTICAST,
   FIELD_NEIGHBOR,
+  FIELD_NETCONF,
   FIELD_NEXTHOP,
   FIELD_ROUTE,
   FIELD_RULE,
@@ -22,6 +26,10 @@ function address(pool: ContextPool, handle: number, family: number): string {
   return formatAddress(family as Family, [word(0), word(1), word(2), word(3)]);
 }
 
+function formatMac(mac: Uint8Array): string {
+  return Array.from(mac, byte => byte.toString(16).padStart(2, '0')).join(':');
+}
+
 function subject(pool: ContextPool, handle: number): string {
   const fields = operationFields[pool.op(handle)]!;
   if ((fields & FIELD_ROUTE) !== 0) {
@@ -35,6 +43,18 @@ function subject(pool: ContextPool, handle: number): string {
   if ((fields & FIELD_LINK_CHANGE) !== 0) return ` index ${pool.ifindex(handle)}`;
   if ((fields & (FIELD_ADDRESS | FIELD_NEIGHBOR)) !== 0)
     return ` ${address(pool, handle, pool.family(handle))} index ${pool.ifindex(handle)}`;
+  if ((fields & FIELD_LABEL) !== 0) return ` label ${pool.label(handle)} proto ${pool.protocol(handle)}`;
+  if ((fields & FIELD_FDB) !== 0) {
+    const { mac, vlan, ifindex, nexthopId, tunnelFamily } = pool.fdb(handle);
+    const to = tunnelFamily === 0 ? '' : ` dst ${address(pool, handle, tunnelFamily)}`;
+    const tag = vlan === 0 ? '' : ` vlan ${vlan}`;
+    return ` ${formatMac(mac)}${tag}${to}${nexthopId === 0 ? '' : ` nhid ${nexthopId}`} index ${ifindex}`;
+  }
+  if ((fields & FIELD_NETCONF) !== 0) return ` family ${pool.family(handle)} index ${pool.ifindex(handle)}`;
+  if ((fields & FIELD_MULTICAST) !== 0) {
+    const { family, source, group } = pool.multicastQuery(handle);
+    return ` (${formatAddress(family, source)}, ${formatAddress(family, group)})`;
+  }
   if ((fields & FIELD_RULE) !== 0) return ` priority ${pool.rule(handle).priority} table ${pool.table(handle)}`;
   if ((fields & FIELD_KINDS) !== 0) return ` kinds ${pool.kinds(handle)}`;
   return '';

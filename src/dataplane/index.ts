@@ -17,6 +17,7 @@ export * from './context.ts';
 export * from './dataplane.ts';
 export * from './listener.ts';
 export * from './load.ts';
+export * from './notifications.ts';
 export * from './operation.ts';
 export { EVENT_GONE, EVENT_REPLAY, Pipeline, type PipelineListener, type PipelineStats } from './pipeline.ts';
 export * from './provider.ts';

@@ -1,17 +1,22 @@
 // The kernel's own history, as notification contexts to zebra: one socket, one order (netlink/stream.ts), in the thread that
 // also programs the kernel. What is no business of a routing stack's is left out here: the local table, cached routes, bridge
-// ports' and bridges' own tables.
+// ports, and what devices' own filters hold.
+//
+// Some changes the kernel makes without a word, and tells only what they follow from: then the kind is dumped again.
 //
 // Back-pressure: a step is taken only when the pool surely holds what one datagram can bring. When zebra is slow the kernel
 // keeps the rest in the socket's buffer, and when that overruns, everything is dumped again; so memory is bounded and
 // the picture right in the end.
 import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
 import {
+  HEADER_BYTES,
   NexthopView,
   NotificationStream,
   readAddressMessage,
+  readFdb,
   readLink,
   readNeighbor,
+  readNetconf,
   readRule,
   RouteView,
   rtnetlink as c,
@@ -22,10 +27,14 @@ import type { DataplaneChannel } from './channel.ts';
 import {
   FLAG_DUMP,
   FLAG_REPLACE,
+  FLAG_TUNNEL_ENDS,
   KIND_ADDRESS,
   KIND_ALL,
+  KIND_FDB,
   KIND_LINK,
+  KIND_MPLS,
   KIND_NEIGHBOR,
+  KIND_NETCONF,
   KIND_NEXTHOP,
   KIND_ROUTE,
   KIND_RULE,
@@ -41,11 +50,16 @@ import {
   OP_ADDRESS_GONE,
   OP_DUMP_BEGIN,
   OP_DUMP_END,
+  OP_FDB,
+  OP_FDB_GONE,
+  OP_LABEL,
+  OP_LABEL_GONE,
   OP_LINK,
   OP_LINK_GONE,
-  OP_MORE,
   OP_NEIGHBOR,
   OP_NEIGHBOR_GONE,
+  OP_NETCONF,
+  OP_NETCONF_GONE,
   OP_NEXTHOP,
   OP_NEXTHOP_GONE,
   OP_PROVIDER,
@@ -54,7 +68,7 @@ import {
   OP_RULE,
   OP_RULE_GONE,
 } from './operation.ts';
-import { offloadOutcome } from './provider/kernel-encoding.ts';
+import { offloadOutcome } from './provider/encoding/route.ts';
 import type { OrderStamp } from './pipeline.ts';
 
 /** Contexts that one datagram may need: a dump's holds up to 32 KiB of messages of 44 bytes and more. */
@@ -62,11 +76,15 @@ const STEP_ROOM = 1024;
 
 const NONE: readonly [number, number, number, number] = [0, 0, 0, 0];
 const NO_MAC: Uint8Array = new Uint8Array(0);
+/** A rule that suppresses nothing says so. */
+const UNLIMITED = 0xffffffff;
 
 export interface ListenerOptions {
   /** KIND_* bits to follow; all unless told. */
   readonly kinds?: number;
   readonly receiveBuffer?: number;
+  /** What an operator should read. */
+  readonly log?: (text: string) => void;
 }
 
 export interface ListenerStats extends StreamStats {
@@ -76,6 +94,8 @@ export interface ListenerStats extends StreamStats {
   readonly waits: number;
   /** Messages that found no context after all; their kind was dumped again. */
   readonly dropped: number;
+  /** Whether the kernel has MPLS; undefined where nobody asked yet. */
+  readonly mpls: boolean | undefined;
 }
 
 /** Sees each notification on its way to zebra. */
@@ -91,12 +111,17 @@ export class Listener implements StreamSink {
   readonly #route: RouteView = new RouteView();
   readonly #nexthop: NexthopView = new NexthopView();
   readonly #observe: Observer;
+  readonly #kinds: number;
+  readonly #log: (text: string) => void;
+  /** By ifindex, the bridge, bond or VRF that a link is a port of. */
+  readonly #masters: Map<number, number> = new Map();
   /** Events of providers that found no context yet: pairs of provider and event. */
   readonly #events: [number, number][] = [];
   #notifications = 0;
   #waits = 0;
   #dropped = 0;
   #waiting = false;
+  #missed = false; // it was said that there is no MPLS
 
   constructor(channel: DataplaneChannel, stamp: OrderStamp, observe: Observer, options: ListenerOptions = {}) {
     this.#observe = observe;
@@ -105,8 +130,10 @@ export class Listener implements StreamSink {
     this.#up = new HandleProducer(channel.up);
     this.#back = new HandleConsumer(channel.back);
     this.#stamp = stamp;
+    this.#kinds = options.kinds ?? KIND_ALL;
+    this.#log = options.log ?? (() => {});
     this.stream = new NotificationStream({
-      kinds: options.kinds ?? KIND_ALL,
+      kinds: this.#kinds,
       ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     });
   }
@@ -179,6 +206,7 @@ export class Listener implements StreamSink {
       notifications: this.#notifications,
       waits: this.#waits,
       dropped: this.#dropped,
+      mpls: this.stream.labels,
     };
   }
 
@@ -218,6 +246,9 @@ export class Listener implements StreamSink {
 
   dumpEnd(kind: number): void {
     this.#mark(OP_DUMP_END, kind);
+    if (kind !== KIND_MPLS || this.#missed || this.stream.labels !== false) return;
+    this.#missed = true;
+    this.#log('the kernel has no MPLS (mpls_router): labels are refused');
   }
 
   #mark(op: number, kind: number): void {
@@ -247,7 +278,20 @@ export class Listener implements StreamSink {
         return;
       case c.RTM_NEWNEIGH:
       case c.RTM_DELNEIGH:
-        this.#neighborMessage(type === c.RTM_NEWNEIGH ? OP_NEIGHBOR : OP_NEIGHBOR_GONE, bytes, offset, length, dumped);
+        if (bytes[offset + HEADER_BYTES] === c.AF_BRIDGE)
+          this.#fdbMessage(type === c.RTM_NEWNEIGH ? OP_FDB : OP_FDB_GONE, bytes, offset, length, dumped);
+        else
+          this.#neighborMessage(
+            type === c.RTM_NEWNEIGH ? OP_NEIGHBOR : OP_NEIGHBOR_GONE,
+            bytes,
+            offset,
+            length,
+            dumped,
+          );
+        return;
+      case c.RTM_NEWNETCONF:
+      case c.RTM_DELNETCONF:
+        this.#netconfMessage(type === c.RTM_NEWNETCONF ? OP_NETCONF : OP_NETCONF_GONE, bytes, offset, length, dumped);
         return;
       case c.RTM_NEWRULE:
       case c.RTM_DELRULE:
@@ -260,15 +304,16 @@ export class Listener implements StreamSink {
   #routeMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
     const route = this.#route;
     if (!route.decode(bytes, offset, length)) return;
+    const replaces = !dumped && ((bytes[offset + 7]! << 8) & c.NLM_F_REPLACE) !== 0;
+    if (route.family === c.AF_MPLS) {
+      this.#labelMessage(op === OP_ROUTE ? OP_LABEL : OP_LABEL_GONE, bytes, dumped, replaces);
+      return;
+    }
     if ((route.flags & c.RTM_F_CLONED) !== 0 || route.table === c.RT_TABLE_LOCAL) return;
     // An IPv6 deletion names the type 0 when the route had none of its own.
     const { type } = route;
     if (type !== c.RTN_UNICAST && (type < c.RTN_BLACKHOLE || type > c.RTN_PROHIBIT)) return;
     const pool = this.#pool;
-    if (pool.room < Math.max(1, route.pathCount)) {
-      this.#lose(KIND_ROUTE);
-      return;
-    }
     const handle = this.#allocate(op, KIND_ROUTE, dumped);
     if (handle === 0) return;
     pool.setRoute(
@@ -285,24 +330,33 @@ export class Listener implements StreamSink {
       route.metric,
       route.nexthopId,
     );
-    const replaces = !dumped && ((bytes[offset + 7]! << 8) & c.NLM_F_REPLACE) !== 0;
-    const flags = offloadOutcome(route.flags) | (replaces ? FLAG_REPLACE : 0);
+    const flags = (replaces ? FLAG_REPLACE : 0) | offloadOutcome(route.flags);
     if (flags !== 0) pool.setFlags(handle, pool.flags(handle) | flags);
     // With a nexthop object the paths are the object's, and zebra knows its own; the kernel repeats them for old readers,
     // which is how others' objects are seen through.
-    if (route.nexthopId === 0 || !isDaemonProtocol(route.protocol)) this.#paths(handle, route);
-    this.#send(handle);
+    const own = route.nexthopId === 0 || !isDaemonProtocol(route.protocol);
+    if (!own || this.#paths(handle, bytes)) this.#send(handle);
+    else this.#giveUp(handle, KIND_ROUTE);
   }
 
-  #paths(handle: number, route: RouteView): void {
+  #labelMessage(op: number, bytes: Uint8Array, dumped: boolean, replaces: boolean): void {
+    const handle = this.#allocate(op, KIND_MPLS, dumped);
+    if (handle === 0) return;
+    const route = this.#route;
+    this.#pool.setLabel(handle, route.w0, route.protocol);
+    if (replaces) this.#pool.setFlags(handle, this.#pool.flags(handle) | FLAG_REPLACE);
+    if (this.#paths(handle, bytes)) this.#send(handle);
+    else this.#giveUp(handle, KIND_MPLS);
+  }
+
+  /** The paths of the message last decoded; false where there are not slots enough for them. */
+  #paths(handle: number, bytes: Uint8Array): boolean {
     const pool = this.#pool;
+    const route = this.#route;
     let slot = handle;
     for (let i = 0; i < route.pathCount; i++) {
-      if (i > 0) {
-        const next = pool.allocate(OP_MORE);
-        pool.setNext(slot, next);
-        slot = next;
-      }
+      if (i > 0) slot = pool.addPath(slot);
+      if (slot === 0) return false;
       pool.setPath(
         slot,
         route.pathIfindex[i]!,
@@ -314,8 +368,24 @@ export class Listener implements StreamSink {
         pathFlags(route.pathFlags[i]!),
         route.pathWeight[i]!,
       );
+      if (route.pathEncapType[i] !== 0 && !this.#encap(slot, i, bytes)) return false;
     }
     pool.setCount(handle, route.pathCount);
+    return true;
+  }
+
+  #encap(slot: number, path: number, bytes: Uint8Array): boolean {
+    const route = this.#route;
+    // What a label is replaced by is written in another way than what is pushed before a packet.
+    if (route.family === c.AF_MPLS) return this.#pool.setEncap(slot, route.pathEncap(path)!);
+    const [from, length] = [route.pathEncapAt[path]!, route.pathEncapLength[path]!];
+    return this.#pool.setEncapBytes(slot, route.pathEncapType[path]!, bytes, from, length);
+  }
+
+  /** A context that has no room for what belongs to it. */
+  #giveUp(handle: number, kind: number): void {
+    this.#pool.free(handle);
+    this.#lose(kind);
   }
 
   #nexthopMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
@@ -325,11 +395,11 @@ export class Listener implements StreamSink {
     if (handle === 0) return;
     const pool = this.#pool;
     pool.setNexthop(handle, nexthop.id, nexthop.family, nexthop.protocol);
+    if (nexthop.fdb) pool.setFlags(handle, pool.flags(handle) | FLAG_TUNNEL_ENDS);
     if (nexthop.memberCount > 0) {
       const ids = nexthop.memberId.subarray(0, nexthop.memberCount);
       if (!pool.setMembers(handle, ids, nexthop.memberWeight)) {
-        pool.free(handle);
-        this.#lose(KIND_NEXTHOP);
+        this.#giveUp(handle, KIND_NEXTHOP);
         return;
       }
     } else {
@@ -344,6 +414,11 @@ export class Listener implements StreamSink {
         pathFlags(nexthop.flags) | (nexthop.blackhole ? PATH_BLACKHOLE : 0),
         1,
       );
+      const { encapType, encapAt, encapLength } = nexthop;
+      if (encapType !== 0 && !pool.setEncapBytes(handle, encapType, bytes, encapAt, encapLength)) {
+        this.#giveUp(handle, KIND_NEXTHOP);
+        return;
+      }
     }
     this.#send(handle);
   }
@@ -352,6 +427,7 @@ export class Listener implements StreamSink {
     const link = readLink(bytes, offset, length);
     // A bridge tells of its ports in messages of its own family; leaving a bridge is not the link's end.
     if (link.family === c.AF_BRIDGE) return;
+    this.#follow(link.ifindex, op === OP_LINK_GONE ? 0 : (link.master ?? 0));
     const handle = this.#allocate(op, KIND_LINK, dumped);
     if (handle === 0) return;
     const kind = link.info?.kind ?? '';
@@ -377,12 +453,15 @@ export class Listener implements StreamSink {
         tunnelLink: data.lower ?? 0,
       },
     });
-    if (!kept) {
-      this.#pool.free(handle);
-      this.#lose(KIND_LINK);
-      return;
-    }
-    this.#send(handle);
+    if (kept) this.#send(handle);
+    else this.#giveUp(handle, KIND_LINK);
+  }
+
+  /** What a port leaves behind with its bridge changes without a word. */
+  #follow(ifindex: number, master: number): void {
+    if (master !== (this.#masters.get(ifindex) ?? 0)) this.stream.resync(KIND_FDB);
+    if (master === 0) this.#masters.delete(ifindex);
+    else this.#masters.set(ifindex, master);
   }
 
   #addressMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
@@ -405,6 +484,7 @@ export class Listener implements StreamSink {
   }
 
   #neighborMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    if ((this.#kinds & KIND_NEIGHBOR) === 0) return;
     const neighbor = readNeighbor(bytes, offset, length);
     if (neighbor.family !== 2 && neighbor.family !== 10) return;
     const handle = this.#allocate(op, KIND_NEIGHBOR, dumped);
@@ -415,9 +495,49 @@ export class Listener implements StreamSink {
       address: neighbor.destination ?? NONE,
       state: neighbor.state,
       flags: neighbor.flags,
+      extendedFlags: neighbor.extendedFlags ?? 0,
       mac: neighbor.mac ?? NO_MAC,
-      vlan: 0,
+      protocol: neighbor.protocol ?? 0,
     });
+    this.#send(handle);
+  }
+
+  #fdbMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    if ((this.#kinds & KIND_FDB) === 0) return;
+    const fdb = readFdb(bytes, offset, length);
+    // What a device's own filter holds changes without a word, and is nobody's route.
+    if (fdb.master === undefined && fdb.tunnel === undefined && fdb.nexthopId === undefined) return;
+    const handle = this.#allocate(op, KIND_FDB, dumped);
+    if (handle === 0) return;
+    this.#pool.setFdb(handle, {
+      ifindex: fdb.ifindex,
+      mac: fdb.mac ?? NO_MAC,
+      vlan: fdb.vlan ?? 0,
+      state: fdb.state,
+      flags: fdb.flags,
+      extendedFlags: fdb.extendedFlags ?? 0,
+      protocol: fdb.protocol ?? 0,
+      master: fdb.master ?? 0,
+      tunnelFamily: fdb.tunnel?.family ?? 0,
+      tunnel: fdb.tunnel?.words ?? NONE,
+      port: fdb.port ?? 0,
+      vni: fdb.vni ?? 0,
+      viaIfindex: fdb.viaIfindex ?? 0,
+      sourceVni: fdb.sourceVni ?? 0,
+      nexthopId: fdb.nexthopId ?? 0,
+    });
+    this.#send(handle);
+  }
+
+  #netconfMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
+    const netconf = readNetconf(bytes, offset, length);
+    const { ifindex } = netconf;
+    if (ifindex === undefined) return;
+    // What is set for new interfaces goes over to old ones that were never set themselves.
+    if (!dumped && ifindex === c.NETCONFA_IFINDEX_DEFAULT) this.stream.resync(KIND_NETCONF);
+    const handle = this.#allocate(op, KIND_NETCONF, dumped);
+    if (handle === 0) return;
+    this.#pool.setNetconf(handle, { ...netconf, ifindex });
     this.#send(handle);
   }
 
@@ -426,6 +546,8 @@ export class Listener implements StreamSink {
     if (rule.family !== 2 && rule.family !== 10) return;
     const handle = this.#allocate(op, KIND_RULE, dumped);
     if (handle === 0) return;
+    const { tos, dscp, ipProtocol, sourcePorts, destinationPorts, uids, suppressPrefixLength, suppressGroup } = rule;
+    const { goto, l3mdev, tunnelId } = rule;
     const kept = this.#pool.setRule(handle, {
       family: rule.family,
       priority: rule.priority ?? 0,
@@ -437,17 +559,24 @@ export class Listener implements StreamSink {
       destinationLength: rule.destinationLength,
       mark: rule.mark ?? 0,
       markMask: rule.markMask ?? 0,
-      inverted: (rule.flags & 2) !== 0,
+      inverted: (rule.flags & c.FIB_RULE_INVERT) !== 0,
       protocol: rule.protocol ?? 0,
       inputInterface: rule.inputInterface ?? '',
       outputInterface: rule.outputInterface ?? '',
+      ...(tos !== 0 && { tos }),
+      ...(dscp !== undefined && { dscp }),
+      ...(ipProtocol !== undefined && { ipProtocol }),
+      ...(sourcePorts !== undefined && { sourcePorts }),
+      ...(destinationPorts !== undefined && { destinationPorts }),
+      ...(uids !== undefined && { uids }),
+      ...(goto !== undefined && { goto }),
+      ...(suppressPrefixLength !== undefined && suppressPrefixLength !== UNLIMITED && { suppressPrefixLength }),
+      ...(suppressGroup !== undefined && suppressGroup !== UNLIMITED && { suppressGroup }),
+      ...(l3mdev !== undefined && { l3mdev }),
+      ...(tunnelId !== undefined && { tunnelId }),
     });
-    if (!kept) {
-      this.#pool.free(handle);
-      this.#lose(KIND_RULE);
-      return;
-    }
-    this.#send(handle);
+    if (kept) this.#send(handle);
+    else this.#giveUp(handle, KIND_RULE);
   }
 }
 

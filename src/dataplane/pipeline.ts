@@ -42,7 +42,17 @@ export interface PipelineStats {
   readonly latencyMaxUs: number;
 }
 
-const classes: readonly OperationClass[] = ['route', 'nexthop', 'link', 'address', 'neighbor', 'fdb', 'rule', 'other'];
+const classes: readonly OperationClass[] = [
+  'route',
+  'label',
+  'nexthop',
+  'link',
+  'address',
+  'neighbor',
+  'fdb',
+  'rule',
+  'other',
+];
 /** Class of each operation, as an index into `classes`. */
 const classOf: Uint8Array = Uint8Array.from(OPERATIONS, operation => classes.indexOf(operation?.class ?? 'other'));
 

@@ -37,6 +37,8 @@ export function* showDataplane(dataplane: Dataplane, detailed: boolean): Generat
   yield line('Route update queue depth', down.length);
   yield line('Route update queue max', down.highWater);
   yield line('Dplane update yields', yields);
+  yield line('LSP updates', updates.label);
+  yield line('LSP update errors', errors.label);
   yield line('Intf addr updates', updates.address);
   yield line('Intf addr errors', errors.address);
   yield line('Intf change updates', updates.link);
@@ -68,6 +70,7 @@ export function* showDataplane(dataplane: Dataplane, detailed: boolean): Generat
   yield line('Dumps interrupted', listener.interruptions);
   yield line('Waits for zebra', listener.waits);
   yield line('Dropped', listener.dropped);
+  yield line('MPLS in the kernel', listener.mpls === undefined ? '-' : listener.mpls ? 'yes' : 'no');
   yield '\n';
   yield line('Cycles', cycles);
   yield line('Latency', `mean ${latencyMeanUs.toFixed(0)} us, max ${latencyMaxUs.toFixed(0)} us`);
@@ -88,6 +91,8 @@ export function dataplaneJson(dataplane: Dataplane, detailed: boolean): object {
     routeUpdateQueueDepth: down.length,
     routeUpdateQueueMax: down.highWater,
     dplaneUpdateYields: yields,
+    lspUpdates: updates.label,
+    lspUpdateErrors: errors.label,
     intfAddrUpdates: updates.address,
     intfAddrErrors: errors.address,
     intfChangeUpdates: updates.link,

@@ -9,7 +9,7 @@
 // When the ACK does not come (the answers overran the receive buffer) whatever has no error of its own is in doubt. Requests
 // that may be repeated (create or replace, delete) are then sent again in small groups that all ask for ACKs: `verify`.
 import { MessageBuffer } from './buffer.ts';
-import { NLM_F_ACK, NLMSG_ERROR } from './constants.ts';
+import { NLM_F_ACK, NLMSG_ERROR, RTM_NEWLINK } from './constants.ts';
 import { readExtendedAck } from './error.ts';
 import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
 
@@ -20,6 +20,8 @@ export interface BatchOptions {
   readonly messages?: number;
   /** Where messages and errors are; its own memory unless told. */
   readonly memory?: BatchMemory;
+  /** Gets what a message that is a question (RTM_GET… of one object) is answered; more than once where it had to be repeated. */
+  readonly onAnswer?: (message: number, bytes: Uint8Array, offset: number, length: number) => void;
 }
 
 /** Memory of a batch that one thread fills and another one sends. */
@@ -55,10 +57,12 @@ export class NetlinkBatch {
   sendErrno = 0;
   readonly #offsets: Int32Array;
   readonly #socket: NetlinkSocket;
+  readonly #onAnswer: BatchOptions['onAnswer'];
   #first: number;
 
   constructor(socket: NetlinkSocket, options: BatchOptions = {}) {
     this.#socket = socket;
+    this.#onAnswer = options.onAnswer;
     this.capacityBytes = options.bytes ?? 65_536;
     this.capacityMessages = options.messages ?? 1024;
     this.buffer = options.memory?.buffer ?? new MessageBuffer(this.capacityBytes);
@@ -163,7 +167,9 @@ export class NetlinkBatch {
         const size = view.getUint32(at, true);
         if (size < 16 || at + size > length) break;
         const message = (view.getInt32(at + 8, true) - this.#first) | 0;
-        if (view.getUint16(at + 4, true) === NLMSG_ERROR && message >= from && message < to) {
+        const type = view.getUint16(at + 4, true);
+        if (type >= RTM_NEWLINK && message >= from && message < to) this.#onAnswer?.(message, socket.bytes, at, size);
+        if (type === NLMSG_ERROR && message >= from && message < to) {
           const error = -view.getInt32(at + 16, true);
           this.errors[message] = error;
           if (error !== 0) {

@@ -19,7 +19,7 @@ import {
   u32,
   writeAttributes,
 } from './attribute.ts';
-import { appendAttribute, type MessageBuffer } from './buffer.ts';
+import { type MessageBuffer } from './buffer.ts';
 import {
   AF_UNSPEC,
   LWTUNNEL_ENCAP_MPLS,
@@ -230,37 +230,79 @@ export function decodeEncap(type: number, bytes: Uint8Array, offset: number, len
   }
 }
 
+/** Bytes that a value of `length` bytes adds to a message with its two attributes. */
+export function encapRoom(length: number): number {
+  return VALUE_AT + ((length + 3) & ~3);
+}
+
 /** Bytes that the two attributes of this encap add to a message. */
 export function encapBytes(encap: Encap): number {
-  return 12 + ((encodeEncap(encap).length + 3) & ~3);
+  return encapRoom(encodeEncap(encap).length);
 }
 
 const RTA_ENCAP_TYPE = 21;
 const RTA_ENCAP = 22;
 const NHA_ENCAP_TYPE = 7;
 const NHA_ENCAP = 8;
+/** Where the value is, from where the two attributes begin. */
+const VALUE_AT = 12;
 
 /** Appends the encap to a route that carries one path itself, of `size` bytes at `offset`; returns the new size. */
 export function appendRouteEncap(buffer: MessageBuffer, offset: number, size: number, encap: Encap): number {
-  return append(buffer, offset, size, RTA_ENCAP_TYPE, RTA_ENCAP, encap);
+  const bytes = encodeEncap(encap);
+  buffer.bytes.set(bytes, reserveRouteEncap(buffer, offset, size, encap.type, bytes.length));
+  return size + encapRoom(bytes.length);
 }
 
 /** The same for a nexthop object that is not a group. */
 export function appendNexthopEncap(buffer: MessageBuffer, offset: number, size: number, encap: Encap): number {
-  return append(buffer, offset, size, NHA_ENCAP_TYPE, NHA_ENCAP, encap);
+  const bytes = encodeEncap(encap);
+  buffer.bytes.set(bytes, reserveNexthopEncap(buffer, offset, size, encap.type, bytes.length));
+  return size + encapRoom(bytes.length);
 }
 
-const typeBytes = new Uint8Array(2);
+/**
+ * For who has the encap's bytes already: appends all but them, and returns the byte from which on `length` of them are to be
+ * put. The message is `encapRoom(length)` bytes longer then.
+ */
+export function reserveRouteEncap(
+  buffer: MessageBuffer,
+  offset: number,
+  size: number,
+  type: number,
+  length: number,
+): number {
+  return reserve(buffer, offset, size, RTA_ENCAP_TYPE, RTA_ENCAP, type, length);
+}
 
-function append(
+/** The same for a nexthop object that is not a group. */
+export function reserveNexthopEncap(
+  buffer: MessageBuffer,
+  offset: number,
+  size: number,
+  type: number,
+  length: number,
+): number {
+  return reserve(buffer, offset, size, NHA_ENCAP_TYPE, NHA_ENCAP, type, length);
+}
+
+function reserve(
   buffer: MessageBuffer,
   offset: number,
   size: number,
   typeAttribute: number,
   valueAttribute: number,
-  encap: Encap,
+  type: number,
+  length: number,
 ): number {
-  typeBytes[0] = encap.type;
-  const end = appendAttribute(buffer, offset, size, typeAttribute, typeBytes);
-  return appendAttribute(buffer, offset, end, valueAttribute | NESTED, encodeEncap(encap));
+  const { words } = buffer;
+  const at = (offset + size) >> 2;
+  const end = size + encapRoom(length);
+  words[at] = 6 | (typeAttribute << 16);
+  words[at + 1] = type;
+  words[at + 2] = (4 + length) | ((valueAttribute | NESTED) << 16);
+  // What is not of the value in its last word.
+  if ((length & 3) !== 0) words[((offset + end) >> 2) - 1] = 0;
+  words[offset >> 2] = end;
+  return offset + size + VALUE_AT;
 }

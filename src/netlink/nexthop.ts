@@ -213,8 +213,9 @@ export class NexthopView {
   fdb = false;
   /** LWTUNNEL_ENCAP_* of what it does to packets, 0 = nothing; `encap` reads it. */
   encapType = 0;
-  #encapAt = 0;
-  #encapLength = 0;
+  /** Where its value is in the bytes decoded, and its length. */
+  encapAt = 0;
+  encapLength = 0;
   #bytes: Uint8Array = NOTHING;
   /** A group that keeps flows with their members, and its buckets; timers in hundredths of a second. */
   resilient = false;
@@ -243,7 +244,7 @@ export class NexthopView {
     this.blackhole = false;
     this.fdb = false;
     this.encapType = 0;
-    this.#encapLength = 0;
+    this.encapLength = 0;
     this.#bytes = bytes;
     this.resilient = false;
     this.buckets = 0;
@@ -285,8 +286,8 @@ export class NexthopView {
           this.encapType = little16(bytes, value);
           break;
         case NHA_ENCAP:
-          this.#encapAt = value;
-          this.#encapLength = length - 4;
+          this.encapAt = value;
+          this.encapLength = length - 4;
           break;
         case NHA_FDB:
           this.fdb = true;
@@ -306,7 +307,7 @@ export class NexthopView {
 
   /** What it does to packets, as a value; undefined where nothing, or nothing that we know. Of the bytes last decoded. */
   encap(): Encap | undefined {
-    return decodeEncap(this.encapType, this.#bytes, this.#encapAt, this.#encapLength);
+    return decodeEncap(this.encapType, this.#bytes, this.encapAt, this.encapLength);
   }
 
   #resilience(bytes: Uint8Array, from: number, end: number): void {

@@ -432,8 +432,9 @@ export class RouteView {
   readonly pathWeight: Uint16Array = new Uint16Array(256);
   /** LWTUNNEL_ENCAP_* of what the path does to packets, 0 = nothing; `pathEncap` reads it. */
   readonly pathEncapType: Uint16Array = new Uint16Array(256);
-  readonly #encapAt: Uint32Array = new Uint32Array(256);
-  readonly #encapLength: Uint16Array = new Uint16Array(256);
+  /** Where its value is in the bytes decoded, and its length. */
+  readonly pathEncapAt: Uint32Array = new Uint32Array(256);
+  readonly pathEncapLength: Uint16Array = new Uint16Array(256);
   /** The address that packets of this host get, where the route names one. */
   hasPreferredSource = false;
   readonly preferredSource: Uint32Array = new Uint32Array(4);
@@ -543,8 +544,8 @@ export class RouteView {
   pathEncap(i: number): Encap | undefined {
     const type = this.pathEncapType[i]!;
     if (type === 0) return undefined;
-    const at = this.#encapAt[i]!;
-    const length = this.#encapLength[i]!;
+    const at = this.pathEncapAt[i]!;
+    const length = this.pathEncapLength[i]!;
     if (this.family !== AF_MPLS) return decodeEncap(type, this.#bytes, at, length);
     return { type: LWTUNNEL_ENCAP_MPLS, labels: labelStack.read(this.#bytes, at, length, AF_MPLS) };
   }
@@ -632,8 +633,8 @@ export class RouteView {
     if (i === 256) return;
     this.pathCount = i + 1;
     this.pathEncapType[i] = encapLength > 0 ? encapType : 0;
-    this.#encapAt[i] = encapAt;
-    this.#encapLength[i] = encapLength;
+    this.pathEncapAt[i] = encapAt;
+    this.pathEncapLength[i] = encapLength;
     this.pathIfindex[i] = ifindex;
     this.pathFlags[i] = flags;
     this.pathWeight[i] = weight;

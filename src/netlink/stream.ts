@@ -129,6 +129,7 @@ export class NotificationStream {
   #family = 0; // index into its families
   #restarts = 0;
   #drained = false; // A was seen empty since the last overrun
+  #labels: boolean | undefined;
   #held: number = RECEIVE_EMPTY; // what was received from A and is to be told after the dump
   #asked = false; // A was read since the last step of the dump
   #retryKinds = 0;
@@ -169,6 +170,11 @@ export class NotificationStream {
   /** Milliseconds until it wants to be stepped for a dump put off; -1 = never. */
   retryInMs(nowMs: number): number {
     return this.#retryKinds === 0 ? -1 : Math.max(0, this.#retryAtMs - nowMs);
+  }
+
+  /** Whether the kernel has MPLS; undefined before the first dump that is about it. */
+  get labels(): boolean | undefined {
+    return this.#labels;
   }
 
   get stats(): StreamStats {
@@ -274,7 +280,8 @@ export class NotificationStream {
   /** Asks for the dump of the family that is next. */
   #begin(kind: Kind): void {
     const family = kind.families[this.#family]!;
-    if (family !== c.AF_MPLS || this.#knowsLabels()) this.#dump.begin(dumpRequest(kind.request, family));
+    if (family === c.AF_MPLS) this.#labels = this.#knowsLabels();
+    if (family !== c.AF_MPLS || this.#labels === true) this.#dump.begin(dumpRequest(kind.request, family));
   }
 
   /** Asked for all routes of a family that it was built without, the kernel gives those of all others; asked for one, it says so. */

@@ -22,7 +22,6 @@ import {
   OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
-  OP_MORE,
   OP_NEXTHOP,
   OP_NEXTHOP_DELETE,
   OP_NEXTHOP_GONE,
@@ -101,7 +100,7 @@ function writePath(pool: ContextPool, slot: number, path: KernelPath): void {
 function readPaths(pool: ContextPool, handle: number): KernelPath[] {
   const paths: KernelPath[] = [];
   const count = pool.count(handle);
-  for (let slot = handle, i = 0; i < count && slot !== 0; i++, slot = pool.next(slot)) {
+  for (let slot = handle, i = 0; i < count && slot !== 0; i++, slot = pool.nextPath(slot)) {
     paths.push(readPath(pool, handle, slot));
   }
   return paths;
@@ -159,11 +158,7 @@ class ChangeWriter implements Changes {
     pool.setOldNexthopId(handle, name);
     let slot = handle;
     for (let i = 0; i < paths.length; i++) {
-      if (i > 0) {
-        const next = pool.allocate(OP_MORE);
-        pool.setNext(slot, next);
-        slot = next;
-      }
+      if (i > 0) slot = pool.addPath(slot);
       writePath(pool, slot, paths[i]!);
     }
     pool.setCount(handle, paths.length);

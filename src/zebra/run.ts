@@ -13,10 +13,28 @@ export interface RunningZebra {
 export function runZebra(loop: TaskLoop, plane: DataplanePlane, log: (text: string) => void = () => {}): RunningZebra {
   const { client } = plane;
   const shouldYield = (): boolean => loop.shouldYield();
-  const process = loop.work('rib process', () => zebra.process(shouldYield));
+  let busy = false;
+  const process = loop.work('rib process', () => {
+    const more = zebra.process(shouldYield);
+    busy = more || zebra.rib.blocked;
+    return more;
+  });
+  let holdMs = 0;
+  let holding = false;
+  const hold = loop.timer('rib hold', () => {
+    holding = false;
+    process.wake();
+  });
   const feed = loop.work('feed of followers', () => zebra.followers.run(shouldYield));
   const zebra: Zebra = new Zebra(plane, {
-    wake: () => process.wake(),
+    wake: () => {
+      if (holdMs === 0 || busy) process.wake();
+      else if (!holding) {
+        holding = true;
+        hold.start(holdMs);
+      }
+    },
+    hold: ms => (holdMs = ms),
     wakeFeed: () => feed.wake(),
     // Short-lived and rare: retries, and clients whose routes are retained.
     log,

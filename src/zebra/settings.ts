@@ -13,6 +13,10 @@ function resolveViaDefault(zebra: Zebra, which: 'ip' | 'ipv6', on: boolean): voi
   zebra.resolver.everything();
 }
 
+function framesATurn(zebra: Zebra, frames: number): void {
+  if (zebra.server !== undefined) zebra.server.framesATurn = frames;
+}
+
 export const settings: readonly Command<Zebra>[] = [
   config({
     mode: 'configure',
@@ -22,6 +26,35 @@ export const settings: readonly Command<Zebra>[] = [
     no: ['zebra dplane limit'],
     apply: (zebra: Zebra, args) => zebra.plane.setLimit?.(args.limit),
     remove: (zebra: Zebra) => zebra.plane.setLimit?.(0),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'zebra work-queue (0-10000)$milliseconds',
+    help: [ZEBRA, 'Routes that wait to be decided', 'How long the first of them waits for more'],
+    key: () => 'work-queue',
+    no: ['zebra work-queue'],
+    hidden: true,
+    apply: (zebra: Zebra, args) => zebra.hold(args.milliseconds),
+    remove: (zebra: Zebra) => zebra.hold(0),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'zebra zapi-packets (1-10000)$packets',
+    help: [ZEBRA, 'Messages of a client that are taken in before the others have their turn', 'Number of messages'],
+    key: () => 'zapi-packets',
+    no: ['zebra zapi-packets'],
+    hidden: true,
+    apply: (zebra: Zebra, args) => framesATurn(zebra, args.packets),
+    remove: (zebra: Zebra) => framesATurn(zebra, Number.POSITIVE_INFINITY),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'zebra nexthop-group keep (1-3600)$seconds',
+    help: [ZEBRA, 'Nexthop groups', 'How long one stays in the kernel when no route names it', 'Seconds'],
+    key: () => 'nexthop-group keep',
+    no: ['zebra nexthop-group keep'],
+    apply: (zebra: Zebra, args) => zebra.keepNexthops(args.seconds),
+    remove: (zebra: Zebra) => zebra.keepNexthops(0),
   }),
   config({
     mode: 'configure',

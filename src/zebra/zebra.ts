@@ -52,6 +52,8 @@ const RTPROT_KERNEL = 2;
 export interface ZebraHooks {
   /** Call `process` soon. */
   wake(): void;
+  /** What comes when nothing is under way may wait so long for more, so that `wake` may come later. */
+  hold?(ms: number): void;
   /** Call `followers.run` soon. */
   wakeFeed?(): void;
   /** Call `fn` after that many milliseconds, once. */
@@ -153,6 +155,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
       lost: (id, perhaps) => this.rib.walks.groupLost(id, perhaps),
       revisit: (set, id) => this.rib.walks.revisit(set, id),
       retryLater: () => this.#retryLater(),
+      nowS,
+      later: seconds => hooks.later(seconds * 1000, wake),
       users: id => ({ count: this.rib.kernel.usersOf(id), protocol: this.rib.kernel.protocolOf(id) }),
     });
     this.rib = new Rib(
@@ -360,6 +364,17 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (on === this.objects.enabled) return;
     this.objects.enable(on, this.sets);
     this.rib.walks.recheck();
+  }
+
+  /** `zebra work-queue`: what comes when there is nothing to do waits so long for more. */
+  hold(ms: number): void {
+    this.#hooks.hold?.(ms);
+  }
+
+  /** `zebra nexthop-group keep`. */
+  keepNexthops(seconds: number): void {
+    this.objects.keep(seconds);
+    this.#hooks.wake();
   }
 
   // Clients ---------------------------------------------------------------------------------------------------------------

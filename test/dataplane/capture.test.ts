@@ -124,8 +124,9 @@ const neighbor = {
   address: [0x0a000002, 0, 0, 0],
   state: 2,
   flags: 0,
+  extendedFlags: 0,
   mac: Uint8Array.of(2, 0, 0, 0, 0, 2),
-  vlan: 0,
+  protocol: 186,
 } as const;
 const rule = {
   family: 2,

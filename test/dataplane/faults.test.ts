@@ -127,7 +127,8 @@ function neighbor(text: string, device: string, ifindex: number): Item {
         state: 0x80,
         flags: 0,
         mac: Uint8Array.of(2, 0, 0, 0, 0, last),
-        vlan: 0,
+        extendedFlags: 0,
+        protocol: 0,
       }),
   });
   return {

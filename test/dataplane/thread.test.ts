@@ -133,11 +133,11 @@ describe('the dataplane thread', () => {
   });
 
   test('begins with a dump of every kind', async () => {
-    await saw('DUMP_END', '32');
+    await saw('DUMP_END', '256');
     const marks = seen.filter(event => event.what.startsWith('DUMP_')).map(event => `${event.what} ${event.text}`);
     assert.deepEqual(
       marks,
-      [1, 2, 4, 8, 16, 32].flatMap(kind => [`DUMP_BEGIN ${kind}`, `DUMP_END ${kind}`]),
+      [1, 2, 4, 8, 16, 32, 64, 128, 256].flatMap(kind => [`DUMP_BEGIN ${kind}`, `DUMP_END ${kind}`]),
     );
     assert.ok(seen.some(event => event.what === 'LINK' && event.text === 'd0 up'));
     assert.ok(seen.some(event => event.what === 'ROUTE' && event.text.startsWith('10.1.0.0/24 0 1')));

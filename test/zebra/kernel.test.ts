@@ -150,6 +150,24 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test('what waits for more is decided once', async () => {
+    const monitor = ns.spawn(['ip', 'monitor', 'route'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let seen = '';
+    monitor.stdout!.on('data', (chunk: Buffer) => (seen += chunk.toString()));
+    const lines = `${config}zebra work-queue 1000\n`;
+    await host.configure(lines);
+    await host.configure(`${lines}ip route 10.20.0.0/16 192.0.2.20\n`);
+    await until(() => seen.includes('10.20.0.0/16'), { what: 'the monitor to hear' });
+    for (const gateway of ['192.0.2.21', '192.0.2.22']) {
+      await host.configure(`${lines}ip route 10.20.0.0/16 ${gateway}\n`);
+    }
+    await until(() => seen.includes('192.0.2.22'), { what: 'the last' });
+    assert.doesNotMatch(seen, /192\.0\.2\.21/);
+    await lab.stop(monitor);
+    await host.configure(config);
+    await settled(7);
+  });
+
   test("addresses and shutdown of an interface block are the kernel's, and go with the block", async () => {
     const addresses = async (): Promise<string[]> => {
       const [one] = await ns.ipJson<{ flags: string[]; addr_info: { local: string }[] }[]>('addr', 'show', 'dev', 'p1');

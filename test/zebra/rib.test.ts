@@ -415,6 +415,31 @@ test('a set that nobody used for a moment, and resolves differently since, forwa
   assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf('10.0.0.0/16'))!).length, 2);
 });
 
+test('a nexthop object that no route names any more may stay for a while, and is used again meanwhile', () => {
+  const b = two();
+  b.zebra.keepNexthops(30);
+  b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  const { nexthopId } = b.kernel.routes.get(keyOf('10.0.0.0/8'))!;
+  const replace = (gateway: string): void => {
+    b.add('10.0.0.0/8', ROUTE_BGP, [b.via(gateway)], 20);
+    b.settle();
+  };
+  replace('192.0.2.8');
+  assert.ok(b.kernel.groups.has(nexthopId));
+  replace('192.0.2.9');
+  assert.equal(b.kernel.routes.get(keyOf('10.0.0.0/8'))!.nexthopId, nexthopId);
+  replace('192.0.2.8');
+  b.nowS += 30;
+  b.advance(30_000);
+  b.settle();
+  assert.deepEqual(b.kernel.groups.has(nexthopId), false);
+  // What is taken back is not kept: its object takes the route along.
+  b.remove('10.0.0.0/8', ROUTE_BGP);
+  b.settle();
+  assert.deepEqual([b.kernel.routes.size, b.kernel.groups.size], [0, 0]);
+});
+
 test('a refused route is tried again', () => {
   const b = two();
   b.kernel.refuse = () => 105;

@@ -499,6 +499,31 @@ describe('the ZAPI server', () => {
     assert.ok(slow.all('INTERFACE_ADD').length >= 2);
   });
 
+  test('a client may be held to so many messages before the others have their turn', async () => {
+    live.server.framesATurn = 5;
+    const owners: number[] = [];
+    const { rib } = live.zebra;
+    const add = rib.add.bind(rib);
+    rib.add = (...args) => {
+      // The owner is the last.
+      if (args[7] === BGP) owners.push(args[14]);
+      add(...args);
+    };
+    const two = [peer(), peer()];
+    for (const [i, one] of two.entries()) {
+      one.hello(BGP);
+      const out = new Uint8Array(20_000);
+      let end = 0;
+      for (let n = 0; n < 200; n++) {
+        end = encodeRoute(out, end, 'ROUTE_ADD', BGP, parsePrefix(`10.${i}.${n}.0/24`)!, '192.0.2.9');
+      }
+      one.socket.write(out.subarray(0, end));
+    }
+    await until(() => owners.length === 400, { what: () => `400 routes, not ${owners.length}` });
+    const turns = owners.filter((one, i) => one !== owners[i - 1]).length;
+    assert.ok(turns > 20, `${turns} turns`);
+  });
+
   test('stops reading a client while zebra is congested, and goes on after', async () => {
     await until(() => live.zebra.idle, { what: 'zebra to start' });
     live.frozen = true;

@@ -12,6 +12,9 @@ import { MessageBuffer } from '../../netlink/index.ts';
 export const JOBS = 4;
 export const BATCH_BYTES = 65_536;
 export const BATCH_MESSAGES = 1024;
+/** Questions in one batch at most, and the bytes of an answer: all outputs that a multicast route can have fit. */
+export const BATCH_ANSWERS = 8;
+const ANSWER_BYTES = 512;
 
 export const JOB_STARTING = 0;
 export const JOB_IDLE = 1;
@@ -29,16 +32,23 @@ const DOUBTS = 4;
 const RETRIES = 5;
 const BUSY_US = 6;
 const TEXT_LENGTH = 7;
+const ANSWERS = 8;
+/** In front of an answer: the place in the batch of what it answers, and its length. */
+const ANSWER_HEADER_BYTES = 8;
 const HEADER_BYTES = 64;
 const TEXT_BYTES = 512;
 const ERRORS_AT: number = HEADER_BYTES + TEXT_BYTES;
-const BATCH_AT: number = ERRORS_AT + BATCH_MESSAGES * 4;
+const ANSWERS_AT: number = ERRORS_AT + BATCH_MESSAGES * 4;
+const BATCH_AT: number = ANSWERS_AT + BATCH_ANSWERS * ANSWER_BYTES;
 
 export class KernelJob {
   readonly buffer: MessageBuffer;
   readonly errors: Int32Array;
   readonly #header: Int32Array;
   readonly #text: Uint8Array;
+  readonly #answerWords: Int32Array;
+  /** Where `answerOf` finds what it gives. */
+  readonly answers: Uint8Array;
 
   static create(): SharedArrayBuffer {
     return new SharedArrayBuffer(BATCH_AT + BATCH_BYTES);
@@ -48,6 +58,8 @@ export class KernelJob {
     this.#header = words(memory, 0, HEADER_BYTES / 4);
     this.#text = octets(memory, HEADER_BYTES, TEXT_BYTES);
     this.errors = words(memory, ERRORS_AT, BATCH_MESSAGES);
+    this.answers = octets(memory, ANSWERS_AT, BATCH_ANSWERS * ANSWER_BYTES);
+    this.#answerWords = words(memory, ANSWERS_AT, (BATCH_ANSWERS * ANSWER_BYTES) / 4);
     this.buffer = new MessageBuffer(BATCH_BYTES, memory, BATCH_AT);
   }
 
@@ -84,6 +96,36 @@ export class KernelJob {
   describe(count: number, first: number): void {
     this.#header[COUNT] = count;
     this.#header[FIRST] = first;
+    this.#header[ANSWERS] = 0;
+  }
+
+  /** The kernel's answer to the message at this place; what is repeated takes the place of what was. */
+  answer(place: number, bytes: Uint8Array, offset: number, length: number): void {
+    let at = this.answerOf(place) - ANSWER_HEADER_BYTES;
+    const count = this.#header[ANSWERS]!;
+    if (at < 0) {
+      if (count === BATCH_ANSWERS) return;
+      at = count * ANSWER_BYTES;
+    }
+    if (length > ANSWER_BYTES - ANSWER_HEADER_BYTES) return;
+    this.#answerWords[at / 4] = place;
+    this.#answerWords[at / 4 + 1] = length;
+    this.answers.set(bytes.subarray(offset, offset + length), at + ANSWER_HEADER_BYTES);
+    if (at === count * ANSWER_BYTES) this.#header[ANSWERS] = count + 1;
+  }
+
+  /** Where in `answers` that of the message at this place is; -1: there is none. */
+  answerOf(place: number): number {
+    for (let i = 0; i < this.#header[ANSWERS]!; i++) {
+      const at = i * ANSWER_BYTES;
+      if (this.#answerWords[at / 4] === place) return at + ANSWER_HEADER_BYTES;
+    }
+    return -1;
+  }
+
+  /** Its length. */
+  answerLength(at: number): number {
+    return this.#answerWords[(at - ANSWER_HEADER_BYTES) / 4 + 1]!;
   }
 
   get portId(): number {

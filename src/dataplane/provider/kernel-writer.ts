@@ -4,14 +4,14 @@
 // kernel-job.ts for whose turn it is.
 //
 // A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
-// the batch and before any later batch: all requests say how things shall be, so repeating them does no harm, and the order
-// stays. Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
+// the batch and before any later batch: all requests say how things shall be, or ask how they are, so repeating them does no
+// harm, and the order stays. Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
 import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
-import { isTransient } from './kernel-encoding.ts';
+import { isTransient } from './encoding/encoding.ts';
 
 export interface KernelWriterData {
   readonly jobs: readonly SharedArrayBuffer[];
@@ -63,7 +63,13 @@ function main(): void {
   setThreadNice(-5);
   const socket = new NetlinkSocket({ receiveBuffer: data.receiveBuffer, sendBuffer: 1 << 20 });
   const batches = jobs.map(
-    memory => new NetlinkBatch(socket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory }),
+    memory =>
+      new NetlinkBatch(socket, {
+        bytes: BATCH_BYTES,
+        messages: BATCH_MESSAGES,
+        memory,
+        onAnswer: (message, bytes, offset, length) => memory.answer(message, bytes, offset, length),
+      }),
   );
   for (const job of jobs) {
     job.portId = socket.portId;

@@ -7,9 +7,11 @@
 import { Worker } from 'node:worker_threads';
 import { E } from '../../sys/index.ts';
 import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
+import type { ContextPool } from '../context.ts';
 import { OPERATIONS } from '../operation.ts';
 import { type Provider, PROVIDER_ESSENTIAL, PROVIDER_KERNEL, PROVIDER_UNDO, type ProviderWork } from '../provider.ts';
 import {
+  BATCH_ANSWERS,
   BATCH_BYTES,
   BATCH_MESSAGES,
   JOB_BROKEN,
@@ -67,6 +69,8 @@ class Flight {
   /** Messages, and their bytes. */
   count = 0;
   offset = 0;
+  /** Messages that are questions. */
+  questions = 0;
 
   constructor(job: KernelJob) {
     this.job = job;
@@ -164,6 +168,7 @@ export class KernelProvider implements Provider {
     flight.held = 0;
     flight.count = 0;
     flight.offset = 0;
+    flight.questions = 0;
     while (flight.held < this.#limit) {
       const handle = work.peek();
       if (handle < 0) return;
@@ -178,9 +183,12 @@ export class KernelProvider implements Provider {
     const { pool } = work;
     const encoding = OPERATIONS[pool.op(handle)]?.kernel;
     const flags = pool.flags(handle);
-    const encode = (flags & FLAG_UNDO) !== 0 ? encoding?.undo : encoding?.encode;
+    const undo = (flags & FLAG_UNDO) !== 0;
+    const encode = undo ? encoding?.undo : encoding?.encode;
+    const question = encoding?.answer !== undefined;
     flight.places[flight.held] = NOTHING;
-    if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0) return this.#inTurn(flight);
+    if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || (question && undo)) return this.#inTurn(flight);
+    if (question && flight.questions === BATCH_ANSWERS) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
     if (end > this.#bytesMax && flight.count > 0) return false;
     if (end > BATCH_BYTES) {
@@ -198,6 +206,7 @@ export class KernelProvider implements Provider {
     flight.offset += bytes;
     this.#sequence = (this.#sequence + 1) | 0;
     flight.count++;
+    if (question) flight.questions++;
     return true;
   }
 
@@ -220,7 +229,9 @@ export class KernelProvider implements Provider {
       const undo = (pool.flags(handle) & FLAG_UNDO) !== 0;
       // -1: after all repetitions there was still no answer.
       const errno = place === UNKNOWN ? E.EMSGSIZE : errors[place]! < 0 ? E.ENOBUFS : errors[place]!;
-      const verdict = errno === 0 ? 0 : undo ? judgeUndo(errno) : OPERATIONS[pool.op(handle)]!.kernel!.judge(errno);
+      const encoding = OPERATIONS[pool.op(handle)]!.kernel!;
+      let verdict = errno === 0 ? 0 : undo ? judgeUndo(errno) : encoding.judge(errno);
+      if (verdict === 0 && encoding.answer !== undefined && !undo) verdict = answered(pool, handle, flight.job, place);
       if (verdict === 0) {
         if (!undo) pool.setStatus(handle, STATUS_SUCCESS);
         if (errno !== 0) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
@@ -251,6 +262,14 @@ export class KernelProvider implements Provider {
       this.#limit = Math.max(Math.min(MESSAGES_MIN, this.#messagesMax), Math.min(this.#messagesMax, messages));
     }
   }
+}
+
+/** What the kernel answered goes into the context; no answer is an error. */
+function answered(pool: ContextPool, handle: number, job: KernelJob, place: number): number {
+  const at = job.answerOf(place);
+  if (at < 0) return E.ENOBUFS;
+  OPERATIONS[pool.op(handle)]!.kernel!.answer!(pool, handle, job.answers, at, job.answerLength(at));
+  return 0;
 }
 
 function startWriter(data: KernelWriterData): void {

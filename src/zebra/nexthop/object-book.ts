@@ -73,6 +73,7 @@ export class ObjectBook {
       errno: 0,
       seen: true,
       doomed: false,
+      idleS: -1,
     };
     this.byId.set(id, group);
     if (set !== undefined) this.bySet.set(set.id, group);

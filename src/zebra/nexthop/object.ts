@@ -48,6 +48,8 @@ export interface Group extends KernelObject {
   sent: readonly GroupMember[];
   /** No route may want it: to be deleted when every destination has had its turn, and its routes with it. */
   doomed: boolean;
+  /** Since when no route has named it, if it may stay for a while; else -1. */
+  idleS: number;
 }
 
 /** RTN_* of a route that is BLACKHOLE_*. */

@@ -48,6 +48,9 @@ export interface ObjectsListener {
   revisit(set: NexthopSet, groupId: number): void;
   /** Something failed: call `retry` later. */
   retryLater(): void;
+  nowS(): number;
+  /** Decide again, in so many seconds, what is doomed. */
+  later(seconds: number): void;
   /** How many routes in the kernel name this group, and under which protocol they were written. */
   users(groupId: number): { count: number; protocol: number };
 }
@@ -70,6 +73,8 @@ export class NexthopObjects {
   /** Some of them stay until the groups that may have them are settled. */
   #keptSingletons = false;
   #enabled = true;
+  /** A group that no route names stays so long. */
+  #keepS = 0;
   installs = 0;
   deletes = 0;
   errors = 0;
@@ -193,10 +198,15 @@ export class NexthopObjects {
     return this.#doomed.size;
   }
 
+  /** `zebra nexthop-group keep`. What is taken back is not kept, for that it takes its routes along. */
+  keep(seconds: number): void {
+    this.#keepS = seconds;
+  }
+
   /** To be called when no destination waits for its turn, `moving`: though some are on their way. False: room ran out. */
   deleteDoomed(moving: boolean): boolean {
     for (const group of this.#doomed) {
-      if (group.inFlight !== '') continue;
+      if (group.inFlight !== '' || this.#isKept(group, moving)) continue;
       // Without objects no route may be taken along: one that could not move over yet still forwards by it.
       if (!this.#enabled && (moving || this.#listener.users(group.id).count > 0)) continue;
       if (group.have !== undefined || group.perhaps) {
@@ -205,6 +215,18 @@ export class NexthopObjects {
       } else this.#forgetGroup(group);
     }
     return true;
+  }
+
+  #isKept(group: Group, moving: boolean): boolean {
+    if (this.#keepS === 0 || !this.#enabled || group.have === undefined) return false;
+    if (moving) return true; // who names it when nothing moves any more waits for its deletion
+    if (this.#listener.users(group.id).count > 0) return false;
+    const nowS = this.#listener.nowS();
+    if (group.idleS < 0) {
+      group.idleS = nowS;
+      this.#listener.later(this.#keepS);
+    }
+    return nowS - group.idleS < this.#keepS;
   }
 
   /** Hands over what had to wait for room; false where there is still none. */
@@ -414,6 +436,7 @@ export class NexthopObjects {
 
   /** Every object, for an orderly stop: groups before singletons. */
   doomAll(): void {
+    this.#keepS = 0;
     for (const group of this.book.bySet.values()) {
       if (group.set !== undefined) this.doom(group.set);
     }
@@ -577,6 +600,7 @@ export class NexthopObjects {
 
   #undoom(group: Group): void {
     group.doomed = false;
+    group.idleS = -1;
     this.#doomed.delete(group);
     if (group.set === undefined) return;
     this.groupOf[group.set.id] = group.id;

@@ -64,6 +64,8 @@ export class ZapiServer implements SessionHost {
   readonly columns: NexthopColumns = new NexthopColumns();
   readonly outRoute: RouteMessage = new RouteMessage();
   readonly outBlock: Uint8Array = new Uint8Array(16384);
+  /** As many as time allows unless told. */
+  framesATurn: number = Number.POSITIVE_INFINITY;
   /** Connections since the start. */
   accepted = 0;
 

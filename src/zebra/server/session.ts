@@ -45,6 +45,8 @@ type Handler = (body: number, end: number) => void;
 /** The server as a session sees it. */
 export interface SessionHost extends ClientHost, Managers {
   readonly ecmp: number;
+  /** Frames that a client may have taken in before the others have their turn. */
+  readonly framesATurn: number;
   readonly owners: Map<Owner, Session>;
   log(text: string): void;
   /** There is input. */
@@ -200,7 +202,7 @@ export class Session implements Client {
         this.stats.framesIn++;
         this.#frame();
         if (this.#closed) return false;
-        if (++frames % FRAMES_A_LOOK === 0 && shouldYield()) return true;
+        if (++frames >= this.#server.framesATurn || (frames % FRAMES_A_LOOK === 0 && shouldYield())) return true;
       }
     } catch (error) {
       if (!(error instanceof ZapiError)) throw error;

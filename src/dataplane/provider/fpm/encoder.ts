@@ -5,14 +5,17 @@ import {
   encodeRouteDelete,
   encodeRouteWithPaths,
   type RoutePath,
+  routeWithPathsBytes,
   rtnetlink as c,
 } from '../../../netlink/index.ts';
 import { E } from '../../../sys/index.ts';
 import type { ContextPool } from '../../context.ts';
 import { OP_NEXTHOP_DELETE, OP_ROUTE_INSTALL, OP_ROUTE_UPDATE, OPERATIONS } from '../../operation.ts';
-import { type Encode, routeDelete } from '../kernel-encoding.ts';
+import type { Encode } from '../encoding/encoding.ts';
+import { pathsOf } from '../encoding/path.ts';
+import { remove as routeDelete } from '../encoding/route.ts';
 import { FRAME_BYTES, FRAME_BYTES_MAX, writeFrameHeader } from './frame.ts';
-import { familyOf, FlatNexthops, readPath } from './nexthops.ts';
+import { familyOf, FlatNexthops } from './nexthops.ts';
 import type { Output } from './output.ts';
 
 export interface EncoderOptions {
@@ -26,9 +29,6 @@ export interface EncoderOptions {
 export const NO_ROOM: number = -1;
 
 const CREATE: number = c.NLM_F_CREATE | c.NLM_F_REPLACE;
-/** A route without paths, and what a path adds to it. */
-const ROUTE_BYTES = 96;
-const PATH_BYTES = 36;
 
 /** Whatever there is of the prefix. */
 const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
@@ -76,7 +76,7 @@ export class Encoder {
     let encode = encoding.encode;
     this.#paths = [];
     const id = pool.nexthopId(handle);
-    if (id === 0) this.#paths = ownPaths(pool, handle);
+    if (id === 0) this.#paths = pool.routeType(handle) === c.RTN_UNICAST ? pathsOf(pool, handle) : [];
     else if (!this.#options.nexthopGroups) {
       const paths = this.nexthops.paths(id);
       if (paths === undefined) return E.ENOENT;
@@ -84,7 +84,7 @@ export class Encoder {
       else this.#paths = paths;
     }
     if (this.#paths.length > 0) encode = this.#withPaths;
-    const bytes = Math.max(encoding.bytes(pool, handle), ROUTE_BYTES + PATH_BYTES * this.#paths.length);
+    const bytes = Math.max(encoding.bytes(pool, handle), routeWithPathsBytes(this.#paths));
     // To a peer that is told everything from nothing it is new.
     const before = this.#options.routeReplace || replaying ? undefined : encodeRemoval;
     return this.#frame(output, pool, handle, bytes, encode, before);
@@ -150,14 +150,4 @@ function put(output: Output, pool: ContextPool, handle: number, encode: Encode):
   if (bytes === 0) return;
   writeFrameHeader(output.buffer, at, FRAME_BYTES + bytes);
   output.wrote(FRAME_BYTES + bytes);
-}
-
-/** Those of a route that no nexthop object of ours leads to, one in each slot of its chain; none of a blackhole. */
-function ownPaths(pool: ContextPool, handle: number): RoutePath[] {
-  const paths: RoutePath[] = [];
-  if (pool.routeType(handle) !== c.RTN_UNICAST) return paths;
-  for (let slot = handle, i = 0; i < pool.count(handle) && slot !== 0; i++, slot = pool.next(slot)) {
-    paths.push(readPath(pool, slot));
-  }
-  return paths;
 }

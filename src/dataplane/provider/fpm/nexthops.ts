@@ -1,9 +1,10 @@
 // For peers that know no nexthop objects: what each object leads to, so that a route can carry its paths itself. An object that
 // is replaced moves its routes without a word about them; who carries paths has to be told them again (`stale`).
 import { AF_INET, AF_INET6, type Family } from '../../../net/index.ts';
-import { type RoutePath, rtnetlink as c } from '../../../netlink/index.ts';
-import { FLAG_GROUP, PATH_BLACKHOLE, PATH_ONLINK } from '../../constants.ts';
+import type { RoutePath } from '../../../netlink/index.ts';
+import { FLAG_GROUP, PATH_BLACKHOLE } from '../../constants.ts';
 import type { ContextPool } from '../../context.ts';
+import { pathOf } from '../encoding/path.ts';
 
 /** An object of its own, whose single path may be none: a blackhole. */
 interface Single {
@@ -83,30 +84,13 @@ export class FlatNexthops {
   }
 }
 
-/** The path in one slot. */
-export function readPath(pool: ContextPool, slot: number): RoutePath {
-  const family = pool.gatewayFamily(slot);
-  return {
-    ifindex: pool.ifindex(slot),
-    gatewayFamily: family === 0 ? 0 : familyOf(family),
-    gateway: [
-      pool.gatewayWord(slot, 0),
-      pool.gatewayWord(slot, 1),
-      pool.gatewayWord(slot, 2),
-      pool.gatewayWord(slot, 3),
-    ],
-    flags: (pool.pathFlags(slot) & PATH_ONLINK) !== 0 ? c.RTNH_F_ONLINK : 0,
-    weight: Math.max(1, pool.weight(slot)),
-  };
-}
-
 export function familyOf(family: number): Family {
   return family === AF_INET ? AF_INET : AF_INET6;
 }
 
 function read(pool: ContextPool, handle: number): Single | Group {
   if ((pool.flags(handle) & FLAG_GROUP) === 0) {
-    return { path: (pool.pathFlags(handle) & PATH_BLACKHOLE) !== 0 ? undefined : readPath(pool, handle) };
+    return { path: (pool.pathFlags(handle) & PATH_BLACKHOLE) !== 0 ? undefined : pathOf(pool, handle) };
   }
   const members: { id: number; weight: number }[] = [];
   pool.members(handle, (id, weight) => members.push({ id, weight: Math.max(1, weight) }));

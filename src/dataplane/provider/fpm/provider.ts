@@ -21,7 +21,7 @@ import {
   type ProviderPriority,
   type ProviderWork,
 } from '../../provider.ts';
-import { offloadOutcome } from '../kernel-encoding.ts';
+import { offloadOutcome } from '../encoding/route.ts';
 import { Connection } from './connection.ts';
 import { FpmCounters } from './counters.ts';
 import { Encoder, NO_ROOM } from './encoder.ts';

@@ -1,0 +1,95 @@
+// Nexthop objects: a path with an id, or a group of ids.
+import {
+  appendNexthopFdb,
+  beginNexthopGroup,
+  encodeGroupMember,
+  encodeNexthop,
+  encodeNexthopDelete,
+  endNexthopGroup,
+  NEXTHOP_BYTES_MAX,
+  nexthopGroupBytes,
+  rtnetlink as c,
+} from '../../../netlink/index.ts';
+import { FLAG_GROUP, FLAG_TUNNEL_ENDS, MEMBERS_PER_SLOT, PATH_BLACKHOLE, PATH_ONLINK } from '../../constants.ts';
+import {
+  CREATE,
+  type Encode,
+  type Encoding,
+  judgeDelete,
+  judgeInstall,
+  type Measure,
+  type Told,
+  toldAs,
+  update as over,
+} from './encoding.ts';
+import { appendObjectEncap, encapRoomOf, pathFlags } from './path.ts';
+
+/** What `appendNexthopFdb` adds. */
+const FDB_BYTES = 4;
+
+const encodePath: Encode = (pool, handle, buffer, offset, sequence) => {
+  const flags = pool.pathFlags(handle);
+  const size = encodeNexthop(
+    buffer,
+    offset,
+    sequence,
+    CREATE,
+    pool.nexthopId(handle),
+    pool.family(handle),
+    pool.protocol(handle),
+    pool.ifindex(handle),
+    pool.gatewayFamily(handle),
+    pool.gatewayWord(handle, 0),
+    pool.gatewayWord(handle, 1),
+    pool.gatewayWord(handle, 2),
+    pool.gatewayWord(handle, 3),
+    (flags & PATH_ONLINK) !== 0,
+    (flags & PATH_BLACKHOLE) !== 0,
+  );
+  return appendObjectEncap(pool, handle, buffer, offset, size);
+};
+
+const encodeGroup: Encode = (pool, handle, buffer, offset, sequence) => {
+  let end = beginNexthopGroup(buffer, offset, sequence, CREATE, pool.nexthopId(handle), pool.protocol(handle));
+  const count = pool.count(handle);
+  let slot = handle;
+  for (let i = 0; i < count; i++) {
+    const place = i % MEMBERS_PER_SLOT;
+    if (i > 0 && place === 0) slot = pool.next(slot);
+    end = encodeGroupMember(buffer, end, pool.memberId(slot, place), pool.memberWeight(slot, place));
+  }
+  return endNexthopGroup(buffer, offset, end);
+};
+
+const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
+  const flags = pool.flags(handle);
+  const encode = (flags & FLAG_GROUP) === 0 ? encodePath : encodeGroup;
+  const size = encode(pool, handle, buffer, offset, sequence);
+  return (flags & FLAG_TUNNEL_ENDS) === 0 ? size : appendNexthopFdb(buffer, offset, size);
+};
+
+const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
+  encodeNexthopDelete(buffer, offset, sequence, 0, pool.nexthopId(handle));
+
+const bytes: Measure = (pool, handle) =>
+  FDB_BYTES +
+  ((pool.flags(handle) & FLAG_GROUP) !== 0
+    ? nexthopGroupBytes(pool.count(handle))
+    : NEXTHOP_BYTES_MAX + encapRoomOf(pool, handle));
+
+export const install: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: encodeRemoval };
+export const update: Encoding = over(install);
+export const remove: Encoding = { bytes: () => NEXTHOP_BYTES_MAX, encode: encodeRemoval, judge: judgeDelete };
+
+/** Of nh_flags in the message. */
+const FLAGS_AT = 20;
+
+const encodeTold: Encode = (pool, handle, buffer, offset, sequence) => {
+  const length = encodeInstall(pool, handle, buffer, offset, sequence);
+  if ((pool.flags(handle) & FLAG_GROUP) === 0) {
+    buffer.words[(offset + FLAGS_AT) >> 2]! |= pathFlags(pool.pathFlags(handle));
+  }
+  return length;
+};
+
+export const told: Told = toldAs(c.RTM_NEWNEXTHOP, c.RTM_DELNEXTHOP, bytes, encodeTold);
