@@ -11,6 +11,7 @@ import {
   FLAG_OFFLOADED,
   FLAG_REPLACE,
   FLAG_TARGET,
+  FLAG_UNDO,
   FLAG_TRAPPED,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
@@ -50,6 +51,8 @@ import {
   type GroupMember,
   type KernelPath,
   KIND_ALL,
+  KIND_NEXTHOP,
+  KIND_ROUTE,
   type Plane,
   type PlaneEvents,
 } from './plane.ts';
@@ -345,6 +348,8 @@ export class DataplanePlane extends ChangeWriter implements Plane {
       told(pool, handle, events.followers);
       return;
     }
+    // A later provider refused it, and the kernel's took back what it had done: what was there before is gone with it. One dump for all.
+    if ((pool.flags(handle) & FLAG_UNDO) !== 0) this.#resync |= KIND_NEXTHOP | KIND_ROUTE;
     switch (op) {
       case OP_ROUTE_INSTALL:
         events.routeInstalled(
