@@ -48,7 +48,7 @@ import { parseAddress, parsePrefix } from '../../src/net/index.ts';
 import { inNetworkNamespace } from '../../src/sys/index.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
-import { type Item, Owner, type Request } from './owner.ts';
+import { type Item, KEPT, Owner, type Request } from './owner.ts';
 
 const SEED = Number(process.env['GREVY_SEED'] ?? Math.trunc(Math.random() * 2 ** 31));
 const RUNS = Number(process.env['GREVY_RUNS'] ?? 15);
@@ -447,6 +447,7 @@ class Run {
     ];
     const dataplane = new Dataplane(this.#channel, {
       namespace: this.#ns.path,
+      kinds: KEPT,
       receiveBuffer: RECEIVE_BUFFER,
       providers: this.#providers,
     });

@@ -10,6 +10,7 @@ import {
   DataplaneClient,
   type DataplaneOptions,
   type DataplaneSettings,
+  KIND_ALL,
   OP_DUMP_BEGIN,
   OP_DUMP_END,
   OP_NEXTHOP_INSTALL,
@@ -37,7 +38,8 @@ export class KernelWorld {
   readonly outcomes: Outcome[] = [];
   /** IPv4 routes of others in the main table, as told: by prefix and metric. */
   readonly routes: Set<string> = new Set();
-  readonly dumped: Set<number> = new Set();
+  /** KIND_* bits of what was dumped. */
+  dumped = 0;
   /** Looks at every notification. */
   watch: (pool: ContextPool, handle: number) => void = () => {};
   #seen: Set<string> | undefined;
@@ -66,7 +68,7 @@ export class KernelWorld {
 
   /** Until every kind was dumped. */
   ready(): Promise<void> {
-    return this.until(() => this.dumped.size >= 6, 'the first dump');
+    return this.until(() => this.dumped === KIND_ALL, 'the first dump');
   }
 
   turn(): boolean {
@@ -131,7 +133,7 @@ export class KernelWorld {
     const op = pool.op(handle);
     if (op === OP_DUMP_BEGIN && (pool.kinds(handle) & 8) !== 0) this.#seen = new Set();
     else if (op === OP_DUMP_END) {
-      this.dumped.add(pool.kinds(handle));
+      this.dumped |= pool.kinds(handle);
       if ((pool.kinds(handle) & 8) === 0 || this.#seen === undefined) return;
       for (const key of this.routes) if (!this.#seen.has(key)) this.routes.delete(key);
       this.#seen = undefined;

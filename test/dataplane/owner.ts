@@ -56,7 +56,8 @@ const TAKES_ALONG: ReadonlyMap<number, number> = new Map([
   [KIND_ADDRESS, KIND_NEXTHOP | KIND_ROUTE],
   [KIND_NEXTHOP, KIND_NEXTHOP | KIND_ROUTE],
 ]);
-const ALL = 63;
+/** The kinds that it keeps. */
+export const KEPT: number = KIND_LINK | KIND_ADDRESS | KIND_NEXTHOP | KIND_ROUTE | KIND_NEIGHBOR | KIND_RULE;
 const AGAIN_MS = 10;
 /** NUD_PERMANENT */
 const PERMANENT = 0x80;
@@ -85,7 +86,7 @@ export class Owner {
   #resyncing = 0;
   #next = 1;
   /** Kinds never dumped yet. */
-  #unknown = ALL;
+  #unknown = KEPT;
 
   constructor(client: DataplaneClient, items: readonly Item[]) {
     this.client = client;
@@ -101,12 +102,12 @@ export class Owner {
     this.#told.clear();
     this.#doubt = 0;
     this.#resyncing = 0;
-    this.#unknown = ALL;
+    this.#unknown = KEPT;
     this.#forget();
   }
 
   #forget(): void {
-    for (let kind = 1; kind <= ALL; kind <<= 1) this.seen.set(kind, new Map());
+    for (let kind = 1; kind <= KEPT; kind <<= 1) this.seen.set(kind, new Map());
   }
 
   /** Nothing is in doubt or on its way, and everything is as it should be. */
