@@ -1,8 +1,11 @@
-// A provider in the pipeline, from a program of one's own: it vetoes prefixes longer than /24 and counts what the kernel took.
+// A provider in the pipeline of a program of one's own: it vetoes prefixes longer than /24; the kernel takes the others.
 //
-//   sudo unshare --net bin/node examples/provider.ts
-import { createDataplaneChannel, Dataplane, DataplaneClient, OP_ROUTE_INSTALL } from '../src/dataplane/index.ts'; // grevy/dataplane
+//   sudo unshare --net bin/node --conditions=source examples/provider.ts
+//
+// In a checkout, that is; a program that has installed the package needs no condition.
+import { type ContextPool, createDataplaneChannel, Dataplane, DataplaneClient, OP_ROUTE_INSTALL } from 'grevy/dataplane';
 
+const EPERM = 1;
 const channel = createDataplaneChannel();
 const dataplane = new Dataplane(channel);
 dataplane.pipeline.register({
@@ -10,13 +13,13 @@ dataplane.pipeline.register({
   priority: 'pre-kernel',
   process(work) {
     for (let route = work.take(); route >= 0; route = work.take()) {
-      if (work.pool.op(route) === OP_ROUTE_INSTALL && work.pool.length(route) > 24)
-        work.fail(route, 1); // EPERM
+      if (work.pool.op(route) === OP_ROUTE_INSTALL && work.pool.length(route) > 24) work.fail(route, EPERM);
       else work.finish(route);
     }
   },
 });
 
+// In the place of zebra: three routes are asked for.
 const zebra = new DataplaneClient(channel);
 for (const [object, length] of [16, 24, 32].entries()) {
   const route = zebra.allocate(OP_ROUTE_INSTALL);
@@ -26,12 +29,15 @@ for (const [object, length] of [16, 24, 32].entries()) {
 }
 zebra.flush();
 let results = 0;
-const told = (pool: typeof zebra.requests, route: number): void => {
+const told = (pool: ContextPool, route: number): void => {
   results++;
-  console.log(`/${pool.length(route)}: ${pool.errno(route) === 0 ? 'installed' : `errno ${pool.errno(route)}`}`);
+  const by = dataplane.pipeline.providers.find(({ id }) => id === pool.provider(route))?.name;
+  console.log(`/${pool.length(route)}: ${pool.errno(route) === 0 ? 'installed' : `refused by "${by}", errno ${pool.errno(route)}`}`);
 };
 while (results < 3) {
   dataplane.turn(); // or in a thread: Thread.start({ name, entry: dataplaneThread, data: { channel }, ownLoop: true })
   zebra.poll(64, told, () => {});
 }
+for (const { name, in: came, errors } of dataplane.pipeline.providers) console.log(`${name}: ${came} came in, ${errors} failed`);
+dataplane.close();
 process.exit();

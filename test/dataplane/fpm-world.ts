@@ -363,16 +363,9 @@ export class Peer {
     let left: Buffer = Buffer.alloc(0);
     socket.on('data', (data: Buffer) => {
       heard.bytes += data.length;
-      left = left.length === 0 ? data : Buffer.concat([left, data]);
-      let at = 0;
-      while (left.length - at >= 4) {
-        const length = left.readUInt16BE(at + 2);
-        if (left[at] !== 1 || left[at + 1] !== 1 || length < 20) throw new Error('not a frame');
-        if (left.length - at < length) break;
-        heard.messages.push(Buffer.from(left.subarray(at + 4, at + length)));
-        at += length;
-      }
-      left = left.subarray(at);
+      const { messages, rest } = unframe(left.length === 0 ? data : Buffer.concat([left, data]));
+      for (const message of messages) heard.messages.push(message);
+      left = rest;
       if (this.slowMs === 0) return;
       socket.pause();
       setTimeout(() => socket.resume(), this.slowMs);
@@ -383,6 +376,20 @@ export class Peer {
     });
     if (this.reading) socket.resume();
   }
+}
+
+/** The netlink messages in a stream of frames, and what is left of the last frame. */
+export function unframe(bytes: Buffer): { messages: Buffer[]; rest: Buffer } {
+  const messages: Buffer[] = [];
+  let at = 0;
+  while (bytes.length - at >= 4) {
+    const length = bytes.readUInt16BE(at + 2);
+    if (bytes[at] !== 1 || bytes[at + 1] !== 1 || length < 20) throw new Error('not a frame');
+    if (bytes.length - at < length) break;
+    messages.push(Buffer.from(bytes.subarray(at + 4, at + length)));
+    at += length;
+  }
+  return { messages, rest: bytes.subarray(at) };
 }
 
 /** A frame as a peer sends it. */

@@ -430,6 +430,7 @@ describe('FPM', () => {
     assert.deepEqual(show('show fpm status', true), {
       connected: false,
       inStep: false,
+      sentBytes: 0,
       useNHG: true,
       useRouteReplace: true,
       disabled: true,
@@ -462,7 +463,10 @@ describe('FPM', () => {
       what: () => described(one),
     });
     await inStep(one, other);
-    assert.match(String(show('show fpm status', false)), /::1 port \d+\n.*connected, told everything\n.*no\n.*no\n/);
+    assert.match(
+      String(show('show fpm status', false)),
+      /::1 port \d+\n.*connected, told everything\n.* \d+ bytes\n.*no\n.*no\n/,
+    );
     remove('fpm address');
     await until(() => !other.last.open, { what: 'the connection to end' });
     assert.equal((show('show fpm counters', true) as Record<string, number>)['user-disables'], 1);

@@ -25,6 +25,7 @@ function status(dataplane: Dataplane): Record<string, unknown> {
   return {
     connected: fpm.status?.['connected'] === true,
     inStep: fpm.status?.['inStep'] === true,
+    sentBytes: Number(fpm.status?.['sentBytes'] ?? 0),
     useNHG: nexthopGroups,
     useRouteReplace: routeReplace,
     disabled: address === undefined,
@@ -34,7 +35,7 @@ function status(dataplane: Dataplane): Record<string, unknown> {
 }
 
 function statusText(dataplane: Dataplane): string {
-  const { connected, inStep, useNHG, useRouteReplace, disabled, address, port } = status(dataplane);
+  const { connected, inStep, sentBytes, useNHG, useRouteReplace, disabled, address, port } = status(dataplane);
   const state = disabled
     ? 'disabled'
     : connected
@@ -45,6 +46,7 @@ function statusText(dataplane: Dataplane): string {
   return [
     line('Peer', disabled ? '-' : `${String(address)} port ${String(port)}`),
     line('State', state),
+    line('Sent since it connected', `${String(sentBytes)} bytes`),
     line('Nexthop groups', useNHG ? 'yes' : 'no'),
     line('Routes replaced in place', useRouteReplace ? 'yes' : 'no'),
   ].join('');
