@@ -3,7 +3,13 @@
 //   sudo unshare --net bin/node --conditions=source examples/provider.ts
 //
 // In a checkout, that is; a program that has installed the package needs no condition.
-import { type ContextPool, createDataplaneChannel, Dataplane, DataplaneClient, OP_ROUTE_INSTALL } from 'grevy/dataplane';
+import {
+  type ContextPool,
+  createDataplaneChannel,
+  Dataplane,
+  DataplaneClient,
+  OP_ROUTE_INSTALL,
+} from 'grevy/dataplane';
 
 const EPERM = 1;
 const channel = createDataplaneChannel();
@@ -32,12 +38,15 @@ let results = 0;
 const told = (pool: ContextPool, route: number): void => {
   results++;
   const by = dataplane.pipeline.providers.find(({ id }) => id === pool.provider(route))?.name;
-  console.log(`/${pool.length(route)}: ${pool.errno(route) === 0 ? 'installed' : `refused by "${by}", errno ${pool.errno(route)}`}`);
+  console.log(
+    `/${pool.length(route)}: ${pool.errno(route) === 0 ? 'installed' : `refused by "${by}", errno ${pool.errno(route)}`}`,
+  );
 };
 while (results < 3) {
   dataplane.turn(); // or in a thread: Thread.start({ name, entry: dataplaneThread, data: { channel }, ownLoop: true })
   zebra.poll(64, told, () => {});
 }
-for (const { name, in: came, errors } of dataplane.pipeline.providers) console.log(`${name}: ${came} came in, ${errors} failed`);
+for (const { name, in: came, errors } of dataplane.pipeline.providers)
+  console.log(`${name}: ${came} came in, ${errors} failed`);
 dataplane.close();
 process.exit();
