@@ -130,9 +130,21 @@ const others: readonly Command<Dataplane>[] = [
     run: (dataplane: Dataplane, args) => dataplane.debug(args.detailed === undefined ? 'on' : 'detailed'),
   }),
   exec({
-    syntax: 'no debug zebra dplane',
-    help: ['Negate a command', 'Debugging functions', 'Zebra configuration', 'Debug zebra dataplane events'],
+    syntax: 'no debug zebra dplane [detailed]',
+    help: [
+      'Negate a command',
+      'Debugging functions',
+      'Zebra configuration',
+      'Debug zebra dataplane events',
+      'Detailed debug information',
+    ],
     run: (dataplane: Dataplane) => dataplane.debug('off'),
+  }),
+  exec({
+    syntax: 'show debugging',
+    help: [HELP.show, 'What is being debugged'],
+    run: ({ debugging }: Dataplane) =>
+      `Zebra debugging status:\n${debugging === 'off' ? '' : `  Zebra ${debugging === 'detailed' ? 'detailed ' : ''}dataplane debugging is on\n`}`,
   }),
 ];
 

@@ -118,6 +118,10 @@ export class Dataplane {
     if (this.#provided.delete(name)) this.pipeline.unregister(name);
   }
 
+  get debugging(): 'off' | 'on' | 'detailed' {
+    return this.#debug?.level ?? 'off';
+  }
+
   debug(level: 'off' | 'on' | 'detailed'): void {
     if (level === 'off') this.pipeline.unregister('debug');
     else if (this.#debug !== undefined && this.#debug.level !== 'off')

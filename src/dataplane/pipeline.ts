@@ -242,8 +242,10 @@ export class Pipeline {
   #fence(work: ProviderWork, reason: string): void {
     // One that was removed stays so, whatever it does on its way out.
     if (work.state !== REMOVED) work.fence(reason);
-    if (reason !== REMOVED) this.#close(work);
-    this.#listener.log(`dataplane provider ${work.provider.name} is passed by: ${reason}`);
+    if (reason !== REMOVED) {
+      this.#close(work);
+      this.#listener.log(`dataplane provider ${work.provider.name} is passed by: ${reason}`);
+    }
     this.#observing();
     if (work.follower) this.#listener.event(work.id, EVENT_GONE);
   }
@@ -440,8 +442,18 @@ export class Pipeline {
   #result(handle: number, nowUs: number): void {
     const pool = this.pool;
     const status = pool.status(handle);
-    if (status === STATUS_FAILED) this.#errors[classOf[pool.op(handle)]!]!++;
-    else if (status !== STATUS_SUCCESS) pool.setResult(handle, 0);
+    if (status !== STATUS_FAILED && status !== STATUS_SUCCESS) pool.setResult(handle, 0);
+    // What a follower makes of what it is told is its own, and as late as it likes.
+    if ((pool.flags(handle) & FLAG_TARGET) === 0) this.#count(handle, nowUs);
+    if (pool.op(handle) === OP_RESYNC) this.#listener.resync(pool.kinds(handle));
+    pool.setSequence(handle, this.#stamp.next());
+    for (const work of this.#observers) this.#observeBy(work, pool, handle);
+    if (!this.#results.push(handle)) throw new Error('dataplane: the ring of results is smaller than the pool');
+  }
+
+  #count(handle: number, nowUs: number): void {
+    const { pool } = this;
+    if (pool.status(handle) === STATUS_FAILED) this.#errors[classOf[pool.op(handle)]!]!++;
     const latencyUs = (Math.trunc(nowUs) - pool.entered(handle)) >>> 0;
     // The clock was read when the cycle began, so a request that came in later seems to lie ahead of it.
     if (latencyUs < 0x8000_0000) {
@@ -449,10 +461,6 @@ export class Pipeline {
       this.#latencySumUs += latencyUs;
       if (latencyUs > this.#latencyMaxUs) this.#latencyMaxUs = latencyUs;
     }
-    if (pool.op(handle) === OP_RESYNC) this.#listener.resync(pool.kinds(handle));
-    pool.setSequence(handle, this.#stamp.next());
-    for (const work of this.#observers) this.#observeBy(work, pool, handle);
-    if (!this.#results.push(handle)) throw new Error('dataplane: the ring of results is smaller than the pool');
   }
 }
 

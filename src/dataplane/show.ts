@@ -58,6 +58,7 @@ export function* showDataplane(dataplane: Dataplane, detailed: boolean): Generat
   yield line('Bytes', kernel.bytes);
   yield line('Time in the kernel', `${(kernel.busyUs / 1000).toFixed(1)} ms`);
   yield line('Messages a send, limit', kernel.batchLimit);
+  yield line('Bytes a send, limit', kernel.bytesLimit);
   yield line('Sends repeated', kernel.retries);
   yield line('Sends in doubt', kernel.doubts);
   yield line('Last error', kernel.lastError === '' ? '-' : kernel.lastError);
@@ -129,7 +130,7 @@ function providerText(dataplane: Dataplane, provider: ProviderCounters, detailed
   if (!detailed) return text;
   text += `    priority: ${provider.priority}${provider.follower ? ', follower' : ''}, held: ${provider.held}, errors: ${provider.errors}, undone: ${provider.undone} (${provider.undoErrors} failed), yields: ${provider.yields}, restarts: ${provider.restarts}\n`;
   const own = dataplane.pipeline.status(name);
-  if (own !== undefined) for (const [key, value] of Object.entries(own)) text += `    ${key}: ${String(value)}\n`;
+  for (const [key, value] of Object.entries(own ?? {})) text += `    ${key}: ${value === '' ? '-' : String(value)}\n`;
   return text;
 }
 

@@ -20,7 +20,7 @@ test('a provider vetoes what it does not want, and the kernel has the rest', asy
     '/16: installed',
     '/24: installed',
     '/32: refused by "no specifics", errno 1',
-    'kernel: 2 came in, 0 failed',
+    'Kernel: 2 came in, 0 failed',
     'no specifics: 3 came in, 1 failed',
   ]);
   const routes = await ns.ipJson<{ dst: string }[]>('route', 'show', 'type', 'blackhole');

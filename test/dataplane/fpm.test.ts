@@ -403,6 +403,7 @@ describe('FPM', () => {
     one.want(route(0, 20));
     await settled(one);
     assert.deepEqual(one.errors, []);
+    assert.equal(one.dataplane.pipeline.stats.errors.route, 0, 'what it had not answered is no error of a route');
     Atomics.store(new Int32Array(die), 0, 0);
     peer.slowMs = 0;
     assert.equal(one.dataplane.pipeline.restart('fpm'), undefined);

@@ -116,10 +116,12 @@ describe('the command line', () => {
     ['show bgp ipv4 unicast neighbors 10.0.0.2 routes', true],
     ['show route-map', true],
     ['show route-map OUT', true],
-    ['show zebra dplane', false],
-    ['show zebra dplane providers', false],
-    ['show dplane', false],
-    ['show dplane providers', false],
+    ...['show zebra dplane', 'show dplane'].flatMap(dplane =>
+      ['', ' detailed', ' providers', ' providers detailed', ' pool'].map((what): [string, boolean] => [
+        `${dplane}${what}`,
+        true,
+      ]),
+    ),
     ['show zebra client', false],
     ['show event cpu', false],
     ['show memory', false],
@@ -132,6 +134,22 @@ describe('the command line', () => {
     for (const [command, json] of SHOWS) {
       assert.notEqual((await daemon.sh(command)).trim(), '', command);
       if (json) assert.notDeepEqual(JSON.parse(await daemon.sh(`${command} json`)), {}, `${command} json`);
+    }
+  });
+
+  test('detailed says more; what is debugged is shown in the words of FRR', async () => {
+    for (const command of ['show zebra dplane', 'show zebra dplane providers']) {
+      const lines = async (line: string): Promise<number> => (await daemon.sh(line)).split('\n').length;
+      assert.ok((await lines(`${command} detailed`)) > (await lines(command)), command);
+      assert.ok((await lines(`${command} detailed json`)) > (await lines(`${command} json`)), command);
+    }
+    for (const [line, shown] of [
+      ['debug zebra dplane', '  Zebra dataplane debugging is on\n'],
+      ['debug zebra dplane detailed', '  Zebra detailed dataplane debugging is on\n'],
+      ['no debug zebra dplane detailed', ''],
+    ] as const) {
+      await daemon.sh(line);
+      assert.equal(await daemon.sh('show debugging'), `Zebra debugging status:\n${shown}`);
     }
   });
 

@@ -51,6 +51,8 @@ export interface KernelStats {
   readonly doubts: number;
   /** Messages of one batch at present. */
   readonly batchLimit: number;
+  /** Bytes of one batch at most. */
+  readonly bytesLimit: number;
   /** The last refusal, in the kernel's words. */
   readonly lastError: string;
 }
@@ -151,6 +153,10 @@ export class KernelProvider implements Provider {
     this.#bytesMax = Math.min(BATCH_BYTES, bytes ?? BATCH_BYTES);
   }
 
+  status(): Readonly<Record<string, unknown>> {
+    return { ...this.stats };
+  }
+
   get stats(): KernelStats {
     return {
       batches: this.#batches,
@@ -160,6 +166,7 @@ export class KernelProvider implements Provider {
       retries: this.#retries,
       doubts: this.#doubts,
       batchLimit: this.#limit,
+      bytesLimit: this.#bytesMax,
       lastError: this.#lastError,
     };
   }

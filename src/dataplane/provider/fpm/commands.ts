@@ -46,7 +46,7 @@ function statusText(dataplane: Dataplane): string {
   return [
     line('Peer', disabled ? '-' : `${String(address)} port ${String(port)}`),
     line('State', state),
-    line('Sent since it connected', `${String(sentBytes)} bytes`),
+    ...(connected ? [line('Sent since it connected', `${String(sentBytes)} bytes`)] : []),
     line('Nexthop groups', useNHG ? 'yes' : 'no'),
     line('Routes replaced in place', useRouteReplace ? 'yes' : 'no'),
   ].join('');
