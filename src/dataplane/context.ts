@@ -17,6 +17,7 @@
 // They are methods over one Int32Array, so V8 inlines them to an indexed access. They are many, so they are a class in
 // storeys, by what they are about: context/slots.ts, context/routes.ts, context/interfaces.ts, and here neighbours, bridges'
 // forwarding entries, rules and multicast.
+import { familyOf } from '../net/index.ts';
 import { FIELD_FDB, FIELD_MULTICAST, FIELD_NEIGHBOR, FIELD_RULE } from './constants.ts';
 import { InterfaceContexts } from './context/interfaces.ts';
 import {
@@ -305,7 +306,7 @@ export class ContextPool extends InterfaceContexts {
     const numbers = words[at + PAYLOAD + 8]! >>> 0;
     const ports = (word: number): RuleRange => ({ start: word & 0xffff, end: word >>> 16 });
     return {
-      family: this.family(handle) === 2 ? 2 : 10,
+      family: familyOf(this.family(handle)),
       priority: words[at + METRIC]! >>> 0,
       action: words[at + ROUTE]! >>> 24,
       table: words[at + TABLE]! >>> 0,
@@ -355,7 +356,7 @@ export class ContextPool extends InterfaceContexts {
   multicastQuery(handle: number): MulticastQuery {
     const at = this.fieldAt(handle, FIELD_MULTICAST);
     return {
-      family: this.family(handle) === 2 ? 2 : 10,
+      family: familyOf(this.family(handle)),
       source: readWords(this.words, at + PREFIX),
       group: readWords(this.words, at + PAYLOAD),
       table: this.words[at + TABLE]! >>> 0,

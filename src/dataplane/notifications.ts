@@ -5,7 +5,7 @@
 //   }));
 //
 // Who has a million routes reads the words that it needs by the pool's accessors.
-import type { AddressWords, Family } from '../net/index.ts';
+import { type AddressWords, type Family, familyOf } from '../net/index.ts';
 import type { RoutePath } from '../netlink/index.ts';
 import type { ContextHandler } from './client.ts';
 import { FLAG_DUMP, FLAG_GROUP, FLAG_REPLACE, PATH_BLACKHOLE } from './constants.ts';
@@ -177,7 +177,7 @@ function routeOf(pool: ContextPool, handle: number): RouteValue {
   const word = (i: number): number => pool.prefixWord(handle, i);
   return {
     table: pool.table(handle),
-    family: pool.family(handle) === 2 ? 2 : 10,
+    family: familyOf(pool.family(handle)),
     prefix: [word(0), word(1), word(2), word(3)],
     length: pool.length(handle),
     protocol: pool.protocol(handle),

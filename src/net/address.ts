@@ -6,6 +6,11 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export type Family = typeof AF_INET | typeof AF_INET6;
 
+/** The family of this number: AF_INET, or else AF_INET6. For numbers that are known to be one of the two. */
+export function familyOf(number: number): Family {
+  return number === AF_INET ? AF_INET : AF_INET6;
+}
+
 /** Bits in an address of `family`: 32 or 128. */
 export function addressBits(family: Family): 32 | 128 {
   return family === AF_INET ? 32 : 128;

@@ -11,8 +11,8 @@ import {
   FLAG_OFFLOADED,
   FLAG_REPLACE,
   FLAG_TARGET,
-  FLAG_UNDO,
   FLAG_TRAPPED,
+  FLAG_UNDO,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
@@ -37,7 +37,7 @@ import {
   PATH_BLACKHOLE,
   PATH_ONLINK,
 } from '../dataplane/index.ts';
-import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
+import { type AddressWords, type Family, familyOf } from '../net/index.ts';
 import {
   FLAG_OFFLOAD_FAILED as ROUTE_OFFLOAD_FAILED,
   FLAG_OFFLOADED as ROUTE_OFFLOADED,
@@ -65,10 +65,6 @@ const SCOPE_UNIVERSE = 0;
 /** What one follower may have of the requests at a time. */
 const FOLLOWER_CREDIT = 256;
 const FOLLOWER_PART = 16;
-
-function familyOf(number: number): Family {
-  return number === AF_INET ? AF_INET : AF_INET6;
-}
 
 function outcomeOf(flags: number): number {
   return (
@@ -344,12 +340,14 @@ export class DataplanePlane extends ChangeWriter implements Plane {
     const object = pool.object(handle);
     const generation = pool.generation(handle);
     const errno = pool.errno(handle);
-    if ((pool.flags(handle) & FLAG_TARGET) !== 0) {
+    const flags = pool.flags(handle);
+    if ((flags & FLAG_TARGET) !== 0) {
       told(pool, handle, events.followers);
       return;
     }
-    // A later provider refused it, and the kernel's took back what it had done: what was there before is gone with it. One dump for all.
-    if ((pool.flags(handle) & FLAG_UNDO) !== 0) this.#resync |= KIND_NEXTHOP | KIND_ROUTE;
+    // A later provider refused it, and the kernel's took back what it had done: what was there before is gone with it. One
+    // dump for all.
+    if ((flags & FLAG_UNDO) !== 0) this.#resync |= KIND_NEXTHOP | KIND_ROUTE;
     switch (op) {
       case OP_ROUTE_INSTALL:
         events.routeInstalled(
@@ -362,7 +360,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         );
         break;
       case OP_ROUTE_DELETE:
-        events.routeDeleted(object, generation, (pool.flags(handle) & FLAG_ALREADY) === 0 ? errno : ESRCH);
+        events.routeDeleted(object, generation, (flags & FLAG_ALREADY) === 0 ? errno : ESRCH);
         break;
       case OP_NEXTHOP_INSTALL:
         events.nexthopInstalled(object, generation, errno);

@@ -1,4 +1,5 @@
 // Links, their addresses and how they forward: few, so they are read and written as values.
+import { familyOf } from '../../net/index.ts';
 import { FIELD_ADDRESS, FIELD_LINK, FIELD_LINK_CHANGE, FIELD_NETCONF } from '../constants.ts';
 import {
   COUNT,
@@ -215,7 +216,7 @@ export class InterfaceContexts extends RouteContexts {
     const words = this.words;
     return {
       ifindex: words[at + IFINDEX]!,
-      family: this.family(handle) === 2 ? 2 : 10,
+      family: familyOf(this.family(handle)),
       local: readWords(words, at + PREFIX),
       peer: readWords(words, at + PAYLOAD),
       length: this.length(handle),

@@ -1,5 +1,5 @@
 // Neighbours, and bridges' forwarding entries, which are in messages of the same types.
-import { AF_INET, AF_INET6 } from '../../../net/index.ts';
+import { familyOf } from '../../../net/index.ts';
 import { type FdbMessage, rtnetlink as c, writeFdb, writeNeighbor } from '../../../netlink/index.ts';
 import type { FdbValue } from '../../context.ts';
 import {
@@ -50,7 +50,7 @@ function messageOf(value: FdbValue): Partial<FdbMessage> {
     flags: value.flags,
     ...(mac.length === 0 ? {} : { mac }),
     ...(vlan === 0 ? {} : { vlan }),
-    ...(tunnelFamily === 0 ? {} : { tunnel: { family: tunnelFamily === AF_INET ? AF_INET : AF_INET6, words: tunnel } }),
+    ...(tunnelFamily === 0 ? {} : { tunnel: { family: familyOf(tunnelFamily), words: tunnel } }),
     ...(port === 0 ? {} : { port }),
     ...(vni === 0 ? {} : { vni }),
     ...(viaIfindex === 0 ? {} : { viaIfindex }),

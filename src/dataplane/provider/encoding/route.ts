@@ -1,5 +1,5 @@
 // Routes: by nexthop object, which most are, or with paths of their own.
-import { AF_INET, AF_INET6, type Family } from '../../../net/index.ts';
+import { familyOf } from '../../../net/index.ts';
 import {
   addRouteFlags,
   appendPath,
@@ -7,6 +7,7 @@ import {
   encodeRouteDelete,
   encodeRouteWithPaths,
   ROUTE_BYTES_MAX,
+  type RoutePath,
   rtnetlink as c,
 } from '../../../netlink/index.ts';
 import { FLAG_OFFLOAD_FAILED, FLAG_OFFLOADED, FLAG_TRAPPED, PATH_ONLINK } from '../../constants.ts';
@@ -26,11 +27,10 @@ import { appendEncap, pathsBytes, pathsOf, RTNH_FLAGS } from './path.ts';
 /** What a route with several paths needs for their attribute. */
 const PATHS_HEADER_BYTES = 4;
 
-function familyOf(number: number): Family {
-  return number === AF_INET ? AF_INET : AF_INET6;
-}
+type Paths = (pool: ContextPool, handle: number) => readonly RoutePath[];
 
-function routeWith(nexthopId: (pool: ContextPool, handle: number) => number): Encode {
+/** `type`: RTN_*; the context's own unless told. */
+function routeWith(nexthopId: (pool: ContextPool, handle: number) => number, type?: number): Encode {
   return (pool, handle, buffer, offset, sequence) =>
     encodeRoute(
       buffer,
@@ -45,7 +45,7 @@ function routeWith(nexthopId: (pool: ContextPool, handle: number) => number): En
       pool.prefixWord(handle, 3),
       pool.length(handle),
       pool.protocol(handle),
-      pool.routeType(handle),
+      type ?? pool.routeType(handle),
       pool.metric(handle),
       nexthopId(pool, handle),
     );
@@ -53,8 +53,11 @@ function routeWith(nexthopId: (pool: ContextPool, handle: number) => number): En
 
 const encodeByObject: Encode = routeWith((pool, handle) => pool.nexthopId(handle));
 
+/** A blackhole in its place. */
+export const encodeHole: Encode = routeWith(() => 0, c.RTN_BLACKHOLE);
+
 /** With paths of its own: for the few, and where objects cannot be. `flagsTold`: RTNH_F_* besides. */
-function multipath(flags: number, flagsTold: number): Encode {
+function multipath(flags: number, flagsTold: number, paths: Paths = pathsOf): Encode {
   return (pool, handle, buffer, offset, sequence) => {
     const word = (w: number): number => pool.prefixWord(handle, w);
     return encodeRouteWithPaths(
@@ -68,13 +71,16 @@ function multipath(flags: number, flagsTold: number): Encode {
       pool.length(handle),
       pool.protocol(handle),
       pool.metric(handle),
-      pathsOf(pool, handle),
+      paths(pool, handle),
       flagsTold,
     );
   };
 }
 
-const encodeMultipath: Encode = multipath(CREATE, c.RTNH_F_ONLINK);
+/** Installs the route by these paths. */
+export const routeByPaths = (paths?: Paths): Encode => multipath(CREATE, c.RTNH_F_ONLINK, paths);
+
+const encodeMultipath: Encode = routeByPaths();
 
 /** By its nexthop object, or, where it has none, by the paths in the context. */
 const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
@@ -104,22 +110,29 @@ const bytes: Measure = (pool, handle) =>
 
 const encodeOld: Encode = routeWith((pool, handle) => pool.oldNexthopId(handle));
 
-const encodeDelete: Encode = (pool, handle, buffer, offset, sequence) =>
-  encodeRouteDelete(
-    buffer,
-    offset,
-    sequence,
-    0,
-    pool.family(handle),
-    pool.table(handle),
-    pool.prefixWord(handle, 0),
-    pool.prefixWord(handle, 1),
-    pool.prefixWord(handle, 2),
-    pool.prefixWord(handle, 3),
-    pool.length(handle),
-    pool.protocol(handle),
-    pool.metric(handle),
-  );
+function deletion(whatever: boolean): Encode {
+  return (pool, handle, buffer, offset, sequence) =>
+    encodeRouteDelete(
+      buffer,
+      offset,
+      sequence,
+      0,
+      pool.family(handle),
+      pool.table(handle),
+      pool.prefixWord(handle, 0),
+      pool.prefixWord(handle, 1),
+      pool.prefixWord(handle, 2),
+      pool.prefixWord(handle, 3),
+      pool.length(handle),
+      whatever ? 0 : pool.protocol(handle),
+      whatever ? 0 : pool.metric(handle),
+    );
+}
+
+const encodeDelete: Encode = deletion(false);
+
+/** Whatever there is of the prefix goes. */
+export const encodeRemoval: Encode = deletion(true);
 
 const toOld: Encode = (pool, handle, buffer, offset, sequence) =>
   pool.oldNexthopId(handle) === 0 ? 0 : encodeOld(pool, handle, buffer, offset, sequence);

@@ -1,21 +1,14 @@
 // Contexts as frames. A peer that knows nexthop objects is told them and routes that name them; one that does not is told
 // routes with paths of their own, and the objects are kept here (nexthops.ts).
-import {
-  encodeRoute,
-  encodeRouteDelete,
-  encodeRouteWithPaths,
-  type RoutePath,
-  routeWithPathsBytes,
-  rtnetlink as c,
-} from '../../../netlink/index.ts';
+import { type RoutePath, routeWithPathsBytes, rtnetlink as c } from '../../../netlink/index.ts';
 import { E } from '../../../sys/index.ts';
 import type { ContextPool } from '../../context.ts';
 import { OP_NEXTHOP_DELETE, OP_ROUTE_INSTALL, OP_ROUTE_UPDATE, OPERATIONS } from '../../operation.ts';
 import type { Encode } from '../encoding/encoding.ts';
 import { pathsOf } from '../encoding/path.ts';
-import { remove as routeDelete } from '../encoding/route.ts';
+import { encodeHole, encodeRemoval, remove as routeDelete, routeByPaths } from '../encoding/route.ts';
 import { FRAME_BYTES, FRAME_BYTES_MAX, writeFrameHeader } from './frame.ts';
-import { familyOf, FlatNexthops } from './nexthops.ts';
+import { FlatNexthops } from './nexthops.ts';
 import type { Output } from './output.ts';
 
 export interface EncoderOptions {
@@ -28,30 +21,9 @@ export interface EncoderOptions {
 /** There is no room now: ask again. */
 export const NO_ROOM: number = -1;
 
-const CREATE: number = c.NLM_F_CREATE | c.NLM_F_REPLACE;
-
-/** Whatever there is of the prefix. */
-const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
-  encodeRouteDelete(
-    buffer,
-    offset,
-    sequence,
-    0,
-    pool.family(handle),
-    pool.table(handle),
-    pool.prefixWord(handle, 0),
-    pool.prefixWord(handle, 1),
-    pool.prefixWord(handle, 2),
-    pool.prefixWord(handle, 3),
-    pool.length(handle),
-    0,
-    0,
-  );
-
 export class Encoder {
   readonly #options: EncoderOptions;
   readonly nexthops: FlatNexthops = new FlatNexthops();
-  readonly #prefix: [number, number, number, number] = [0, 0, 0, 0];
   /** What `#withPaths` is to write. */
   #paths: readonly RoutePath[] = [];
 
@@ -80,7 +52,7 @@ export class Encoder {
     else if (!this.#options.nexthopGroups) {
       const paths = this.nexthops.paths(id);
       if (paths === undefined) return E.ENOENT;
-      if (paths === 'blackhole') encode = this.#hole;
+      if (paths === 'blackhole') encode = encodeHole;
       else this.#paths = paths;
     }
     if (this.#paths.length > 0) encode = this.#withPaths;
@@ -107,41 +79,7 @@ export class Encoder {
     return 0;
   }
 
-  readonly #hole: Encode = (pool, handle, buffer, offset, sequence) =>
-    encodeRoute(
-      buffer,
-      offset,
-      sequence,
-      CREATE,
-      pool.family(handle),
-      pool.table(handle),
-      pool.prefixWord(handle, 0),
-      pool.prefixWord(handle, 1),
-      pool.prefixWord(handle, 2),
-      pool.prefixWord(handle, 3),
-      pool.length(handle),
-      pool.protocol(handle),
-      c.RTN_BLACKHOLE,
-      pool.metric(handle),
-      0,
-    );
-
-  readonly #withPaths: Encode = (pool, handle, buffer, offset, sequence) => {
-    for (let i = 0; i < 4; i++) this.#prefix[i] = pool.prefixWord(handle, i);
-    return encodeRouteWithPaths(
-      buffer,
-      offset,
-      sequence,
-      CREATE,
-      familyOf(pool.family(handle)),
-      pool.table(handle),
-      this.#prefix,
-      pool.length(handle),
-      pool.protocol(handle),
-      pool.metric(handle),
-      this.#paths,
-    );
-  };
+  readonly #withPaths: Encode = routeByPaths(() => this.#paths);
 }
 
 function put(output: Output, pool: ContextPool, handle: number, encode: Encode): void {

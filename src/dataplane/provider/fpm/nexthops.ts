@@ -1,6 +1,5 @@
 // For peers that know no nexthop objects: what each object leads to, so that a route can carry its paths itself. An object that
 // is replaced moves its routes without a word about them; who carries paths has to be told them again (`stale`).
-import { AF_INET, AF_INET6, type Family } from '../../../net/index.ts';
 import type { RoutePath } from '../../../netlink/index.ts';
 import { FLAG_GROUP, PATH_BLACKHOLE } from '../../constants.ts';
 import type { ContextPool } from '../../context.ts';
@@ -82,10 +81,6 @@ export class FlatNexthops {
     if (paths.length > 0) return paths;
     return holes > 0 ? 'blackhole' : undefined;
   }
-}
-
-export function familyOf(family: number): Family {
-  return family === AF_INET ? AF_INET : AF_INET6;
 }
 
 function read(pool: ContextPool, handle: number): Single | Group {
