@@ -39,9 +39,6 @@ import {
   KIND_ROUTE,
   KIND_RULE,
   PATH_BLACKHOLE,
-  PATH_DEAD,
-  PATH_LINKDOWN,
-  PATH_ONLINK,
 } from './constants.ts';
 import { contextPool } from './checked-pool.ts';
 import type { ContextPool } from './context.ts';
@@ -68,6 +65,7 @@ import {
   OP_RULE,
   OP_RULE_GONE,
 } from './operation.ts';
+import { pathFlagsTold } from './provider/encoding/path.ts';
 import { offloadOutcome } from './provider/encoding/route.ts';
 import type { OrderStamp } from './pipeline.ts';
 
@@ -365,7 +363,7 @@ export class Listener implements StreamSink {
         route.pathGateway[4 * i + 1]!,
         route.pathGateway[4 * i + 2]!,
         route.pathGateway[4 * i + 3]!,
-        pathFlags(route.pathFlags[i]!),
+        pathFlagsTold(route.pathFlags[i]!),
         route.pathWeight[i]!,
       );
       if (route.pathEncapType[i] !== 0 && !this.#encap(slot, i, bytes)) return false;
@@ -411,7 +409,7 @@ export class Listener implements StreamSink {
         nexthop.w1,
         nexthop.w2,
         nexthop.w3,
-        pathFlags(nexthop.flags) | (nexthop.blackhole ? PATH_BLACKHOLE : 0),
+        pathFlagsTold(nexthop.flags) | (nexthop.blackhole ? PATH_BLACKHOLE : 0),
         1,
       );
       const { encapType, encapAt, encapLength } = nexthop;
@@ -583,12 +581,4 @@ export class Listener implements StreamSink {
 /** RTPROT_* under which zebra's clients' routes are in the kernel: RTPROT_ZEBRA, RTPROT_BABEL, RTPROT_BGP … */
 function isDaemonProtocol(protocol: number): boolean {
   return protocol === 11 || protocol === 42 || (protocol >= 186 && protocol <= 197);
-}
-
-function pathFlags(kernel: number): number {
-  return (
-    ((kernel & c.RTNH_F_ONLINK) !== 0 ? PATH_ONLINK : 0) |
-    ((kernel & c.RTNH_F_DEAD) !== 0 ? PATH_DEAD : 0) |
-    ((kernel & c.RTNH_F_LINKDOWN) !== 0 ? PATH_LINKDOWN : 0)
-  );
 }

@@ -14,11 +14,20 @@ import type { ContextPool } from '../../context.ts';
 /** RTNH_F_* that `pathFlags` may give. */
 export const RTNH_FLAGS: number = c.RTNH_F_ONLINK | c.RTNH_F_DEAD | c.RTNH_F_LINKDOWN;
 
+/** Of PATH_* the RTNH_F_*; and the other way round. */
 export function pathFlags(flags: number): number {
   return (
     ((flags & PATH_ONLINK) !== 0 ? c.RTNH_F_ONLINK : 0) |
     ((flags & PATH_DEAD) !== 0 ? c.RTNH_F_DEAD : 0) |
     ((flags & PATH_LINKDOWN) !== 0 ? c.RTNH_F_LINKDOWN : 0)
+  );
+}
+
+export function pathFlagsTold(kernel: number): number {
+  return (
+    ((kernel & c.RTNH_F_ONLINK) !== 0 ? PATH_ONLINK : 0) |
+    ((kernel & c.RTNH_F_DEAD) !== 0 ? PATH_DEAD : 0) |
+    ((kernel & c.RTNH_F_LINKDOWN) !== 0 ? PATH_LINKDOWN : 0)
   );
 }
 
