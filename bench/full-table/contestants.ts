@@ -56,6 +56,7 @@ export const grevy: Contestant = async ({ lab, dut, kernel, receiver }) => {
 ${frrNeighbors(receiver)}
 exit
 `,
+    { rehearsal: true },
   );
   // A shell that is open, as at a prompt: what is measured is the daemon, not how long a process takes to start.
   const runDir = join(daemon.directory, 'run');

@@ -7,6 +7,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [-r, --retain]                              leave the routes in the kernel at the end
       [-K, --graceful-restart SECONDS]            routes found at the start wait this long to be announced again (60)
       [-s, --nl-bufsize BYTES]                    receive buffer for the kernel's notifications (67108864)
+      [--no-rehearsal]                            saves a second of CPU at the start; the first full table takes longer
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
   check -c FILE                                   read a configuration and say what is wrong with it
   demo [--once] [--routes N]                      a small network in namespaces of its own

@@ -14,6 +14,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       retain: { type: 'boolean', short: 'r', default: false },
       'graceful-restart': { type: 'string', short: 'K' },
       'nl-bufsize': { type: 'string', short: 's' },
+      'no-rehearsal': { type: 'boolean', default: false },
     },
   });
   if (values.config === undefined) {
@@ -38,6 +39,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     runDir: resolve(values['run-dir']),
     ...(values.zserv === undefined ? {} : { zserv: resolve(values.zserv) }),
     retain: values.retain,
+    rehearse: !values['no-rehearsal'],
     ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
     ...(bufferSize === undefined ? {} : { receiveBuffer: Number(bufferSize) }),
     version,

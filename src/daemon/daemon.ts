@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly gracefulRestartMs?: number;
   /** Bytes that the kernel may hold of notifications not yet read; 64 MiB unless told. */
   readonly receiveBuffer?: number;
+  /** Not at all: the first routes of a load go through code that was never run. */
+  readonly rehearse?: boolean;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -109,6 +111,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     plans: groupPlans({
       zserv: options.zserv ?? join(runDir, 'zserv.api'),
       retain: options.retain ?? false,
+      rehearse: options.rehearse ?? true,
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
       ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),

@@ -39,6 +39,8 @@ export interface Wiring {
   readonly gracefulRestartMs?: number;
   /** Bytes that the kernel may hold of notifications not yet read. */
   readonly receiveBuffer?: number;
+  /** Whether the threads rehearse when they start. */
+  readonly rehearse: boolean;
 }
 
 export interface ThreadPlan {
@@ -72,9 +74,9 @@ const source = (path: string): URL =>
 const STAGE = { requests: 4096, notifications: 16 };
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, rehearse }: Wiring): GroupPlan[] {
   // Only the first life of a group rehearses: after a death the neighbours wait.
-  const begun = new Set<string>();
+  const begun = new Set<string>(rehearse ? [] : ['zebra', 'bgp']);
   const first = (group: string): boolean => {
     const is = !begun.has(group);
     begun.add(group);

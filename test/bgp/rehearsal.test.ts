@@ -87,7 +87,7 @@ test('a daemon that rehearses shows nothing of it, and touches no kernel', async
     const monitor = namespace.spawn(['ip', 'monitor', 'route', 'nexthop', 'link', 'address']);
     let seen = '';
     monitor.stdout?.on('data', chunk => (seen += String(chunk)));
-    const daemon = await startGrevy(lab, namespace, 'hostname stage\n');
+    const daemon = await startGrevy(lab, namespace, 'hostname stage\n', { rehearsal: true });
     const shown = async (): Promise<string> =>
       (await daemon.sh('show ip route')) + (await daemon.sh('show zebra client summary'));
     let text = '';

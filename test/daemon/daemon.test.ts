@@ -24,7 +24,7 @@ test('grevy run: five threads, one daemon a directory, routes that survive kill 
   t.after(() => lab.close());
   const namespace = await lab.namespace('r1');
   const routes = async (): Promise<string> => (await namespace.run('ip', 'route', 'show', 'type', 'blackhole')).trim();
-  const first = await startGrevy(lab, namespace, CONFIGURATION);
+  const first = await startGrevy(lab, namespace, CONFIGURATION, { rehearsal: true });
   await until(async () => (await routes()).includes('203.0.113.0/24'), { timeoutMs: 5000, what: 'the static route' });
   const threads = await first.sh('show threads');
   for (const name of ['main', 'zebra', 'dplane', 'bgp', 'bgp-io', 'bgp-ka']) {

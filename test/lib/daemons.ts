@@ -64,13 +64,31 @@ export async function startGrevy(
   lab: Lab,
   namespace: Namespace,
   configuration: string,
-  { directory, args = [] }: { directory?: string; args?: readonly string[] } = {},
+  {
+    directory,
+    args = [],
+    rehearsal = false,
+  }: {
+    directory?: string;
+    args?: readonly string[];
+    /** As without tests; it is a second of CPU. */
+    rehearsal?: boolean;
+  } = {},
 ): Promise<Daemon> {
   const home = directory ?? (await lab.directory());
   const file = join(home, 'grevy.conf');
   writeFileSync(file, configuration);
   const runDir = join(home, 'run');
-  const child = namespace.spawn([GREVY, 'run', '-c', file, '--run-dir', runDir, ...args]);
+  const child = namespace.spawn([
+    GREVY,
+    'run',
+    '-c',
+    file,
+    '--run-dir',
+    runDir,
+    ...(rehearsal ? [] : ['--no-rehearsal']),
+    ...args,
+  ]);
   // A process of the shell for each command would be most of the time that many tests take; cli.test.ts has those.
   const socket = join(runDir, 'vty.sock');
   const sh = (command: string): Promise<string> => ask(socket, ...command.split('\n'));

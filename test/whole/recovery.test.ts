@@ -105,7 +105,7 @@ describe('recovery', () => {
     await other.run('ip', 'addr', 'add', '10.0.0.2/24', 'dev', 'eth0');
     for (const i of GARBAGE.keys()) await other.run('ip', 'addr', 'add', `10.0.0.${10 + i}/24`, 'dev', 'eth0');
     bird = await startBird(lab, other, transit(ROUTES));
-    grevy = await startGrevy(lab, edge, EDGE);
+    grevy = await startGrevy(lab, edge, EDGE, { rehearsal: true });
     await settled(ROUTES);
   });
   after(() => lab.close());
