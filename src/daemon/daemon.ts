@@ -28,7 +28,7 @@ export interface DaemonOptions {
   readonly gracefulRestartMs?: number;
   /** Bytes that the kernel may hold of notifications not yet read; 64 MiB unless told. */
   readonly receiveBuffer?: number;
-  /** Not at all: the first routes of a load go through code that was never run. */
+  /** Whether the threads rehearse when they start (rehearsal.ts of each); they do unless told. */
   readonly rehearse?: boolean;
   readonly version: string;
   /** For the whole of an orderly stop. */
