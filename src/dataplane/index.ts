@@ -14,6 +14,7 @@ export { contextPool } from './checked-pool.ts';
 export * from './client.ts';
 export * from './constants.ts';
 export * from './context.ts';
+export { pathSlots } from './context/routes.ts';
 export * from './dataplane.ts';
 export * from './listener.ts';
 export * from './load.ts';

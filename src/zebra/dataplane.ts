@@ -43,6 +43,7 @@ import {
   FLAG_OFFLOADED as ROUTE_OFFLOADED,
   FLAG_TRAPPED as ROUTE_TRAPPED,
 } from './face.ts';
+import { withEncap } from './nexthop/encap.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
 import {
   type Changes,
@@ -87,6 +88,7 @@ function readPath(pool: ContextPool, handle: number, slot: number): KernelPath {
     blackhole: (flags & PATH_BLACKHOLE) !== 0,
     onlink: (flags & PATH_ONLINK) !== 0,
     weight: Math.max(1, pool.weight(slot === 0 ? handle : slot)),
+    ...withEncap(pool.encap(slot)),
   };
 }
 
@@ -94,6 +96,8 @@ function writePath(pool: ContextPool, slot: number, path: KernelPath): void {
   const [w0, w1, w2, w3] = path.gateway;
   const flags = (path.blackhole ? PATH_BLACKHOLE : 0) | (path.onlink ? PATH_ONLINK : 0);
   pool.setPath(slot, path.ifindex, path.gatewayFamily, w0, w1, w2, w3, flags, path.weight);
+  if (path.encap !== undefined && !pool.setEncap(slot, path.encap))
+    throw new Error('a path without room for its encap');
 }
 
 function readPaths(pool: ContextPool, handle: number): KernelPath[] {

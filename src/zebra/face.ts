@@ -5,6 +5,7 @@
 // from inside the call that asked for it (the one exception is said where it is), so no caller is entered twice.
 import type { AddressWords, Family } from '../net/index.ts';
 import type { Interface, InterfaceAddress } from './interface/interfaces.ts';
+import type { Encap } from './nexthop/encap.ts';
 import type { Nexthop, NexthopSet } from './nexthop/set.ts';
 import type { RibTable } from './rib/table.ts';
 
@@ -136,6 +137,7 @@ export interface NhtResolution {
     ifindex: number;
     weight: number;
     blackhole: number;
+    encap?: Encap;
   }[];
 }
 

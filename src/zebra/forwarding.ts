@@ -1,6 +1,6 @@
 // The host's forwarding switches, and those of each interface: files under /proc/sys/net of the namespace that the process
 // is in. Reading and writing them never waits for anything.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { AF_INET, type Family } from '../net/index.ts';
 
 function pathOf(family: Family): string {
@@ -30,6 +30,11 @@ export function interfaceSwitches(name: string): Readonly<Record<string, boolean
     mcForwardingV4: of(`ipv4/conf/${name}/mc_forwarding`),
     mcForwardingV6: of(`ipv6/conf/${name}/mc_forwarding`),
   };
+}
+
+/** Whether the kernel can push labels and forward by them. */
+export function knowsMpls(): boolean {
+  return existsSync('/proc/sys/net/mpls/platform_labels');
 }
 
 /** Throws what the file system says. */

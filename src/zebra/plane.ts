@@ -6,8 +6,9 @@
 //                       ◀──PlaneEvents.routeResult…──────       ◀── (results, then notifications, in the kernel's order)
 //
 // `object` and `generation` come back with the result untouched, and are all that a result is matched by.
-import type { LinkDetail } from '../dataplane/index.ts';
+import { type LinkDetail, pathSlots } from '../dataplane/index.ts';
 import type { AddressWords, Family } from '../net/index.ts';
+import type { Encap } from './nexthop/encap.ts';
 
 /** What a route does, by the kernel's numbers (RTN_*). */
 export const RTN_UNICAST = 1;
@@ -33,6 +34,14 @@ export interface KernelPath {
   readonly onlink: boolean;
   /** 1–256. */
   readonly weight: number;
+  readonly encap?: Encap;
+}
+
+/** Room that these take; a route without paths takes that of one. */
+export function roomOf(paths: readonly KernelPath[]): number {
+  let room = 0;
+  for (const path of paths) room += pathSlots(path.encap);
+  return Math.max(1, room);
 }
 
 export interface GroupMember {
@@ -61,7 +70,7 @@ export interface Changes {
     metric: number,
   ): void;
   /**
-   * The same for a route that carries its own paths; a blackhole has none. Takes as much room as it has paths. Its result
+   * The same for a route that carries its own paths; a blackhole has none. Takes as much room as `roomOf` says. Its result
    * names what `name` does.
    */
   routeWithPaths(
@@ -93,7 +102,7 @@ export interface Changes {
     protocol: number,
     metric: number,
   ): void;
-  /** Creates or replaces a singleton nexthop object. `family` is that of the routes that will use it. */
+  /** Creates or replaces a singleton nexthop object, in the room of its path. `family` is that of the routes that will use it. */
   nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void;
   /** Creates or replaces a group. */
   groupInstall(id: number, generation: number, members: readonly GroupMember[]): void;

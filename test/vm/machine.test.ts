@@ -7,8 +7,9 @@ import { bootVm, describeInVm, INSIDE_VM } from '../lib/vm.ts';
 import { until } from '../lib/wait.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
+import * as labels from './labels.ts';
 
-const SUITES = [kernel, interfaces];
+const SUITES = [kernel, interfaces, labels];
 
 describeInVm(
   'inside the virtual machine',

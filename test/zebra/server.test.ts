@@ -390,12 +390,12 @@ describe('the ZAPI server', () => {
     const short = new Uint8Array(16);
     writeHeader(short, 0, 16, 0, FRR_8_4_4.command.ROUTE_ADD);
     one.socket.write(short);
-    // A next hop with an MPLS label.
-    const labelled = new Uint8Array(200);
-    const end = encodeRoute(labelled, 0, 'ROUTE_ADD', BGP, parsePrefix('10.8.0.0/16')!, '192.0.2.7');
-    const cut = labelled.slice(0, end);
-    const frame = Buffer.concat([cut.subarray(0, end - 1), Buffer.from([1, 16, 0, 0, 0]), cut.subarray(end - 1)]);
-    frame[33] = 2; // the next hop's flags
+    // A next hop with a router's MAC.
+    const announced = new Uint8Array(200);
+    const end = encodeRoute(announced, 0, 'ROUTE_ADD', BGP, parsePrefix('10.8.0.0/16')!, '192.0.2.7');
+    const cut = announced.slice(0, end);
+    const frame = Buffer.concat([cut.subarray(0, end - 1), new Uint8Array(6), cut.subarray(end - 1)]);
+    frame[33] = 0x40; // the next hop's flags
     frame.writeUInt16BE(frame.length, 0);
     one.socket.write(frame);
     one.send('ROUTER_ID_ADD', { afi: AFI_IP });
@@ -411,7 +411,7 @@ describe('the ZAPI server', () => {
       [NOTE_FAIL_INSTALL],
     );
     assert.ok(live.logged.some(text => text.includes('ROUTE_ADD: route ends too early, at byte 6 of the body')));
-    assert.ok(live.logged.some(text => text.includes('not supported: MPLS labels')));
+    assert.ok(live.logged.some(text => text.includes('not supported: EVPN router MACs')));
     one.socket.write(Buffer.from('GET / HTTP/1.1\r\n'));
     await until(() => one.closed, { what: 'the connection to be closed' });
     assert.ok(

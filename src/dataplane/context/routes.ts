@@ -44,6 +44,11 @@ function partsOf(length: number): number {
   return length <= ENCAP_FIRST_BYTES ? 0 : Math.ceil((length - ENCAP_FIRST_BYTES) / PART_BYTES);
 }
 
+/** Slots that a path takes which does this to packets. */
+export function pathSlots(encap: Encap | undefined): number {
+  return encap === undefined ? 1 : 1 + partsOf(encodeEncap(encap).length);
+}
+
 export class RouteContexts extends ContextSlots {
   /**
    * All fields of a route. Address words and ids are u32; `type` is RTN_*, `protocol` RTPROT_*. `nexthopId` 0: a route

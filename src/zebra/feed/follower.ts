@@ -7,11 +7,12 @@
 // At most `credit` contexts are with it at a time, and one of an object: an answer that there was no room (EAGAIN) lets
 // nothing overtake. Nexthop objects go first; what keeps routes from naming one that it has not is in told-objects.ts.
 import { AF_INET, formatPrefix } from '../../net/index.ts';
+import { withEncap } from '../nexthop/encap.ts';
 import { blackholeType } from '../nexthop/object.ts';
 import { OBJECTS_FROM } from '../nexthop/objects.ts';
 import type { ObjectBook } from '../nexthop/object-book.ts';
 import type { NexthopSet, NexthopSets } from '../nexthop/set.ts';
-import { type FollowerPlane, type KernelPath, type Plane, RTN_UNICAST } from '../plane.ts';
+import { type FollowerPlane, type KernelPath, type Plane, roomOf, RTN_UNICAST } from '../plane.ts';
 import { KERNEL_METRIC } from '../rib/parts.ts';
 import { IN_FLIGHT, type RibTable } from '../rib/table.ts';
 import { ROUTE_KERNEL } from '../route-type.ts';
@@ -254,7 +255,7 @@ export class Follower {
     paths: readonly KernelPath[],
   ): boolean {
     const { table: t } = routes;
-    if (this.#host.plane.room() < Math.max(1, paths.length)) {
+    if (this.#host.plane.room() < roomOf(paths)) {
       routes.touch(id);
       return false;
     }
@@ -365,5 +366,6 @@ function systemPaths(set: NexthopSet): KernelPath[] {
     blackhole: false,
     onlink: false,
     weight: Math.max(1, member.weight),
+    ...withEncap(member.encap),
   }));
 }

@@ -6,7 +6,7 @@
 //                    └─ no: stays dirty                              └─ else: the last user that goes brings it back
 import type { ObjectBook } from '../nexthop/object-book.ts';
 import { type Group, sameMembers, type Singleton } from '../nexthop/object.ts';
-import type { FollowerPlane, GroupMember } from '../plane.ts';
+import { type FollowerPlane, type GroupMember, roomOf } from '../plane.ts';
 
 /** Group members that one context holds; longer groups take several. */
 const MEMBERS_PER_CONTEXT = 6;
@@ -166,7 +166,8 @@ export class ToldObjects {
       return true;
     }
     for (const member of members) if (!this.#at(member.id).has) return true;
-    if (!this.#room(Math.max(1, Math.ceil(members.length / MEMBERS_PER_CONTEXT)))) return false;
+    const contexts = object.kind === 'group' ? Math.ceil(members.length / MEMBERS_PER_CONTEXT) : roomOf([object.path]);
+    if (!this.#room(contexts)) return false;
     this.#dirty.delete(one);
     one.maybe = true;
     one.sent = 'install';

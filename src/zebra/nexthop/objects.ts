@@ -13,7 +13,7 @@
 // An operator may do without objects (`enabled`): then a route of a set names the list of its paths (path-lists.ts), and has
 // to be written again when that is another one.
 import { AF_INET, type Family, grown } from '../../net/index.ts';
-import type { GroupMember, KernelPath, Plane } from '../plane.ts';
+import { type GroupMember, type KernelPath, type Plane, roomOf } from '../plane.ts';
 import { ObjectBook } from './object-book.ts';
 import {
   blackholeType,
@@ -516,7 +516,7 @@ export class NexthopObjects {
     const groupContexts = missing;
     for (const one of group.want) {
       if (one.errno === 0 && one.inFlight === 'delete') return true; // its result comes back here
-      if (one.errno === 0 && !one.have && one.inFlight === '') missing++;
+      if (one.errno === 0 && !one.have && one.inFlight === '') missing += roomOf([one.path]);
     }
     const complete = missing === groupContexts && group.want.every(one => one.errno !== 0 || one.have);
     if (members.length === 0 || (complete && sameMembers(group.have, members))) {

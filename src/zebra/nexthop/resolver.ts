@@ -18,6 +18,7 @@ import type { NhtFace, NhtRegistration, NhtResolution, Owner } from '../face.ts'
 import type { Interfaces } from '../interface/interfaces.ts';
 import type { RibTable } from '../rib/table.ts';
 import { ROUTE_CONNECT } from '../route-type.ts';
+import { joined, pushed, sameEncap, withEncap } from './encap.ts';
 import {
   ECMP_LIMIT,
   type MemberResolution,
@@ -101,7 +102,8 @@ function samePath(a: ResolvedPath, b: ResolvedPath): boolean {
     a.gatewayFamily === b.gatewayFamily &&
     a.blackhole === b.blackhole &&
     a.onlink === b.onlink &&
-    equalWords(a.gateway, b.gateway)
+    equalWords(a.gateway, b.gateway) &&
+    sameEncap(a.encap, b.encap)
   );
 }
 
@@ -303,13 +305,16 @@ export class Resolver implements NhtFace {
 
   #resolveMember(set: NexthopSet, member: Nexthop, through: Set<number>): MemberResolution {
     const weight = member.weight === 0 ? 1 : member.weight;
+    const { encap: asked, ...bare } = member;
+    const own = pushed(asked);
+    const way = own === undefined ? bare : { ...bare, encap: own };
     if (member.blackhole !== 0) return { active: true, recursive: false, paths: [{ ...member, weight }] };
     if (member.ifindex !== 0) {
       const one = this.#interfaces.byIndex(member.ifindex);
       if (one === undefined || !one.operative) return INACTIVE;
       const linkLocal = member.gatewayFamily !== 0 && member.gatewayFamily !== AF_INET && isLinkLocal6(member.gateway);
       if (member.gatewayFamily === 0 || member.onlink || linkLocal) {
-        return { active: true, recursive: false, paths: [{ ...member, weight }] };
+        return { active: true, recursive: false, paths: [{ ...way, weight }] };
       }
     }
     const family = member.gatewayFamily;
@@ -339,7 +344,7 @@ export class Resolver implements NhtFace {
       if (table.type[row] === ROUTE_CONNECT) {
         const ifindex = this.#connectedInterface(table, id, member.ifindex);
         if (ifindex === 0) return INACTIVE;
-        return { active: true, recursive: false, paths: [{ ...member, weight, ifindex }] };
+        return { active: true, recursive: false, paths: [{ ...way, weight, ifindex }] };
       }
       if (!set.recursive) return INACTIVE;
       // Also where it leads nowhere at present: when it leads somewhere again, this set has to hear of it.
@@ -349,6 +354,8 @@ export class Resolver implements NhtFace {
       const paths: ResolvedPath[] = [];
       for (const path of cover.paths) {
         if (member.ifindex !== 0 && path.ifindex !== member.ifindex) continue;
+        const encap = path.blackhole === 0 ? joined(own, path.encap) : undefined;
+        if (encap === false) continue;
         paths.push(
           path.gatewayFamily === 0 && path.blackhole === 0
             ? // The covering route names an interface only: the gateway is on that link, whatever its addresses say.
@@ -359,8 +366,9 @@ export class Resolver implements NhtFace {
                 blackhole: 0,
                 onlink: true,
                 weight,
+                ...withEncap(encap),
               }
-            : { ...path, weight: Math.min(256, path.weight * weight) },
+            : { ...path, weight: Math.min(256, path.weight * weight), ...withEncap(encap) },
         );
       }
       return paths.length === 0 ? INACTIVE : { active: true, recursive: true, paths };

@@ -19,6 +19,8 @@ import {
   type Prefix,
 } from '../../net/index.ts';
 
+import { type Encap, encapKey, withEncap } from './encap.ts';
+
 /** ZAPI's blackhole types; 0: not a blackhole. */
 export const BLACKHOLE_NULL = 1;
 export const BLACKHOLE_REJECT = 2;
@@ -40,6 +42,8 @@ export interface Nexthop {
   readonly onlink: boolean;
   /** 1–256; 0 is taken as 1. */
   readonly weight: number;
+  /** What it does to packets besides. */
+  readonly encap?: Encap;
 }
 
 const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
@@ -50,12 +54,13 @@ export function gatewayNexthop(
   ifindex = 0,
   onlink = false,
   weight = 1,
+  encap?: Encap,
 ): Nexthop {
-  return { gatewayFamily: family, gateway, ifindex, blackhole: 0, onlink, weight };
+  return { gatewayFamily: family, gateway, ifindex, blackhole: 0, onlink, weight, ...withEncap(encap) };
 }
 
-export function interfaceNexthop(ifindex: number, weight = 1): Nexthop {
-  return { gatewayFamily: 0, gateway: NO_ADDRESS, ifindex, blackhole: 0, onlink: false, weight };
+export function interfaceNexthop(ifindex: number, weight = 1, encap?: Encap): Nexthop {
+  return { gatewayFamily: 0, gateway: NO_ADDRESS, ifindex, blackhole: 0, onlink: false, weight, ...withEncap(encap) };
 }
 
 export function blackholeNexthop(blackhole: number = BLACKHOLE_NULL): Nexthop {
@@ -73,6 +78,7 @@ export interface ResolvedPath {
   readonly onlink: boolean;
   /** 1–256. */
   readonly weight: number;
+  readonly encap?: Encap;
 }
 
 /** What became of one member. */
@@ -163,7 +169,7 @@ export class NexthopSet {
 function memberKey(one: Nexthop): string {
   const weight = one.weight === 0 ? 1 : one.weight;
   const gateway = one.gatewayFamily === 0 ? '' : formatAddress(one.gatewayFamily, one.gateway);
-  return `${gateway}%${one.ifindex}${one.blackhole ? `!${one.blackhole}` : ''}${one.onlink ? 'o' : ''}*${weight}`;
+  return `${gateway}%${one.ifindex}${one.blackhole ? `!${one.blackhole}` : ''}${one.onlink ? 'o' : ''}${encapKey(one.encap)}*${weight}`;
 }
 
 export interface SetsListener {

@@ -2,6 +2,7 @@
 // destination: sending what the kernel already has is harmless, so all doubt (something was on its way while the notice
 // came) is resolved by sending once more. Routes of others become rows, beside those of clients.
 import { AF_INET, equalWords, type Family } from '../../net/index.ts';
+import { sameEncap, withEncap } from '../nexthop/encap.ts';
 import type { PathLists } from '../nexthop/path-lists.ts';
 import {
   BLACKHOLE_NULL,
@@ -306,7 +307,8 @@ export class KernelNotices {
 }
 
 function sameNexthop(a: Nexthop, b: Nexthop): boolean {
-  return a.ifindex === b.ifindex && a.blackhole === b.blackhole && equalWords(a.gateway, b.gateway);
+  const sameWay = a.ifindex === b.ifindex && a.blackhole === b.blackhole && equalWords(a.gateway, b.gateway);
+  return sameWay && sameEncap(a.encap, b.encap);
 }
 
 function includesAll(all: readonly Nexthop[], some: readonly Nexthop[]): boolean {
@@ -332,5 +334,6 @@ function nexthopsOf(type: number, paths: readonly KernelPath[]): Nexthop[] {
     // It is in the kernel already: nothing about it is to be proved again.
     onlink: path.gatewayFamily !== 0,
     weight: path.weight,
+    ...withEncap(path.encap),
   }));
 }

@@ -11,7 +11,7 @@ import { AF_INET } from '../../net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_FAIL_INSTALL, NOTE_INSTALLED } from '../face.ts';
 import { type NexthopObjects, NO_ROOM, OBJECTS_FROM } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
-import { type Plane, RTN_UNICAST } from '../plane.ts';
+import { type Plane, roomOf, RTN_UNICAST } from '../plane.ts';
 import { kernelProtocol, ROUTE_CONNECT } from '../route-type.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import type { Outcomes } from './outcomes.ts';
@@ -184,7 +184,7 @@ export class Settling {
       return true;
     }
     const list = this.#objects.enabled || want < OBJECTS_FROM ? undefined : this.#objects.book.lists.get(want);
-    if (this.#plane.room() < (list === undefined ? 1 : list.paths.length)) return false;
+    if (this.#plane.room() < (list === undefined ? 1 : roomOf(list.paths))) return false;
     const generation = (t.generation[id]! + 1) & 0xffff;
     t.generation[id] = generation;
     t.state[id] = (state & ~(DOOMED | STALE)) | IN_FLIGHT;

@@ -23,6 +23,7 @@ import {
   ZapiError,
 } from '../../zapi/index.ts';
 import type { Owner } from '../face.ts';
+import { knowsMpls } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
 import { type Client, type ClientHost, type ClientStats, emptyStats, MAIN_TABLE } from './client.ts';
@@ -317,7 +318,7 @@ export class Session implements Client {
     this.ownerNumber();
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
-    this.out.put('CAPABILITIES', { vrfBackend: 0, mpls: false, ecmp: this.#server.ecmp, mlagRole: 0 });
+    this.out.put('CAPABILITIES', { vrfBackend: 0, mpls: knowsMpls(), ecmp: this.#server.ecmp, mlagRole: 0 });
     this.stats.vrfs.add++;
     this.out.put('VRF_ADD', { table: MAIN_TABLE, netns: '', name: 'default' });
     this.#server.log(`client ${this.label} connected`);

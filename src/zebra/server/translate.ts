@@ -1,10 +1,12 @@
 // Between zebra's objects and ZAPI's messages.
-import { AF_INET, AF_INET6, type AddressWords, type Family } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, type Family, readWord } from '../../net/index.ts';
+import { rtnetlink as c } from '../../netlink/index.ts';
 import {
   INTERFACE_ACTIVE,
   INTERFACE_LINKDETECTION,
   type InterfaceAddressMessage,
   type InterfaceMessage,
+  MAX_LABELS,
   NEXTHOP_BLACKHOLE,
   NEXTHOP_FLAG_EVPN,
   NEXTHOP_FLAG_HAS_BACKUP,
@@ -20,10 +22,13 @@ import {
   NEXTHOP_IPV6_IFINDEX,
   type NexthopColumns,
   type NexthopUpdate,
+  readHostWord,
+  SEG6LOCAL_CONTEXT_BYTES,
   type UpdateNexthop,
 } from '../../zapi/index.ts';
 import type { NhtRegistration } from '../face.ts';
 import { IFA_F_SECONDARY, type Interface, type InterfaceAddress } from '../interface/interfaces.ts';
+import { type Encap, labelsOf } from '../nexthop/encap.ts';
 import {
   BLACKHOLE_NULL,
   blackholeNexthop,
@@ -112,7 +117,7 @@ export function nexthopUpdate(one: NhtRegistration): NexthopUpdate {
     blackhole: path.blackhole,
     // Weights are told where they say something.
     weight: path.weight > 1 ? path.weight : 0,
-    labels: [],
+    labels: labelsOf(path.encap),
   }));
   return {
     message: 0,
@@ -151,6 +156,12 @@ export function pathsToColumns(paths: readonly ResolvedPath[], vrf: number, into
     into.w2[row] = path.gateway[2];
     into.w3[row] = path.gateway[3];
     if (path.onlink) into.flags[row]! |= NEXTHOP_FLAG_ONLINK;
+    const labels = labelsOf(path.encap).slice(0, MAX_LABELS);
+    if (labels.length > 0) {
+      into.flags[row]! |= NEXTHOP_FLAG_LABEL;
+      into.labelCount[row] = labels.length;
+      into.labels.set(labels, row * MAX_LABELS);
+    }
     if (path.weight > 1) {
       into.flags[row]! |= NEXTHOP_FLAG_WEIGHT;
       into.weight[row] = path.weight;
@@ -160,12 +171,56 @@ export function pathsToColumns(paths: readonly ResolvedPath[], vrf: number, into
 
 /** What zebra does not forward by yet, by the next hop's flag. */
 const UNSUPPORTED: readonly (readonly [number, string])[] = [
-  [NEXTHOP_FLAG_LABEL, 'MPLS labels'],
   [NEXTHOP_FLAG_HAS_BACKUP, 'backup next hops'],
-  [NEXTHOP_FLAG_SEG6, 'SRv6 encapsulation'],
-  [NEXTHOP_FLAG_SEG6LOCAL, 'SRv6 local SIDs'],
   [NEXTHOP_FLAG_EVPN, 'EVPN router MACs'],
 ];
+
+/** What the next hop of this row does to packets, or what is asked for that zebra cannot do. */
+function encapOf(columns: NexthopColumns, row: number): Encap | string | undefined {
+  const flags = columns.flags[row]!;
+  if ((flags & NEXTHOP_FLAG_SEG6LOCAL) !== 0) return localSid(columns, row);
+  if ((flags & NEXTHOP_FLAG_SEG6) !== 0) {
+    if ((flags & NEXTHOP_FLAG_LABEL) !== 0) return 'labels below segments';
+    const sid = readAddress(columns.seg6Sid, row * 16);
+    return { type: c.LWTUNNEL_ENCAP_SEG6, mode: c.SEG6_IPTUN_MODE_ENCAP, segments: [sid] };
+  }
+  if ((flags & NEXTHOP_FLAG_LABEL) === 0) return undefined;
+  const from = row * MAX_LABELS;
+  return {
+    type: c.LWTUNNEL_ENCAP_MPLS,
+    labels: Array.from(columns.labels.subarray(from, from + columns.labelCount[row]!)),
+  };
+}
+
+function readAddress(bytes: Uint8Array, at: number): AddressWords {
+  return [readWord(bytes, at), readWord(bytes, at + 4), readWord(bytes, at + 8), readWord(bytes, at + 12)];
+}
+
+/** The context is FRR's struct: an IPv4 address, an IPv6 address, and a table in the host's order. */
+function localSid(columns: NexthopColumns, row: number): Encap | string {
+  const type = c.LWTUNNEL_ENCAP_SEG6_LOCAL;
+  const action = columns.seg6localAction[row]!;
+  const context = columns.seg6localContext;
+  const at = row * SEG6LOCAL_CONTEXT_BYTES;
+  const table = readHostWord(context, at + 20);
+  switch (action) {
+    case c.SEG6_LOCAL_ACTION_END:
+      return { type, action };
+    case c.SEG6_LOCAL_ACTION_END_X:
+    case c.SEG6_LOCAL_ACTION_END_DX6:
+      return { type, action, gateway6: readAddress(context, at + 4) };
+    case c.SEG6_LOCAL_ACTION_END_DX4:
+      return { type, action, gateway4: readWord(context, at) };
+    case c.SEG6_LOCAL_ACTION_END_T:
+    case c.SEG6_LOCAL_ACTION_END_DT6:
+      return { type, action, table };
+    case c.SEG6_LOCAL_ACTION_END_DT4:
+    case c.SEG6_LOCAL_ACTION_END_DT46:
+      return { type, action, vrfTable: table };
+    default:
+      return `SRv6 behaviour ${action}`;
+  }
+}
 
 /** Next hops as zebra takes them, or what is asked for that it cannot do. */
 export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | string {
@@ -182,23 +237,25 @@ export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | str
     const weight = (flags & NEXTHOP_FLAG_WEIGHT) !== 0 ? Math.min(256, Math.max(1, columns.weight[i]!)) : 1;
     const onlink = (flags & NEXTHOP_FLAG_ONLINK) !== 0;
     const ifindex = columns.ifindex[i]!;
+    const encap = encapOf(columns, i);
+    if (typeof encap === 'string') return encap;
     const words: AddressWords = [columns.w0[i]!, columns.w1[i]!, columns.w2[i]!, columns.w3[i]!];
     switch (columns.type[i]!) {
       case NEXTHOP_IFINDEX:
-        members.push(interfaceNexthop(ifindex, weight));
+        members.push(interfaceNexthop(ifindex, weight, encap));
         break;
       // The plain types carry an ifindex too, which is to be found anew: it is what the client saw last.
       case NEXTHOP_IPV4:
-        members.push(gatewayNexthop(AF_INET, words, 0, false, weight));
+        members.push(gatewayNexthop(AF_INET, words, 0, false, weight, encap));
         break;
       case NEXTHOP_IPV4_IFINDEX:
-        members.push(gatewayNexthop(AF_INET, words, ifindex, onlink, weight));
+        members.push(gatewayNexthop(AF_INET, words, ifindex, onlink, weight, encap));
         break;
       case NEXTHOP_IPV6:
-        members.push(gatewayNexthop(AF_INET6, words, 0, false, weight));
+        members.push(gatewayNexthop(AF_INET6, words, 0, false, weight, encap));
         break;
       case NEXTHOP_IPV6_IFINDEX:
-        members.push(gatewayNexthop(AF_INET6, words, ifindex, onlink, weight));
+        members.push(gatewayNexthop(AF_INET6, words, ifindex, onlink, weight, encap));
         break;
       default:
         members.push(blackholeNexthop(columns.blackhole[i] === 0 ? BLACKHOLE_NULL : columns.blackhole[i]!));

@@ -1,6 +1,7 @@
 // The kernel's nexthop objects: what each depends on, and who depends on it. Lists of paths that routes carry themselves are
 // shown beside them: routes name both by id.
 import { formatAddress } from '../../net/index.ts';
+import { encapText } from '../nexthop/encap.ts';
 import { BLACKHOLE_NULL, type Nexthop, type ResolvedPath } from '../nexthop/set.ts';
 import type { KernelPath } from '../plane.ts';
 import type { Zebra } from '../zebra.ts';
@@ -21,9 +22,8 @@ function shownPath(path: KernelPath): ResolvedPath {
 
 function pathsJson(zebra: Zebra, paths: readonly (ResolvedPath | Nexthop)[], installed: boolean): object[] {
   return paths.map(path => {
-    const { gatewayFamily, gateway, ifindex, blackhole, onlink, weight } = path;
-    const way = { gatewayFamily, gateway, ifindex, blackhole, onlink, weight: weight || 1 };
-    return nexthopJson(zebra, { level: 0, recursive: false, active: true, ...way }, installed);
+    const shown = { level: 0, recursive: false, active: true, ...path, weight: path.weight || 1 } as const;
+    return nexthopJson(zebra, shown, installed);
   });
 }
 
@@ -38,7 +38,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     text += `     Valid${one.installed ? ', Installed' : ''}\n`;
     if (one.path !== undefined) {
       if (one.path.ifindex !== 0) text += `     Interface Index: ${one.path.ifindex}\n`;
-      text += `           ${pathText(zebra, shownPath(one.path))}, weight 1\n`;
+      text += `           ${pathText(zebra, shownPath(one.path))}${encapText(one.path.encap)}, weight 1\n`;
       if (one.users.length > 0) text += `     Dependents:${one.users.map(id => ` (${id})`).join('')}\n`;
     } else {
       text += `     Depends:${one.members.map(member => ` (${member.id})`).join('')}\n`;
@@ -46,12 +46,13 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
       set?.members.forEach((member, i) => {
         const resolution = set.resolution[i];
         if (resolution === undefined || !resolution.active) {
-          text += `           ${pathText(zebra, member)} inactive, weight ${member.weight || 1}\n`;
+          text += `           ${pathText(zebra, member)} inactive${encapText(member.encap)}, weight ${member.weight || 1}\n`;
         } else if (resolution.recursive) {
-          text += `        ${pathText(zebra, member, 0)} (recursive), weight ${member.weight || 1}\n`;
-          for (const path of resolution.paths) text += `           ${pathText(zebra, path)}, weight ${path.weight}\n`;
+          text += `        ${pathText(zebra, member, 0)} (recursive)${encapText(member.encap)}, weight ${member.weight || 1}\n`;
+          for (const path of resolution.paths)
+            text += `           ${pathText(zebra, path)}${encapText(path.encap)}, weight ${path.weight}\n`;
         } else {
-          text += `           ${pathText(zebra, member, resolution.paths[0]!.ifindex)}, weight ${member.weight || 1}\n`;
+          text += `           ${pathText(zebra, member, resolution.paths[0]!.ifindex)}${encapText(member.encap)}, weight ${member.weight || 1}\n`;
         }
       });
     }
@@ -62,7 +63,8 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     any = true;
     const routes = zebra.rib.kernel.usersOf(list.id);
     let text = `ID: ${list.id} (zebra)\n     RefCnt: ${routes}\n     VRF: default\n     Valid${routes > 0 ? ', Installed' : ''}\n`;
-    for (const path of list.paths) text += `           ${pathText(zebra, shownPath(path))}, weight ${path.weight}\n`;
+    for (const path of list.paths)
+      text += `           ${pathText(zebra, shownPath(path))}${encapText(path.encap)}, weight ${path.weight}\n`;
     yield text;
   }
   if (only !== undefined && !any) yield `Nexthop Group ID: ${only} does not exist\n`;

@@ -1,5 +1,6 @@
 // One next hop of a route, as it is printed: members, and below a recursive one the paths that it resolves to.
 import { AF_INET, type Family, formatAddress } from '../../net/index.ts';
+import { type Encap, encapJson, encapText, withEncap } from '../nexthop/encap.ts';
 import {
   BLACKHOLE_NULL,
   BLACKHOLE_PROHIBIT,
@@ -23,6 +24,7 @@ export interface Shown {
   readonly onlink: boolean;
   /** undefined where none is printed: connected routes, and kernel routes of one path. */
   readonly weight: number | undefined;
+  readonly encap?: Encap;
 }
 
 export function shownNexthops(zebra: Zebra, table: RibTable, row: number): Shown[] {
@@ -47,6 +49,7 @@ export function shownNexthops(zebra: Zebra, table: RibTable, row: number): Shown
     // Kernel routes are marked so inside, because nothing about them is to be proved; they are not printed so.
     onlink: path.onlink && type !== ROUTE_KERNEL,
     weight: weighted ? path.weight || 1 : undefined,
+    ...withEncap(path.encap),
   });
   set.members.forEach((member, i) => {
     const resolution: MemberResolution | undefined = set.resolution[i];
@@ -83,6 +86,7 @@ export function remarks(one: Shown): string {
   let text = one.active ? '' : ' inactive';
   if (one.onlink) text += ' onlink';
   if (one.recursive) text += ' (recursive)';
+  text += encapText(one.encap);
   if (one.weight !== undefined) text += `, weight ${one.weight}`;
   return text;
 }
@@ -111,5 +115,5 @@ export function nexthopJson(zebra: Zebra, one: Shown, fib: boolean): Record<stri
   if (one.onlink) json['onLink'] = true;
   if (one.recursive) json['recursive'] = true;
   if (one.weight !== undefined) json['weight'] = one.weight;
-  return json;
+  return Object.assign(json, encapJson(one.encap));
 }
