@@ -26,6 +26,8 @@ const { values: options } = parseArgs({
 });
 const PREFIXES = Number(options.prefixes);
 const SETS = setsOf(PREFIXES);
+/** Loads of Grevy's beside loads of the floor's. */
+const PAIRS = 5;
 const parts = options.parts.split(',');
 const contestants: readonly (readonly [string, Contestant])[] = (
   [
@@ -165,9 +167,26 @@ const targets: Target[] = [];
 console.log(`${PREFIXES} prefixes in ${SETS} attribute sets\n`);
 await firstStart();
 
+/** The middle one by seconds. */
+function median(results: readonly Result[]): Result {
+  return results.toSorted((a, b) => a.seconds - b.seconds)[results.length >> 1]!;
+}
+
 if (parts.includes('kernel')) {
-  const bottom = await floor();
-  const results: Map<string, Result> = await each(contestant => toKernel(contestant));
+  // The floor drifts by a third within minutes on a machine that others share, so ours is set beside it several times in turn.
+  const floors: Result[] = [];
+  const loads: Result[] = [];
+  for (let round = 0; round < PAIRS; round++) {
+    floors.push(await floor());
+    if (options.contestants.includes('grevy')) loads.push(await toKernel(grevy));
+  }
+  const bottom = median(floors);
+  const pairs = loads.map((load, round) => load.seconds / floors[round]!.seconds);
+  const results: Map<string, Result> = await each(async contestant =>
+    contestant === grevy
+      ? { ...median(loads), megabytes: Math.max(...loads.map(load => load.megabytes)) }
+      : toKernel(contestant),
+  );
   table(
     ['session up → kernel', 'seconds', 'CPU s', 'peak MB', '× floor', '× BIRD'],
     [
@@ -182,10 +201,15 @@ if (parts.includes('kernel')) {
       ]),
     ],
   );
-  console.log('');
+  console.log(`Grevy beside the floor, pair by pair: ${pairs.map(short).join(' ')}\n`);
   const ours = results.get('Grevy');
   targets.push(
-    { name: 'kernel', value: (ours?.seconds ?? Number.NaN) / bottom.seconds, most: 1.25, unit: ' × floor' },
+    {
+      name: 'kernel',
+      value: pairs.toSorted((a, b) => a - b)[pairs.length >> 1] ?? Number.NaN,
+      most: 1.25,
+      unit: ' × floor (median)',
+    },
     { name: 'kernel', value: ratio(results, 'Grevy', 'BIRD'), most: 0.45, unit: ' × BIRD' },
     { name: 'memory', value: ours?.megabytes ?? Number.NaN, most: 350, unit: ' MB' },
   );

@@ -26,7 +26,7 @@ const READ_BYTES = 256 * 1024;
 /** Calls in one turn of one socket. */
 const READS = 4;
 /** UPDATE bytes of one connection that bgp has not finished with. */
-const CREDIT_MIN = 256 * 1024;
+const CREDIT_MIN = 64 * 1024;
 const CREDIT_MAX = 1024 * 1024;
 
 /** Undefined: there may be more to read, now or later. `full`: bgp has no room. `closed`, or a failure: the end. */
