@@ -28,9 +28,9 @@ export const SLOTS: number = CONNECTIONS + STREAMS;
 /** Bytes queued towards a peer. */
 const OUT_BYTES = 256 * 1024;
 /** Bytes queued each way of a raw stream. A full table passes through all of it, so all of it becomes memory. */
-const STREAM_BYTES = 512 * 1024;
+const STREAM_BYTES = 256 * 1024;
 /** As for streams: what more than this could hold would be no sooner decided. */
-const UPDATES_BYTES = 2 * 1024 * 1024;
+const UPDATES_BYTES = 1024 * 1024;
 const URGENT_BYTES = 1024 * 1024;
 const COMMANDS_BYTES = 1024 * 1024;
 
