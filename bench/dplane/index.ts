@@ -1,6 +1,7 @@
 // The dataplane's own speed: `npm run bench:dplane [ROUTES]`, as root. Each part runs in a process of its own; those that meet the
 // kernel in a network namespace that goes with them.
 import { execFileSync } from 'node:child_process';
+import { percentile } from '../lib/percentile.ts';
 import { summary, table } from '../lib/report.ts';
 
 const routes = process.argv[2] ?? '1000000';
@@ -8,11 +9,6 @@ const part = (name: string): string => new URL(`${name}.ts`, import.meta.url).pa
 
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1)!;
-}
-
-function percentile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 const pipelineText = execFileSync(process.execPath, ['--trace-gc', part('pipeline')]).toString();

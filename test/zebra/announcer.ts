@@ -1,6 +1,6 @@
 // A client of ZAPI that announces routes with whatever their next hops do to packets, to any zebra.
 import { connect, type Socket } from 'node:net';
-import { parseAddress, parsePrefix, writeWord } from '../../src/net/index.ts';
+import { parseAddress, parsePrefix, writeAddress } from '../../src/net/index.ts';
 import {
   encodeToServer,
   FRR_8_4_4,
@@ -118,5 +118,5 @@ export class Announcer {
 
 function putAddress(bytes: Uint8Array, at: number, text: string): void {
   const { family, words } = parseAddress(text)!;
-  for (let i = 0; i < (family === 2 ? 1 : 4); i++) writeWord(bytes, at + 4 * i, words[i]!);
+  writeAddress(family, words, bytes, at);
 }

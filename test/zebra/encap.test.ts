@@ -11,6 +11,7 @@ import { type Daemon, startFrr } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { Announcer, type Hop } from './announcer.ts';
+import { frrRows } from './frr-rows.ts';
 import { Host } from './host-process.ts';
 import { Bench } from './lib.ts';
 
@@ -57,14 +58,6 @@ async function routes(namespace: Namespace): Promise<Route[]> {
     all.push(...(await namespace.ipJson<Route[]>(family, 'route', 'show', 'proto', '186')));
   }
   return all.map(plain).toSorted((a, b) => (a.dst < b.dst ? -1 : 1));
-}
-
-function rows(text: string): Record<string, Record<string, unknown>[]> {
-  const json = JSON.parse(text) as Record<string, Record<string, unknown>[]>;
-  for (const row of Object.values(json).flat()) {
-    for (const key of ['uptime', 'nexthopGroupId', 'installedNexthopGroupId', 'internalFlags']) delete row[key];
-  }
-  return json;
 }
 
 describe('SRv6, beside FRR', { timeout: 60_000 }, () => {
@@ -125,7 +118,7 @@ describe('SRv6, beside FRR', { timeout: 60_000 }, () => {
 
   test('show ip route says the same', async () => {
     for (const command of ['show ip route json', 'show ipv6 route json']) {
-      assert.deepEqual(rows(await host.run(command)), rows(await zebra.sh(command)));
+      assert.deepEqual(frrRows(await host.run(command)), frrRows(await zebra.sh(command)));
     }
     assert.match(await host.run('show ip route'), /10\.1\.0\.0\/16 .* via 192\.0\.2\.9, eth0, seg6 fd00::1, weight 1/);
     const six = await host.run('show ipv6 route');

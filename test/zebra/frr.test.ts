@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { type Daemon, startFrr } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { frrRows, type Row } from './frr-rows.ts';
 import { Host } from './host-process.ts';
 
 const CONFIG = `ip route 10.1.0.0/16 192.0.2.9
@@ -88,17 +89,10 @@ function plain(text: string): string {
     .trim();
 }
 
-type Row = Record<string, unknown>;
-
-/** Without what must differ: times, object ids, and FRR's count of flags that only its own daemons set. */
+/** Routes to the same prefix in the order of their distances. */
 function rows(text: string): Record<string, Row[]> {
-  const json = JSON.parse(text) as Record<string, Row[]>;
-  for (const list of Object.values(json)) {
-    for (const row of list) {
-      for (const key of ['uptime', 'nexthopGroupId', 'installedNexthopGroupId', 'internalFlags']) delete row[key];
-    }
-    list.sort((a, b) => Number(a['distance']) - Number(b['distance']));
-  }
+  const json = frrRows(text);
+  for (const list of Object.values(json)) list.sort((a, b) => Number(a['distance']) - Number(b['distance']));
   return json;
 }
 

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { type Daemon, startFrr } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { frrRows } from './frr-rows.ts';
 import { Host } from './host-process.ts';
 
 const WITHOUT = 'no zebra nexthop kernel enable\n';
@@ -75,15 +76,6 @@ function isHole(route: Route): boolean {
   return route.gateway === undefined && route.nexthops === undefined && (route.dev === undefined || route.dev === 'lo');
 }
 
-/** Without what must differ: times, ids, and FRR's count of flags that only its own daemons set. */
-function rows(text: string): object {
-  const json = JSON.parse(text) as Record<string, Record<string, unknown>[]>;
-  for (const row of Object.values(json).flat()) {
-    for (const key of ['uptime', 'nexthopGroupId', 'installedNexthopGroupId', 'internalFlags']) delete row[key];
-  }
-  return json;
-}
-
 describe('without nexthop objects, beside FRR', { timeout: 60_000 }, () => {
   const lab = new Lab();
   let theirs: Namespace;
@@ -119,7 +111,7 @@ describe('without nexthop objects, beside FRR', { timeout: 60_000 }, () => {
 
   test('show ip route says the same', async () => {
     for (const command of ['show ip route json', 'show ipv6 route json']) {
-      assert.deepEqual(rows(await host.run(command)), rows(await zebra.sh(command)));
+      assert.deepEqual(frrRows(await host.run(command)), frrRows(await zebra.sh(command)));
     }
     const json = JSON.parse(await host.run('show ip route 10.5.0.0/16 json'));
     const id: number = json['10.5.0.0/16'][0].installedNexthopGroupId;

@@ -25,9 +25,8 @@ import type { TransportFailure } from './types.ts';
 const READ_BYTES = 256 * 1024;
 /** Calls in one turn of one socket. */
 const READS = 4;
-/** UPDATE bytes of one connection that bgp has not finished with. */
+/** UPDATE bytes of one connection that bgp has not finished with, at least; at most half of its ring. */
 const CREDIT_MIN = 64 * 1024;
-const CREDIT_MAX = 1024 * 1024;
 
 /** Undefined: there may be more to read, now or later. `full`: bgp has no room. `closed`, or a failure: the end. */
 export type Received = 'full' | 'closed' | TransportFailure | undefined;
@@ -36,7 +35,7 @@ export class Receiver {
   readonly #table: ConnectionTable;
   readonly #bgp: ToBgp;
   readonly #scratch: Uint8Array = new Uint8Array(READ_BYTES + 65536);
-  #credit: number = CREDIT_MAX;
+  #credit: number = CREDIT_MIN;
 
   constructor(table: ConnectionTable, bgp: ToBgp) {
     this.#table = table;
@@ -46,7 +45,7 @@ export class Receiver {
   /** Credit shrinks when there are many, so that together they cannot fill the ring for the others. */
   share(connections: number): void {
     const fair = Math.floor(this.#bgp.capacity / 2 / Math.max(1, connections));
-    this.#credit = Math.max(CREDIT_MIN, Math.min(CREDIT_MAX, fair));
+    this.#credit = Math.max(CREDIT_MIN, fair);
   }
 
   /** Whether bgp has room for what may come. */

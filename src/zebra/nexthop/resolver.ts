@@ -307,7 +307,7 @@ export class Resolver implements NhtFace {
     const weight = member.weight === 0 ? 1 : member.weight;
     const { encap: asked, ...bare } = member;
     const own = pushed(asked);
-    const way = own === undefined ? bare : { ...bare, encap: own };
+    const way = { ...bare, ...withEncap(own) };
     if (member.blackhole !== 0) return { active: true, recursive: false, paths: [{ ...member, weight }] };
     if (member.ifindex !== 0) {
       const one = this.#interfaces.byIndex(member.ifindex);

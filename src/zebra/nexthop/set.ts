@@ -18,7 +18,6 @@ import {
   maskWord,
   type Prefix,
 } from '../../net/index.ts';
-
 import { type Encap, encapKey, withEncap } from './encap.ts';
 
 /** ZAPI's blackhole types; 0: not a blackhole. */

@@ -1,5 +1,5 @@
 // Between zebra's objects and ZAPI's messages.
-import { AF_INET, AF_INET6, type AddressWords, type Family, readWord } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, type Family, readAddress, readWord } from '../../net/index.ts';
 import { rtnetlink as c } from '../../netlink/index.ts';
 import {
   INTERFACE_ACTIVE,
@@ -181,7 +181,7 @@ function encapOf(columns: NexthopColumns, row: number): Encap | string | undefin
   if ((flags & NEXTHOP_FLAG_SEG6LOCAL) !== 0) return localSid(columns, row);
   if ((flags & NEXTHOP_FLAG_SEG6) !== 0) {
     if ((flags & NEXTHOP_FLAG_LABEL) !== 0) return 'labels below segments';
-    const sid = readAddress(columns.seg6Sid, row * 16);
+    const sid = readAddress(AF_INET6, columns.seg6Sid, row * 16);
     return { type: c.LWTUNNEL_ENCAP_SEG6, mode: c.SEG6_IPTUN_MODE_ENCAP, segments: [sid] };
   }
   if ((flags & NEXTHOP_FLAG_LABEL) === 0) return undefined;
@@ -190,10 +190,6 @@ function encapOf(columns: NexthopColumns, row: number): Encap | string | undefin
     type: c.LWTUNNEL_ENCAP_MPLS,
     labels: Array.from(columns.labels.subarray(from, from + columns.labelCount[row]!)),
   };
-}
-
-function readAddress(bytes: Uint8Array, at: number): AddressWords {
-  return [readWord(bytes, at), readWord(bytes, at + 4), readWord(bytes, at + 8), readWord(bytes, at + 12)];
 }
 
 /** The context is FRR's struct: an IPv4 address, an IPv6 address, and a table in the host's order. */
@@ -208,7 +204,7 @@ function localSid(columns: NexthopColumns, row: number): Encap | string {
       return { type, action };
     case c.SEG6_LOCAL_ACTION_END_X:
     case c.SEG6_LOCAL_ACTION_END_DX6:
-      return { type, action, gateway6: readAddress(context, at + 4) };
+      return { type, action, gateway6: readAddress(AF_INET6, context, at + 4) };
     case c.SEG6_LOCAL_ACTION_END_DX4:
       return { type, action, gateway4: readWord(context, at) };
     case c.SEG6_LOCAL_ACTION_END_T:

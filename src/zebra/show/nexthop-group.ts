@@ -16,6 +16,11 @@ function pathText(zebra: Zebra, path: ResolvedPath | Nexthop, ifindex = path.ifi
   return `via ${formatAddress(path.gatewayFamily, path.gateway)}${name === '' ? '' : `, ${name}`} (vrf default)${onlink}`;
 }
 
+/** One way, what else is to be said of it, and what it does to packets. */
+function wayLine(zebra: Zebra, path: ResolvedPath | Nexthop, note = '', ifindex = path.ifindex): string {
+  return `${pathText(zebra, path, ifindex)}${note}${encapText(path.encap)}, weight ${path.weight || 1}\n`;
+}
+
 function shownPath(path: KernelPath): ResolvedPath {
   return { ...path, blackhole: path.blackhole ? BLACKHOLE_NULL : 0 };
 }
@@ -38,7 +43,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     text += `     Valid${one.installed ? ', Installed' : ''}\n`;
     if (one.path !== undefined) {
       if (one.path.ifindex !== 0) text += `     Interface Index: ${one.path.ifindex}\n`;
-      text += `           ${pathText(zebra, shownPath(one.path))}${encapText(one.path.encap)}, weight 1\n`;
+      text += `           ${wayLine(zebra, { ...shownPath(one.path), weight: 1 })}`;
       if (one.users.length > 0) text += `     Dependents:${one.users.map(id => ` (${id})`).join('')}\n`;
     } else {
       text += `     Depends:${one.members.map(member => ` (${member.id})`).join('')}\n`;
@@ -46,13 +51,12 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
       set?.members.forEach((member, i) => {
         const resolution = set.resolution[i];
         if (resolution === undefined || !resolution.active) {
-          text += `           ${pathText(zebra, member)} inactive${encapText(member.encap)}, weight ${member.weight || 1}\n`;
+          text += `           ${wayLine(zebra, member, ' inactive')}`;
         } else if (resolution.recursive) {
-          text += `        ${pathText(zebra, member, 0)} (recursive)${encapText(member.encap)}, weight ${member.weight || 1}\n`;
-          for (const path of resolution.paths)
-            text += `           ${pathText(zebra, path)}${encapText(path.encap)}, weight ${path.weight}\n`;
+          text += `        ${wayLine(zebra, member, ' (recursive)', 0)}`;
+          for (const path of resolution.paths) text += `           ${wayLine(zebra, path)}`;
         } else {
-          text += `           ${pathText(zebra, member, resolution.paths[0]!.ifindex)}${encapText(member.encap)}, weight ${member.weight || 1}\n`;
+          text += `           ${wayLine(zebra, member, '', resolution.paths[0]!.ifindex)}`;
         }
       });
     }
@@ -63,8 +67,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     any = true;
     const routes = zebra.rib.kernel.usersOf(list.id);
     let text = `ID: ${list.id} (zebra)\n     RefCnt: ${routes}\n     VRF: default\n     Valid${routes > 0 ? ', Installed' : ''}\n`;
-    for (const path of list.paths)
-      text += `           ${pathText(zebra, shownPath(path))}${encapText(path.encap)}, weight ${path.weight}\n`;
+    for (const path of list.paths) text += `           ${wayLine(zebra, shownPath(path))}`;
     yield text;
   }
   if (only !== undefined && !any) yield `Nexthop Group ID: ${only} does not exist\n`;
