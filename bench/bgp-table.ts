@@ -57,6 +57,8 @@ function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages:
   const ring = new Uint8Array(1 << 20);
   made.join({
     peer: receiver,
+    family: AF_INET,
+    address: [0x0a000002, 0, 0, 0],
     hasRoom: () => true,
     send(bytes, offset, length) {
       ring.set(bytes.subarray(offset, offset + length), sink.bytes & 0x7ffff);

@@ -260,10 +260,12 @@ export class FamilyInstance {
     const { target } = request;
     const member: GroupMember = {
       peer: one.index,
+      family: one.peer.family,
+      address: one.peer.words,
       hasRoom: bytes => target.hasRoom(bytes),
       send: (bytes, offset, length) => target.send(bytes, offset, length),
     };
-    const defaults = request.defaultOriginate ? this.#joinDefaults(request) : undefined;
+    const defaults = request.defaultOriginate ? this.#joinDefaults(one, request) : undefined;
     slot.group.join(member);
     if (known !== undefined) slot.remember(member, known);
     const joined = slot;
@@ -293,7 +295,7 @@ export class FamilyInstance {
     return membership;
   }
 
-  #joinDefaults(request: JoinRequest): { refresh(): void; writable(): void; leave(): void } {
+  #joinDefaults(one: PeerFamily, request: JoinRequest): { refresh(): void; writable(): void; leave(): void } {
     this.#defaults ??= { table: this.local.defaultTable(), slots: new Map() };
     const { table, slots } = this.#defaults;
     let slot = slots.get(request.key);
@@ -304,6 +306,8 @@ export class FamilyInstance {
     const { target } = request;
     const member: GroupMember = {
       peer: 0,
+      family: one.peer.family,
+      address: one.peer.words,
       hasRoom: bytes => target.hasRoom(bytes),
       // The family's own group says when all routes were sent.
       send: (bytes, offset, length) => isEndOfRib(bytes, offset, length) || target.send(bytes, offset, length),

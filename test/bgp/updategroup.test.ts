@@ -18,7 +18,7 @@ import { type GroupMember, type GroupOptions, UpdateGroup } from '../../src/bgp/
 import { ACTION_OK } from '../../src/bgp/wire/attribute.ts';
 import { prefixWord } from '../../src/bgp/wire/nlri.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
-import { AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
 
 const OPTIONS: GroupOptions = {
   kind: 'ebgp',
@@ -58,6 +58,8 @@ function speaker(family: Family = AF_INET, localAs = 65000): Speaker {
 /** A peer's end: a bounded pipe, and behind it a table that takes what comes through it. */
 class Remote implements GroupMember {
   readonly peer: number;
+  readonly family: Family;
+  address: AddressWords = [0, 0, 0, 0];
   readonly far: Speaker;
   readonly #parser: UpdateParser;
   readonly #from: number;
@@ -77,6 +79,7 @@ class Remote implements GroupMember {
     session: { ebgp?: boolean; as4?: boolean } = {},
   ) {
     this.peer = peer;
+    this.family = family;
     this.capacity = capacity;
     this.far = speaker(family, 64999);
     const ebgp = session.ebgp ?? true;
@@ -357,6 +360,39 @@ test('a set that cannot fit into a message is not sent, and counted', () => {
   assert.equal(group.stats().tooLarge, 1);
 });
 
+test('a route that starts here does not go to the neighbour that is its next hop', () => {
+  const near = speaker();
+  const here = near.table.addPeer(info(PEER_LOCAL, 1));
+  const [a, b, late] = [2, 3, 4].map(index => {
+    const remote = new Remote(near.table.addPeer(info(PEER_EBGP, index)), AF_INET);
+    remote.address = [0x0a000000 + index, 0, 0, 0];
+    return remote;
+  }) as [Remote, Remote, Remote];
+  const group = new UpdateGroup(near.table, {
+    ...OPTIONS,
+    sharedSubnet: { family: AF_INET, words: [0x0a000000, 0, 0, 0], length: 24 },
+  });
+  for (const remote of [a, b]) group.join(remote);
+  const via = (index: number): string => `0.0.1.0/24 65000 10.0.0.${index}`;
+  announce(near, here, 1, [], { nextHop: { family: AF_INET, words: a.address } });
+  drain(group, [a, b]);
+  assert.deepEqual([a.content(), b.content()], [[], [via(2)]]);
+  assert.equal(group.advertised(a, 0), 0);
+
+  announce(near, here, 1, [], { nextHop: { family: AF_INET, words: b.address } });
+  drain(group, [a, b]);
+  assert.deepEqual([a.content(), b.content()], [[via(3)], []]);
+
+  announce(near, here, 1, [], { nextHop: { family: AF_INET, words: late.address } });
+  drain(group, [a, b]);
+  group.join(late);
+  drain(group, [a, b, late]);
+  assert.deepEqual([a.content(), b.content(), late.content()], [[via(4)], [via(4)], []]);
+  group.leave(late);
+  drain(group, [a, b]);
+  assert.deepEqual([a.content(), b.content()], [[via(4)], [via(4)]]);
+});
+
 test('a path goes to everybody but its own peer, which gets a withdrawal of what it had', () => {
   const near = speaker();
   const a = near.table.addPeer(info(PEER_EBGP, 1));
@@ -497,7 +533,9 @@ for (const [name, perPrefix] of [
     fc.assert(
       fc.property(steps, list => {
         const near = speaker();
-        for (let i = 1; i <= 5; i++) near.table.addPeer(info(PEER_EBGP, i));
+        // What the first one announces starts here, and leads to one of the others or to nobody.
+        for (let i = 1; i <= 5; i++) near.table.addPeer(info(i === 1 ? PEER_LOCAL : PEER_EBGP, i));
+        const local = (hop: number): object => ({ nextHop: { family: AF_INET, words: [0x0a000002 + hop, 0, 0, 0] } });
         let allow = 0;
         const allowed = (set: number, prefix: number): boolean =>
           perPrefix ? near.table.prefixes.w0[prefix]! >>> 8 > allow * 5 : near.store.asPathLength[set]! !== allow;
@@ -511,13 +549,26 @@ for (const [name, perPrefix] of [
                   .finish()
               : -1,
         };
-        const group = new UpdateGroup(near.table, { ...OPTIONS, policy, maximumMessageBytes: 150 });
+        const group = new UpdateGroup(near.table, {
+          ...OPTIONS,
+          policy,
+          maximumMessageBytes: 150,
+          sharedSubnet: { family: AF_INET, words: [0x0a000000, 0, 0, 0], length: 24 },
+        });
         group.onTimer = () => {};
         const joined = new Map<number, Remote>();
         let now = 0;
         for (const step of list) {
-          if (step.kind === 'announce') announce(near, step.source, step.prefix, [65000 + step.source, ...step.path]);
-          else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24);
+          if (step.kind === 'announce') {
+            const { source, prefix, path } = step;
+            announce(
+              near,
+              source,
+              prefix,
+              [65000 + source, ...path],
+              source === 1 ? local((prefix + path.length) % 5) : {},
+            );
+          } else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24);
           else if (step.kind === 'down') near.table.peerDown(step.source);
           else if (step.kind === 'policy') {
             allow = step.allow;
@@ -525,6 +576,7 @@ for (const [name, perPrefix] of [
           } else if (step.kind === 'join') {
             if (joined.has(step.remote)) continue;
             const remote = new Remote(2 + step.remote, AF_INET, step.remote === 3 ? 10_000 : 300 + step.remote * 100);
+            remote.address = [0x0a000002 + step.remote, 0, 0, 0];
             joined.set(step.remote, remote);
             group.join(remote);
           } else if (step.kind === 'leave') {
@@ -550,7 +602,10 @@ for (const [name, perPrefix] of [
             if (!table.prefixes.has(id) || best === 0 || table.pathPeer[best] === remote.peer) continue;
             const set = table.pathAttributes[best]!;
             if (!allowed(set, id)) continue;
-            expected.push(`${table.prefixes.format(id)} 65000 ${1000 + allow} ${store.asPathText(set)} 10.0.0.99`);
+            const hop = store.nexthop[set]!;
+            if (table.pathPeer[best] === 1 && store.nexthops.words(hop)[0] === remote.address[0]) continue;
+            const text = `${1000 + allow} ${store.asPathText(set)} ${store.nexthops.format(hop)}`;
+            expected.push(`${table.prefixes.format(id)} 65000 ${text}`);
           }
           assert.deepEqual(remote.content(), expected.sort());
           assert.equal(remote.endOfRib, 1);

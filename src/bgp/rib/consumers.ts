@@ -3,7 +3,7 @@
 import { grown } from '../../net/index.ts';
 import type { TableColumns } from './columns.ts';
 import { DirtySet } from './dirty.ts';
-import { PATH_MULTIPATH } from './types.ts';
+import { PATH_LOCAL, PATH_MULTIPATH } from './types.ts';
 
 /** An update group. */
 export interface TableConsumer {
@@ -57,6 +57,14 @@ export class Consumers {
   markAll(dirty: DirtySet): void {
     const rows = this.#rows;
     for (let prefix = 0; prefix < rows.prefixes.limit; prefix++) if (rows.best[prefix] !== 0) dirty.add(prefix);
+  }
+
+  /** Adds every prefix whose best path starts here. */
+  markLocal(dirty: DirtySet): void {
+    const rows = this.#rows;
+    for (let prefix = 0; prefix < rows.prefixes.limit; prefix++) {
+      if ((rows.pathFlags[rows.best[prefix]!]! & PATH_LOCAL) !== 0) dirty.add(prefix);
+    }
   }
 
   /** Zebra is there (again): every selected prefix is pending for it. */

@@ -219,6 +219,11 @@ export class BgpTable extends TableColumns {
     this.#consumers.markAll(dirty);
   }
 
+  /** Adds every prefix whose best path starts here. */
+  markLocal(dirty: DirtySet): void {
+    this.#consumers.markLocal(dirty);
+  }
+
   /** Zebra is there (again): every selected prefix is pending for it. */
   attachZebra(): void {
     this.#consumers.attachZebra();

@@ -10,14 +10,16 @@
 // sent once.
 //
 // Split horizon: a member whose own path is the best one is left out of the message, and is sent a withdrawal if it had
-// been told of somebody else's path before (`unsend`).
-import { grown } from '../../net/index.ts';
+// been told of somebody else's path before (`unsend`). A route that starts here and whose next hop is a member's own address
+// is treated as that member's path (RFC 4271 §5.1.3).
+import { type AddressWords, grown } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import type { TableConsumer } from '../rib/consumers.ts';
 import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { writeEndOfRib } from '../wire/update.ts';
 import { AdjRibOut } from './adj-rib-out.ts';
+import { PEER_LOCAL } from '../rib/types.ts';
 import { Packer } from './packer.ts';
 import { type Member, type Stream, Streams } from './streams.ts';
 import { ExportTransform } from './transform.ts';
@@ -59,6 +61,9 @@ export class UpdateGroup implements TableConsumer {
   #isMember = new Uint8Array(64); // by peer
   #only = -1; // the member where there is just one: its own paths are not even transformed
   #skipped = false; // some were not, and somebody who joins needs them
+  // Neighbouring routes that start here mostly share their next hop: the member that the last one is, 0: none.
+  #lastHop: AddressWords | undefined = undefined;
+  #lastHopMember = 0;
   #messages = 0;
   #tooLarge = 0;
 
@@ -91,7 +96,8 @@ export class UpdateGroup implements TableConsumer {
     if (this.#skipped) {
       this.#skipped = false;
       this.#table.markAll(this.dirty);
-    }
+    } else this.#table.markLocal(this.dirty); // it may be their next hop
+    this.#lastHop = undefined;
     if (this.#fresh) {
       this.#fresh = false;
       this.#streams.main.members.push(member);
@@ -106,6 +112,7 @@ export class UpdateGroup implements TableConsumer {
   /** A peer went down. */
   leave(target: GroupMember): void {
     this.#isMember[target.peer] = 0;
+    this.#lastHop = undefined;
     const unsend = this.#streams.find(target)?.unsend;
     this.#streams.remove(target);
     if (unsend) this.#table.releaseAll(unsend);
@@ -201,7 +208,7 @@ export class UpdateGroup implements TableConsumer {
       store.release(out);
       out = 0;
     }
-    const source = best === 0 ? 0 : table.pathPeer[best]!;
+    const source = best === 0 ? 0 : this.#sourceOf(best, out);
     const from = this.#adj.source[prefix]!;
     if (!this.#adj.want(prefix, out, source)) {
       // Who is left out changes only if one of the two is a member.
@@ -213,6 +220,20 @@ export class UpdateGroup implements TableConsumer {
     }
     const streams = this.#streams.all;
     for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(prefix);
+  }
+
+  /** Who is not told of a path. */
+  #sourceOf(path: number, out: number): number {
+    const peer = this.#table.pathPeer[path]!;
+    if (out === 0 || this.#table.peerKind(peer) !== PEER_LOCAL) return peer;
+    const { nexthops } = this.#store;
+    const hop = this.#store.nexthop[out]!;
+    const words = nexthops.words(hop);
+    if (words !== this.#lastHop) {
+      this.#lastHop = words;
+      this.#lastHopMember = this.#streams.memberAt(nexthops.family(hop), words);
+    }
+    return this.#lastHopMember || peer;
   }
 
   /** Makes messages of up to `max` prefixes; true if it stopped because of that limit. */

@@ -6,6 +6,7 @@
 //
 // A peer that joins later gets a stream of its own, with every prefix pending; one that stops reading while others do not
 // is moved into one, so that it delays them once, for a moment. A stream that has run dry merges into the main one.
+import { type AddressWords, equalWords, type Family } from '../../net/index.ts';
 import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable } from '../rib/table.ts';
 import type { GroupMember } from './types.ts';
@@ -82,6 +83,16 @@ export class Streams {
       if (member) return member;
     }
     return undefined;
+  }
+
+  /** The peer index of the member with this address, 0: none. */
+  memberAt(family: Family, words: AddressWords): number {
+    for (const stream of this.all) {
+      for (const { target } of stream.members) {
+        if (target.family === family && equalWords(target.address, words)) return target.peer;
+      }
+    }
+    return 0;
   }
 
   remove(target: GroupMember): void {

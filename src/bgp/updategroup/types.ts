@@ -1,5 +1,5 @@
 // What an update group needs to know: the rules that all of its members share, and how to hand bytes to a member.
-import type { AddressWords, Prefix } from '../../net/index.ts';
+import type { AddressWords, Family, Prefix } from '../../net/index.ts';
 import type { Policy } from '../rib/types.ts';
 
 /** Everything that decides what is sent. Peers for which all of it is equal belong in one group. */
@@ -65,6 +65,9 @@ export function uniformRules(options: GroupOptions): GroupOptions {
 export interface GroupMember {
   /** The peer's index in the table: its own routes are not sent back to it. */
   readonly peer: number;
+  /** The session's remote address: no route that starts here is sent with it as next hop. */
+  readonly family: Family;
+  readonly address: AddressWords;
   /** Whether `send` takes this many bytes now; where not, the group is to be run again when it does. */
   hasRoom(bytes: number): boolean;
   /** Copies one whole message; false where there is no room (nothing was taken). */
