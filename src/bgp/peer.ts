@@ -164,7 +164,7 @@ export class Peer implements SessionHandler, SessionPeer {
       this.session = createSession(config, environment, this);
       this.session.start();
     } else if (was === '' && JSON.stringify(this.session!.config) === key) this.session!.start();
-    else this.session!.reset({ config, error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) });
+    else this.session!.reconfigure(config);
     this.installMd5Key();
   }
 

@@ -139,7 +139,7 @@ function* connectionsOf(recorder: Recorder): Generator<{ stuckSinceMs: number | 
   }
 }
 
-void test('stop and start, and a reset with another configuration', () => {
+void test('stop and start', () => {
   const [a, b] = both();
   a.session.stop();
   clock.advance(3_600_000);
@@ -148,10 +148,40 @@ void test('stop and start, and a reset with another configuration', () => {
   a.session.start();
   clock.advance(120_000);
   assert.deepEqual(a.events, ['up', 'down', 'up']);
-  a.session.reset({ config: config(1, 2, { holdTimeS: 12 }) });
+});
+
+void test('other timers or another name leave a session up, and are agreed when it next comes up', () => {
+  const [a, b] = both();
+  const more = { holdTimeS: 12, keepaliveS: 2, connectRetryS: 7, hostname: 'other' };
+  a.session.reconfigure(config(1, 2, more));
+  clock.advance(600_000);
+  assert.deepEqual([a.events, b.events], [['up'], ['up']]);
+  assert.equal(a.session.negotiated!.holdTimeMs, 180_000);
+  assert.equal(a.session.stats().connectRetryMs, 7_000);
+  b.session.reset();
   clock.advance(120_000);
+  assert.deepEqual(a.events, ['up', 'down', 'up']);
   assert.equal(a.session.negotiated!.holdTimeMs, 12_000);
   assert.equal(b.session.negotiated!.holdTimeMs, 12_000);
+  assert.equal(b.session.negotiated!.remote.hostname, 'other');
+});
+
+void test('any other change of configuration ends a session, and it comes up by the new one', () => {
+  const [a, b] = both();
+  a.session.reconfigure(config(1, 2, { families: [IPV4_UNICAST, IPV6_UNICAST] }));
+  clock.advance(120_000);
+  assert.deepEqual(b.downs[0], { kind: 'notification-received', error: peerError(6, 6) });
+  assert.deepEqual(a.events, ['up', 'down', 'up']);
+  assert.equal(a.session.negotiated!.local.families.length, 2);
+});
+
+void test('before it is up, a session begins again with other timers', () => {
+  const a = node(1, 2, { connectRetryS: 1000 }, false);
+  a.session.start();
+  clock.advance(5000);
+  a.session.reconfigure(config(1, 2, { connectRetryS: 7 }));
+  clock.advance(1000);
+  assert.ok((a.session.stats().nextConnectMs ?? 0) <= 7_000);
 });
 
 void test('a destroyed session tells its peer and is never heard of again', () => {

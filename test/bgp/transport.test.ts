@@ -182,7 +182,7 @@ void test('a peer that sends garbage gets the right NOTIFICATION and disturbs no
     const tail = received().subarray(-notification.length);
     assert.equal(tail.toString('hex'), Buffer.from(notification).toString('hex'), what);
     // Fresh: its pause after failures would double and double.
-    stranger.session.reset({ config: stranger.session.config });
+    stranger.session.reconfigure(stranger.session.config);
   }
   assert.deepEqual(good.events, ['up']);
   assert.equal(good.session.state, 'Established');

@@ -79,6 +79,16 @@ export function createPeerMachine(config: PeerConfig): PeerMachine {
   };
 }
 
+/** The same pair, which goes by other times and rules from its next input on. */
+export function reconfigured(peer: PeerMachine, config: PeerConfig): PeerMachine {
+  return {
+    ...peer,
+    config,
+    outgoing: { ...peer.outgoing, config: { ...config, role: 'outgoing' } },
+    incoming: { ...peer.incoming, config: { ...config, role: 'incoming' } },
+  };
+}
+
 const rank = (state: SessionState): number => STATES.indexOf(state);
 
 /** The state that a person wants to see: of the connection that got further. The incoming machine's waiting in Active says

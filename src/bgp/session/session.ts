@@ -1,7 +1,7 @@
 // The driver of the state machine for one neighbour. It turns what happens (connections, messages, timers, the owner's
 // wishes) into inputs of the arbiter, and does what the outputs say; it decides nothing about states itself.
 //
-//    owner ── start, stop, reset ──▶ inbox ─┐                       ┌─▶ transport: connect, send, close, keepalives
+//    owner ── start, stop, reset … ▶ inbox ─┐                       ┌─▶ transport: connect, send, close, keepalives
 //    transport ── connected, message … ─────┼──▶ stepPeer (pure) ───┼─▶ timers of the loop
 //    loop ── timer expired ─────────────────┘                       └─▶ owner: established, update, down …
 //
@@ -13,10 +13,12 @@
 import type { TimerTask } from '../../concurrency/index.ts';
 import {
   createPeerMachine,
+  type PeerConfig,
   type PeerInput,
   type PeerMachine,
   type PeerOutput,
   peerState,
+  reconfigured,
   stepPeer,
 } from '../fsm/arbiter.ts';
 import { OPEN_HOLD_MS, type Output, type Role, type SessionState, type TimerName } from '../fsm/machine.ts';
@@ -130,7 +132,7 @@ class Driver implements Session {
     this.#config = config;
     this.#environment = environment;
     this.#handler = handler;
-    this.#machine = machineOf(config);
+    this.#machine = createPeerMachine(machineConfig(config));
     const leg = (): Leg => ({ connection: undefined, agreement: undefined, timers: new Map() });
     this.#legs = { outgoing: leg(), incoming: leg() };
     this.#wake = environment.loop.event('bgp session', () => this.#drain());
@@ -159,11 +161,14 @@ class Driver implements Session {
     this.#ask({ type: 'stop', error: farewell(Cease.administrativeShutdown, reason) });
   }
 
-  reset(reason: { readonly error?: PeerError; readonly text?: string; readonly config?: SessionConfig } = {}): void {
-    if (reason.config) checkConfig(reason.config);
+  reset(reason: { readonly error?: PeerError; readonly text?: string } = {}): void {
     this.#ask({ type: 'stop', error: farewell(Cease.administrativeReset, reason) });
-    if (reason.config) this.#ask({ type: 'reconfigure', config: reason.config });
     this.#ask({ type: 'start' });
+  }
+
+  reconfigure(config: SessionConfig): void {
+    checkConfig(config);
+    this.#ask({ type: 'reconfigure', config });
   }
 
   accept(connection: Connection): void {
@@ -275,11 +280,21 @@ class Driver implements Session {
 
   #drain(): void {
     for (let wish = this.#inbox.shift(); wish; wish = this.#inbox.shift()) {
-      if (wish.type === 'reconfigure') {
-        this.#config = wish.config;
-        this.#machine = machineOf(wish.config); // stopped before, so nothing of the old one is left
-      } else this.#step(wish);
+      if (wish.type === 'reconfigure') this.#reconfigure(wish.config);
+      else this.#step(wish);
     }
+  }
+
+  #reconfigure(config: SessionConfig): void {
+    if (this.#established !== undefined && sameWhileUp(this.#config, config)) {
+      this.#config = config;
+      this.#machine = reconfigured(this.#machine, machineConfig(config));
+      return;
+    }
+    this.#step({ type: 'stop', error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) });
+    this.#config = config;
+    this.#machine = createPeerMachine(machineConfig(config));
+    this.#step({ type: 'start' });
   }
 
   // Inputs.
@@ -558,8 +573,8 @@ function farewell(subcode: number, reason: { readonly error?: PeerError; readonl
   return peerError(ErrorCode.cease, subcode, reason.text === undefined ? undefined : shutdownData(reason.text));
 }
 
-function machineOf(config: SessionConfig): PeerMachine {
-  return createPeerMachine({
+function machineConfig(config: SessionConfig): PeerConfig {
+  return {
     passive: config.passive === true,
     localRouterId: config.routerId,
     localAs: config.localAs,
@@ -567,7 +582,27 @@ function machineOf(config: SessionConfig): PeerMachine {
     delayOpenMs: (config.delayOpenS ?? 0) * 1000,
     idleHoldMs: (config.idleHoldS ?? DEFAULT_IDLE_HOLD_S) * 1000,
     idleHoldMaxMs: (config.idleHoldMaxS ?? DEFAULT_IDLE_HOLD_MAX_S) * 1000,
-  });
+  };
+}
+
+/** What matters only when the next OPEN is said, or the next attempt waits. */
+const NEXT_TIME: Partial<SessionConfig> = {
+  holdTimeS: 0,
+  keepaliveS: 0,
+  connectRetryS: 0,
+  delayOpenS: 0,
+  idleHoldS: 0,
+  idleHoldMaxS: 0,
+  hostname: '',
+  domainname: '',
+  restartTimeS: 0,
+};
+
+/** Whether the two are the same for as long as a session is up. */
+function sameWhileUp(a: SessionConfig, b: SessionConfig): boolean {
+  // In front for the order of the keys, behind for the values.
+  const now = (config: SessionConfig): string => JSON.stringify({ ...NEXT_TIME, ...config, ...NEXT_TIME });
+  return now(a) === now(b);
 }
 
 /** A configuration that cannot be is a mistake of the owner's, who checks the operator's words. */

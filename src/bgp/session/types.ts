@@ -185,9 +185,14 @@ export interface Session {
   /** Ends the session and stays down until `start`. The peer is told: Cease, administrative shutdown with `text`
    *  (RFC 9003) unless another mistake is given. `down` is called in a later turn. */
   stop(reason?: { readonly error?: PeerError; readonly text?: string }): void;
-  /** Ends the session and begins again, at once (clear bgp …, or new configuration). Cease, administrative reset unless
-   *  another mistake is given. */
-  reset(reason?: { readonly error?: PeerError; readonly text?: string; readonly config?: SessionConfig }): void;
+  /** Ends the session and begins again, at once (clear bgp …). Cease, administrative reset unless another mistake is given. */
+  reset(reason?: { readonly error?: PeerError; readonly text?: string }): void;
+  /**
+   * Another configuration. Where it differs only in what the next OPEN says or the next attempt waits for (timers, host name),
+   * a session that is up stays up, and goes by it the next time. Otherwise the session ends (Cease, other configuration
+   * change) and begins again.
+   */
+  reconfigure(config: SessionConfig): void;
   /** Takes a connection that a listener accepted from this neighbour, or refuses it with the right NOTIFICATION. */
   accept(connection: Connection): void;
   /** Whether `send` takes this many bytes now; where not, `writable` follows if the session is established. */
