@@ -20,6 +20,7 @@ class InstantPlane implements Plane {
   readonly #object: Uint32Array = new Uint32Array(this.#capacity);
   readonly #generation: Uint32Array = new Uint32Array(this.#capacity);
   readonly #nexthop: Uint32Array = new Uint32Array(this.#capacity);
+  readonly #had: Uint32Array = new Uint32Array(this.#capacity);
   readonly #protocol: Uint8Array = new Uint8Array(this.#capacity);
   readonly #type: Uint8Array = new Uint8Array(this.#capacity);
   #length = 0;
@@ -44,19 +45,34 @@ class InstantPlane implements Plane {
     type: number,
     nexthopId: number,
     _metric: number,
+    have: number,
   ): void {
     const at = this.#push(0, object, generation);
     this.#protocol[at] = protocol;
     this.#type[at] = type;
     this.#nexthop[at] = nexthopId;
+    this.#had[at] = have < 256 ? 0 : have;
   }
 
   routeWithPaths(object: number, generation: number): void {
     this.#push(0, object, generation);
   }
 
-  routeDelete(object: number, generation: number): void {
-    this.#push(1, object, generation);
+  routeDelete(
+    object: number,
+    generation: number,
+    _table: number,
+    _family: Family,
+    _w0: number,
+    _w1: number,
+    _w2: number,
+    _w3: number,
+    _length: number,
+    _protocol: number,
+    _metric: number,
+    have: number,
+  ): void {
+    this.#had[this.#push(1, object, generation)] = have < 256 ? 0 : have;
   }
 
   nexthopInstall(id: number, generation: number): void {
@@ -82,6 +98,7 @@ class InstantPlane implements Plane {
     this.#kind[at] = kind;
     this.#object[at] = object;
     this.#generation[at] = generation;
+    this.#had[at] = 0;
     this.messages++;
     return at;
   }
@@ -114,8 +131,16 @@ class InstantPlane implements Plane {
       const generation = this.#generation[at]!;
       const kind = this.#kind[at]!;
       if (kind === 0) {
-        events.routeInstalled(object, generation, 0, this.#protocol[at]!, this.#type[at]!, this.#nexthop[at]!);
-      } else if (kind === 1) events.routeDeleted(object, generation, 0);
+        events.routeInstalled(
+          object,
+          generation,
+          0,
+          this.#protocol[at]!,
+          this.#type[at]!,
+          this.#nexthop[at]!,
+          this.#had[at]!,
+        );
+      } else if (kind === 1) events.routeDeleted(object, generation, 0, this.#had[at]!);
       else if (kind === 2) events.nexthopInstalled(object, generation, 0);
       else events.nexthopDeleted(object, generation, 0);
     }

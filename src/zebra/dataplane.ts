@@ -13,6 +13,7 @@ import {
   FLAG_TARGET,
   FLAG_TRAPPED,
   FLAG_UNDO,
+  FLAG_UNDO_FAILED,
   OP_ADDRESS,
   OP_ADDRESS_DELETE,
   OP_ADDRESS_GONE,
@@ -27,6 +28,7 @@ import {
   OP_NEXTHOP_DELETE,
   OP_NEXTHOP_GONE,
   OP_NEXTHOP_INSTALL,
+  OP_NEXTHOP_UPDATE,
   OP_PROVIDER,
   OP_REPLAY_BEGIN,
   OP_REPLAY_END,
@@ -34,6 +36,7 @@ import {
   OP_ROUTE_DELETE,
   OP_ROUTE_GONE,
   OP_ROUTE_INSTALL,
+  OP_ROUTE_UPDATE,
   PATH_BLACKHOLE,
   PATH_ONLINK,
 } from '../dataplane/index.ts';
@@ -45,6 +48,7 @@ import {
 } from './face.ts';
 import { withEncap } from './nexthop/encap.ts';
 import { RTPROT_ZEBRA } from './nexthop/object.ts';
+import { OBJECTS_FROM } from './nexthop/objects.ts';
 import {
   type Changes,
   type FollowerEvents,
@@ -56,6 +60,7 @@ import {
   KIND_ROUTE,
   type Plane,
   type PlaneEvents,
+  RTN_UNICAST,
 } from './plane.ts';
 
 /** The kernel's word for a route that is not there. */
@@ -133,9 +138,12 @@ class ChangeWriter implements Changes {
     type: number,
     nexthopId: number,
     metric: number,
+    have: number,
   ): void {
-    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
-    this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
+    const pool = this.client.requests;
+    const handle = this.begin(have === 0 ? OP_ROUTE_INSTALL : OP_ROUTE_UPDATE, object, generation);
+    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId);
+    if (have >= OBJECTS_FROM) pool.setOldNexthopId(handle, have);
     this.client.enqueue(handle);
   }
 
@@ -154,9 +162,10 @@ class ChangeWriter implements Changes {
     metric: number,
     paths: readonly KernelPath[],
     name: number,
+    have: number,
   ): void {
     const pool = this.client.requests;
-    const handle = this.begin(OP_ROUTE_INSTALL, object, generation);
+    const handle = this.begin(have === 0 ? OP_ROUTE_INSTALL : OP_ROUTE_UPDATE, object, generation);
     pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
     pool.setOldNexthopId(handle, name);
     let slot = handle;
@@ -180,9 +189,13 @@ class ChangeWriter implements Changes {
     length: number,
     protocol: number,
     metric: number,
+    have: number,
   ): void {
+    const pool = this.client.requests;
     const handle = this.begin(OP_ROUTE_DELETE, object, generation);
-    this.client.requests.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, 0, metric, 0);
+    const type = have < OBJECTS_FROM ? have : 0;
+    pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
+    if (have >= OBJECTS_FROM) pool.setOldNexthopId(handle, have);
     this.client.enqueue(handle);
   }
 
@@ -194,15 +207,20 @@ class ChangeWriter implements Changes {
     this.client.enqueue(handle);
   }
 
-  groupInstall(id: number, generation: number, members: readonly GroupMember[]): void {
-    const handle = this.begin(OP_NEXTHOP_INSTALL, id, generation);
+  groupInstall(
+    id: number,
+    generation: number,
+    members: readonly GroupMember[],
+    have: readonly GroupMember[] | undefined,
+  ): void {
+    const handle = this.begin(have === undefined ? OP_NEXTHOP_INSTALL : OP_NEXTHOP_UPDATE, id, generation);
     const pool = this.client.requests;
     pool.setNexthop(handle, id, 0, RTPROT_ZEBRA);
-    const fits = pool.setMembers(
-      handle,
-      members.map(one => one.id),
-      members.map(one => one.weight),
-    );
+    const ids = (list: readonly GroupMember[]): number[] => list.map(one => one.id);
+    const weights = (list: readonly GroupMember[]): number[] => list.map(one => one.weight);
+    const fits =
+      pool.setMembers(handle, ids(members), weights(members)) &&
+      (have === undefined || pool.setOldMembers(handle, ids(have), weights(have)));
     if (!fits) throw new Error(`a group of ${members.length} was handed over without room for it`);
     this.client.enqueue(handle);
   }
@@ -245,6 +263,7 @@ function told(pool: ContextPool, handle: number, events: FollowerEvents): void {
   const errno = pool.errno(handle);
   switch (pool.op(handle)) {
     case OP_ROUTE_INSTALL:
+    case OP_ROUTE_UPDATE:
     case OP_ROUTE_DELETE:
       events.routeTold(
         follower,
@@ -256,11 +275,35 @@ function told(pool: ContextPool, handle: number, events: FollowerEvents): void {
       );
       break;
     case OP_NEXTHOP_INSTALL:
+    case OP_NEXTHOP_UPDATE:
     case OP_NEXTHOP_DELETE:
       events.nexthopTold(follower, pool.object(handle), generation, errno);
       break;
     default: // REPLAY_BEGIN, REPLAY_END
       events.replayTold(follower, generation, errno);
+  }
+}
+
+/**
+ * A later provider refused it, and the kernel's was asked to take back what it had done: the kinds of which nobody can say
+ * then what the kernel has. One dump serves all.
+ */
+function inDoubt(op: number, flags: number): number {
+  const failed = (flags & FLAG_UNDO_FAILED) !== 0;
+  switch (op) {
+    case OP_ROUTE_INSTALL:
+      // There before us: so it still is, and our books say that it is not.
+      return failed || (flags & FLAG_ALREADY) !== 0 ? KIND_ROUTE : 0;
+    case OP_ROUTE_UPDATE:
+    case OP_ROUTE_DELETE:
+      return failed ? KIND_ROUTE : 0;
+    case OP_NEXTHOP_UPDATE:
+      return failed ? KIND_NEXTHOP | KIND_ROUTE : 0;
+    case OP_NEXTHOP_INSTALL: // what used an object goes with it
+    case OP_NEXTHOP_DELETE:
+      return KIND_NEXTHOP | KIND_ROUTE;
+    default:
+      return 0;
   }
 }
 
@@ -349,24 +392,32 @@ export class DataplanePlane extends ChangeWriter implements Plane {
       told(pool, handle, events.followers);
       return;
     }
-    // A later provider refused it, and the kernel's took back what it had done: what was there before is gone with it. One
-    // dump for all.
-    if ((flags & FLAG_UNDO) !== 0) this.#resync |= KIND_NEXTHOP | KIND_ROUTE;
+    if ((flags & FLAG_UNDO) !== 0) this.#resync |= inDoubt(op, flags);
     switch (op) {
       case OP_ROUTE_INSTALL:
+      case OP_ROUTE_UPDATE: {
+        const type = pool.routeType(handle);
+        const id = pool.nexthopId(handle);
+        const old = pool.oldNexthopId(handle);
+        const ownPaths = type === RTN_UNICAST && id === 0;
         events.routeInstalled(
           object,
           generation,
           errno,
           pool.protocol(handle),
-          pool.routeType(handle),
-          pool.nexthopId(handle) || pool.oldNexthopId(handle),
+          type,
+          ownPaths ? old : id,
+          ownPaths ? 0 : old,
         );
         break;
-      case OP_ROUTE_DELETE:
-        events.routeDeleted(object, generation, (flags & FLAG_ALREADY) === 0 ? errno : ESRCH);
+      }
+      case OP_ROUTE_DELETE: {
+        const old = pool.oldNexthopId(handle);
+        events.routeDeleted(object, generation, (flags & FLAG_ALREADY) === 0 ? errno : ESRCH, old);
         break;
+      }
       case OP_NEXTHOP_INSTALL:
+      case OP_NEXTHOP_UPDATE:
         events.nexthopInstalled(object, generation, errno);
         break;
       case OP_NEXTHOP_DELETE:

@@ -53,7 +53,11 @@ export interface GroupMember {
 
 /** Changes of routes and nexthop objects, each one context. */
 export interface Changes {
-  /** Creates or replaces a route. `nexthopId` is a nexthop object's for RTN_UNICAST and 0 for the others. */
+  /**
+   * Creates or replaces a route. `nexthopId` is a nexthop object's for RTN_UNICAST and 0 for the others. `have` is what the
+   * route is by now, for the case that the change is taken back: 0 nothing, below OBJECTS_FROM its RTN_* (RTN_UNICAST:
+   * something that cannot be said in a word), or a nexthop object.
+   */
   routeInstall(
     object: number,
     generation: number,
@@ -68,6 +72,7 @@ export interface Changes {
     type: number,
     nexthopId: number,
     metric: number,
+    have: number,
   ): void;
   /**
    * The same for a route that carries its own paths; a blackhole has none. Takes as much room as `roomOf` says. Its result
@@ -88,6 +93,7 @@ export interface Changes {
     metric: number,
     paths: readonly KernelPath[],
     name: number,
+    have: number,
   ): void;
   routeDelete(
     object: number,
@@ -101,11 +107,17 @@ export interface Changes {
     length: number,
     protocol: number,
     metric: number,
+    have: number,
   ): void;
   /** Creates or replaces a singleton nexthop object, in the room of its path. `family` is that of the routes that will use it. */
   nexthopInstall(id: number, generation: number, family: Family, path: KernelPath): void;
-  /** Creates or replaces a group. */
-  groupInstall(id: number, generation: number, members: readonly GroupMember[]): void;
+  /** Creates a group, or replaces what it was by `have`; takes the room of both. */
+  groupInstall(
+    id: number,
+    generation: number,
+    members: readonly GroupMember[],
+    have: readonly GroupMember[] | undefined,
+  ): void;
   nexthopDelete(id: number, generation: number): void;
 }
 
@@ -186,7 +198,7 @@ export interface FollowerEvents {
 /** What comes back. Errors are errno numbers, 0 = success. */
 export interface PlaneEvents {
   readonly followers: FollowerEvents;
-  /** `nexthopId`: of the object, or what its paths were called. */
+  /** `nexthopId`: of the object, or what its paths were called. `had`: of the object that the change was to lead away from, or 0. */
   routeInstalled(
     object: number,
     generation: number,
@@ -194,8 +206,9 @@ export interface PlaneEvents {
     protocol: number,
     type: number,
     nexthopId: number,
+    had: number,
   ): void;
-  routeDeleted(object: number, generation: number, errno: number): void;
+  routeDeleted(object: number, generation: number, errno: number, had: number): void;
   nexthopInstalled(id: number, generation: number, errno: number): void;
   nexthopDeleted(id: number, generation: number, errno: number): void;
 

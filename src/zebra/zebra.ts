@@ -158,6 +158,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       nowS,
       later: seconds => hooks.later(seconds * 1000, wake),
       users: id => ({ count: this.rib.kernel.usersOf(id), protocol: this.rib.kernel.protocolOf(id) }),
+      leaving: id => this.rib.kernel.leavingOf(id),
     });
     this.rib = new Rib(
       {
@@ -589,12 +590,20 @@ export class Zebra implements ZebraFace, PlaneEvents {
 
   // PlaneEvents -----------------------------------------------------------------------------------------------------------
 
-  routeInstalled(object: number, generation: number, errno: number, protocol: number, type: number, id: number): void {
-    this.rib.settling.routeInstalled(object, generation, errno, protocol, type, id);
+  routeInstalled(
+    object: number,
+    generation: number,
+    errno: number,
+    protocol: number,
+    type: number,
+    id: number,
+    had: number,
+  ): void {
+    this.rib.settling.routeInstalled(object, generation, errno, protocol, type, id, had);
   }
 
-  routeDeleted(object: number, generation: number, errno: number): void {
-    this.rib.settling.routeDeleted(object, generation, errno);
+  routeDeleted(object: number, generation: number, errno: number, had: number): void {
+    this.rib.settling.routeDeleted(object, generation, errno, had);
   }
 
   nexthopInstalled(id: number, generation: number, errno: number): void {

@@ -1,6 +1,7 @@
 // A model of what the kernel does with zebra's requests, for tests: a queue of requests that is worked off when the test says
 // so, silent deletions (a device that goes down takes nexthop objects, groups and IPv4 routes along), refusals, and
 // notifications in one order with the results.
+import { OBJECTS_FROM } from '../../src/zebra/nexthop/objects.ts';
 import { NO_DETAIL } from '../../src/dataplane/index.ts';
 import { AF_INET, type AddressWords, type Family } from '../../src/net/index.ts';
 import type {
@@ -102,6 +103,7 @@ export class FakeKernel implements Plane {
     type: number,
     nexthopId: number,
     metric: number,
+    have: number,
   ): void {
     this.#request(() => {
       this.routeMessages++;
@@ -121,7 +123,7 @@ export class FakeKernel implements Plane {
           paths: [],
         });
       }
-      return events => events.routeInstalled(object, generation, errno, protocol, type, nexthopId);
+      return events => events.routeInstalled(object, generation, errno, protocol, type, nexthopId, objectOf(have));
     });
   }
 
@@ -150,7 +152,7 @@ export class FakeKernel implements Plane {
         const key = routeKey(family, words, length, metric);
         this.routes.set(key, { key, family, words, length, protocol, type, nexthopId: 0, metric, paths });
       }
-      return events => events.routeInstalled(object, generation, errno, protocol, type, name);
+      return events => events.routeInstalled(object, generation, errno, protocol, type, name, 0);
     }, paths.length);
   }
 
@@ -166,6 +168,7 @@ export class FakeKernel implements Plane {
     length: number,
     protocol: number,
     metric: number,
+    have: number,
   ): void {
     this.#request(() => {
       this.routeMessages++;
@@ -176,7 +179,7 @@ export class FakeKernel implements Plane {
         if (there === undefined || there.protocol !== protocol) errno = ESRCH;
         else this.routes.delete(key);
       }
-      return events => events.routeDeleted(object, generation, errno);
+      return events => events.routeDeleted(object, generation, errno, objectOf(have));
     });
   }
 
@@ -452,6 +455,11 @@ export class FakeKernel implements Plane {
   #push<T>(value: T, tell: (events: PlaneEvents, value: T) => void): void {
     this.#up.push(events => tell(events, value));
   }
+}
+
+/** Of what a route was, the nexthop object. */
+function objectOf(have: number): number {
+  return have < OBJECTS_FROM ? 0 : have;
 }
 
 export function routeKey(family: Family, words: AddressWords, length: number, metric: number): string {

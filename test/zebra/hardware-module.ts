@@ -6,6 +6,7 @@ import {
   OP_ROUTE,
   OP_ROUTE_GONE,
   OP_ROUTE_INSTALL,
+  OP_ROUTE_UPDATE,
   type Provider,
   type ProviderHost,
 } from '../../src/dataplane/index.ts';
@@ -35,7 +36,8 @@ export default function hardware(): Provider {
     process(work): void {
       for (let handle = work.take(); handle >= 0; handle = work.take()) {
         const { pool } = work;
-        if (pool.op(handle) === OP_ROUTE_INSTALL) {
+        const op = pool.op(handle);
+        if (op === OP_ROUTE_INSTALL || op === OP_ROUTE_UPDATE) {
           const word = pool.prefixWord(handle, 0);
           const byte = (word >>> 16) & 255;
           installs[byte] = (installs[byte] ?? 0) + 1;

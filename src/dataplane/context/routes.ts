@@ -44,6 +44,11 @@ function partsOf(length: number): number {
   return length <= ENCAP_FIRST_BYTES ? 0 : Math.ceil((length - ENCAP_FIRST_BYTES) / PART_BYTES);
 }
 
+/** Slots that so many members take. */
+function slotsOf(members: number): number {
+  return Math.ceil(members / MEMBERS_PER_SLOT);
+}
+
 /** Slots that a path takes which does this to packets. */
 export function pathSlots(encap: Encap | undefined): number {
   return encap === undefined ? 1 : 1 + partsOf(encodeEncap(encap).length);
@@ -102,7 +107,7 @@ export class RouteContexts extends ContextSlots {
     return this.words[this.fieldAt(handle, FIELD_ROUTE | FIELD_NEXTHOP) + NEXTHOP_ID]! >>> 0;
   }
 
-  /** The object it used before, where the owner wants it back in the result. */
+  /** The object that it used before, and uses again when the change is taken back. 0: none, or nobody knows. */
   oldNexthopId(handle: number): number {
     return this.words[this.fieldAt(handle, FIELD_ROUTE | FIELD_NEXTHOP) + OLD_ID]! >>> 0;
   }
@@ -271,23 +276,55 @@ export class RouteContexts extends ContextSlots {
    */
   setMembers(handle: number, ids: ArrayLike<number>, weights: ArrayLike<number>): boolean {
     this.fieldAt(handle, FIELD_MEMBERS);
-    const more = Math.max(0, Math.ceil(ids.length / MEMBERS_PER_SLOT) - 1);
-    if (this.room < more) return false;
+    if (this.room < slotsOf(ids.length) - 1) return false;
     let slot = handle;
     for (let i = 0; i < ids.length; i++) {
       const place = i % MEMBERS_PER_SLOT;
-      if (i > 0 && place === 0) {
-        const next = this.allocate(OP_MORE);
-        this.setNext(slot, next);
-        slot = next;
-      }
-      const at = this.at(slot) + PAYLOAD + 2 * place;
-      this.words[at] = ids[i]!;
-      this.words[at + 1] = weights[i]!;
+      if (i > 0 && place === 0) slot = this.#append(slot);
+      this.#setMember(slot, place, ids[i]!, weights[i]!);
     }
     this.words[this.at(handle) + COUNT] = ids.length;
     this.setFlags(handle, this.flags(handle) | FLAG_GROUP);
     return true;
+  }
+
+  /** Owner only, after `setMembers`: what the group consisted of before. False where there are not slots enough. */
+  setOldMembers(handle: number, ids: ArrayLike<number>, weights: ArrayLike<number>): boolean {
+    this.fieldAt(handle, FIELD_MEMBERS);
+    if (this.room < slotsOf(ids.length)) return false;
+    this.words[this.at(handle) + OLD_ID] = ids.length;
+    let slot = handle;
+    while (this.next(slot) !== 0) slot = this.next(slot);
+    for (let i = 0; i < ids.length; i++) {
+      const place = i % MEMBERS_PER_SLOT;
+      if (place === 0) slot = this.#append(slot);
+      this.#setMember(slot, place, ids[i]!, weights[i]!);
+    }
+    return true;
+  }
+
+  /** Members that a group had before; 0 where nobody said. */
+  oldCount(handle: number): number {
+    return this.words[this.fieldAt(handle, FIELD_MEMBERS) + OLD_ID]!;
+  }
+
+  /** The slot where they begin. */
+  oldMembers(handle: number): number {
+    let slot = handle;
+    for (let i = Math.max(1, slotsOf(this.count(handle))); i > 0; i--) slot = this.next(slot);
+    return slot;
+  }
+
+  #append(slot: number): number {
+    const next = this.allocate(OP_MORE);
+    this.setNext(slot, next);
+    return next;
+  }
+
+  #setMember(slot: number, place: number, id: number, weight: number): void {
+    const at = this.at(slot) + PAYLOAD + 2 * place;
+    this.words[at] = id;
+    this.words[at + 1] = weight;
   }
 
   /** Calls `visit` for each member of a group. For owners; the kernel provider walks the words itself. */

@@ -194,7 +194,9 @@ export class KernelProvider implements Provider {
     const encode = undo ? encoding?.undo : encoding?.encode;
     const question = encoding?.answer !== undefined;
     flight.places[flight.held] = NOTHING;
-    if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || (question && undo)) return this.#inTurn(flight);
+    // What was so before we came, we did not do.
+    const nothing = undo && (question || (flags & FLAG_ALREADY) !== 0);
+    if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
     if (question && flight.questions === BATCH_ANSWERS) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
     if (end > this.#bytesMax && flight.count > 0) return false;
@@ -241,7 +243,7 @@ export class KernelProvider implements Provider {
       if (verdict === 0 && encoding.answer !== undefined && !undo) verdict = answered(pool, handle, flight.job, place);
       if (verdict === 0) {
         if (!undo) pool.setStatus(handle, STATUS_SUCCESS);
-        if (errno !== 0) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
+        if (errno !== 0 && !undo) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
         work.finish(handle);
       } else {
         if (place !== UNKNOWN) this.#lastError = flight.job.text;

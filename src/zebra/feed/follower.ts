@@ -207,6 +207,7 @@ export class Follower {
       prefixes.length[id]!,
       0, // whoever's, of whatever metric
       0,
+      0,
     );
   }
 
@@ -232,6 +233,7 @@ export class Follower {
       object ? RTN_UNICAST : state,
       object ? state : 0,
       KERNEL_METRIC,
+      0,
     );
   }
 
@@ -276,6 +278,7 @@ export class Follower {
       type,
       metric,
       paths,
+      0,
       0,
     );
     return true;

@@ -174,7 +174,7 @@ export class ToldObjects {
     one.sending = members;
     this.#installs++;
     for (const member of members) this.use(member.id);
-    if (object.kind === 'group') this.#plane.groupInstall(one.id, this.#generation, members);
+    if (object.kind === 'group') this.#plane.groupInstall(one.id, this.#generation, members, undefined);
     else this.#plane.nexthopInstall(one.id, this.#generation, object.family, object.path);
     return true;
   }

@@ -53,6 +53,8 @@ export interface ObjectsListener {
   later(seconds: number): void;
   /** How many routes in the kernel name this group, and under which protocol they were written. */
   users(groupId: number): { count: number; protocol: number };
+  /** Routes on their way to something else: they come back to this group if they are refused there. */
+  leaving(groupId: number): number;
 }
 
 export class NexthopObjects {
@@ -206,7 +208,7 @@ export class NexthopObjects {
   /** To be called when no destination waits for its turn, `moving`: though some are on their way. False: room ran out. */
   deleteDoomed(moving: boolean): boolean {
     for (const group of this.#doomed) {
-      if (group.inFlight !== '' || this.#isKept(group, moving)) continue;
+      if (group.inFlight !== '' || this.#isKept(group, moving) || this.#listener.leaving(group.id) > 0) continue;
       // Without objects no route may be taken along: one that could not move over yet still forwards by it.
       if (!this.#enabled && (moving || this.#listener.users(group.id).count > 0)) continue;
       if (group.have !== undefined || group.perhaps) {
@@ -512,7 +514,9 @@ export class NexthopObjects {
       return true;
     }
     const members = wantedMembers(group);
-    let missing = Math.max(1, Math.ceil(group.want.length / MEMBERS_PER_CONTEXT));
+    let missing =
+      Math.max(1, Math.ceil(group.want.length / MEMBERS_PER_CONTEXT)) +
+      Math.ceil((group.have?.length ?? 0) / MEMBERS_PER_CONTEXT);
     const groupContexts = missing;
     for (const one of group.want) {
       if (one.errno === 0 && one.inFlight === 'delete') return true; // its result comes back here
@@ -544,7 +548,7 @@ export class NexthopObjects {
     group.generation = (group.generation + 1) & 0xffff;
     group.sent = members;
     this.installs++;
-    this.#plane.groupInstall(group.id, group.generation, members);
+    this.#plane.groupInstall(group.id, group.generation, members, group.have);
     this.#publish(group);
     return true;
   }

@@ -8,6 +8,8 @@ import type { RibTable } from './table.ts';
 export class KernelUsers {
   /** Destinations per object, by id above the base. */
   #users: Int32Array = new Int32Array(256);
+  /** How many of them are on their way to something else. */
+  #leaving: Int32Array = new Int32Array(256);
   /** The kernel protocol of the last route that came to name the object. */
   #userProtocol: Uint8Array = new Uint8Array(256);
   /** Hears of every correction, and of every change that is no longer on its way. */
@@ -36,10 +38,20 @@ export class KernelUsers {
     if (at >= this.#users.length) {
       let rows = this.#users.length;
       while (rows <= at) rows *= 2;
-      [this.#users, this.#userProtocol] = grown(rows, this.#users, this.#userProtocol);
+      [this.#users, this.#leaving, this.#userProtocol] = grown(rows, this.#users, this.#leaving, this.#userProtocol);
     }
     this.#users[at]! += by;
     if (by > 0) this.#userProtocol[at] = protocol;
+  }
+
+  /** A change that leads a route away from this object was sent (1), or its result is there (-1). Other values than ids: nothing. */
+  leave(value: number, by: number): void {
+    const at = value - NEXTHOP_ID_BASE;
+    if (at > 0 && at < this.#leaving.length) this.#leaving[at]! += by;
+  }
+
+  leavingOf(groupId: number): number {
+    return this.#leaving[groupId - NEXTHOP_ID_BASE] ?? 0;
   }
 
   /** Destinations whose route in the kernel names this object. */

@@ -168,6 +168,8 @@ export class Settling {
       this.#outcomes.forget(t, id);
       this.inFlight++;
       this.#stats.sentDeletes++;
+      const had = this.#replaced(have);
+      this.#kernel.leave(had, 1);
       this.#plane.routeDelete(
         id,
         (t.index << 16) | generation,
@@ -180,6 +182,7 @@ export class Settling {
         prefixes.length[id]!,
         t.kernelProtocol[id]!,
         KERNEL_METRIC,
+        had,
       );
       return true;
     }
@@ -213,10 +216,13 @@ export class Settling {
         KERNEL_METRIC,
         list.paths,
         want,
+        have,
       );
       return true;
     }
     const object = want >= OBJECTS_FROM;
+    const had = t.kernelProtocol[id] === protocol || have === 0 ? this.#replaced(have) : KERNEL_OTHER;
+    this.#kernel.leave(had, 1);
     this.#plane.routeInstall(
       id,
       tag,
@@ -231,8 +237,14 @@ export class Settling {
       object ? RTN_UNICAST : want,
       object ? want : 0,
       KERNEL_METRIC,
+      had,
     );
     return true;
+  }
+
+  /** What the kernel has of a route, as the plane is told of it. */
+  #replaced(have: number): number {
+    return have >= OBJECTS_FROM && this.#objects.book.lists.has(have) ? KERNEL_OTHER : have;
   }
 
   #fail(t: RibTable, id: number, row: number): void {
@@ -264,7 +276,9 @@ export class Settling {
     protocol: number,
     type: number,
     nexthopId: number,
+    had: number,
   ): void {
+    this.#kernel.leave(had, -1);
     const t = this.#result(object, generation);
     if (t === undefined) return;
     if (errno === 0) {
@@ -275,6 +289,8 @@ export class Settling {
     }
     if (this.#doubtful(t, object)) return;
     if (errno !== 0) {
+      // If ours was there for a moment, somebody else's of our metric may be gone by it.
+      if (hasRival(t, object)) this.onRival();
       const row = t.selected[object]!;
       const refused = type === RTN_UNICAST ? nexthopId : type;
       // What is wanted may be something else by now, of which this says nothing.
@@ -286,7 +302,8 @@ export class Settling {
     this.#after(t, object);
   }
 
-  routeDeleted(object: number, generation: number, errno: number): void {
+  routeDeleted(object: number, generation: number, errno: number, had: number): void {
+    this.#kernel.leave(had, -1);
     const t = this.#result(object, generation);
     if (t === undefined) return;
     // The kernel keeps one route of a prefix and metric, unless it is told to append. What came while ours was on its way was

@@ -11,6 +11,7 @@ import {
   rtnetlink as c,
 } from '../../../netlink/index.ts';
 import { FLAG_GROUP, FLAG_TUNNEL_ENDS, MEMBERS_PER_SLOT, PATH_BLACKHOLE, PATH_ONLINK } from '../../constants.ts';
+import type { ContextPool } from '../../context.ts';
 import {
   CREATE,
   type Encode,
@@ -20,7 +21,6 @@ import {
   type Measure,
   type Told,
   toldAs,
-  update as over,
 } from './encoding.ts';
 import { appendObjectEncap, encapRoomOf, pathFlags } from './path.ts';
 
@@ -49,17 +49,37 @@ const encodePath: Encode = (pool, handle, buffer, offset, sequence) => {
   return appendObjectEncap(pool, handle, buffer, offset, size);
 };
 
-const encodeGroup: Encode = (pool, handle, buffer, offset, sequence) => {
-  let end = beginNexthopGroup(buffer, offset, sequence, CREATE, pool.nexthopId(handle), pool.protocol(handle));
-  const count = pool.count(handle);
-  let slot = handle;
-  for (let i = 0; i < count; i++) {
-    const place = i % MEMBERS_PER_SLOT;
-    if (i > 0 && place === 0) slot = pool.next(slot);
-    end = encodeGroupMember(buffer, end, pool.memberId(slot, place), pool.memberWeight(slot, place));
-  }
-  return endNexthopGroup(buffer, offset, end);
-};
+/** A group of the `count` members in `first` and the slots behind it. */
+function groupOf(
+  count: (pool: ContextPool, handle: number) => number,
+  first: (pool: ContextPool, handle: number) => number,
+): Encode {
+  return (pool, handle, buffer, offset, sequence) => {
+    let end = beginNexthopGroup(buffer, offset, sequence, CREATE, pool.nexthopId(handle), pool.protocol(handle));
+    const members = count(pool, handle);
+    let slot = first(pool, handle);
+    for (let i = 0; i < members; i++) {
+      const place = i % MEMBERS_PER_SLOT;
+      if (i > 0 && place === 0) slot = pool.next(slot);
+      end = encodeGroupMember(buffer, end, pool.memberId(slot, place), pool.memberWeight(slot, place));
+    }
+    return endNexthopGroup(buffer, offset, end);
+  };
+}
+
+const encodeGroup: Encode = groupOf(
+  (pool, handle) => pool.count(handle),
+  (_pool, handle) => handle,
+);
+
+const encodeOldGroup: Encode = groupOf(
+  (pool, handle) => pool.oldCount(handle),
+  (pool, handle) => pool.oldMembers(handle),
+);
+
+/** Only a group says what it was before. */
+const backToOld: Encode = (pool, handle, buffer, offset, sequence) =>
+  pool.oldCount(handle) === 0 ? 0 : encodeOldGroup(pool, handle, buffer, offset, sequence);
 
 const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
   const flags = pool.flags(handle);
@@ -74,11 +94,11 @@ const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
 const bytes: Measure = (pool, handle) =>
   FDB_BYTES +
   ((pool.flags(handle) & FLAG_GROUP) !== 0
-    ? nexthopGroupBytes(pool.count(handle))
+    ? nexthopGroupBytes(Math.max(pool.count(handle), pool.oldCount(handle)))
     : NEXTHOP_BYTES_MAX + encapRoomOf(pool, handle));
 
 export const install: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: encodeRemoval };
-export const update: Encoding = over(install);
+export const update: Encoding = { ...install, undo: backToOld };
 export const remove: Encoding = { bytes: () => NEXTHOP_BYTES_MAX, encode: encodeRemoval, judge: judgeDelete };
 
 /** Of nh_flags in the message. */

@@ -29,6 +29,8 @@ const PATHS_HEADER_BYTES = 4;
 
 type Paths = (pool: ContextPool, handle: number) => readonly RoutePath[];
 
+const ownPaths = (pool: ContextPool, handle: number): boolean => pool.nexthopId(handle) === 0 && pool.count(handle) > 0;
+
 /** `type`: RTN_*; the context's own unless told. */
 function routeWith(nexthopId: (pool: ContextPool, handle: number) => number, type?: number): Encode {
   return (pool, handle, buffer, offset, sequence) =>
@@ -104,11 +106,10 @@ const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
 };
 
 const bytes: Measure = (pool, handle) =>
-  pool.nexthopId(handle) === 0 && pool.count(handle) > 0
-    ? ROUTE_BYTES_MAX + PATHS_HEADER_BYTES + pathsBytes(pool, handle)
-    : ROUTE_BYTES_MAX;
+  ownPaths(pool, handle) ? ROUTE_BYTES_MAX + PATHS_HEADER_BYTES + pathsBytes(pool, handle) : ROUTE_BYTES_MAX;
 
-const encodeOld: Encode = routeWith((pool, handle) => pool.oldNexthopId(handle));
+/** What was there by its nexthop object. */
+const encodeOld: Encode = routeWith((pool, handle) => pool.oldNexthopId(handle), c.RTN_UNICAST);
 
 function deletion(whatever: boolean): Encode {
   return (pool, handle, buffer, offset, sequence) =>
@@ -134,14 +135,28 @@ const encodeDelete: Encode = deletion(false);
 /** Whatever there is of the prefix goes. */
 export const encodeRemoval: Encode = deletion(true);
 
-const toOld: Encode = (pool, handle, buffer, offset, sequence) =>
-  pool.oldNexthopId(handle) === 0 ? 0 : encodeOld(pool, handle, buffer, offset, sequence);
+/** Where a route carries its paths, the old id is not of an object, but what these are called. */
+const backToOld: Encode = (pool, handle, buffer, offset, sequence) =>
+  pool.oldNexthopId(handle) === 0 || ownPaths(pool, handle) ? 0 : encodeOld(pool, handle, buffer, offset, sequence);
+
+const isHole = (type: number): boolean => type > c.RTN_UNICAST;
+
+/** A deletion names what it deletes by old id and type. */
+const putBack: Encode = (pool, handle, buffer, offset, sequence) =>
+  isHole(pool.routeType(handle))
+    ? encodeByObject(pool, handle, buffer, offset, sequence)
+    : backToOld(pool, handle, buffer, offset, sequence);
 
 export const install: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: encodeDelete };
 
-export const update: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: toOld };
+export const update: Encoding = { bytes, encode: encodeInstall, judge: judgeInstall, undo: backToOld };
 
-export const remove: Encoding = { bytes: () => ROUTE_BYTES_MAX, encode: encodeDelete, judge: judgeDelete, undo: toOld };
+export const remove: Encoding = {
+  bytes: () => ROUTE_BYTES_MAX,
+  encode: encodeDelete,
+  judge: judgeDelete,
+  undo: putBack,
+};
 
 /** What hardware made of a route: of RTM_F_* the FLAG_*; and the other way round. */
 export function offloadOutcome(flags: number): number {
@@ -163,8 +178,7 @@ function offloadFlags(flags: number): number {
 const encodePathsTold: Encode = multipath(0, RTNH_FLAGS);
 
 const encodeTold: Encode = (pool, handle, buffer, offset, sequence) => {
-  const own = pool.nexthopId(handle) === 0 && pool.count(handle) > 0;
-  const encode = own ? encodePathsTold : encodeInstall;
+  const encode = ownPaths(pool, handle) ? encodePathsTold : encodeInstall;
   const length = encode(pool, handle, buffer, offset, sequence);
   addRouteFlags(buffer, offset, offloadFlags(pool.flags(handle)));
   return length;
