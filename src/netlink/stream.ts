@@ -11,7 +11,8 @@
 // event says its last state, so the repetition ends at the same place. A is drained before a dump for another reason:
 // after an overrun the kernel queues nothing, and reports nothing, until the queue has been empty (NETLINK_S_CONGESTED), so
 // a dump that began earlier would miss what changes meanwhile. If A overruns again during a dump, that dump ends as usual and
-// all kinds are dumped once more.
+// all kinds are dumped once more; but what took long to dump rests as long before, so that a storm that goes on for minutes
+// finds half of the time free for what is told.
 //
 // Routes may be many, and their dump long. Meanwhile A is read on, and told, up to the first event that is about a route: so
 // a link that goes down is known at once. That event is held, and what comes after it stays in A. The dump may still tell of
@@ -134,6 +135,8 @@ export class NotificationStream {
   #asked = false; // A was read since the last step of the dump
   #retryKinds = 0;
   #retryAtMs = 0;
+  #startedAtMs = 0; // the dump that goes on
+  readonly #restUntilMs: Map<number, number> = new Map(); // by kind: as long after its last dump as that took
   #datagrams = 0;
   #messages = 0;
   #overruns = 0;
@@ -200,9 +203,7 @@ export class NotificationStream {
     const length = this.#held === RECEIVE_EMPTY ? this.socket.receive() : this.#held;
     this.#held = RECEIVE_EMPTY;
     if (length === RECEIVE_OVERRUN) {
-      this.#overruns++;
-      this.#drained = false;
-      this.#wanted = this.#kinds;
+      this.#overrun();
       return true;
     }
     if (length === RECEIVE_EMPTY) {
@@ -219,6 +220,23 @@ export class NotificationStream {
   close(): void {
     this.socket.close();
     this.#dumpSocket.close();
+  }
+
+  #overrun(): void {
+    this.#overruns++;
+    this.#drained = false;
+    const nowMs = performance.now();
+    for (const { bit } of kinds) {
+      if ((this.#kinds & bit) === 0) continue;
+      const restUntilMs = this.#restUntilMs.get(bit) ?? 0;
+      if (restUntilMs <= nowMs) this.#wanted |= bit;
+      else this.#putOff(bit, restUntilMs);
+    }
+  }
+
+  #putOff(kind: number, untilMs: number): void {
+    this.#retryAtMs = this.#retryKinds === 0 ? untilMs : Math.max(this.#retryAtMs, untilMs);
+    this.#retryKinds |= kind;
   }
 
   /** One datagram of A between two of a dump of routes, or false. */
@@ -266,6 +284,7 @@ export class NotificationStream {
     this.#wanted &= ~kind.bit;
     this.#current = kind;
     this.#restarts = 0;
+    this.#startedAtMs = performance.now();
     this.#start(kind, sink);
   }
 
@@ -325,8 +344,7 @@ export class NotificationStream {
         return;
       }
       // It changes faster than it can be read. Go on with what came, and look again when it may be calmer.
-      this.#retryKinds |= kind.bit;
-      this.#retryAtMs = performance.now() + RETRY_MS;
+      this.#putOff(kind.bit, performance.now() + RETRY_MS);
     }
     this.#family++;
     if (this.#family < kind.families.length) {
@@ -334,6 +352,8 @@ export class NotificationStream {
       return;
     }
     this.#current = undefined;
+    const nowMs = performance.now();
+    this.#restUntilMs.set(kind.bit, nowMs + (nowMs - this.#startedAtMs));
     sink.dumpEnd(kind.bit);
   }
 

@@ -25,6 +25,7 @@ import {
   NetlinkError,
   NetlinkSocket,
   NotificationStream,
+  type StreamSink,
   observe,
   readDump,
   readLink,
@@ -388,6 +389,57 @@ describe('netlink against the kernel', () => {
     picture.settle();
     assert.equal(picture.text(), await kernelText(ns));
     stream.close();
+  });
+
+  test('in a storm a long dump rests as long as it took', async () => {
+    const lines = Array.from({ length: 20_000 }, (_, i) => `route replace blackhole 50.${i >> 8}.${i & 255}.0/24`);
+    writeFileSync(join(directory, 'storm'), `${lines.join('\n')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'storm'));
+    const stream = inNetworkNamespace(
+      ns.path,
+      () => new NotificationStream({ kinds: KIND_ROUTE, receiveBuffer: 4096 }),
+    );
+    const picture = new Picture();
+    picture.follow(stream);
+    picture.settle();
+    const dumps: { begin: number; end: number }[] = [];
+    const sink: StreamSink = {
+      message: (type, bytes, offset, length, dumped) => picture.sink.message(type, bytes, offset, length, dumped),
+      dumpBegin(kind) {
+        const last = dumps.at(-1);
+        if (last?.end !== 0) dumps.push({ begin: performance.now(), end: 0 });
+        picture.sink.dumpBegin(kind);
+      },
+      dumpEnd(kind) {
+        dumps.at(-1)!.end = performance.now();
+        picture.sink.dumpEnd(kind);
+      },
+    };
+    let busy = true;
+    // The kernel says nothing of a route that is replaced by itself.
+    writeFileSync(join(directory, 'other'), `${lines.join('\n').replaceAll('blackhole', 'unreachable')}\n`);
+    const storm = async (): Promise<void> => {
+      for (let i = 0; dumps.length < 5; i++)
+        await ns.run('ip', '-batch', join(directory, i % 2 === 0 ? 'other' : 'storm'));
+    };
+    const running = storm().finally(() => (busy = false));
+    while (busy) {
+      for (let i = 0; i < 20; i++) stream.step(sink);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    await running;
+    picture.settle();
+    const ofRoutes = (text: string): string[] => text.split('\n').filter(line => line.startsWith(`${KIND_ROUTE} `));
+    assert.deepEqual(ofRoutes(picture.text()), ofRoutes(await kernelText(ns)));
+    assert.ok(stream.stats.overruns >= 4);
+    for (const [i, { begin }] of dumps.entries()) {
+      const before = dumps[i - 1];
+      if (before === undefined) continue;
+      assert.ok(begin - before.end >= before.end - before.begin - 1, JSON.stringify(dumps));
+    }
+    stream.close();
+    writeFileSync(join(directory, 'calm'), `${lines.join('\n').replaceAll('replace blackhole', 'del')}\n`);
+    await ns.run('ip', '-batch', join(directory, 'calm'));
   });
 
   test('a link is told while routes are being dumped, and what comes after a route in its turn', async () => {

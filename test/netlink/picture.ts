@@ -52,8 +52,8 @@ export class Picture {
   /** Takes everything that is there now. */
   settle(): void {
     const stream = this.#stream!;
-    while (stream.step(this.sink)) {
-      // One datagram after another.
+    while (stream.step(this.sink) || stream.retryInMs(performance.now()) >= 0) {
+      // One datagram after another, and the dumps that were put off.
     }
   }
 
