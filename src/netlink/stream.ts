@@ -11,8 +11,8 @@
 // event says its last state, so the repetition ends at the same place. A is drained before a dump for another reason:
 // after an overrun the kernel queues nothing, and reports nothing, until the queue has been empty (NETLINK_S_CONGESTED), so
 // a dump that began earlier would miss what changes meanwhile. If A overruns again during a dump, that dump ends as usual and
-// all kinds are dumped once more; but what took long to dump rests as long before, so that a storm that goes on for minutes
-// finds half of the time free for what is told.
+// all kinds are dumped once more. But a kind whose dump took long rests as long before the next: in a storm of changes, of which
+// each may want a dump, half of the time is free for what is told.
 //
 // Routes may be many, and their dump long. Meanwhile A is read on, and told, up to the first event that is about a route: so
 // a link that goes down is known at once. That event is held, and what comes after it stays in A. The dump may still tell of
@@ -160,9 +160,15 @@ export class NotificationStream {
     dropOwnEchoes(this.socket.fd, portIds);
   }
 
-  /** Dumps these kinds again (of those it follows), soon. */
-  resync(kinds: number): void {
-    this.#wanted |= kinds & this.#kinds;
+  /** Dumps these kinds again (of those it follows): soon, or as long after their last dump as that took. */
+  resync(asked: number): void {
+    const nowMs = performance.now();
+    for (const { bit } of kinds) {
+      if ((asked & this.#kinds & bit) === 0) continue;
+      const restUntilMs = this.#restUntilMs.get(bit) ?? 0;
+      if (restUntilMs <= nowMs) this.#wanted |= bit;
+      else this.#putOff(bit, restUntilMs);
+    }
   }
 
   /** Whether it is dumping or has a dump to do: then `step` has work although the socket may not be readable. */
@@ -203,7 +209,9 @@ export class NotificationStream {
     const length = this.#held === RECEIVE_EMPTY ? this.socket.receive() : this.#held;
     this.#held = RECEIVE_EMPTY;
     if (length === RECEIVE_OVERRUN) {
-      this.#overrun();
+      this.#overruns++;
+      this.#drained = false;
+      this.resync(this.#kinds);
       return true;
     }
     if (length === RECEIVE_EMPTY) {
@@ -220,18 +228,6 @@ export class NotificationStream {
   close(): void {
     this.socket.close();
     this.#dumpSocket.close();
-  }
-
-  #overrun(): void {
-    this.#overruns++;
-    this.#drained = false;
-    const nowMs = performance.now();
-    for (const { bit } of kinds) {
-      if ((this.#kinds & bit) === 0) continue;
-      const restUntilMs = this.#restUntilMs.get(bit) ?? 0;
-      if (restUntilMs <= nowMs) this.#wanted |= bit;
-      else this.#putOff(bit, restUntilMs);
-    }
   }
 
   #putOff(kind: number, untilMs: number): void {
@@ -354,6 +350,11 @@ export class NotificationStream {
     this.#current = undefined;
     const nowMs = performance.now();
     this.#restUntilMs.set(kind.bit, nowMs + (nowMs - this.#startedAtMs));
+    if ((this.#wanted & kind.bit) !== 0) {
+      // Asked for again meanwhile.
+      this.#wanted &= ~kind.bit;
+      this.resync(kind.bit);
+    }
     sink.dumpEnd(kind.bit);
   }
 
