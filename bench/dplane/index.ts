@@ -23,6 +23,10 @@ const { rates, downs, moves } = JSON.parse(lastLine(kernelText)) as {
   downs: number[];
   moves: { movedMs: number; answeredMs: number }[];
 };
+const withdrawText = execFileSync('unshare', ['--net', process.execPath, part('withdraw'), routes], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+}).toString();
+const withdrawn = JSON.parse(lastLine(withdrawText)) as { announced: number; longest: number; zebra: number };
 const count = Number(routes);
 const rows = Object.entries(rates).flatMap(([shape, of]) =>
   Object.entries(of).map(([who, seconds]) => [
@@ -44,6 +48,10 @@ console.log(
   `failover of ${count} routes: first packet by the new path after ${list(moved)} ms, ` +
     `the kernel's answer after ${list(moves.map(move => move.answeredMs))} ms`,
 );
+console.log(
+  `${count} routes withdrawn, their nexthop object stays: zebra ${withdrawn.zebra.toFixed(2)} s; deletions encoded beforehand, as announced ` +
+    `${withdrawn.announced.toFixed(2)} s, longest first ${withdrawn.longest.toFixed(2)} s`,
+);
 console.log(`collections in 5,000,000 contexts after the warm-up: ${collections}`);
 summary('dplane', [
   { name: 'three providers', value: perSecond / 1e6, least: 3, unit: ' M contexts/s' },
@@ -51,5 +59,6 @@ summary('dplane', [
   { name: 'gateway routes', value: ratio('gateway'), least: 0.9, unit: ' × floor' },
   { name: 'nexthop-object routes', value: ratio('object'), least: 0.9, unit: ' × floor' },
   { name: 'link down p99', value: percentile(downs, 0.99), most: 10, unit: ' ms' },
+  { name: 'withdrawal', value: withdrawn.zebra / withdrawn.announced, most: 0.5, unit: ' × as announced' },
   { name: 'failover', value: Math.max(...moved), most: 50, unit: ' ms' },
 ]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AF_INET, AF_INET6, parsePrefix } from '../../src/net/index.ts';
+import { AF_INET, AF_INET6, formatPrefix, parsePrefix } from '../../src/net/index.ts';
 import { NOTE_BETTER_ADMIN_WON, NOTE_INSTALLED, ROUTE_BGP, ROUTE_STATIC } from '../../src/zebra/index.ts';
 import { showRouteJson } from '../../src/zebra/show/route.ts';
 import { FakeKernel, routeKey } from './fake-kernel.ts';
@@ -676,4 +676,74 @@ test("a client's static route stands beside the configured one, and leaves it be
   assert.ok(b.remove('10.0.0.0/8', ROUTE_STATIC));
   b.settle();
   assert.ok(!b.kernel.routes.has(keyOf('10.0.0.0/8')));
+});
+
+test('of many IPv4 routes that go, the longest go first; one that is wanted again meanwhile is not touched', () => {
+  const b = two();
+  const lengths = [16, 24, 8, 32, 24, 16, 28, 20];
+  const prefixes = lengths.map((length, i) => `${10 + i}.0.0.0/${length}`);
+  for (const prefix of prefixes) b.add(prefix, ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.add('9.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20); // keeps the object
+  b.settle();
+  const gone: string[] = [];
+  const { kernel } = b;
+  const routeDelete = kernel.routeDelete.bind(kernel);
+  kernel.routeDelete = (...change) => {
+    gone.push(
+      formatPrefix({ family: change[3], words: [change[4], change[5], change[6], change[7]], length: change[8] }),
+    );
+    routeDelete(...change);
+  };
+  const messages = kernel.routeMessages;
+  for (const prefix of prefixes) b.remove(prefix, ROUTE_BGP);
+  b.add('17.0.0.0/20', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  assert.deepEqual(gone, [
+    '13.0.0.0/32',
+    '16.0.0.0/28',
+    '11.0.0.0/24',
+    '14.0.0.0/24',
+    '10.0.0.0/16',
+    '15.0.0.0/16',
+    '12.0.0.0/8',
+  ]);
+  assert.equal(kernel.routeMessages - messages, gone.length);
+  assert.deepEqual([...kernel.routes.keys()].sort(), [keyOf('17.0.0.0/20'), keyOf('9.0.0.0/8')].sort());
+});
+
+test('those that go and those that come take turns while there is no room', () => {
+  const b = two();
+  for (let i = 0; i < 200; i++) b.add(`10.0.${i}.0/24`, ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.add('9.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  const order: string[] = [];
+  const { kernel } = b;
+  const { routeDelete, routeInstall } = kernel;
+  kernel.routeDelete = (...change) => {
+    order.push('-');
+    routeDelete.apply(kernel, change);
+  };
+  kernel.routeInstall = (...change) => {
+    order.push('+');
+    routeInstall.apply(kernel, change);
+  };
+  for (let i = 0; i < 200; i++) b.remove(`10.0.${i}.0/24`, ROUTE_BGP);
+  for (let i = 0; i < 200; i++) b.add(`11.0.${i}.0/24`, ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  assert.equal(order.length, 400);
+  assert.equal(order.slice(0, 100).filter(one => one === '-').length, 50);
+});
+
+test('without objects, a route that was on its way when its link fell and rose again is taken back for good', () => {
+  const b = two();
+  b.zebra.setNexthopObjects({ kernel: false });
+  b.add('0.0.0.0/0', ROUTE_STATIC, [b.via('198.51.100.9')], 1);
+  b.kernel.setLink(3, false);
+  b.kernel.setLink(3, true);
+  b.work();
+  b.kernel.serve(1);
+  b.zebra.receive(); // the fall, the rise, and then the route
+  b.remove('0.0.0.0/0', ROUTE_STATIC);
+  b.settle();
+  assert.deepEqual([...b.kernel.routes.keys()], []);
 });

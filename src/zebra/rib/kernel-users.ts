@@ -12,6 +12,8 @@ export class KernelUsers {
   #leaving: Int32Array = new Int32Array(256);
   /** The kernel protocol of the last route that came to name the object. */
   #userProtocol: Uint8Array = new Uint8Array(256);
+  /** Objects and lists that the kernel dropped, until every destination that named one of them knows. */
+  readonly lost: Set<number> = new Set();
   /** Hears of every correction, and of every change that is no longer on its way. */
   watcher: RibWatcher | undefined = undefined;
 

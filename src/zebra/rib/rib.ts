@@ -9,7 +9,7 @@
 // What is wanted and what the kernel has are both columns, so every disturbance has one cure: correct the `kernel` column
 // and mark the destination. Sending what the kernel already has is harmless, so all doubt (something was on its way while
 // the kernel's notification came) is resolved by sending once more.
-import type { Family } from '../../net/index.ts';
+import { AF_INET, type Family } from '../../net/index.ts';
 import { FLAG_OUTCOMES, FLAG_RR_USE_DISTANCE, NOTE_REMOVED, type Owner } from '../face.ts';
 import type { NexthopObjects } from '../nexthop/objects.ts';
 import type { NexthopSets } from '../nexthop/set.ts';
@@ -228,12 +228,23 @@ export class Rib implements RibRows {
     for (let i = 0; i < this.tables.length; i++) {
       const t = this.tables[i]!;
       const { bulk } = t;
+      const v4 = t.family === AF_INET;
       for (let id = bulk.shift(); id >= 0; id = bulk.shift()) {
         // Decided by way of the urgent list meanwhile, or forgotten: nothing to do.
-        if ((t.state[id]! & DIRTY) !== 0 && !this.settling.decide(t, id)) {
-          bulk.unshift(id);
-          return this.#block();
+        if ((t.state[id]! & DIRTY) !== 0) {
+          if (v4 && t.first[id]! < 0 && t.kernel[id] !== 0) t.leaving.push(id, t.prefixes.length[id]!);
+          else if (!this.settling.decide(t, id)) {
+            bulk.unshift(id);
+            return this.#block();
+          } else if (!this.#decideLeaving(t)) return this.#block(); // in turn, so that neither has to wait for all of the others
         }
+        if ((++count & 255) === 0 && shouldYield()) return false;
+      }
+    }
+    for (let i = 0; i < this.tables.length; i++) {
+      const t = this.tables[i]!;
+      while (t.leaving.length > 0) {
+        if (!this.#decideLeaving(t)) return this.#block();
         if ((++count & 255) === 0 && shouldYield()) return false;
       }
     }
@@ -241,6 +252,15 @@ export class Rib implements RibRows {
     const { doomedCount } = this.#objects;
     if (doomedCount > 0 && !this.#objects.deleteDoomed(this.settling.inFlight > 0)) return this.#block();
     return true;
+  }
+
+  /** Decides one of those that leave; false: no room. It may be wanted again by now, or gone. */
+  #decideLeaving(t: RibTable): boolean {
+    const { leaving } = t;
+    const id = leaving.shift();
+    if (id < 0 || (t.state[id]! & DIRTY) === 0 || this.settling.decide(t, id)) return true;
+    leaving.unshift(id);
+    return false;
   }
 
   #block(): false {

@@ -286,6 +286,8 @@ export class Settling {
       t.state[object]! &= ~FAILED;
       // Written by us just now: what a dump in progress says, or does not say, of it may be older.
       t.state[object]! |= SEEN;
+      // It was on its way when this was dropped, and nobody knows which was first.
+      if (this.#kernel.lost.has(nexthopId)) t.state[object]! |= DOUBT;
     }
     if (this.#doubtful(t, object)) return;
     if (errno !== 0) {

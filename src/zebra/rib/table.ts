@@ -10,8 +10,9 @@
 // three routes a prefix), newest first.
 import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
 import { IdQueue } from './id-queue.ts';
+import { Leaving } from './leaving.ts';
 
-/** Waiting to be decided; in the bulk list. */
+/** Waiting to be decided; in the bulk list, or in that of those that leave. */
 export const DIRTY = 1;
 /** Waiting in the urgent list. */
 export const URGENT = 2;
@@ -47,6 +48,7 @@ export class RibTable {
   /** Destinations that wait to be decided: by a flag of `state` in at most one place of each. */
   readonly urgent: IdQueue = new IdQueue();
   readonly bulk: IdQueue = new IdQueue();
+  readonly leaving: Leaving = new Leaving();
 
   // Destinations, by prefix id.
   /** First route row or -1. */

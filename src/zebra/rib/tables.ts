@@ -54,7 +54,7 @@ export class RibTables {
 
   get dirty(): number {
     let count = 0;
-    for (const one of this.all) count += one.urgent.length + one.bulk.length;
+    for (const one of this.all) count += one.urgent.length + one.bulk.length + one.leaving.length;
     return count;
   }
 

@@ -86,6 +86,7 @@ export class Walks {
   groupLost(groupId: number, perhaps: boolean): void {
     if (this.#kernel.usersOf(groupId) === 0 && this.#settling.inFlight === 0) return;
     this.#lost.set(groupId, perhaps || (this.#lost.get(groupId) ?? false));
+    this.#kernel.lost.add(groupId);
     this.#host.wake();
   }
 
@@ -120,7 +121,11 @@ export class Walks {
         this.#stats.walks++;
       }
       while (this.#walk !== undefined) {
-        if (this.#walk.next().done) this.#walk = undefined;
+        if (this.#walk.next().done) {
+          this.#walk = undefined;
+          this.#kernel.lost.clear();
+          for (const id of this.#lost.keys()) this.#kernel.lost.add(id);
+        }
         if (shouldYield()) return false;
       }
     }
