@@ -718,14 +718,15 @@ test('those that go and those that come take turns while there is no room', () =
   b.settle();
   const order: string[] = [];
   const { kernel } = b;
-  const { routeDelete, routeInstall } = kernel;
+  const routeDelete = kernel.routeDelete.bind(kernel);
+  const routeInstall = kernel.routeInstall.bind(kernel);
   kernel.routeDelete = (...change) => {
     order.push('-');
-    routeDelete.apply(kernel, change);
+    routeDelete(...change);
   };
   kernel.routeInstall = (...change) => {
     order.push('+');
-    routeInstall.apply(kernel, change);
+    routeInstall(...change);
   };
   for (let i = 0; i < 200; i++) b.remove(`10.0.${i}.0/24`, ROUTE_BGP);
   for (let i = 0; i < 200; i++) b.add(`11.0.${i}.0/24`, ROUTE_BGP, [b.via('192.0.2.9')], 20);
