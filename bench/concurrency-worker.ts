@@ -6,6 +6,7 @@ import {
   HandleConsumer,
   HandleProducer,
   PollLoop,
+  StreamWriter,
   threadSide,
 } from '../src/concurrency/index.ts';
 
@@ -24,8 +25,13 @@ interface Job {
 const job = workerData as Job;
 const port = parentPort!;
 
-if ('bell' in workerData) threadSide().ready();
-else {
+if ('bell' in workerData) {
+  const side = threadSide();
+  side.onMessage(() => {
+    throw new Error('crashed on purpose');
+  });
+  side.ready();
+} else {
   port.postMessage('ready');
   if (job.kind === 'echo') port.on('message', message => port.postMessage(message));
   else if (job.kind === 'bell') ping();
@@ -34,6 +40,7 @@ else {
       if (job.kind === 'post') for (let i = 0; i < job.count; i++) port.postMessage(i);
       else if (job.kind === 'handle') handles();
       else if (job.kind === 'byte') frames();
+      else if (job.kind === 'stream') stream();
     });
   }
 }
@@ -61,6 +68,17 @@ function frames(): void {
     if ((++i & 15) === 0) producer.publish();
   }
   producer.publish();
+}
+
+function stream(): void {
+  const writer = new StreamWriter(job.memory);
+  const source = new Uint8Array(job.size).fill(7);
+  for (let i = 0; i < job.count; ) {
+    if (writer.write(source, 0, job.size)) i++;
+    else writer.publish();
+    if ((i & 15) === 0) writer.publish();
+  }
+  writer.publish();
 }
 
 function ping(): void {

@@ -12,8 +12,11 @@ import {
   HandleProducer,
   HandleRing,
   SlotPool,
+  StreamReader,
+  StreamRing,
   TaskLoop,
   Thread,
+  WorkQueue,
 } from '../src/concurrency/index.ts';
 
 const WORKER = new URL('./concurrency-worker.ts', import.meta.url);
@@ -120,6 +123,28 @@ async function byteRate(size: number): Promise<number> {
   consumer.release();
   const seconds = (performance.now() - start) / 1000;
   if (sum !== count * 7) throw new Error('the ring lost frames');
+  await worker.terminate();
+  return (count * size) / seconds / 1e9;
+}
+
+async function streamRate(size: number): Promise<number> {
+  const count = Math.min(2_000_000, Math.floor(2e9 / size));
+  const memory = StreamRing.create(1 << 20);
+  const worker = await partner({ kind: 'stream', memory, count, size });
+  const reader = new StreamReader(memory);
+  worker.postMessage('go');
+  while (reader.length === 0);
+  const start = performance.now();
+  let sum = 0;
+  for (let left = count * size; left > 0; ) {
+    if (!reader.peek()) continue;
+    const { offset, size: length } = reader;
+    sum += reader.bytes[offset]! + reader.bytes[offset + length - 1]!;
+    reader.consume(length);
+    left -= length;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  if (sum === 0 || sum % 14 !== 0) throw new Error('the ring tore bytes');
   await worker.terminate();
   return (count * size) / seconds / 1e9;
 }
@@ -277,6 +302,59 @@ async function taskOverhead(): Promise<void> {
   figure('event of a task loop, accounted', ns, 'ns', 'of a bare setImmediate', ns / plain, ns < 1000, '< 1000 ns');
 }
 
+async function workQueue(): Promise<void> {
+  const count = 65_536;
+  const loop = new TaskLoop('bench');
+  const run = async (): Promise<number> => {
+    const start = performance.now();
+    let sum = 0;
+    await new Promise<void>(resolve => {
+      let left = count;
+      const queue = new WorkQueue<number>(loop, {
+        name: 'items',
+        limit: count,
+        process: item => {
+          sum += item;
+          if (--left === 0) resolve();
+          return 'done';
+        },
+      });
+      for (let i = 0; i < count; i++) queue.add(i);
+    });
+    if (sum !== (count * (count - 1)) / 2) throw new Error('the queue lost items');
+    return ((performance.now() - start) * 1e6) / count;
+  };
+  let ns = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 20; i++) ns = Math.min(ns, await run());
+  loop.close();
+  const plain = best(20, count, () => {
+    const items: { item: number }[] = [];
+    let sum = 0;
+    for (let i = 0; i < count; i++) items.push({ item: i });
+    for (const { item } of items) sum += item;
+    if (sum === 0) throw new Error('nothing was added');
+  });
+  figure('item through a work queue, in slices', ns, 'ns', 'of an array of objects', ns / plain, ns < 250, '< 250 ns');
+}
+
+/** From the crash of a thread to the one that takes its place. */
+async function threadRestart(): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    let died = (): void => {};
+    const dead = new Promise<void>(resolve => (died = resolve));
+    const options = { name: 'bench', entry: WORKER, data: { kind: 'thread' } };
+    const thread = await Thread.start({ ...options, onCrash: () => died() });
+    const start = performance.now();
+    thread.post('crash');
+    await dead;
+    const next = await Thread.start(options);
+    times.push(performance.now() - start);
+    await next.stop();
+  }
+  return Math.min(...times);
+}
+
 async function threadStart(): Promise<void> {
   const times: number[] = [];
   const bare: number[] = [];
@@ -292,11 +370,23 @@ async function threadStart(): Promise<void> {
     await worker.terminate();
   }
   const ms = Math.min(...times);
-  figure('thread started until ready', ms, 'ms', 'of an empty worker', ms / Math.min(...bare), ms < 250, '< 250 ms');
+  const empty = Math.min(...bare);
+  figure('thread started until ready', ms, 'ms', 'of an empty worker', ms / empty, ms < 250, '< 250 ms');
+  const again = await threadRestart();
+  figure(
+    'thread crashed, the next one is ready',
+    again,
+    'ms',
+    'of an empty worker',
+    again / empty,
+    again < 300,
+    '< 300 ms',
+  );
 }
 
 singleThreaded();
 await taskOverhead();
+await workQueue();
 await threadStart();
 const posted = await postMessageRate();
 for (const [burst, least] of [
@@ -314,6 +404,19 @@ for (const size of [60, 1500, 4096]) {
   const least = size === 60 ? 0.2 : 1;
   figure(
     `bytes between threads, frames of ${size}`,
+    rate,
+    'GB/s',
+    'of postMessage',
+    (rate * 1e9) / size / posted,
+    rate >= least,
+    `>= ${least} GB/s`,
+  );
+}
+for (const size of [60, 4096]) {
+  const rate = await streamRate(size);
+  const least = size === 60 ? 0.2 : 1;
+  figure(
+    `bytes through a stream ring, writes of ${size}`,
     rate,
     'GB/s',
     'of postMessage',

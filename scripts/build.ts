@@ -1,13 +1,13 @@
-// Builds dist/, the package as it is published: JavaScript, declarations, and a package.json that states the engine and
+// Builds dist/ (or the directory that is named), the package as it is published: JavaScript, declarations, and a package.json that states the engine and
 // drags no runtime along (the repository pins one; a library's user has his own).
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
-const dist = join(root, 'dist');
+const dist = resolve(process.argv[2] ?? join(root, 'dist'));
 rmSync(dist, { recursive: true, force: true });
-execFileSync('tsc', ['-p', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
+execFileSync('tsc', ['-p', join(root, 'tsconfig.build.json'), '--outDir', dist], { stdio: 'inherit' });
 
 interface Manifest {
   [key: string]: unknown;

@@ -31,7 +31,13 @@ for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
   if (!file.endsWith('.ts')) continue;
   const path = join(root, file);
   const from = file.split('/')[0]!;
-  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(
+    /(?:from|import)\s*\(?\s*'(\.[^']+|grevy\/[^']+)'/g,
+  )) {
+    if (!specifier!.startsWith('.')) {
+      faults.push(`src/${file}: imports ${specifier} by the package's name, past this rule`);
+      continue;
+    }
     const target = relative(root, resolve(dirname(path), specifier!));
     const to = target.split('/')[0]!;
     if (to === from) continue;

@@ -62,6 +62,8 @@ export function* showDataplane(dataplane: Dataplane, detailed: boolean): Generat
   yield line('Sends repeated', kernel.retries);
   yield line('Sends in doubt', kernel.doubts);
   yield line('Last error', kernel.lastError === '' ? '-' : kernel.lastError);
+  for (const { operation, reason, count, first } of dataplane.kernel.refusals)
+    yield `  ${operation}: ${reason}: ${count}, the first ${first}\n`;
   yield '\nKernel listener:\n';
   yield line('Datagrams', listener.datagrams);
   yield line('Messages', listener.messages);
@@ -112,7 +114,7 @@ export function dataplaneJson(dataplane: Dataplane, detailed: boolean): object {
     cycles,
     latencyMeanUs: Math.round(latencyMeanUs),
     latencyMaxUs: Math.round(latencyMaxUs),
-    kernel: kernel.stats,
+    kernel: { ...kernel.stats, refusals: kernel.refusals },
     listener: listener.stats,
     rings: {
       down,

@@ -275,7 +275,7 @@ test('a work queue holds, retries with a limit, requeues, refuses beyond its lim
   assert.equal(queue.length, 0);
 });
 
-test('a work queue of a hundred thousand items yields every 10 ms', () => {
+test('a work queue of a hundred thousand items yields every 2 ms', () => {
   const clock = new VirtualClock();
   const loop = new TaskLoop('zebra', clock);
   let processed = 0;
@@ -291,5 +291,6 @@ test('a work queue of a hundred thousand items yields every 10 ms', () => {
   for (let i = 0; i < 100_000; i++) queue.add(i);
   clock.settle();
   assert.equal(processed, 100_000);
-  assert.ok(queue.stats().yields >= 90);
+  // A second of work, and a slice that ends when its time is up.
+  assert.ok(queue.stats().yields >= 450, `${queue.stats().yields} yields`);
 });

@@ -23,6 +23,7 @@ import {
   OP_FINISH,
   OP_LINK,
   OP_LINK_GONE,
+  OP_LINK_SET,
   OP_NEIGHBOR,
   OP_NEIGHBOR_GONE,
   OP_NEXTHOP_INSTALL,
@@ -567,6 +568,41 @@ describe('defects that Grevy is without: over the kernel', () => {
     assert.equal((await kernelRoutes(ns, 'proto', '186')).size, 0);
     await world.close();
     await ns.run('ip', 'link', 'set', 'd1', 'up');
+  });
+
+  test('of a refusal that makes others, only the last is told, and its words are lost', async () => {
+    await over();
+    // The kernel says why it refuses the object; of the routes, that they name one that is not there.
+    world.nexthop(6, d0, '224.0.0.5');
+    world.route(1, 0x15000000, 6);
+    world.route(2, 0x15000100, 6);
+    await world.results(3);
+    const { refusals } = world.dataplane.kernel;
+    assert.deepEqual(
+      refusals.map(({ operation, reason, count }) => [operation, reason, count]),
+      [
+        ['NEXTHOP_INSTALL', 'Nexthop has invalid gateway', 1],
+        ['ROUTE_INSTALL', 'Nexthop id does not exist', 2],
+      ],
+    );
+    assert.deepEqual(
+      world.logs.filter(text => text.startsWith('Kernel')),
+      [
+        'Kernel: refused: NEXTHOP_INSTALL id 6: ENETUNREACH: Nexthop has invalid gateway',
+        'Kernel: refused: ROUTE_INSTALL 21.0.0.0/24 table 254 proto 186 nhid 6: EINVAL: Nexthop id does not exist',
+      ],
+    );
+    // What has no words has the name of its errno, and not the words that this batch's memory held before.
+    for (let object = 3; object < 8; object++) {
+      world.send(OP_LINK_SET, object, (pool, handle) =>
+        pool.setLinkChange(handle, { ifindex: 4711, flags: 1, change: 1, mtu: 1500 }),
+      );
+      await world.results(object + 1);
+    }
+    const { operation, reason, count, first } = world.dataplane.kernel.refusals[2]!;
+    assert.deepEqual([operation, reason, count, first], ['LINK_SET', 'ENODEV', 5, 'LINK_SET index 4711']);
+    assert.equal(world.dataplane.kernel.stats.lastError, 'ENODEV');
+    await world.close();
   });
 
   test('an update of an IPv6 route is a delete and an add, with a gap between', async () => {

@@ -20,10 +20,12 @@ import {
   KIND_ALL,
   KIND_EVERY,
   KIND_LINK,
+  KIND_NEXTHOP,
   KIND_ROUTE,
   NetlinkBatch,
   NetlinkError,
   NetlinkSocket,
+  NexthopView,
   NotificationStream,
   type StreamSink,
   observe,
@@ -564,6 +566,78 @@ describe('netlink against the kernel', () => {
     await ns.run('ip', 'link', 'del', 'late');
     await until(() => names.includes('-late'), { what: 'its end' });
     watch.close();
+  });
+
+  test('a dump that changes while it is read is read again, and one that always changes is taken and read again later', async () => {
+    const blackhole = (id: number): void => {
+      socket.request('nexthop', (w, f, q) => {
+        w.at = encodeNexthop(w.buffer, 0, q, f | CREATE, id, 2, 186, 0, 0, 0, 0, 0, 0, false, true);
+      });
+    };
+    for (let id = 2000; id < 5000; id++) blackhole(id);
+    const reader = inNetworkNamespace(ns.path, () => new NetlinkSocket());
+    let ids: number[] = [];
+    let restarts = 0;
+    const view = new NexthopView();
+    const read = (limit: number, change: () => void): void =>
+      readDump(
+        reader,
+        dumpRequest(c.RTM_GETNEXTHOP),
+        (_type, bytes, offset, length) => {
+          assert.ok(view.decode(bytes, offset, length));
+          // In the middle of it: what has been read is still there, what has not is already gone.
+          if (ids.push(view.id) === 10) change();
+        },
+        () => {
+          ids = [];
+          restarts++;
+        },
+        limit,
+      );
+    let last = 4999;
+    const removeLast = (): void =>
+      socket.request('nexthop', (w, f, q) => {
+        w.at = encodeNexthopDelete(w.buffer, 0, q, f, last--);
+      });
+    read(20, () => restarts === 0 && removeLast());
+    assert.equal(restarts, 1);
+    const kernelIds = async (): Promise<number[]> =>
+      (await ns.ipJson<{ id: number }[]>('nexthop')).map(one => one.id).sort((a, b) => a - b);
+    assert.deepEqual(
+      ids.sort((a, b) => a - b),
+      await kernelIds(),
+    );
+    ids = [];
+    assert.throws(() => read(2, removeLast), /interrupted 3 times/);
+    assert.deepEqual(
+      collect(reader, dumpRequest(c.RTM_GETNEXTHOP), () => 1).length,
+      (await kernelIds()).length,
+      'the socket is as good as before',
+    );
+    reader.close();
+
+    const stream = inNetworkNamespace(ns.path, () => new NotificationStream({ kinds: KIND_NEXTHOP, restarts: 1 }));
+    const picture = new Picture();
+    picture.follow(stream);
+    // Two dumps that change, which is more than it is told to bear.
+    for (let dumps = 0; stream.dumping; ) {
+      stream.step(picture.sink);
+      if (stream.stats.dumps === dumps) continue;
+      dumps = stream.stats.dumps;
+      removeLast();
+    }
+    assert.equal(stream.stats.interruptions, 2);
+    assert.ok(stream.retryInMs(performance.now()) > 0);
+    await until(() => stream.retryInMs(performance.now()) === 0, { what: 'the time for another dump' });
+    picture.settle();
+    assert.equal(stream.stats.interruptions, 2);
+    assert.equal(stream.retryInMs(performance.now()), -1);
+    assert.deepEqual(
+      [...picture.tables[KIND_NEXTHOP]!.keys()].map(Number).sort((a, b) => a - b),
+      await kernelIds(),
+    );
+    stream.close();
+    await ns.run('ip', 'nexthop', 'flush', 'proto', '186');
   });
 
   test('a dump of many routes goes through one view', () => {

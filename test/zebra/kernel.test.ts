@@ -150,6 +150,52 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test('a recursive IPv6 route has all paths of the one that it goes through, and follows it to the kernel', async () => {
+    // An address that comes is what makes the second gateway reachable, and a link that goes what takes it away.
+    const more = `${config}
+ipv6 route 2001:db8:4::/48 2001:db8::9
+ipv6 route 2001:db8:4::/48 2001:db8:ffff::9
+ipv6 route 2001:db8:5::/48 2001:db8:4::1
+ipv6 route 2001:db8:6::/48 2001:db8:5::1
+ipv6 route 2001:db8:7::/48 2001:db8::9 200
+ipv6 route 2001:db8:7::/48 2001:db8:4::2 150
+`;
+    const ways = async (prefix: string): Promise<string> => {
+      const route = (await ours('-6')).get(prefix);
+      const paths = route?.nexthops ?? (route === undefined ? [] : [{ gateway: route.gateway, dev: route.dev }]);
+      return paths
+        .map(path => `${path.gateway} ${path.dev}`)
+        .sort()
+        .join(', ');
+    };
+    const all = (what: string): Promise<unknown> =>
+      until(
+        async () => {
+          for (const net of [4, 5, 6, 7]) if ((await ways(`2001:db8:${net}::/48`)) !== what) return false;
+          return true;
+        },
+        { what: `four routes by ${what}` },
+      );
+    await host.configure(more);
+    await all('2001:db8::9 eth0');
+    await ns.run('ip', 'addr', 'add', '2001:db8:ffff::1/64', 'dev', 'eth1', 'nodad');
+    await all('2001:db8::9 eth0, 2001:db8:ffff::9 eth1');
+    await ns.run('ip', 'link', 'set', 'eth1', 'down');
+    await all('2001:db8::9 eth0');
+    await ns.run('ip', 'link', 'set', 'eth1', 'up');
+    await ns.run('ip', 'addr', 'replace', '2001:db8:ffff::1/64', 'dev', 'eth1', 'nodad');
+    await all('2001:db8::9 eth0, 2001:db8:ffff::9 eth1');
+    // The covering route moves; where it goes, the farther of two distances takes over.
+    await host.configure(more.replace('ipv6 route 2001:db8:4::/48 2001:db8::9\n', ''));
+    await all('2001:db8:ffff::9 eth1');
+    await host.configure(more.replaceAll(/ipv6 route 2001:db8:4::.*\n/g, ''));
+    await until(async () => (await ways('2001:db8:7::/48')) === '2001:db8::9 eth0', { what: 'the distance of 200' });
+    await until(async () => (await ours('-6')).size === 4, { what: 'the recursive routes to be gone' });
+    await ns.run('ip', 'addr', 'del', '2001:db8:ffff::1/64', 'dev', 'eth1');
+    await host.configure(config);
+    await settled(7);
+  });
+
   test('what waits for more is decided once', async () => {
     const monitor = ns.spawn(['ip', 'monitor', 'route'], { stdio: ['ignore', 'pipe', 'ignore'] });
     let seen = '';

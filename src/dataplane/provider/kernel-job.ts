@@ -33,11 +33,17 @@ const RETRIES = 5;
 const BUSY_US = 6;
 const TEXT_LENGTH = 7;
 const ANSWERS = 8;
+const REASONS = 9;
 /** In front of an answer: the place in the batch of what it answers, and its length. */
 const ANSWER_HEADER_BYTES = 8;
 const HEADER_BYTES = 64;
 const TEXT_BYTES = 512;
-const ERRORS_AT: number = HEADER_BYTES + TEXT_BYTES;
+/** Different sentences of the kernel in one batch that are kept, and the bytes of each. */
+const REASONS_MAX = 8;
+const REASON_BYTES = 128;
+const REASONS_AT: number = HEADER_BYTES + TEXT_BYTES;
+const REASON_OF_AT: number = REASONS_AT + REASONS_MAX * REASON_BYTES;
+const ERRORS_AT: number = REASON_OF_AT + BATCH_MESSAGES;
 const ANSWERS_AT: number = ERRORS_AT + BATCH_MESSAGES * 4;
 const BATCH_AT: number = ANSWERS_AT + BATCH_ANSWERS * ANSWER_BYTES;
 
@@ -46,6 +52,9 @@ export class KernelJob {
   readonly errors: Int32Array;
   readonly #header: Int32Array;
   readonly #text: Uint8Array;
+  readonly #reasons: Uint8Array;
+  /** By message: 1 + the place of its sentence, or 0. */
+  readonly #reasonOf: Uint8Array;
   readonly #answerWords: Int32Array;
   /** Where `answerOf` finds what it gives. */
   readonly answers: Uint8Array;
@@ -57,6 +66,8 @@ export class KernelJob {
   constructor(memory: SharedArrayBuffer) {
     this.#header = words(memory, 0, HEADER_BYTES / 4);
     this.#text = octets(memory, HEADER_BYTES, TEXT_BYTES);
+    this.#reasons = octets(memory, REASONS_AT, REASONS_MAX * REASON_BYTES);
+    this.#reasonOf = octets(memory, REASON_OF_AT, BATCH_MESSAGES);
     this.errors = words(memory, ERRORS_AT, BATCH_MESSAGES);
     this.answers = octets(memory, ANSWERS_AT, BATCH_ANSWERS * ANSWER_BYTES);
     this.#answerWords = words(memory, ANSWERS_AT, (BATCH_ANSWERS * ANSWER_BYTES) / 4);
@@ -97,6 +108,7 @@ export class KernelJob {
     this.#header[COUNT] = count;
     this.#header[FIRST] = first;
     this.#header[ANSWERS] = 0;
+    this.#header[REASONS] = 0;
   }
 
   /** The kernel's answer to the message at this place; what is repeated takes the place of what was. */
@@ -157,7 +169,31 @@ export class KernelJob {
     this.#header[BUSY_US] = busyUs;
   }
 
-  /** The kernel's words for the last refusal, or why the writer died. */
+  /** The kernel's words by message: of the first few sentences, which all the others repeat. */
+  explain(reasons: ReadonlyMap<number, string>): void {
+    if (reasons.size === 0) return;
+    this.#reasonOf.fill(0);
+    const sentences: string[] = [];
+    for (const [message, sentence] of reasons) {
+      let at = sentences.indexOf(sentence);
+      if (at < 0 && sentences.length < REASONS_MAX) {
+        at = sentences.push(sentence) - 1;
+        const bytes = Buffer.from(sentence).subarray(0, REASON_BYTES - 1);
+        this.#reasons[at * REASON_BYTES] = bytes.length;
+        this.#reasons.set(bytes, at * REASON_BYTES + 1);
+      }
+      this.#reasonOf[message] = at + 1;
+    }
+    this.#header[REASONS] = sentences.length;
+  }
+
+  /** Why the kernel refused the message at this place, in its words; '' where it had none. */
+  reasonOf(place: number): string {
+    const at = this.#header[REASONS] === 0 ? -1 : (this.#reasonOf[place]! - 1) * REASON_BYTES;
+    return at < 0 ? '' : Buffer.from(this.#reasons.subarray(at + 1, at + 1 + this.#reasons[at]!)).toString();
+  }
+
+  /** Why the writer died. */
   get text(): string {
     return Buffer.from(this.#text.subarray(0, this.#header[TEXT_LENGTH])).toString();
   }

@@ -54,7 +54,7 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
     job.sleep(JOB_POSTED, Math.min(PAUSE_MAX_MS, 2 ** retries));
     if (job.state !== JOB_POSTED) return;
   }
-  for (const reason of batch.reasons.values()) job.text = reason;
+  job.explain(batch.reasons);
   job.report(doubts, retries, busyUs);
 }
 

@@ -9,7 +9,14 @@ import { E } from '../../sys/index.ts';
 import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
 import type { ContextPool } from '../context.ts';
 import { OPERATIONS } from '../operation.ts';
-import { type Provider, PROVIDER_ESSENTIAL, PROVIDER_KERNEL, PROVIDER_UNDO, type ProviderWork } from '../provider.ts';
+import {
+  type Provider,
+  PROVIDER_ESSENTIAL,
+  PROVIDER_KERNEL,
+  PROVIDER_UNDO,
+  type ProviderHost,
+  type ProviderWork,
+} from '../provider.ts';
 import {
   BATCH_ANSWERS,
   BATCH_BYTES,
@@ -24,6 +31,7 @@ import {
   KernelJob,
 } from './kernel-job.ts';
 import type { KernelWriterData } from './kernel-writer.ts';
+import { type Refusal, Refusals } from './refusals.ts';
 
 /** One batch shall take no longer than this in the kernel. */
 const BATCH_US = 4000;
@@ -99,7 +107,8 @@ export class KernelProvider implements Provider {
   #busyUs = 0;
   #retries = 0;
   #doubts = 0;
-  #lastError = '';
+  readonly #refusals: Refusals = new Refusals();
+  #log: (text: string) => void = () => {};
 
   /** `bell` is rung when a batch is done. The writer works in the network namespace that this thread is in. */
   constructor(bell: SharedArrayBuffer, options: KernelProviderOptions = {}) {
@@ -118,6 +127,10 @@ export class KernelProvider implements Provider {
   /** Whose echoes the listener leaves out. */
   get portId(): number {
     return this.#flights[0]!.job.portId;
+  }
+
+  start(host: ProviderHost): void {
+    this.#log = host.log;
   }
 
   process(work: ProviderWork): void {
@@ -167,8 +180,13 @@ export class KernelProvider implements Provider {
       doubts: this.#doubts,
       batchLimit: this.#limit,
       bytesLimit: this.#bytesMax,
-      lastError: this.#lastError,
+      lastError: this.#refusals.last,
     };
+  }
+
+  /** What the kernel refused, by operation and reason. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals.all;
   }
 
   #fill(work: ProviderWork, flight: Flight): void {
@@ -246,7 +264,8 @@ export class KernelProvider implements Provider {
         if (errno !== 0 && !undo) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
         work.finish(handle);
       } else {
-        if (place !== UNKNOWN) this.#lastError = flight.job.text;
+        const said = this.#refusals.note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
+        if (said !== undefined) this.#log(said);
         work.fail(handle, verdict);
       }
     }
