@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { bgpCommands } from '../../src/bgp/commands.ts';
+import { closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
+import { IoLoop } from '../../src/bgp/io/io-loop.ts';
+import { createTransport } from '../../src/bgp/io/transport.ts';
+import type { SocketAddress } from '../../src/bgp/io/types.ts';
+import { encodeMessage, MessageType } from '../../src/bgp/wire/message.ts';
+import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { grammar, Router } from './lib/router.ts';
+import { IPV4_UNICAST, speaker } from './lib/speaker.ts';
 
 let port = 20_000 + (process.pid % 20_000);
 const routers: Router[] = [];
@@ -265,6 +272,62 @@ exit
   assert.match(reflector.show('show bgp neighbors 10.9.0.11'), /Route-Reflector Client/);
   reflector.type('router bgp 65001', 'no neighbor RR peer-group');
   await clients[1]!.route('ipv4', '10.0.0.0/24', true);
+});
+
+test('enhanced route refresh: our answer is marked, and what a peer does not say between its marks is gone (RFC 7313)', async () => {
+  const [one] = pair();
+  one.config(
+    base(65001, A, B, 65002, port + 1, true) +
+      ` address-family ipv4 unicast
+  network 10.20.0.0/24
+  neighbor ${B} default-originate
+ exit-address-family
+exit
+`,
+  );
+  const channels = createBgpChannels();
+  const io = new IoLoop(one.loop, channels);
+  const at = (last: number): SocketAddress => ({ family: 2, words: [0x0a090000 + last, 0, 0, 0], port: 0, scopeId: 0 });
+  const said: string[] = [];
+  const peer = speaker(one.loop, createTransport(one.loop, channels), {
+    localAs: 65002,
+    remoteAs: 65001,
+    routerId: 2,
+    local: at(2),
+    remote: { ...at(1), port },
+    families: [IPV4_UNICAST],
+    idleHoldS: 0.05,
+  });
+  peer.onUpdate = () => said.push('update');
+  peer.onRefresh = refresh => said.push(['request', 'begin', 'end'][refresh.kind] ?? 'unknown');
+  peer.session.start();
+  try {
+    const send = (message: Uint8Array): void => assert.ok(peer.session.send(message, 0, message.length));
+    const mark = (kind: number): void => send(encodeRouteRefresh({ ...IPV4_UNICAST, kind }));
+    const announce = (third: number): void => {
+      const attributes = Buffer.from('40010100' + '40020602010000fdea' + '4003040a090002', 'hex');
+      send(encodeMessage(MessageType.update, Uint8Array.of(0, 0, 0, attributes.length, ...attributes, 24, 10, third, 0)));
+    };
+    // Network, default route, End-of-RIB.
+    await until(() => said.length === 3, { what: () => `the first table: ${said.join()}` });
+    announce(1);
+    announce(2);
+    await one.route('ipv4', '10.2.0.0/24');
+    mark(RefreshKind.begin);
+    announce(1);
+    mark(RefreshKind.end);
+    mark(77);
+    await one.route('ipv4', '10.2.0.0/24', true);
+    await one.route('ipv4', '10.1.0.0/24');
+    assert.equal(said.length, 3, 'marks are no requests');
+    assert.ok(peer.session.sendRouteRefresh(IPV4_UNICAST));
+    await until(() => said.includes('end'), { what: () => `the end of the answer: ${said.join()}` });
+    assert.deepEqual(said.slice(said.indexOf('begin')), ['begin', 'update', 'update', 'end']);
+  } finally {
+    peer.session.destroy();
+    io.close();
+    closeBgpChannels(channels);
+  }
 });
 
 test('shutting a neighbour down, and clearing it', async () => {
