@@ -114,15 +114,19 @@ export class GroupSlot {
     if (this.#closed) return false;
     const {
       loop,
-      environment: { transport },
+      environment: { transport, random },
     } = this.#family.instance.bgp;
+    const before = this.group.messages;
     let more: boolean;
     do {
       more = this.group.run(GROUP_PREFIXES, loop.now());
       transport.flush(); // bgp-io sends these while the next ones are made
     } while (more && !loop.shouldYield());
     if (!more && this.#known.size > 0) more = this.#withdrawKnown();
-    if (!more && this.#intervalMs > 0) this.#interval.start(this.#intervalMs);
+    // Only what was said makes the next wait, with the jitter of RFC 4271 §10.
+    if (!more && this.#intervalMs > 0 && this.group.messages !== before) {
+      this.#interval.start(Math.ceil(this.#intervalMs * (0.75 + 0.25 * random())));
+    }
     return more;
   }
 

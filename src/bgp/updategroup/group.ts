@@ -117,6 +117,11 @@ export class UpdateGroup implements TableConsumer {
     this.onWork();
   }
 
+  /** Messages made so far. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   get memberCount(): number {
     return this.#streams.memberCount;
   }
