@@ -371,7 +371,7 @@ exit
   peer.say(update(good(3), [33, 10, 3, 0, 0, 0]));
   await until(() => peer.downs.length > 0, { what: 'the end of the session' });
   const [reason] = peer.downs;
-  assert.ok(reason?.kind === 'notification-received', reason?.kind);
+  assert.ok(reason?.kind === 'notification-received');
   assert.deepEqual([reason.error.code, reason.error.subcode], [3, 10]);
   await two.route('ipv4', '10.1.0.0/24', true);
   const { peers } = (one.json('show bgp summary json') as { ipv4Unicast: { peers: Record<string, { state: string }> } })
