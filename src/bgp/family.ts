@@ -12,8 +12,9 @@ import type { PeerFamily } from './peer-family.ts';
 import { dependsOn, type PeerPolicy } from './peer-policy.ts';
 import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
 import type { Session } from './session/types.ts';
-import { AFI_FAMILY, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_NUMBER, type Afi } from './settings.ts';
 import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/index.ts';
+import { encodeRouteRefresh, RefreshKind } from './wire/refresh.ts';
 import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
@@ -40,7 +41,8 @@ export interface Membership {
   readonly originatesDefault: boolean;
   dependsOn(changed: ReadonlySet<string>): boolean;
   policyChanged(): void;
-  refresh(): void;
+  /** Everything again; `asked`: by the peer. */
+  refresh(asked: boolean): void;
   writable(): void;
   leave(): void;
 }
@@ -112,15 +114,19 @@ export class GroupSlot {
     if (this.#closed) return false;
     const {
       loop,
-      environment: { transport },
+      environment: { transport, random },
     } = this.#family.instance.bgp;
+    const before = this.group.messages;
     let more: boolean;
     do {
       more = this.group.run(GROUP_PREFIXES, loop.now());
       transport.flush(); // bgp-io sends these while the next ones are made
     } while (more && !loop.shouldYield());
     if (!more && this.#known.size > 0) more = this.#withdrawKnown();
-    if (!more && this.#intervalMs > 0) this.#interval.start(this.#intervalMs);
+    // Only what was said makes the next wait, with the jitter of RFC 4271 §10.
+    if (!more && this.#intervalMs > 0 && this.group.messages !== before) {
+      this.#interval.start(Math.ceil(this.#intervalMs * (0.75 + 0.25 * random())));
+    }
     return more;
   }
 
@@ -264,6 +270,15 @@ export class FamilyInstance {
       address: one.peer.words,
       hasRoom: bytes => target.hasRoom(bytes),
       send: (bytes, offset, length) => target.send(bytes, offset, length),
+      markRefresh:
+        target.negotiated?.enhancedRefresh === true
+          ? kind => {
+              const mark = encodeRouteRefresh({ afi: AFI_NUMBER[this.afi], safi: 1, kind: RefreshKind[kind] });
+              target.send(mark, 0, mark.length);
+              // Between the marks too, or the peer takes it for gone.
+              if (kind === 'begin') defaults?.refresh();
+            }
+          : undefined,
     };
     const defaults = request.defaultOriginate ? this.#joinDefaults(one, request) : undefined;
     slot.group.join(member);
@@ -275,8 +290,8 @@ export class FamilyInstance {
       originatesDefault: defaults !== undefined,
       dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
       policyChanged: () => joined.rebuild(),
-      refresh: () => {
-        joined.group.refresh(member);
+      refresh: asked => {
+        joined.group.refresh(member, asked);
         defaults?.refresh();
       },
       writable: () => {
@@ -315,7 +330,11 @@ export class FamilyInstance {
     const joined = slot;
     joined.group.join(member);
     return {
-      refresh: () => joined.group.refresh(member),
+      // At once: it is one message, and has its place among others.
+      refresh: () => {
+        joined.group.refresh(member);
+        joined.group.run(GROUP_PREFIXES, this.instance.bgp.loop.now());
+      },
       writable: () => joined.wake(),
       leave: () => {
         joined.group.leave(member);

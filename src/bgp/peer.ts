@@ -17,7 +17,7 @@ import type { DownReason, Negotiated, Session, SessionHandler } from './session/
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
-import type { RouteRefresh } from './wire/refresh.ts';
+import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
@@ -133,7 +133,7 @@ export class Peer implements SessionHandler, SessionPeer {
 
   /** `clear … soft out`. */
   softOut(afi: Afi): void {
-    this.families[afi].membership?.refresh();
+    this.families[afi].membership?.refresh(false);
   }
 
   // ---- session -------------------------------------------------------------------------------------------------------
@@ -336,9 +336,16 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   routeRefresh(refresh: RouteRefresh): void {
-    for (const afi of AFIS) {
-      if (AFI_NUMBER[afi] === refresh.afi && refresh.safi === 1) this.families[afi].membership?.refresh();
-    }
+    const one = AFIS.map(afi => this.families[afi]).find(
+      ({ afi }) => AFI_NUMBER[afi] === refresh.afi && refresh.safi === 1,
+    );
+    if (one === undefined || !one.up) return;
+    // The octet means something only to those who agreed that it does (RFC 7313 §3.2); a kind we do not know is ignored (§5).
+    const kind = this.negotiated?.enhancedRefresh === true ? refresh.kind : RefreshKind.request;
+    if (kind === RefreshKind.request) one.membership?.refresh(true);
+    // What the peer does not say between the marks is gone (§4.2).
+    else if (kind === RefreshKind.begin) one.family.table.peerDown(one.index, true);
+    else if (kind === RefreshKind.end) one.family.table.sweepStale(one.index);
   }
 
   writable(): void {

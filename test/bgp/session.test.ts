@@ -7,6 +7,7 @@ import type { SessionConfig } from '../../src/bgp/session/types.ts';
 import { isPeerError, peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
 import { MemoryNetwork } from './lib/memory-transport.ts';
+import { Router } from './lib/router.ts';
 import { fakeUpdate, IPV4_UNICAST, IPV6_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
 
 const address = (last: number): SocketAddress => ({
@@ -119,6 +120,33 @@ void test('UPDATEs alone keep a session alive', () => {
   }
   assert.deepEqual(a.events, ['up']);
   assert.equal(b.updates, 100);
+});
+
+void test('advertisement-interval: after silence the first route goes at once, the next one when the interval is over', () => {
+  const peer = node(2, 1);
+  peer.session.start();
+  const router = new Router('router', 0, { loop, transport: network.transport(address(1)), random: () => 0.5 });
+  router.config(`router bgp 65001
+ bgp router-id 0.0.0.1
+ no bgp ebgp-requires-policy
+ neighbor 10.0.0.2 remote-as 65002
+ neighbor 10.0.0.2 advertisement-interval 10
+exit
+`);
+  const network4 = (prefix: string): void =>
+    router.type('router bgp 65001', 'address-family ipv4 unicast', `network ${prefix}`);
+  clock.advance(60_000);
+  assert.equal(peer.session.state, 'Established');
+  assert.equal(peer.updates, 1, 'End-of-RIB');
+  network4('10.1.0.0/24');
+  clock.advance(100);
+  assert.equal(peer.updates, 2, 'the first route');
+  network4('10.2.0.0/24');
+  clock.advance(8_000);
+  assert.equal(peer.updates, 2);
+  clock.advance(1_000); // 8.75 s: half of the jitter
+  assert.equal(peer.updates, 3, 'the second route');
+  router.close();
 });
 
 void test('a peer that takes nothing any more is given up after the send hold time (RFC 9687)', () => {

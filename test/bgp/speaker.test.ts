@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { bgpCommands } from '../../src/bgp/commands.ts';
+import { closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
+import { IoLoop } from '../../src/bgp/io/io-loop.ts';
+import { createTransport } from '../../src/bgp/io/transport.ts';
+import type { SocketAddress } from '../../src/bgp/io/types.ts';
+import { encodeMessage, MessageType } from '../../src/bgp/wire/message.ts';
+import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { grammar, Router } from './lib/router.ts';
+import { IPV4_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
 
 let port = 20_000 + (process.pid % 20_000);
 const routers: Router[] = [];
+const strangers: (() => void)[] = [];
 
 function pair(): [Router, Router] {
   port += 2;
@@ -26,6 +34,7 @@ before(async () => {
 });
 after(() => lab.close());
 afterEach(() => {
+  for (const close of strangers.splice(0)) close();
   for (const router of routers.splice(0)) router.close();
 });
 
@@ -46,6 +55,39 @@ ${passive ? ` neighbor ${peer} passive\n` : ''}`;
 
 const a = (rest: string, peerAs = 65002): string => base(65001, A, B, peerAs, port + 1, false) + rest;
 const b = (rest: string, as = 65002): string => base(as, B, A, 65001, port, true) + rest;
+
+/** ORIGIN, AS_PATH 6500x, NEXT_HOP 10.9.0.x. */
+const good = (last: 2 | 3): string => `400101004002060201 0000fde${last === 2 ? 'a' : 'b'} 4003040a09000${last}`;
+
+/** An UPDATE of these attributes and prefixes. */
+function update(attributes: string, nlri: readonly number[]): Uint8Array {
+  const bytes = Buffer.from(attributes.replaceAll(' ', ''), 'hex');
+  return encodeMessage(MessageType.update, Uint8Array.of(0, 0, 0, bytes.length, ...bytes, ...nlri));
+}
+
+/** A peer at 10.9.0.`last` whose UPDATEs are the test's own. */
+function stranger(router: Router, last = 2): Recorder & { say(message: Uint8Array): void } {
+  const channels = createBgpChannels();
+  const io = new IoLoop(router.loop, channels);
+  const at = (host: number): SocketAddress => ({ family: 2, words: [0x0a090000 + host, 0, 0, 0], port: 0, scopeId: 0 });
+  const recorder = speaker(router.loop, createTransport(router.loop, channels), {
+    localAs: 65000 + last,
+    remoteAs: 65001,
+    routerId: last,
+    local: at(last),
+    remote: { ...at(1), port },
+    families: [IPV4_UNICAST],
+    idleHoldS: 0.05,
+  });
+  strangers.push(() => {
+    recorder.session.destroy();
+    io.close();
+    closeBgpChannels(channels);
+  });
+  recorder.session.start();
+  const say = (message: Uint8Array): void => assert.ok(recorder.session.send(message, 0, message.length));
+  return Object.assign(recorder, { say });
+}
 
 test('the tables of commands have no faults', () => {
   assert.deepEqual(grammar.faults(), []);
@@ -265,6 +307,78 @@ exit
   assert.match(reflector.show('show bgp neighbors 10.9.0.11'), /Route-Reflector Client/);
   reflector.type('router bgp 65001', 'no neighbor RR peer-group');
   await clients[1]!.route('ipv4', '10.0.0.0/24', true);
+});
+
+test('enhanced route refresh: our answer is marked, and what a peer does not say between its marks is gone (RFC 7313)', async () => {
+  const [one] = pair();
+  one.config(
+    base(65001, A, B, 65002, port + 1, true) +
+      ` address-family ipv4 unicast
+  network 10.20.0.0/24
+  neighbor ${B} default-originate
+ exit-address-family
+exit
+`,
+  );
+  const said: string[] = [];
+  const peer = stranger(one);
+  peer.onUpdate = () => said.push('update');
+  peer.onRefresh = refresh => said.push(['request', 'begin', 'end'][refresh.kind] ?? 'unknown');
+  const mark = (kind: number): void => peer.say(encodeRouteRefresh({ ...IPV4_UNICAST, kind }));
+  const announce = (third: number): void => peer.say(update(good(2), [24, 10, third, 0]));
+  // Network, default route, End-of-RIB.
+  await until(() => said.length === 3, { what: () => `the first table: ${said.join()}` });
+  announce(1);
+  announce(2);
+  await one.route('ipv4', '10.2.0.0/24');
+  mark(RefreshKind.begin);
+  announce(1);
+  mark(RefreshKind.end);
+  mark(77);
+  await one.route('ipv4', '10.2.0.0/24', true);
+  await one.route('ipv4', '10.1.0.0/24');
+  assert.equal(said.length, 3, 'marks are no requests');
+  assert.ok(peer.session.sendRouteRefresh(IPV4_UNICAST));
+  await until(() => said.includes('end'), { what: () => `the end of the answer: ${said.join()}` });
+  assert.deepEqual(said.slice(said.indexOf('begin')), ['begin', 'update', 'update', 'end']);
+});
+
+test('a faulty UPDATE costs its routes, or its own session with the right NOTIFICATION, and nobody else anything', async () => {
+  const [one, two] = pair();
+  const third = '10.9.0.3';
+  one.config(
+    a(` neighbor ${third} remote-as 65003
+ neighbor ${third} update-source ${A}
+ neighbor ${third} passive
+ address-family ipv4 unicast
+  network 10.20.0.0/24
+ exit-address-family
+exit
+`),
+  );
+  two.config(b('exit\n'));
+  await two.route('ipv4', '10.20.0.0/24');
+  const peer = stranger(one, 3);
+  await until(() => peer.session.state === 'Established', { what: 'the stranger' });
+  peer.say(update(good(3), [24, 10, 1, 0, 24, 10, 2, 0]));
+  await two.route('ipv4', '10.2.0.0/24');
+  // COMMUNITIES of three octets: its routes are withdrawn, the session stays.
+  peer.say(update(`${good(3)}c00803000000`, [24, 10, 2, 0]));
+  await two.route('ipv4', '10.2.0.0/24', true);
+  await two.route('ipv4', '10.1.0.0/24');
+  assert.deepEqual(peer.events, ['up']);
+  // A prefix of 33 bits: nothing behind it can be trusted.
+  peer.say(update(good(3), [33, 10, 3, 0, 0, 0]));
+  await until(() => peer.downs.length > 0, { what: 'the end of the session' });
+  const [reason] = peer.downs;
+  assert.ok(reason?.kind === 'notification-received');
+  assert.deepEqual([reason.error.code, reason.error.subcode], [3, 10]);
+  await two.route('ipv4', '10.1.0.0/24', true);
+  const { peers } = (one.json('show bgp summary json') as { ipv4Unicast: { peers: Record<string, { state: string }> } })
+    .ipv4Unicast;
+  assert.equal(peers[B]!.state, 'Established');
+  const about = two.json(`show bgp neighbors ${A} json`) as Record<string, { connectionsDropped: number }>;
+  assert.equal(about[A]!.connectionsDropped, 0);
 });
 
 test('shutting a neighbour down, and clearing it', async () => {

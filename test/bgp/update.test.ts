@@ -39,6 +39,11 @@ function update(withdrawn: string, attributes: string, nlri: string): Uint8Array
   ]);
 }
 
+/** MP_REACH_NLRI with 2001:db8::/32. */
+function reach(hop: string, flags = '80'): string {
+  return `${flags}0e1a 0002 01 10 ${hop} 00 20 20010db8`;
+}
+
 function parse(bytes: Uint8Array, session: Partial<UpdateSession> = {}): UpdateParser {
   const parser = new UpdateParser({ ...SESSION, ...session });
   parser.parse(bytes, 0, bytes.length);
@@ -249,6 +254,59 @@ const cases: { name: string; bytes: Uint8Array; session?: Partial<UpdateSession>
       subcode: 9,
     },
     {
+      name: 'a fault where nothing is announced (§5.2)',
+      bytes: update(NET, `${GOOD}c00805 0000000000`, ''),
+      action: ACTION_RESET,
+      subcode: 9,
+    },
+    {
+      name: 'an attribute that runs past the field, before any MP_REACH_NLRI (§5.2)',
+      bytes: update('', `${ORIGIN}${PATH}c00810 0000`, ''),
+      action: ACTION_RESET,
+      subcode: 5,
+    },
+    {
+      name: 'a fault of what is discarded where nothing is announced',
+      bytes: update(NET, `${GOOD}40060101`, ''),
+      action: ACTION_DISCARD,
+    },
+    {
+      name: 'MP_UNREACH_NLRI as transitive',
+      bytes: update('', 'c00f08 0002 01 20 20010db8', ''),
+      action: ACTION_WITHDRAW,
+      subcode: 4,
+    },
+    {
+      name: 'AGGREGATOR with AS 0 (RFC 7607)',
+      bytes: update('', `${GOOD}c00708 00000000 01010101`, NET),
+      action: ACTION_DISCARD,
+    },
+    {
+      name: 'AGGREGATOR with AS 0 in two octets',
+      bytes: update('', `${ORIGIN}400204 0201 fde9${HOP}c00706 0000 01010101`, NET),
+      session: { as4: false },
+      action: ACTION_DISCARD,
+    },
+    {
+      name: 'AS4_AGGREGATOR with AS 0',
+      bytes: update('', `${ORIGIN}400204 0201 fde9${HOP}c00706 5ba0 01010101c01208 00000000 01010101`, NET),
+      session: { as4: false },
+      action: ACTION_DISCARD,
+    },
+    {
+      name: 'NEXT_HOP 0.0.0.0 beside MP_REACH_NLRI, where it means nothing',
+      bytes: update('', `${ORIGIN}${PATH}400304 00000000${reach('20010db8000000000000000000000001')}`, ''),
+      action: ACTION_OK,
+    },
+    ...['00000000000000000000000000000000', '00000000000000000000000000000001', 'ff020000000000000000000000000001'].map(
+      hop => ({
+        name: `MP_REACH_NLRI with the next hop ${hop}`,
+        bytes: update('', ORIGIN + PATH + reach(hop), ''),
+        action: ACTION_WITHDRAW,
+        subcode: 8,
+      }),
+    ),
+    {
       name: 'another AS first in the path',
       bytes: update('', GOOD, NET),
       session: { firstAs: 65002 },
@@ -271,6 +329,14 @@ for (const { name, bytes, session, action, subcode } of cases) {
     assert.ok(parsed.describe().length > 0);
   });
 }
+
+test('RFC 7606: the prefixes of MP_REACH_NLRI and MP_UNREACH_NLRI with wrong flags are withdrawn', () => {
+  const announced = parse(update('', ORIGIN + PATH + reach('20010db8000000000000000000000001', 'c0'), ''));
+  assert.equal(announced.action, ACTION_WITHDRAW, announced.describe());
+  assert.deepEqual([announced.reachFamily, announced.reachEnd - announced.reachStart], [AF_INET6, 5]);
+  const withdrawn = parse(update('', 'c00f08 0002 01 20 20010db8', ''));
+  assert.deepEqual([withdrawn.unreachFamily, withdrawn.unreachEnd - withdrawn.unreachStart], [AF_INET6, 5]);
+});
 
 test('a discarded attribute does not reach the set, the others do', () => {
   const set = canonical(parse(update('', `${GOOD}400504 00000064 c00804 fde90001`, NET)));

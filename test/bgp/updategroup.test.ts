@@ -16,7 +16,9 @@ import {
 } from '../../src/bgp/rib/index.ts';
 import { type GroupMember, type GroupOptions, UpdateGroup } from '../../src/bgp/updategroup/index.ts';
 import { ACTION_OK } from '../../src/bgp/wire/attribute.ts';
+import { MessageType } from '../../src/bgp/wire/message.ts';
 import { prefixWord } from '../../src/bgp/wire/nlri.ts';
+import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
 
@@ -71,6 +73,9 @@ class Remote implements GroupMember {
   prefixes = 0;
   withdrawn = 0;
   largest = 0;
+  /** Marks of a route refresh, and how many prefixes had come before each. */
+  readonly marks: [kind: number, prefixes: number][] = [];
+  markRefresh: ((kind: 'begin' | 'end') => void) | undefined;
 
   constructor(
     peer: number,
@@ -106,6 +111,10 @@ class Remote implements GroupMember {
       this.queued -= message.length;
       this.largest = Math.max(this.largest, message.length);
       assert.equal((message[16]! << 8) | message[17]!, message.length);
+      if (message[18] === MessageType.routeRefresh) {
+        this.marks.push([message[21]!, this.prefixes]);
+        continue;
+      }
       const parsed = this.#parser;
       parsed.parse(message, 0, message.length);
       assert.equal(parsed.action, ACTION_OK, parsed.describe());
@@ -466,6 +475,36 @@ test('route refresh sends everything again to the one that asked', () => {
     remotes.map(remote => remote.endOfRib),
     [1, 1],
   );
+});
+
+test('the answer to a route refresh stands between its marks (RFC 7313), once End-of-RIB was sent', () => {
+  const near = speaker();
+  const source = near.table.addPeer(info(PEER_EBGP, 1));
+  // Room for two messages, so that the answer is given in many turns.
+  const remotes = [2, 3].map(i => new Remote(near.table.addPeer(info(PEER_EBGP, i)), AF_INET, 8192));
+  for (const remote of remotes) {
+    remote.markRefresh = kind => {
+      const mark = encodeRouteRefresh({ afi: 1, safi: 1, kind: RefreshKind[kind] });
+      remote.send(mark, 0, mark.length);
+    };
+  }
+  const group = new UpdateGroup(near.table, OPTIONS);
+  for (const remote of remotes) group.join(remote);
+  for (let i = 0; i < 5000; i++) announce(near, source, i, [65001, 1 + (i % 500)]);
+  group.refresh(remotes[0]!, true);
+  drain(group, remotes);
+  assert.deepEqual(remotes[0]!.marks, [], 'the first table is not marked');
+  const before = remotes[0]!.prefixes;
+  group.refresh(remotes[0]!, true);
+  drain(group, remotes);
+  assert.deepEqual(remotes[0]!.marks, [
+    [RefreshKind.begin, before],
+    [RefreshKind.end, before + 5000],
+  ]);
+  group.refresh(remotes[1]!);
+  drain(group, remotes);
+  assert.deepEqual(remotes[1]!.marks, [], 'nor is what nobody asked for');
+  assert.equal(group.stats().streams, 1);
 });
 
 type Step =

@@ -87,6 +87,7 @@ export class UpdateGroup implements TableConsumer {
       unsend: new DirtySet(),
       endOfRib: true,
       endOfRibAt: 0,
+      refresh: 'none',
       blockedMs: -1,
       slowUntilMs: 0,
     };
@@ -123,16 +124,25 @@ export class UpdateGroup implements TableConsumer {
     this.onWork();
   }
 
+  /** Messages made so far. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   get memberCount(): number {
     return this.#streams.memberCount;
   }
 
-  /** The peer asked for everything again (RFC 2918). */
-  refresh(target: GroupMember): void {
+  /**
+   * Everything again (RFC 2918): the peer asked for it, and is told where the answer begins and ends if that was agreed, or
+   * an operator did. No marks before End-of-RIB (RFC 7313 §4): until then it is told everything anyway.
+   */
+  refresh(target: GroupMember, asked = false): void {
     const member = this.#streams.find(target);
     const stream = this.#streams.all.find(other => other.members.some(own => own === member));
     if (!member || !stream) return;
     this.#streams.remove(target);
+    if (asked && target.markRefresh !== undefined && !member.endOfRib) member.refresh = 'begin';
     // What was pending stays so: there may be withdrawals in it.
     const own = this.#streams.split(stream, member);
     this.#adj.markWanted(own.dirty);
@@ -242,6 +252,7 @@ export class UpdateGroup implements TableConsumer {
       if (stream.main && this.#streams.main.dirty.size > 0) this.#absorb();
       return false;
     }
+    if (!this.#markRefresh(stream, 'begin')) return false;
     const dirty = stream.dirty;
     let left = max;
     while (dirty.size > 0) {
@@ -275,7 +286,10 @@ export class UpdateGroup implements TableConsumer {
       this.#finish(stream, out, excluded);
     }
     if (!this.#flushUnsend(stream)) return false;
-    if (this.dirty.size === 0) this.#endOfRib(stream);
+    if (this.dirty.size === 0) {
+      this.#endOfRib(stream);
+      this.#markRefresh(stream, 'end');
+    }
     return false;
   }
 
@@ -320,6 +334,21 @@ export class UpdateGroup implements TableConsumer {
     return true;
   }
 
+  /** Tells members that this mark is due for; false where one has no room. */
+  #markRefresh(stream: Stream, kind: 'begin' | 'end'): boolean {
+    let done = true;
+    for (let i = 0; i < stream.members.length; i++) {
+      const member = stream.members[i]!;
+      if (member.refresh !== kind) continue;
+      // And room for a message behind it: the default route goes out beside the group.
+      if (member.target.hasRoom(this.options.maximumMessageBytes + 64)) {
+        member.refresh = kind === 'begin' ? 'end' : 'none';
+        member.target.markRefresh?.(kind);
+      } else done = false;
+    }
+    return done;
+  }
+
   #endOfRib(stream: Stream): void {
     for (let i = 0; i < stream.members.length; i++) {
       const member = stream.members[i]!;
@@ -336,7 +365,9 @@ export class UpdateGroup implements TableConsumer {
     for (let i = this.#streams.all.length - 1; i > 0; i--) {
       const stream = this.#streams.all[i]!;
       if (stream.dirty.size > 0 || stream.members.length === 0) continue;
-      if (stream.members.some(member => member.unsend.size > 0 || member.blockedMs >= 0)) continue;
+      const unready = (member: Member): boolean =>
+        member.unsend.size > 0 || member.blockedMs >= 0 || member.refresh === 'begin';
+      if (stream.members.some(unready)) continue;
       if (this.#streams.main.members.length === 0) this.#absorb();
       else {
         // What is pending in the main stream, these members have already: so what was sent last differs between members.

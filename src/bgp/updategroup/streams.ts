@@ -24,6 +24,8 @@ export interface Member {
   endOfRib: boolean;
   /** How many messages the group had made when it was sent. */
   endOfRibAt: number;
+  /** The mark of a route refresh that is due. */
+  refresh: 'none' | 'begin' | 'end';
   /** Since when it has had no room, -1: it has. */
   blockedMs: number;
   slowUntilMs: number;

@@ -72,4 +72,6 @@ export interface GroupMember {
   hasRoom(bytes: number): boolean;
   /** Copies one whole message; false where there is no room (nothing was taken). */
   send(bytes: Uint8Array, offset: number, length: number): boolean;
+  /** Says that the answer to a route refresh begins, or ends (RFC 7313); there is room. Undefined: that was not agreed. */
+  readonly markRefresh?: ((kind: 'begin' | 'end') => void) | undefined;
 }

@@ -115,6 +115,19 @@ export function wellFormedAsPath(
   return true;
 }
 
+/** AS 0 is nobody's (RFC 7607). */
+function isZero(bytes: Uint8Array, offset: number, length: number): boolean {
+  for (let i = offset; i < offset + length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
+/** What can be no host: 0.0.0.0/8, 127.0.0.0/8, what is not unicast (RFC 4271 §6.3); ::, ::1, ff00::/8. */
+export function isHost(bytes: Uint8Array, offset: number, length: number): boolean {
+  const first = bytes[offset]!;
+  if (length === 4) return first !== 0 && first !== 127 && first < 224;
+  return first !== 255 && !(isZero(bytes, offset, 15) && bytes[offset + 15]! < 2);
+}
+
 function listOf(unit: number): AttributeType['check'] {
   return (_bytes, _offset, length) => (length > 0 && length % unit === 0 ? ACTION_OK : ACTION_WITHDRAW);
 }
@@ -148,12 +161,7 @@ const rows: readonly AttributeType[] = [
     name: 'NEXT_HOP',
     flags: WELL_KNOWN,
     subcode: INVALID_NEXT_HOP,
-    check(bytes, offset, length) {
-      if (length !== 4) return ACTION_WITHDRAW;
-      // 0.0.0.0/8, 127.0.0.0/8 and what is not unicast cannot be a host (RFC 4271 §6.3).
-      const first = bytes[offset]!;
-      return first === 0 || first === 127 || first >= 224 ? ACTION_WITHDRAW : ACTION_OK;
-    },
+    check: (bytes, offset, length) => (length === 4 && isHost(bytes, offset, 4) ? ACTION_OK : ACTION_WITHDRAW),
   },
   {
     code: ATTR_MED,
@@ -181,7 +189,10 @@ const rows: readonly AttributeType[] = [
     name: 'AGGREGATOR',
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
-    check: (_bytes, _offset, length, session) => (length === (session.as4 ? 8 : 6) ? ACTION_OK : ACTION_DISCARD),
+    check(bytes, offset, length, session) {
+      const asBytes = session.as4 ? 4 : 2;
+      return length === asBytes + 4 && !isZero(bytes, offset, asBytes) ? ACTION_OK : ACTION_DISCARD;
+    },
   },
   {
     code: ATTR_COMMUNITIES,
@@ -242,7 +253,8 @@ const rows: readonly AttributeType[] = [
     name: 'AS4_AGGREGATOR',
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
-    check: (_bytes, _offset, length, session) => (!session.as4 && length === 8 ? ACTION_OK : ACTION_DISCARD),
+    check: (bytes, offset, length, session) =>
+      !session.as4 && length === 8 && !isZero(bytes, offset, 4) ? ACTION_OK : ACTION_DISCARD,
   },
   {
     code: ATTR_LARGE_COMMUNITIES,

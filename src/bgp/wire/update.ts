@@ -40,6 +40,8 @@ import {
   FLAG_PARTIAL,
   FLAG_TRANSITIVE,
   INVALID_NETWORK_FIELD,
+  INVALID_NEXT_HOP,
+  isHost,
   MALFORMED_AS_PATH,
   MALFORMED_ATTRIBUTE_LIST,
   MISSING_WELL_KNOWN,
@@ -180,6 +182,11 @@ export class UpdateParser implements ParsedUpdate {
     if (!checkPrefixes(bytes, this.nlriStart, end, 32)) return this.#reset(INVALID_NETWORK_FIELD);
 
     this.#attributes(at, this.nlriStart);
+    const announces = this.nlriEnd > this.nlriStart || this.#reachHopLength !== 0;
+    // RFC 7606 §5.2: where nothing is announced, what was to be may stand behind the fault, unseen, and cannot be withdrawn.
+    if ((this.action as Action) === ACTION_WITHDRAW && !announces && this.attribute !== ATTR_MP_UNREACH) {
+      this.action = ACTION_RESET;
+    }
     if ((this.action as Action) === ACTION_RESET) return this;
     if (this.nlriEnd > this.nlriStart || this.reachFamily !== 0) this.#mandatory();
     else if (withdrawnBytes === 0) {
@@ -288,9 +295,12 @@ export class UpdateParser implements ParsedUpdate {
         // RFC 4271 §5: unknown and not transitive is quietly ignored; code 0 is ours alone.
         if ((flags & FLAG_TRANSITIVE) === 0 || code === ATTR_INTERNAL) continue;
       } else {
+        // Beside MP_REACH_NLRI it means nothing, whatever it says (RFC 4760 §3).
+        if (code === ATTR_NEXT_HOP && this.nlriStart === this.nlriEnd) continue;
         if (((flags ^ type.flags) & (FLAG_OPTIONAL | FLAG_TRANSITIVE)) !== 0) {
           this.#fault(ACTION_WITHDRAW, ATTRIBUTE_FLAGS_ERROR, code, start, at);
-          continue;
+          // The prefixes in these are the ones to be withdrawn.
+          if (code !== ATTR_MP_REACH && code !== ATTR_MP_UNREACH) continue;
         }
         const action = type.check(bytes, value, length, this.#session);
         if (action !== ACTION_OK) {
@@ -344,6 +354,10 @@ export class UpdateParser implements ParsedUpdate {
     this.reachFamily = family;
     this.reachStart = from;
     this.reachEnd = end;
+    // The prefixes are known, so only they are lost by an address that can be nobody's.
+    if (!isHost(bytes, value + 4, hopLength === 4 ? 4 : 16)) {
+      this.#fault(ACTION_WITHDRAW, INVALID_NEXT_HOP, ATTR_MP_REACH, start, end);
+    }
   }
 
   #unreach(value: number, end: number, start: number): void {

@@ -31,11 +31,12 @@ export class Router {
   #tree: ConfigTree = new ConfigTree(grammar);
   readonly #close: () => void;
 
+  /** `more` may bring a loop on virtual time, together with a transport that needs no sockets. */
   constructor(name: string, port: number, more: Partial<BgpEnvironment> = {}) {
-    this.loop = new TaskLoop(name);
+    this.loop = more.loop ?? new TaskLoop(name);
     const channels = createBgpChannels();
-    const io = new IoLoop(this.loop, channels);
-    const transport = createTransport(this.loop, channels);
+    const io = more.transport === undefined ? new IoLoop(this.loop, channels) : undefined;
+    const transport = more.transport ?? createTransport(this.loop, channels);
     this.bgp = new Bgp({
       loop: this.loop,
       transport,
@@ -48,7 +49,7 @@ export class Router {
     this.#close = () => {
       this.bgp.close();
       this.loop.close();
-      io.close();
+      io?.close();
       closeBgpChannels(channels);
     };
   }

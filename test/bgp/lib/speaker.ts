@@ -17,6 +17,7 @@ export class Recorder {
   writables = 0;
   /** Set to refuse the next UPDATE. */
   answer: PeerError | undefined;
+  onRefresh: ((refresh: RouteRefresh) => void) | undefined;
   onUpdate: ((bytes: Uint8Array, offset: number, length: number) => void) | undefined;
 
   established(negotiated: Negotiated): void {
@@ -40,6 +41,7 @@ export class Recorder {
 
   routeRefresh(refresh: RouteRefresh): void {
     this.refreshes.push(refresh);
+    this.onRefresh?.(refresh);
   }
 
   writable(): void {
