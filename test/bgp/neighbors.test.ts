@@ -215,6 +215,7 @@ test('graceful-restart: FRR hears the restart time, and of no capability where i
     received ? /Graceful Restart Capability: advertised and received/ : /Graceful Restart Capability: advertised\n/;
   const heard = (pattern: RegExp): Promise<string> => says(near, 'show bgp neighbors 10.0.1.10', pattern);
   await ours('bgp graceful-restart restart-time 33');
+  await grevy.sh('clear bgp 10.0.1.1'); // as with FRR, it is said when the session next comes up
   await heard(/Received Restart Time\(sec\): 33\n/);
   await says(grevy, 'show bgp neighbors 10.0.1.1', /Configured Restart Time\(sec\): 33\n/);
   await ours('bgp graceful-restart-disable');
@@ -223,7 +224,7 @@ test('graceful-restart: FRR hears the restart time, and of no capability where i
   await heard(capability(true));
   await ours('neighbor 10.0.1.1 graceful-restart-disable');
   await heard(capability(false));
-  await ours('no neighbor 10.0.1.1 graceful-restart-disable', 'no bgp graceful-restart restart-time');
+  await ours('no bgp graceful-restart restart-time', 'no neighbor 10.0.1.1 graceful-restart-disable');
   await heard(/Received Restart Time\(sec\): 120\n/);
   await established('10.0.1.1');
 });

@@ -17,16 +17,17 @@ const INTERFACES = `interface eth0
 exit
 `;
 
+// None by way of the neighbour that hears of it: we do not tell it then (RFC 4271 §5.1.3), FRR does.
 const STATICS = `ip route 172.16.1.0/24 blackhole
 ip route 172.16.9.0/24 blackhole tag 7
-ip route 172.17.1.0/24 10.0.0.2
-ip route 172.18.1.0/24 10.0.0.2
+ip route 172.17.1.0/24 10.0.0.7
+ip route 172.18.1.0/24 10.0.0.7
 ip route 172.18.1.0/24 10.0.2.4
 ip route 172.19.1.0/24 172.17.1.1
 ip route 172.21.1.0/24 reject
 ip route 172.22.1.0/24 eth0
 ipv6 route 2001:db8:1::/48 blackhole
-ipv6 route 2001:db8:11::/48 fd01::3
+ipv6 route 2001:db8:11::/48 fd01::7
 ipv6 route 2001:db8:12::/48 fe80::2 eth0
 `;
 
