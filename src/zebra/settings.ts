@@ -75,6 +75,17 @@ export const settings: readonly Command<Zebra>[] = [
   }),
   config({
     mode: 'configure',
+    syntax: 'allow-external-route-update',
+    help: ['Routes of ours that others delete are not put back'],
+    apply: (zebra: Zebra) => {
+      zebra.rib.notices.othersMayDelete = true;
+    },
+    remove: (zebra: Zebra) => {
+      zebra.rib.notices.othersMayDelete = false;
+    },
+  }),
+  config({
+    mode: 'configure',
     syntax: 'ip nht resolve-via-default',
     help: ['IP configuration', NHT, VIA_DEFAULT],
     apply: (zebra: Zebra) => resolveViaDefault(zebra, 'ip', true),

@@ -110,6 +110,22 @@ ipv6 route 2001:db8:3::/48 blackhole
     await settled(7);
   });
 
+  test('a route deleted behind our back is left alone where others may, until somebody asks', async () => {
+    await host.configure(`${config}allow-external-route-update`);
+    await ns.run('ip', 'route', 'del', '10.1.0.0/16', 'proto', '196');
+    const installed = async (): Promise<unknown> =>
+      JSON.parse(await host.run('show ip route 10.1.0.0/16 json'))['10.1.0.0/16'][0].installed;
+    await until(async () => (await installed()) === undefined, { what: 'zebra notices' });
+    // What comes later is done, and this is not.
+    await host.configure(`${config}allow-external-route-update\nip route 10.77.0.0/16 blackhole`);
+    await settled(7);
+    assert.equal((await ours()).has('10.1.0.0/16'), false);
+    await host.run('clear zebra route reconcile');
+    await until(async () => (await ours()).has('10.1.0.0/16'), { what: 'it is back' });
+    await host.configure(config);
+    await settled(7);
+  });
+
   test('a route that somebody gave fewer paths gets its own back', async () => {
     await ns.run(...'ip route replace 10.5.0.0/16 via 192.0.2.9 dev eth0 proto 196 metric 20'.split(' '));
     await until(async () => (await ours()).get('10.5.0.0/16')?.nexthops?.length === 2, { what: 'both paths' });

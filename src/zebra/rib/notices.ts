@@ -30,6 +30,8 @@ export class KernelNotices {
   readonly #lists: PathLists;
   readonly #earlier: EarlierLife;
   readonly #stats: RibStats;
+  /** `allow-external-route-update`: what somebody deletes of ours is not put back until something else is to be done about it. */
+  othersMayDelete = false;
   #dumping = false;
   /** A dump was asked for, and has not begun. */
   #rereading = false;
@@ -194,12 +196,7 @@ export class KernelNotices {
     if (isOwnProtocol(protocol)) {
       if (metric !== KERNEL_METRIC) return;
       if ((t.state[id]! & IN_FLIGHT) !== 0) t.state[id]! |= DOUBT;
-      else if (t.kernel[id] !== 0) {
-        this.#kernel.set(t, id, 0, 0);
-        t.state[id]! &= ~STALE;
-        this.#stats.lostRoutes++;
-        this.#tables.mark(t, id, true);
-      }
+      else if (t.kernel[id] !== 0) this.#lost(t, id);
       return;
     }
     const members = nexthopsOf(type === 0 ? RTN_UNICAST : type, paths());
@@ -220,6 +217,14 @@ export class KernelNotices {
       // Told otherwise than before, or of a time before the last dump.
       this.reread();
     }
+  }
+
+  /** Somebody deleted a route of ours. */
+  #lost(t: RibTable, id: number): void {
+    this.#kernel.set(t, id, 0, 0);
+    t.state[id]! &= ~STALE;
+    this.#stats.lostRoutes++;
+    if (!this.othersMayDelete || t.first[id]! < 0) this.#tables.mark(t, id, true);
   }
 
   /**
@@ -271,12 +276,7 @@ export class KernelNotices {
         if (!t.prefixes.has(id)) continue;
         if (t.kernel[id] !== 0 || (t.state[id]! & IN_FLIGHT) !== 0) {
           if ((t.state[id]! & IN_FLIGHT) !== 0) t.state[id]! |= DOUBT;
-          else if ((t.state[id]! & SEEN) === 0) {
-            this.#kernel.set(t, id, 0, 0);
-            t.state[id]! &= ~STALE;
-            this.#stats.lostRoutes++;
-            this.#tables.mark(t, id, true);
-          }
+          else if ((t.state[id]! & SEEN) === 0) this.#lost(t, id);
         }
         for (let row = t.first[id]!; row >= 0; ) {
           const next = t.next[row]!;

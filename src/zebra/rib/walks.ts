@@ -10,7 +10,7 @@ import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import type { RibHost, RibRows, RibStats } from './parts.ts';
 import { KERNEL_OTHER, type Settling } from './settling.ts';
-import { DOOMED, DOUBT, FAILED, IN_FLIGHT, type RibTable, STALE } from './table.ts';
+import { DOUBT, FAILED, IN_FLIGHT, type RibTable, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
 
 const WALK_CHUNK = 16_384;
@@ -176,7 +176,7 @@ export class Walks {
         if ((flag & LOST) !== 0) {
           if ((flag & PERHAPS) !== 0) this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
           else this.#kernel.set(t, id, 0, 0);
-          t.state[id]! &= ~(STALE | DOOMED);
+          t.state[id]! &= ~STALE;
           this.#stats.lostRoutes++;
         }
         this.#tables.mark(t, id, false);
