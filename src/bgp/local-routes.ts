@@ -73,7 +73,7 @@ export class LocalRoutes {
   /** The check against the RIB may have been switched on or off. */
   reconcile(): void {
     const { instance } = this.#family;
-    const check = instance.options.networkImportCheck && instance.bgp.zebra !== undefined && !instance.bgp.noRib;
+    const check = instance.options.networkImportCheck && instance.zebra !== undefined && !instance.bgp.noRib;
     for (const network of this.networks.values()) {
       if (!check) {
         network.unwatch?.();
@@ -186,7 +186,7 @@ export class LocalRoutes {
     if (wanted === undefined) {
       if (known === undefined) return;
       this.redistributions.delete(protocol);
-      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+      instance.zebra?.unredistribute(instance, this.#afi, protocol);
       table.removePeer(known.source.index);
       return;
     }
@@ -198,7 +198,7 @@ export class LocalRoutes {
     if (known !== undefined) this.setRedistribute(protocol, undefined);
     const source = this.#makeSource(`redistribute ${protocol}`, wanted.map, protocol);
     this.redistributions.set(protocol, { protocol, source, metric: wanted.metric });
-    instance.bgp.zebra?.redistribute(instance, this.#afi, protocol);
+    instance.zebra?.redistribute(instance, this.#afi, protocol);
   }
 
   get #afi(): number {
@@ -254,6 +254,17 @@ export class LocalRoutes {
     return hops.type[0] === 4 || hops.type[0] === 5 ? [hops.w0[0]!, hops.w1[0]!, hops.w2[0]!, hops.w3[0]!] : ZERO;
   }
 
+  /** Zebra has the VRF (again). */
+  vrfAppeared(): void {
+    const { instance } = this.#family;
+    for (const protocol of this.redistributions.keys()) instance.zebra?.redistribute(instance, this.#afi, protocol);
+  }
+
+  /** The VRF is gone, and the routes that came from it. */
+  vrfGone(): void {
+    for (const { source } of this.redistributions.values()) this.#family.table.peerDown(source.index);
+  }
+
   /** Zebra is there again and says everything anew: what it does not say was lost meanwhile. */
   zebraReturned(): void {
     const { table, instance } = this.#family;
@@ -294,8 +305,7 @@ export class LocalRoutes {
   close(): void {
     for (const network of this.networks.values()) network.unwatch?.();
     const { instance } = this.#family;
-    for (const protocol of this.redistributions.keys())
-      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+    for (const protocol of this.redistributions.keys()) instance.zebra?.unredistribute(instance, this.#afi, protocol);
     this.redistributions.clear();
     this.networks.clear();
   }
