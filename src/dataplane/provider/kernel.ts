@@ -5,6 +5,7 @@
 //
 // Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
+import { saysGone } from '../../netlink/index.ts';
 import { E } from '../../sys/index.ts';
 import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
 import type { ContextPool } from '../context.ts';
@@ -308,7 +309,7 @@ function startWriter(data: KernelWriterData): void {
 
 /** What is to be taken back may be gone by itself, or be there again. */
 function judgeUndo(errno: number): number {
-  return errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EEXIST ? 0 : errno;
+  return saysGone(errno) || errno === E.EEXIST ? 0 : errno;
 }
 
 function expectIdle(job: KernelJob): void {
