@@ -214,7 +214,7 @@ export class KernelProvider implements Provider {
     const question = encoding?.answer !== undefined;
     flight.places[flight.held] = NOTHING;
     // What was so before we came, we did not do.
-    const nothing = undo && (question || (flags & FLAG_ALREADY) !== 0);
+    const nothing = undo && (encoding?.passing === true || (flags & FLAG_ALREADY) !== 0);
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
     if (question && flight.questions === BATCH_ANSWERS) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
@@ -265,12 +265,18 @@ export class KernelProvider implements Provider {
         if (errno !== 0 && !undo) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
         work.finish(handle);
       } else {
-        const said = this.#refusals.note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
-        if (said !== undefined) this.#log(said);
+        // What cannot be taken back because nobody said what there was, the kernel did not refuse.
+        if (!undo || place !== UNKNOWN)
+          this.#note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
         work.fail(handle, verdict);
       }
     }
     flight.held = 0;
+  }
+
+  #note(pool: ContextPool, handle: number, errno: number, words: string): void {
+    const said = this.#refusals.note(pool, handle, errno, words);
+    if (said !== undefined) this.#log(said);
   }
 
   #account(flight: Flight): void {

@@ -34,6 +34,8 @@ export interface Encoding extends Message {
   readonly judge: Judge;
   /** Takes it back; absent where the context does not say what there was before. */
   readonly undo?: Encode;
+  /** Nothing of it lasts, so there is nothing to take back. */
+  readonly passing?: true;
   /** Of a question: without an answer it has failed. */
   readonly answer?: Answer;
 }
