@@ -206,7 +206,7 @@ export class WorkerStage implements Provider {
       if (this.#notice < 0) this.#notice = up.pop();
       const notice = this.#notice;
       if (notice < 0) break;
-      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.takeBack(handle, notices, notice))) break;
+      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.adopt(handle, notices, notice))) break;
       back.push(notice);
       this.#notice = -1;
       passed++;

@@ -6,6 +6,7 @@ import { workerData } from 'node:worker_threads';
 import { Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ProviderModule } from '../load.ts';
+import { operationName } from '../operation.ts';
 import { ProviderWork } from '../provider.ts';
 import { BROKEN, COMMAND_FINISH, COMMAND_FINISH_EARLY, FINISHED, RUNNING, WorkerLog, WorkerPage } from './channel.ts';
 import type { ProviderWorkerData } from './stage.ts';
@@ -119,7 +120,13 @@ provider.start?.({
   notify: (op, fill) => {
     const handle = notices.allocate(op);
     if (handle === 0) return false;
-    fill(notices, handle);
+    try {
+      fill(notices, handle);
+      if (notices.next(handle) !== 0) throw new Error(`a notification of more than one slot: ${operationName(op)}`);
+    } catch (error) {
+      notices.free(handle);
+      throw error;
+    }
     up.push(handle);
     up.publish();
     dataplane.ring();
