@@ -61,7 +61,10 @@ export interface Provider {
   start?(host: ProviderHost): void;
   /** Called in each cycle, work or not. Must not wait. */
   process(work: ProviderWork): void;
-  /** Every result and every notification on its way to zebra, in that order. Must not change or keep it. */
+  /**
+   * Every result and every notification on its way to zebra, in that order. Must not change or keep it. Not asked of one in a
+   * worker, which would have to be waited for.
+   */
   observe?(pool: ContextPool, handle: number): void;
   /** Milliseconds after which it wants a cycle although nothing comes in (a retry); -1 = none. */
   wakeInMs?(): number;

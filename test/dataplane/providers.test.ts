@@ -8,6 +8,7 @@ import {
   type ContextPool,
   contextPool,
   ContextPool as Unchecked,
+  DataplanePage,
   EVENT_GONE,
   EVENT_REPLAY,
   FLAG_TARGET,
@@ -368,6 +369,57 @@ describe('a fence', () => {
     });
   }
 
+  test('can be put up around one that hangs, wherever it does: all that it is asked is its turn', () => {
+    const world = new World();
+    const page = new DataplanePage(world.channel.page);
+    const seen: Record<string, number> = {};
+    const see =
+      <T>(what: string, answer: T) =>
+      (): T => {
+        seen[what] = page.turn.provider;
+        return answer;
+      };
+    const turnOf = (number: number): number => {
+      assert.ok(page.turn.number > number, 'it is another turn');
+      return page.turn.number;
+    };
+    let turns = 0;
+    const first = world.pipeline.register(
+      recorder('asks', [], {
+        start: see('start', undefined),
+        wakeInMs: see('wakeInMs', -1),
+        finish: see('finish', undefined),
+        finished: see('finished', true),
+        status: see('status', {}),
+        close: see('close', undefined),
+      }),
+    );
+    const second = world.pipeline.register(
+      recorder('interrupted', [], {
+        process(work) {
+          turns = turnOf(turns);
+          world.pipeline.observe(world.client.requests, work.peek());
+          seen['process'] = page.turn.provider;
+          turns = turnOf(turns);
+          for (let handle = work.take(); handle >= 0; handle = work.take()) work.finish(handle);
+        },
+      }),
+    );
+    const third = world.pipeline.register(recorder('observes', [], { observe: see('observe', undefined) }));
+    world.sendAll(1, 2);
+    world.run(1);
+    world.pipeline.wakeInMs();
+    world.pipeline.status('asks');
+    world.pipeline.finish(false);
+    assert.deepEqual(world.pipeline.unfinished, []);
+    world.close();
+    const { observe, process, ...rest } = seen;
+    assert.deepEqual([observe, process], [third, second]);
+    for (const what of ['start', 'wakeInMs', 'finish', 'finished', 'status', 'close'])
+      assert.equal(rest[what], first, what);
+    assert.equal(page.turn.provider, 0);
+  });
+
   test('goes up around one whose observe throws while it holds contexts, which come back without another word', () => {
     const world = new World();
     const looks = Object.assign(new TestProvider({ name: 'looks' }), { observe: () => assert.fail('what a result') });
@@ -469,6 +521,19 @@ describe('registration', () => {
     world.run();
     assert.deepEqual([world.pipeline.providers.length, closed], [1, 1]);
     world.assertEmpty();
+    world.close();
+  });
+
+  test('gives a number whose name is nobody else’s, however often providers come and go', () => {
+    const world = new World();
+    const page = new DataplanePage(world.channel.page);
+    const kernel = world.pipeline.register(recorder('kernel', [], { priority: 'kernel' }));
+    for (let i = 0; i < 200; i++) {
+      const id = world.pipeline.register(recorder('other', []));
+      assert.deepEqual([page.nameOf(kernel), page.nameOf(id)], ['kernel', 'other']);
+      world.pipeline.unregister('other');
+      world.run();
+    }
     world.close();
   });
 

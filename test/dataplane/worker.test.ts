@@ -474,6 +474,13 @@ describe('a follower in a worker', () => {
     world.close();
   });
 
+  test('is told that it will see no results and notifications of others, if it wants to', async () => {
+    const world = new World();
+    threaded(world, { module: moduleOf('export default () => ({ observe() {}, process() {} })') });
+    await runUntil(world, 'it is said', () => world.logs.some(line => line.startsWith('worker: it observes nothing')));
+    world.close();
+  });
+
   test('asks for a replay from its thread', async () => {
     const world = new World();
     const module = moduleOf(`export default () => ({ start: host => setTimeout(host.replay, 50), process() {} })`);

@@ -47,6 +47,7 @@ process.on('exit', code => {
 
 const { default: make } = (await import(module)) as ProviderModule;
 const provider = make({ name, ...settings });
+if (provider.observe !== undefined) log.write('it observes nothing: that is for one in the dataplane thread');
 let done = 0;
 const work = new ProviderWork(provider, id, pool, pool.limit, handle => {
   from.push(handle);
