@@ -8,8 +8,9 @@ import { until } from '../lib/wait.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
+import * as operations from './operations.ts';
 
-const SUITES = [kernel, interfaces, labels];
+const SUITES = [kernel, interfaces, labels, operations];
 
 describeInVm(
   'inside the virtual machine',
