@@ -340,8 +340,8 @@ export class Pipeline {
     for (const stages of [this.#stages, this.#followers]) {
       for (const stage of stages) {
         const asked = stage.running || (stage.state === REMOVED && !stage.closed);
-        const ms = asked ? this.#ask(stage, -1, () => stage.provider.wakeInMs?.() ?? -1) : -1;
-        if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
+        const wakeMs = asked ? this.#ask(stage, -1, () => stage.provider.wakeInMs?.() ?? -1) : -1;
+        for (const ms of [wakeMs, stage.patienceMs]) if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
       }
     }
     return soonest;

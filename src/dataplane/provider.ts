@@ -57,6 +57,8 @@ export interface Provider {
   readonly queueLimit?: number;
   /** Contexts it may take in one cycle; 1024 unless told. A provider with more to do gets its turn in the next cycle. */
   readonly workLimit?: number;
+  /** To finish nothing for so long, of what it holds or could take, is to be fenced. Absent: it may keep everybody waiting. */
+  readonly timeoutMs?: number;
   /** Called once, before its first cycle. */
   start?(host: ProviderHost): void;
   /** Called in each cycle, work or not. Must not wait. */
@@ -181,6 +183,9 @@ export class ProviderWork {
   #onward = 0; // of those held, the ones that may go into `out`
   #taken = 0; // in this cycle
   #stuck = false; // it took nothing of what waits
+  #finished = 0;
+  #finishedSeen = 0;
+  #silentSinceMs = -1; // it has had contexts since, and finished none
   #errors = 0;
   #undoErrors = 0;
   #yields = 0;
@@ -247,6 +252,7 @@ export class ProviderWork {
   finish(handle: number): void {
     if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
     this.#held.shift();
+    this.#finished++;
     if (this.#deliver !== undefined) {
       this.#onward--;
       this.#deliver(handle);
@@ -341,8 +347,26 @@ export class ProviderWork {
     this.#taken = 0;
     this.#limited = false;
     this.provider.process(this);
+    this.#watch();
     this.#stuck = this.#taken === 0 && this.#takeable;
     if (this.#limited) this.#yields++;
+  }
+
+  #watch(): void {
+    const { timeoutMs } = this.provider;
+    if (timeoutMs === undefined) return;
+    const nowMs = performance.now();
+    if (this.#held.count === 0 && !this.#takeable) this.#silentSinceMs = -1;
+    else if (this.#silentSinceMs < 0 || this.#finished !== this.#finishedSeen) this.#silentSinceMs = nowMs;
+    else if (nowMs - this.#silentSinceMs >= timeoutMs)
+      throw new Error(`it did not answer for ${timeoutMs} ms, with ${this.#held.count + this.#in.count} contexts`);
+    this.#finishedSeen = this.#finished;
+  }
+
+  /** Milliseconds until a cycle would find it silent for too long; -1 = it is not waited for. */
+  get patienceMs(): number {
+    if (!this.running || this.#silentSinceMs < 0) return -1;
+    return Math.max(0, this.#silentSinceMs + this.provider.timeoutMs! - performance.now());
   }
 
   /** Passes it by from now on; what it holds fails. */
@@ -359,6 +383,7 @@ export class ProviderWork {
     this.#workLimit = provider.workLimit ?? WORK_LIMIT;
     this.#restarts++;
     this.#took.fill(0);
+    this.#silentSinceMs = -1;
     this.closed = false;
     this.state = RUNNING;
   }

@@ -29,6 +29,7 @@ import {
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { E } from '../../src/sys/index.ts';
+import { until } from '../lib/wait.ts';
 
 /** Passes everything on, and says what it saw. */
 function recorder(name: string, seen: string[], more: Partial<Provider> = {}): Provider {
@@ -332,6 +333,44 @@ describe('a fence', () => {
     world.close();
   });
 
+  for (const [what, limits] of [
+    ['takes nothing', { workLimit: 0 }],
+    ['finishes nothing', { workLimit: 2 }],
+  ] as const) {
+    test(`goes up around one that ${what} for longer than it may, and it is not asked for a cycle before`, async () => {
+      const world = new World();
+      const late = world.pipeline.register(
+        recorder('late', [], {
+          ...limits,
+          timeoutMs: 100,
+          process: work => {
+            while (work.take() >= 0);
+          },
+        }),
+      );
+      world.pipeline.register(recorder('patient', [], { timeoutMs: 1 }));
+      assert.equal(world.pipeline.wakeInMs(), -1);
+      world.sendAll(1, 5);
+      world.run(3);
+      assert.deepEqual(world.results, []);
+      const wakeMs = world.pipeline.wakeInMs();
+      assert.ok(wakeMs > 0 && wakeMs <= 100, `a cycle in ${wakeMs} ms`);
+      await until(() => (world.run(3), world.results.length > 0), { what: 'it is fenced', everyMs: 5 });
+      world.run();
+      assert.match(counters(world, 'late').state, /did not answer for 100 ms, with 4 contexts/);
+      const failed = world.byObject.filter(({ errno }) => errno === E.EIO);
+      assert.deepEqual(
+        failed.map(({ object, provider }) => [object, provider]),
+        limits.workLimit === 0 ? [] : [1, 2, 3, 4].map(object => [object, late]),
+      );
+      assert.equal(world.results.length, 4);
+      world.assertEmpty();
+      assert.equal(counters(world, 'patient').state, 'running');
+      assert.equal(world.pipeline.wakeInMs(), -1);
+      world.close();
+    });
+  }
+
   test('goes up around one that breaks the order', () => {
     const world = new World();
     world.pipeline.register(new TestProvider({ name: 'swaps', swapNth: 2 }));
@@ -551,15 +590,12 @@ describe('registration', () => {
   });
 
   test('finds the providers that are built in, and modules whose path has spaces', () => {
-    const provider = loadProvider({
-      name: 'faulty',
-      module: 'test',
-      priority: 'last',
-      threaded: false,
-      settings: { failEvery: 1 },
-    });
+    const request = { name: 'faulty', module: 'test', priority: 'last', threaded: false } as const;
+    const provider = loadProvider({ ...request, settings: { failEvery: 1 } });
     assert.ok(provider instanceof TestProvider);
     assert.deepEqual([provider.name, provider.priority], ['faulty', 'last']);
+    assert.equal(loadProvider(request).timeoutMs, 10_000);
+    assert.equal(loadProvider({ ...request, timeoutMs: 2000 }).timeoutMs, 2000);
     assert.throws(
       () => loadProvider({ name: 'x', module: '/no such/module.ts', priority: 'last', threaded: false }),
       /no such.module/,

@@ -55,7 +55,8 @@ export interface ProviderWorkerData {
 }
 
 const SLOTS = 2048;
-const TIMEOUT_MS = 10_000;
+/** How long is waited for a provider that holds contexts, unless told. */
+export const TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 500;
 
 export class WorkerStage implements Provider {
