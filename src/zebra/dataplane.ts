@@ -117,11 +117,12 @@ function readPaths(pool: ContextPool, handle: number): KernelPath[] {
 /** Fills contexts: for everybody, or for one follower alone. */
 class ChangeWriter implements Changes {
   readonly client: DataplaneClient;
-  readonly #follower: number;
+  /** The follower, or 0: everybody. */
+  protected readonly target: number;
 
-  constructor(client: DataplaneClient, follower = 0) {
+  constructor(client: DataplaneClient, target = 0) {
     this.client = client;
-    this.#follower = follower;
+    this.target = target;
   }
 
   routeInstall(
@@ -237,9 +238,9 @@ class ChangeWriter implements Changes {
     if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
     const pool = this.client.requests;
     pool.setObject(handle, object, generation);
-    if (this.#follower !== 0) {
+    if (this.target !== 0) {
       pool.setFlags(handle, FLAG_TARGET);
-      pool.setProvider(handle, this.#follower);
+      pool.setProvider(handle, this.target);
     }
     return handle;
   }
@@ -247,6 +248,10 @@ class ChangeWriter implements Changes {
 
 /** What one follower is told through. */
 class FollowerWriter extends ChangeWriter implements FollowerPlane {
+  room(): number {
+    return this.client.roomFor(this.target);
+  }
+
   replayBegin(generation: number): void {
     this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
   }

@@ -16,6 +16,7 @@ import {
   FLAG_UNDO_FAILED,
   loadProvider,
   OP_LINK,
+  OP_NEXTHOP_INSTALL,
   OP_ROUTE_INSTALL,
   type Provider,
   PROVIDER_ESSENTIAL,
@@ -645,6 +646,41 @@ describe('a follower', () => {
       31: E.ENODEV,
     });
     assert.equal(world.results.length, 8);
+    world.assertEmpty();
+    world.close();
+  });
+
+  test('keeps what it was told as long as it likes: that takes nothing from the limit of what is under way, nor from others', () => {
+    const world = new World(256);
+    const { client } = world;
+    client.limit = 8;
+    const keeps = (name: string): number =>
+      world.pipeline.register(recorder(name, [], { flags: PROVIDER_FOLLOWER, process: work => void work.take() }));
+    const [one, other] = [keeps('one'), keeps('other')];
+    const tell = (follower: number, object: number, members: number): void => {
+      const handle = client.allocate(OP_NEXTHOP_INSTALL);
+      client.requests.setObject(handle, object, 2 * object);
+      client.requests.setFlags(handle, FLAG_TARGET);
+      client.requests.setProvider(handle, follower);
+      const ids = Array.from({ length: members }, (_, i) => i + 1);
+      assert.ok(client.requests.setMembers(handle, ids, ids));
+      client.enqueue(handle);
+    };
+    // Its share is a sixteenth; what is wider goes where it has nothing.
+    assert.equal(client.roomFor(one), 256);
+    for (let object = 1; object <= 5; object++) tell(one, object, 18);
+    client.flush();
+    world.run();
+    assert.deepEqual([client.room(), client.roomFor(one), client.roomFor(other)], [241, 1, 241]);
+    world.sendAll(10, 12);
+    assert.equal(client.room(), 6);
+    world.sendAll(12, 18);
+    assert.equal(client.room(), 0);
+    world.run();
+    assert.deepEqual(world.objects, [10, 11, 12, 13, 14, 15, 16, 17]);
+    world.pipeline.unregister('one');
+    world.run();
+    assert.deepEqual([client.room(), client.roomFor(one)], [256, 256]);
     world.assertEmpty();
     world.close();
   });

@@ -7,7 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import { ByteConsumer, Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { E } from '../../sys/index.ts';
-import { FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
+import { FLAG_TARGET, FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ContextPool } from '../context.ts';
 import {
@@ -189,6 +189,8 @@ export class WorkerStage implements Provider {
       const failed = undo ? (copies.flags(copy) & FLAG_UNDO_FAILED) !== 0 : copies.status(copy) === STATUS_FAILED;
       const errno = copies.errno(copy);
       if (!undo) work.pool.takeBack(handle, copies, copy);
+      // Whose it is was not for the worker to say.
+      if ((work.pool.flags(handle) & FLAG_TARGET) !== 0) work.pool.setProvider(handle, work.id);
       copies.free(copy);
       if (failed) work.fail(handle, errno || E.EIO);
       else work.finish(handle);
