@@ -253,6 +253,7 @@ export class ProviderWork {
     if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
     this.#held.shift();
     this.#finished++;
+    this.#sayWhy(handle);
     if (this.#deliver !== undefined) {
       this.#onward--;
       this.#deliver(handle);
@@ -264,10 +265,17 @@ export class ProviderWork {
     else this.#out.push(handle);
   }
 
-  /** It could not be done (or undone). */
+  /** It could not be done (or undone). `errno` 0 is no reason: then it is EIO. */
   fail(handle: number, errno: number): void {
-    this.#mark(handle, errno);
+    this.#mark(handle, errno || E.EIO);
     this.finish(handle);
+  }
+
+  /** A failure that was only written into the status has a reason too, and a name. */
+  #sayWhy(handle: number): void {
+    const { pool } = this;
+    if (pool.status(handle) !== STATUS_FAILED || (pool.flags(handle) & FLAG_UNDO) !== 0) return;
+    if (pool.errno(handle) === 0 || pool.provider(handle) === 0) this.#mark(handle, pool.errno(handle) || E.EIO);
   }
 
   #mark(handle: number, errno: number): void {

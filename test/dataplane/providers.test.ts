@@ -27,6 +27,7 @@ import {
   type ProviderPriority,
   ProviderWork,
   seeded,
+  STATUS_FAILED,
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { E } from '../../src/sys/index.ts';
@@ -371,6 +372,34 @@ describe('a fence', () => {
       world.close();
     });
   }
+
+  test('need not go up around one that fails a context without a reason, or by its status alone', () => {
+    const world = new World();
+    const ways: ((work: ProviderWork, handle: number) => void)[] = [
+      (work, handle) => work.fail(handle, 0),
+      (work, handle) => (work.pool.setStatus(handle, STATUS_FAILED), work.finish(handle)),
+      (work, handle) => (work.pool.setResult(handle, E.ENOSPC), work.finish(handle)),
+    ];
+    const seen: string[] = [];
+    world.pipeline.register(recorder('before', seen, { flags: PROVIDER_UNDO }));
+    const process = (work: ProviderWork): void => {
+      for (let handle = work.take(); handle >= 0; handle = work.take()) ways[work.pool.object(handle)]!(work, handle);
+    };
+    const id = world.pipeline.register(recorder('fails', [], { process }));
+    world.sendAll(0, 3);
+    world.run();
+    assert.deepEqual(
+      world.byObject.map(({ errno, provider }) => [errno, provider]),
+      [
+        [E.EIO, id],
+        [E.EIO, id],
+        [E.ENOSPC, id],
+      ],
+    );
+    assert.equal(counters(world, 'fails').errors, 3);
+    assert.equal(seen.filter(line => line.includes('undoes')).length, 3);
+    world.close();
+  });
 
   test('goes up around one that breaks the order', () => {
     const world = new World();
