@@ -330,6 +330,7 @@ describe('a worker that', () => {
     ['breaks the order', { settings: { swapNth: 1 } }, /not the one that was to be finished next/],
     ['exits', { settings: { exitNth: 3, hold: true } }, /its thread ended with exit code 3/],
     ['hangs', { settings: { hangNth: 3, hold: true }, timeoutMs: 300 }, /did not answer for 300 ms, with 5 contexts/],
+    ['exits while it is loaded', { module: moduleOf('process.exit(7); export {};') }, /ended with exit code 7/],
     ['cannot be loaded', { module: '/no/such/module.mjs' }, /Cannot find module/],
     ['exports nothing', { module: moduleOf('export const nothing = 0;') }, /is not a function/],
   ];

@@ -39,7 +39,7 @@ process.on('unhandledRejection', error =>
 );
 // A provider that calls process.exit() is as good as one that throws.
 process.on('exit', code => {
-  if (page.state !== RUNNING) return;
+  if (page.state === BROKEN || page.state === FINISHED) return;
   log.write(`its thread ended with exit code ${code}`);
   page.state = BROKEN;
   dataplane.ring();
