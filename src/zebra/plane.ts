@@ -144,10 +144,10 @@ export interface Plane extends Changes {
   flush(): void;
   /** Asks for a dump of the kinds (KIND_* bits); items come between dumpBegin and dumpEnd. */
   requestResync(kinds: number): void;
-  /** Sets or clears link flags (IFF_UP); undefined where the plane cannot. */
-  readonly linkFlags?: (ifindex: number, change: number, flags: number) => boolean;
-  /** Adds or removes an interface address; undefined where the plane cannot. */
-  readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => boolean;
+  /** Sets or clears link flags (IFF_UP), when there is room; undefined where the plane cannot. */
+  readonly linkFlags?: (ifindex: number, change: number, flags: number) => void;
+  /** The same for an interface address; undefined where the plane cannot. */
+  readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => void;
   /** Requests that may be under way at a time; 0: as many as the plane has room for. */
   setLimit?(limit: number): void;
   /** zebra is about to take its routes back. */
