@@ -41,8 +41,9 @@ export interface ProviderHost {
    */
   readonly replay: () => void;
   /**
-   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. False where
-   * there is no room now: nothing was told, and a cycle comes when there may be room again.
+   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. Of routes
+   * (ROUTE, ROUTE_GONE): what the kernel has of other things is told by the kernel alone, and zebra passes the rest over. False
+   * where there is no room now: nothing was told, and a cycle comes when there may be room again.
    */
   readonly notify: (op: number, fill: (pool: ContextPool, handle: number) => void) => boolean;
 }

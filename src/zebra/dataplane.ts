@@ -442,7 +442,10 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   #notification(pool: ContextPool, handle: number, events: PlaneEvents): void {
-    switch (pool.op(handle)) {
+    const op = pool.op(handle);
+    // What the kernel has is told by the kernel alone; of providers only what became of routes counts, and of themselves.
+    if (pool.provider(handle) !== 0 && op !== OP_ROUTE && op !== OP_ROUTE_GONE && op !== OP_PROVIDER) return;
+    switch (op) {
       case OP_LINK:
         events.link(pool.link(handle));
         break;
@@ -456,7 +459,6 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
-        // What the kernel has is told by the kernel alone; what became of it there, by whoever has hardware.
         events.routeOutcome(
           pool.table(handle),
           familyOf(pool.family(handle)),

@@ -2,16 +2,53 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  contextPool,
   KIND_LINK,
   OP_ADDRESS_INSTALL,
+  OP_DUMP_BEGIN,
+  OP_DUMP_END,
+  OP_LINK_GONE,
   OP_LINK_SET,
+  OP_NEXTHOP_GONE,
   OP_RESYNC,
+  OP_ROUTE,
+  OP_ROUTE_GONE,
   OP_ROUTE_INSTALL,
   operationName,
 } from '../../src/dataplane/index.ts';
+import { HandleProducer } from '../../src/concurrency/index.ts';
 import { DataplanePlane } from '../../src/zebra/dataplane.ts';
 import type { PlaneEvents } from '../../src/zebra/plane.ts';
 import { World } from '../dataplane/world.ts';
+
+test('of the kernel’s links, addresses, objects and dumps the kernel tells alone, of routes a provider too', () => {
+  const world = new World(8);
+  const plane = new DataplanePlane(world.client);
+  const pool = contextPool(world.channel.notifications);
+  const up = new HandleProducer(world.channel.up);
+  const heard: string[] = [];
+  const events = new Proxy({} as PlaneEvents, {
+    get:
+      (_, name): (() => void) =>
+      () =>
+        void heard.push(String(name)),
+  });
+  const tell = (provider: number): string[] => {
+    heard.length = 0;
+    for (const op of [OP_DUMP_BEGIN, OP_LINK_GONE, OP_NEXTHOP_GONE, OP_ROUTE, OP_ROUTE_GONE, OP_DUMP_END]) {
+      const handle = pool.allocate(op);
+      if (op === OP_DUMP_BEGIN || op === OP_DUMP_END) pool.setKinds(handle, KIND_LINK);
+      pool.setProvider(handle, provider);
+      up.push(handle);
+    }
+    up.publish();
+    plane.poll(events, 100);
+    return heard;
+  };
+  assert.deepEqual(tell(7), ['routeOutcome', 'routeMissed']);
+  assert.deepEqual(tell(0), ['dumpBegin', 'linkGone', 'nexthopGone', 'routeOutcome', 'route', 'routeGone', 'dumpEnd']);
+  world.close();
+});
 
 test('commands and dumps that find no room wait for it, in their order, and before any route', () => {
   const world = new World(8);
