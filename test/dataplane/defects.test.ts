@@ -496,7 +496,12 @@ describe('defects that Grevy is without: over the kernel', () => {
     };
     world.client.requestResync(KIND_LINK);
     world.dataplane.pipeline.cycle();
-    const { interruptions } = world.dataplane.listener.stats;
+    const { dumps, interruptions } = world.dataplane.listener.stats;
+    // It rests for as long as the one before took.
+    await until(() => world.dataplane.listener.run(1) && world.dataplane.listener.stats.dumps > dumps, {
+      what: 'a dump to begin',
+      everyMs: 1,
+    });
     // A step is one datagram; a dump of so many links takes several.
     for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < 20; i++) {
       world.dataplane.listener.run(1);
