@@ -33,7 +33,9 @@ export class StaticRoutes {
   readonly #rib: Rib;
   readonly #sets: NexthopSets;
   readonly #interfaces: Interfaces;
-  readonly #routes: Map<string, Route> = new Map();
+  /** By prefix, and then by distance. */
+  readonly #routes: Map<string, Map<number, Route>> = new Map();
+  #count = 0;
 
   constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces) {
     this.#rib = rib;
@@ -42,7 +44,7 @@ export class StaticRoutes {
   }
 
   get count(): number {
-    return this.#routes.size;
+    return this.#count;
   }
 
   /**
@@ -50,18 +52,18 @@ export class StaticRoutes {
    * hops as are used.
    */
   add(prefix: Prefix, nexthop: StaticNexthop, distance: number, tag: number): boolean {
-    const routeKey = `${formatPrefix(prefix)} ${distance}`;
+    const prefixKey = formatPrefix(prefix);
     const key = lineKey(nexthop);
-    let route = this.#routes.get(routeKey);
+    const siblings = this.#routes.get(prefixKey) ?? new Map<number, Route>();
+    let route = siblings.get(distance);
     if (route !== undefined && route.lines.size >= ECMP_LIMIT && !route.lines.has(key)) return false;
     // A next hop has one distance: the same one with another is moved.
-    for (const [otherKey, other] of this.#routes) {
-      if (otherKey !== routeKey && formatPrefix(other.prefix) === formatPrefix(prefix) && other.lines.has(key))
-        this.#removeLine(otherKey, key);
-    }
+    for (const other of siblings.values()) if (other !== route) this.#removeLine(siblings, other, key);
     if (route === undefined) {
       route = { prefix, distance, lines: new Map(), installed: false };
-      this.#routes.set(routeKey, route);
+      siblings.set(distance, route);
+      this.#routes.set(prefixKey, siblings);
+      this.#count++;
     }
     route.lines.set(key, { nexthop, key, tag });
     this.#update(route);
@@ -70,24 +72,31 @@ export class StaticRoutes {
 
   /** Takes it away; false where there was none. */
   remove(prefix: Prefix, nexthop: StaticNexthop, distance: number): boolean {
-    return this.#removeLine(`${formatPrefix(prefix)} ${distance}`, lineKey(nexthop));
+    const prefixKey = formatPrefix(prefix);
+    const siblings = this.#routes.get(prefixKey);
+    const route = siblings?.get(distance);
+    if (siblings === undefined || route === undefined) return false;
+    const removed = this.#removeLine(siblings, route, lineKey(nexthop));
+    if (siblings.size === 0) this.#routes.delete(prefixKey);
+    return removed;
   }
 
-  #removeLine(routeKey: string, key: string): boolean {
-    const route = this.#routes.get(routeKey);
-    if (route === undefined || !route.lines.delete(key)) return false;
+  #removeLine(siblings: Map<number, Route>, route: Route, key: string): boolean {
+    if (!route.lines.delete(key)) return false;
     this.#update(route);
-    if (route.lines.size === 0) this.#routes.delete(routeKey);
+    if (route.lines.size === 0 && siblings.delete(route.distance)) this.#count--;
     return true;
   }
 
   /** An interface came, went or was renamed: lines that name one are looked at again. */
   interfaceChanged(_one: Interface): void {
-    for (const route of this.#routes.values()) {
-      for (const line of route.lines.values()) {
-        if (line.nexthop.interface === undefined) continue;
-        this.#update(route);
-        break;
+    for (const siblings of this.#routes.values()) {
+      for (const route of siblings.values()) {
+        for (const line of route.lines.values()) {
+          if (line.nexthop.interface === undefined) continue;
+          this.#update(route);
+          break;
+        }
       }
     }
   }
