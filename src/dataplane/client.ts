@@ -21,7 +21,7 @@ import {
 } from '../concurrency/index.ts';
 import { clockMonotonicUs } from '../sys/index.ts';
 import { type DataplaneChannel, DataplanePage } from './channel.ts';
-import { STATUS_QUEUED } from './constants.ts';
+import { FLAG_TARGET, STATUS_QUEUED } from './constants.ts';
 import { contextPool } from './checked-pool.ts';
 import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
@@ -52,6 +52,8 @@ export class DataplaneClient {
   readonly #dataplaneBell: Doorbell;
   readonly #page: DataplanePage;
   #limit: number;
+  /** Slots of contexts that followers have: they may keep them as long as they like. */
+  #aside = 0;
   #staged = 0;
   #enteredUs = 0;
   #result = -1; // popped, not yet handled
@@ -71,7 +73,7 @@ export class DataplaneClient {
     this.#limit = this.requests.limit;
   }
 
-  /** Requests that may be under way at a time; 0: as many as there are contexts. */
+  /** Requests that may be under way at a time, those for followers aside; 0: as many as there are contexts. */
   set limit(limit: number) {
     this.#page.limit = limit;
     this.#limit = limit === 0 ? this.requests.limit : Math.min(limit, this.requests.limit);
@@ -79,9 +81,16 @@ export class DataplaneClient {
 
   /** Requests that can be allocated now. Chained slots (groups of more than six) count too. */
   room(): number {
-    const { inUse, limit } = this.requests;
+    const { inUse, room } = this.requests;
+    const underWay = inUse - this.#aside;
     // With nothing under way any number may go: what belongs together may be more than the limit that an operator set.
-    return inUse === 0 ? limit : Math.max(0, this.#limit - inUse);
+    return underWay === 0 ? room : Math.max(0, Math.min(room, this.#limit - underWay));
+  }
+
+  /** The same of those for followers (FLAG_TARGET): half of the pool is not for them, so that a slow one holds nobody up. */
+  roomAside(): number {
+    const { room, limit } = this.requests;
+    return this.#aside === 0 ? room : Math.max(0, Math.min(room, limit / 2 - this.#aside));
   }
 
   /** A context for one request, or 0 where all are in flight: wait for results. */
@@ -99,6 +108,7 @@ export class DataplaneClient {
     if (this.#staged++ === 0) this.#enteredUs = clockMonotonicUs();
     this.requests.setStatus(handle, STATUS_QUEUED);
     this.requests.setEntered(handle, this.#enteredUs);
+    if ((this.requests.flags(handle) & FLAG_TARGET) !== 0) this.#aside += this.requests.slots(handle);
     if (!this.#down.push(handle)) throw new Error('dataplane: the ring of requests is smaller than their pool');
   }
 
@@ -142,6 +152,7 @@ export class DataplaneClient {
       if (resultFirst) {
         const handle = this.#result;
         this.#result = -1;
+        if ((this.requests.flags(handle) & FLAG_TARGET) !== 0) this.#aside -= this.requests.slots(handle);
         onResult(this.requests, handle);
         this.requests.free(handle);
       } else {

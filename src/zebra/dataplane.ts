@@ -247,6 +247,10 @@ class ChangeWriter implements Changes {
 
 /** What one follower is told through. */
 class FollowerWriter extends ChangeWriter implements FollowerPlane {
+  room(): number {
+    return this.client.roomAside();
+  }
+
   replayBegin(generation: number): void {
     this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
   }

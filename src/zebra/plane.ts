@@ -126,6 +126,8 @@ export interface Changes {
  * come by FollowerEvents.
  */
 export interface FollowerPlane extends Changes {
+  /** Changes for followers that can be handed over now. */
+  room(): number;
   /** It is told everything from here on, from nothing; and that was all. */
   replayBegin(generation: number): void;
   replayEnd(generation: number): void;

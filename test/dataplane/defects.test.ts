@@ -642,6 +642,29 @@ describe('defects that Grevy is without: over the kernel', () => {
     await world.close();
   });
 
+  test('a batch ends after a hundred contexts and with every wake-up, whatever its buffer; nobody is told', async () => {
+    await over();
+    world.nexthop(5, d0, '10.1.0.2');
+    let done = (await world.results(1)).length;
+    const { kernel } = world.dataplane;
+    /** Messages of a send. */
+    const install = async (count: number): Promise<number> => {
+      const before = kernel.stats;
+      for (let i = 0; i < count; i++) world.route(i, 0x14000000 + i * 256, 5);
+      await world.results((done += count));
+      return (kernel.stats.messages - before.messages) / (kernel.stats.batches - before.batches);
+    };
+    assert.ok((await install(4000)) > 100, `${kernel.stats.batches} sends`);
+    kernel.limitBytes(1);
+    assert.equal(await install(100), 1, 'as small as an operator wants');
+    kernel.limitBytes(520);
+    const few = await install(100);
+    assert.ok(few > 4 && few <= 10, `${few} a send`);
+    kernel.limitBytes(1 << 20);
+    assert.ok((await install(4000)) > 100);
+    await world.close();
+  });
+
   test('a group that does not fit what is left of a batch makes it fail', async () => {
     await over();
     const members = Array.from({ length: 200 }, (_, i) => 1000 + i);

@@ -15,6 +15,7 @@ import {
   FLAG_UNDO_FAILED,
   loadProvider,
   OP_LINK,
+  OP_NEXTHOP_INSTALL,
   OP_ROUTE_INSTALL,
   type Provider,
   PROVIDER_ESSENTIAL,
@@ -544,6 +545,50 @@ describe('a follower', () => {
       31: E.ENODEV,
     });
     assert.equal(world.results.length, 8);
+    world.assertEmpty();
+    world.close();
+  });
+
+  test('keeps contexts as long as it likes: they count for no limit of an operator, and are half of the pool at most', () => {
+    const world = new World(64);
+    const { client } = world;
+    const follower = new TestProvider({ name: 'follows', flags: PROVIDER_FOLLOWER, hold: true });
+    const id = world.pipeline.register(follower);
+    const rooms = (): number[] => [client.room(), client.roomAside()];
+    client.limit = 4;
+    assert.deepEqual(rooms(), [64, 64], 'with nothing under way what goes together may go');
+    world.sendAll(0, 1);
+    assert.deepEqual(rooms(), [3, 63]);
+    world.sendAll(1, 6);
+    assert.deepEqual(rooms(), [0, 58]);
+    world.run();
+    assert.deepEqual(rooms(), [64, 64]);
+    const members = Array.from({ length: 40 }, (_, i) => i + 1);
+    for (let object = 10; object < 12; object++) {
+      world.send(
+        object,
+        (pool, handle) => {
+          pool.setFlags(handle, FLAG_TARGET);
+          pool.setProvider(handle, id);
+          pool.setNexthop(handle, object, 0, 11);
+          assert.ok(pool.setMembers(handle, members, members));
+        },
+        OP_NEXTHOP_INSTALL,
+      );
+    }
+    client.flush();
+    world.run();
+    const slots = client.stats().requests.inUse;
+    assert.ok(slots > 10, `${slots} slots`);
+    assert.deepEqual(rooms(), [64 - slots, 32 - slots]);
+    world.sendAll(12, 15);
+    assert.deepEqual(rooms(), [1, 32 - slots]);
+    world.run();
+    assert.deepEqual(rooms(), [64 - slots, 32 - slots]);
+    follower.release();
+    world.run();
+    assert.deepEqual(rooms(), [64, 64]);
+    assert.equal(world.results.length, 11);
     world.assertEmpty();
     world.close();
   });
