@@ -319,6 +319,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   readonly #onNotification: (pool: ContextPool, handle: number) => void;
   #events: PlaneEvents | undefined;
   #resync = 0;
+  #finishing = false;
 
   constructor(client: DataplaneClient) {
     super(client);
@@ -328,12 +329,13 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   room(): number {
-    return this.client.room();
+    return this.#finishing ? 0 : this.client.room();
   }
 
   readonly follower = (number: number): FollowerPlane => new FollowerWriter(this.client, number);
 
   flush(): void {
+    if (this.#finishing) this.finishing();
     if (this.#resync !== 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
     this.client.flush();
   }
@@ -376,14 +378,18 @@ export class DataplanePlane extends ChangeWriter implements Plane {
 
   finishing(): void {
     const handle = this.client.allocate(OP_FINISH);
-    if (handle === 0) return; // then there is plenty to do first, and providers hear of the end when it is there
+    // It takes the first context that comes back; whatever else is to be sent comes after it.
+    this.#finishing = handle === 0;
+    if (handle === 0) return;
     this.client.enqueue(handle);
     this.client.flush();
   }
 
   poll(events: PlaneEvents, max: number): number {
     this.#events = events;
-    return this.client.poll(max, this.#onResult, this.#onNotification);
+    const count = this.client.poll(max, this.#onResult, this.#onNotification);
+    if (this.#finishing) this.finishing();
+    return count;
   }
 
   #result(pool: ContextPool, handle: number, events: PlaneEvents): void {

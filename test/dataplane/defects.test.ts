@@ -32,6 +32,7 @@ import {
   OP_ROUTE_DELETE,
   OP_ROUTE_INSTALL,
   OP_ROUTE_UPDATE,
+  type Provider,
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { dataplaneCommands } from '../../src/dataplane/commands.ts';
@@ -498,7 +499,7 @@ describe('defects that Grevy is without: over the kernel', () => {
     world.dataplane.pipeline.cycle();
     const { interruptions } = world.dataplane.listener.stats;
     // A step is one datagram; a dump of so many links takes several.
-    for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < 20; i++) {
+    for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < names.length; i++) {
       world.dataplane.listener.run(1);
       await ns.run('ip', 'link', 'del', `v${i}`);
     }
@@ -703,14 +704,28 @@ describe('defects that Grevy is without: over the kernel', () => {
   });
 
   test('shutdown waits without a limit for who does not finish, and does not say for what', async () => {
-    await over({ providers: [new TestProvider({ name: 'deaf', priority: 'pre-kernel', hold: true })] });
+    // Whoever stands behind it hears of both ends nevertheless, and has time to let go.
+    const heard: boolean[] = [];
+    let lateMs = 0;
+    const other: Provider = {
+      name: 'other',
+      priority: 'last',
+      process: () => {},
+      finish: early => {
+        heard.push(early);
+        lateMs = performance.now();
+      },
+      finished: () => performance.now() - lateMs > 20,
+    };
+    await over({ providers: [new TestProvider({ name: 'deaf', priority: 'pre-kernel', hold: true }), other] });
     for (let i = 0; i < 3; i++) world.route(i, 0x14000000 + i * 256, 0);
     const limitMs = 200;
     const startMs = performance.now();
     const left = world.dataplane.finish(limitMs);
     // It slept nearly all that time, and came back when it was over: a second would be another kind of limit.
     assert.ok(performance.now() - startMs < 50 * limitMs);
-    assert.match(left ?? '', /^3 contexts/);
+    assert.equal(left, '3 contexts');
+    assert.deepEqual(heard, [true, false]);
     closeDataplaneChannel(world.channel);
   });
 });
