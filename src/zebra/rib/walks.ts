@@ -176,8 +176,9 @@ export class Walks {
         if ((flag & LOST) !== 0) {
           if ((flag & PERHAPS) !== 0) this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
           else this.#kernel.set(t, id, 0, 0);
+          // What was to go with its object is not lost.
+          if ((t.state[id]! & DOOMED) === 0) this.#stats.lostRoutes++;
           t.state[id]! &= ~(STALE | DOOMED);
-          this.#stats.lostRoutes++;
         }
         this.#tables.mark(t, id, false);
         continue;
