@@ -4,7 +4,7 @@
 import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
 import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
 import type { Interface, Interfaces } from './interface/interfaces.ts';
-import { ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
+import { compareNexthops, ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
 import type { Rib } from './rib/rib.ts';
 import { ROUTE_STATIC } from './route-type.ts';
 
@@ -131,7 +131,7 @@ export class StaticRoutes {
       route.installed = false;
       return;
     }
-    members.sort(compareMembers);
+    members.sort(compareNexthops);
     const set = this.#sets.intern(0, family, members, true);
     const flags = FLAG_ALLOW_RECURSION | FLAG_RR_USE_DISTANCE;
     this.#rib.add(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
@@ -142,17 +142,4 @@ export class StaticRoutes {
 function lineKey(one: StaticNexthop): string {
   const gateway = one.gateway === undefined ? '' : formatAddress(one.gateway.family, one.gateway.words);
   return `${gateway} ${one.interface ?? ''} ${one.blackhole}`;
-}
-
-/** One order whatever the order of configuration, so that the same lines make the same set. */
-function compareMembers(a: Nexthop, b: Nexthop): number {
-  return (
-    a.blackhole - b.blackhole ||
-    a.gatewayFamily - b.gatewayFamily ||
-    a.gateway[0] - b.gateway[0] ||
-    a.gateway[1] - b.gateway[1] ||
-    a.gateway[2] - b.gateway[2] ||
-    a.gateway[3] - b.gateway[3] ||
-    a.ifindex - b.ifindex
-  );
 }

@@ -118,6 +118,26 @@ const ELSEWHERE: readonly (readonly [defect: string, file: string, test: string]
     'dataplane/worker.test.ts',
     'spoils no request, whatever it does to its copy, nor whose it is and where it goes',
   ],
+  [
+    'FPM: the thread spins while the peer does not read, and nothing recovers',
+    'whole/fpm-load.test.ts',
+    'a peer that stops reading keeps nobody busy and delays nobody, whatever the limit of the queue',
+  ],
+  [
+    'a peer or a plugin is told nothing of the routes of the system',
+    'zebra/feed-kernel.test.ts',
+    'is told static, connected and kernel routes',
+  ],
+  [
+    'under churn what waits for a slow consumer grows with every change',
+    'zebra/feed.test.ts',
+    'what changes many times while a follower is slow is told once',
+  ],
+  [
+    'a plugin that can only leave late sees every route taken back',
+    'dataplane/providers.test.ts',
+    'is told before what zebra takes back, though no context was free when it came',
+  ],
   // The listener
   [
     'causes and effects are read from different sockets, and overtake each other',
@@ -187,6 +207,26 @@ const ELSEWHERE: readonly (readonly [defect: string, file: string, test: string]
     'removing a million routes takes as many messages',
     'zebra/rib.test.ts',
     'an orderly stop leaves nothing of ours, and hardly needs a message per route',
+  ],
+  [
+    'IPv4 routes that go in silence with an address are shown installed',
+    'zebra/paths.test.ts',
+    'with the last address of a device routes go without a word, and come back',
+  ],
+  [
+    'a route of ours that gave way to one of the system does not come back, its result being lost',
+    'zebra/rib.test.ts',
+    'a route deleted behind our back is put back, one that a foreign route replaced comes back after it',
+  ],
+  [
+    'asking for the speed of a link holds up everything',
+    'zebra/rib.test.ts',
+    'a speed that is known late is told as such: the link is what it was',
+  ],
+  [
+    'the same next hops have several groups, and more after a link went down and came up',
+    'zebra/server.test.ts',
+    'gives routes of the same next hops one group, in whatever order they come and whatever their links do',
   ],
   // What is shown
   [
@@ -354,6 +394,25 @@ describe('defects that Grevy is without: results', () => {
     b.settle();
     assert.equal(b.kernel.routeMessages + b.kernel.nexthopMessages, before, 'nothing was done about it');
     assert.equal(b.kernel.ours().length, 1);
+  });
+});
+
+describe('defects that Grevy is without: time', () => {
+  test('whatever comes after a pause waits ten milliseconds for company', () => {
+    const world = new World();
+    world.pipeline.register(new TestProvider({ name: 'one' }));
+    world.pipeline.register(new TestProvider({ name: 'other', priority: 'last' }));
+    const b = new Bench();
+    b.link(2, 'eth0', '192.0.2.1/24');
+    for (let i = 0; i < 10; i++) {
+      world.sendAll(i, i + 1);
+      assert.equal(world.run(), 1, 'through all providers in one cycle');
+      assert.equal(world.results.length, i + 1);
+      b.add(`10.${i}.0.0/16`, ROUTE_BGP, [b.via('192.0.2.7')], 20);
+      b.settle();
+      assert.equal(b.kernel.ours().length, i + 1, 'no timer ran for it');
+    }
+    world.close();
   });
 });
 
