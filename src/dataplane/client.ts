@@ -140,10 +140,13 @@ export class DataplaneClient {
   poll(max: number, onResult: ContextHandler, onNotification: ContextHandler): number {
     let done = 0;
     for (; done < max; done++) {
-      // Notifications are looked at first: the dataplane publishes results first, so that whatever is older than the
-      // notification seen here is in the other ring by now.
-      if (this.#notification < 0) this.#notification = this.#up.pop();
+      // What is older than a handle seen in one ring is to be seen in the other by then (Dataplane), but not before: so
+      // each ring is looked at after what the other one showed.
       if (this.#result < 0) this.#result = this.#results.pop();
+      if (this.#notification < 0) {
+        this.#notification = this.#up.pop();
+        if (this.#notification >= 0 && this.#result < 0) this.#result = this.#results.pop();
+      }
       if (this.#result < 0 && this.#notification < 0) break;
       const resultFirst =
         this.#notification < 0 ||

@@ -63,8 +63,15 @@ export class Dataplane {
     this.listener.stream.ignore([this.kernel.portId]);
     this.pipeline = new Pipeline(channel, stamp, {
       resync: kinds => this.listener.stream.resync(kinds),
-      event: (provider, event) => this.listener.event(provider, event),
-      notify: (provider, op, fill) => this.listener.notify(provider, op, fill),
+      event: (provider, event) => {
+        this.listener.event(provider, event);
+        this.#show();
+      },
+      notify: (provider, op, fill) => {
+        const told = this.listener.notify(provider, op, fill);
+        this.#show();
+        return told;
+      },
       log: settings.log ?? (() => {}),
     });
     this.fpm = new FpmControl(this.pipeline);
@@ -176,8 +183,16 @@ export class Dataplane {
   }
 
   #publish(): void {
+    this.#show();
+    this.#zebra.ring();
+  }
+
+  /**
+   * Results first, and no notification waits to be shown when a result is made: so whatever is older than what zebra sees is to
+   * be seen, too (DataplaneClient.poll).
+   */
+  #show(): void {
     this.pipeline.publish();
     this.listener.publish();
-    this.#zebra.ring();
   }
 }

@@ -33,6 +33,7 @@ import {
   OP_ROUTE_INSTALL,
   OP_ROUTE_UPDATE,
   type Provider,
+  type ProviderHost,
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { dataplaneCommands } from '../../src/dataplane/commands.ts';
@@ -422,6 +423,7 @@ describe('defects that Grevy is without: over the kernel', () => {
   let world: KernelWorld;
   let d0 = 0;
   const DOWN = 7;
+  let notify: ProviderHost['notify'];
 
   before(async () => {
     ns = await lab.namespace('dp');
@@ -554,12 +556,15 @@ describe('defects that Grevy is without: over the kernel', () => {
       if (pool.op(handle) === OP_LINK) links.set(pool.ifindex(handle), pool.link(handle).name);
       if (pool.op(handle) === OP_LINK_GONE) links.delete(pool.ifindex(handle));
     };
+    // Nothing of before is left to be read.
+    await world.until(() => !world.turn(), 'quiet');
     world.client.requestResync(KIND_LINK);
     world.dataplane.pipeline.cycle();
     const { interruptions } = world.dataplane.listener.stats;
-    // A step is one datagram; a dump of so many links takes several.
+    // A step is one datagram; a dump of so many links takes several. The first alone, then as many as what is told of a link that
+    // goes, or the dump would never have its turn.
     for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < names.length; i++) {
-      world.dataplane.listener.run(1);
+      world.dataplane.listener.run(i === 0 ? 1 : 8);
       await ns.run('ip', 'link', 'del', `v${i}`);
     }
     assert.ok(world.dataplane.listener.stats.interruptions > interruptions, 'a dump was begun again');
@@ -612,6 +617,54 @@ describe('defects that Grevy is without: over the kernel', () => {
     await world.results(1201);
     assert.equal((await kernelRoutes(ns, 'proto', '186')).size, 0);
     await world.close();
+  });
+
+  test('a result overtakes what a provider told before it', async () => {
+    await over({
+      providers: [
+        {
+          name: 'tells',
+          priority: 'last',
+          start: host => void (notify = host.notify),
+          process(work) {
+            const handle = work.take();
+            if (handle < 0) return;
+            assert.ok(
+              notify(OP_ROUTE, (pool, one) => pool.setRoute(one, 254, 2, 0x14000000, 0, 0, 0, 24, 186, 1, 20, 5)),
+            );
+            work.finish(handle);
+          },
+        },
+      ],
+    });
+    world.turn();
+    const order: number[] = [];
+    const look = (): void => {
+      const note = (pool: ContextPool, handle: number): void => void order.push(pool.sequence(handle));
+      world.client.poll(100, note, note);
+    };
+    // Zebra may look at any moment; it does whenever the results are to be seen and the notifications not yet.
+    const { listener } = world.dataplane;
+    const publish = listener.publish.bind(listener);
+    listener.publish = () => {
+      look();
+      publish();
+    };
+    for (let i = 0; i < 5; i++) world.route(i, 0x14000000 + i * 256, 0);
+    await until(
+      () => {
+        world.dataplane.turn();
+        look();
+        return order.length >= 10;
+      },
+      { what: () => `five results and what is told before each; ${order.join()}`, everyMs: 1 },
+    );
+    assert.deepEqual(
+      order,
+      order.map((_, i) => order[0]! + i),
+    );
+    await world.close();
+    for (let i = 0; i < 5; i++) await ns.run('ip', 'route', 'del', 'blackhole', `20.0.${i}.0/24`, 'metric', '20');
   });
 
   test('a refusal of the kernel is swallowed', async () => {
