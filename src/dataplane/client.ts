@@ -81,7 +81,7 @@ export class DataplaneClient {
     this.#asideSlots = new Int32Array(this.#asideOf.length);
   }
 
-  /** Requests that may be under way at a time; 0: as many as there are contexts. */
+  /** Requests that may be under way at a time, those for followers aside; 0: as many as there are contexts. */
   set limit(limit: number) {
     this.#page.limit = limit;
     this.#limit = limit === 0 ? this.requests.limit : Math.min(limit, this.requests.limit);
@@ -167,10 +167,13 @@ export class DataplaneClient {
   poll(max: number, onResult: ContextHandler, onNotification: ContextHandler): number {
     let done = 0;
     for (; done < max; done++) {
-      // Notifications are looked at first: the dataplane publishes results first, so that whatever is older than the
-      // notification seen here is in the other ring by now.
-      if (this.#notification < 0) this.#notification = this.#up.pop();
+      // What is older than a handle seen in one ring is to be seen in the other by then (Dataplane), but not before: so
+      // each ring is looked at after what the other one showed.
       if (this.#result < 0) this.#result = this.#results.pop();
+      if (this.#notification < 0) {
+        this.#notification = this.#up.pop();
+        if (this.#notification >= 0 && this.#result < 0) this.#result = this.#results.pop();
+      }
       if (this.#result < 0 && this.#notification < 0) break;
       const resultFirst =
         this.#notification < 0 ||

@@ -97,6 +97,7 @@ export class Pipeline {
   readonly #again: Map<number, () => Provider> = new Map();
   #nextId = 1;
   #removing = false;
+  #ending = false;
   readonly #updates: Float64Array = new Float64Array(classes.length);
   readonly #errors: Float64Array = new Float64Array(classes.length);
   #cycles = 0;
@@ -347,9 +348,12 @@ export class Pipeline {
     return soonest;
   }
 
-  /** Tells every provider that the end comes (see Provider.finish). */
+  /** Tells every provider that the end comes (see Provider.finish): first that it is early, whoever could not say so in time. */
   finish(early: boolean): void {
-    for (const work of [...this.#stages, ...this.#followers]) this.#finish(work, early);
+    const all = [...this.#stages, ...this.#followers];
+    if (!this.#ending) for (const work of all) this.#finish(work, true);
+    this.#ending = true;
+    if (!early) for (const work of all) this.#finish(work, false);
   }
 
   /** Lets go of everything at once. */

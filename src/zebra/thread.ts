@@ -12,6 +12,7 @@ import { readSpeeds } from './interface/speed.ts';
 import { rehearse } from './rehearsal.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
+import { drift } from './show/zebra.ts';
 
 /** workerData of this thread. */
 export interface ZebraThreadData {
@@ -69,6 +70,12 @@ side.onStop(async how => {
     zebra.withdraw();
     const deadline = performance.now() + WITHDRAW_MS;
     while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
+    if (!zebra.idle) {
+      const { destinationsWaiting: waiting, destinationsInFlight: inFlight } = drift(zebra);
+      side.post(
+        `routes stay in the kernel: after ${WITHDRAW_MS / 1000} s ${waiting} prefixes wait for the dataplane and ${inFlight} are on their way`,
+      );
+    }
   }
   close();
   await ethtool.close();

@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { DataplanePlane } from '../../src/zebra/dataplane.ts';
+import type { PlaneEvents } from '../../src/zebra/plane.ts';
 import { World } from './world.ts';
 import {
   type ContextPool,
@@ -754,6 +756,43 @@ describe('a follower', () => {
     ]);
     host!.log('says something');
     assert.deepEqual(world.logs, ['follows: says something']);
+    world.close();
+  });
+});
+
+describe('the end', () => {
+  test('is told before what zebra takes back, though no context was free when it came', () => {
+    const world = new World(64);
+    const plane = new DataplanePlane(world.client);
+    const heard: string[] = [];
+    const one = new TestProvider({ name: 'one', hold: true });
+    world.pipeline.register(one);
+    world.pipeline.register({
+      ...recorder('other', heard),
+      priority: 'last',
+      finish: early => void heard.push(early ? 'early' : 'late'),
+    });
+    const events = new Proxy({}, { get: () => () => {} }) as PlaneEvents;
+    const poll = (): void => {
+      while (world.pipeline.cycle());
+      world.pipeline.publish();
+      plane.poll(events, 1000);
+    };
+    world.sendAll(0, 64);
+    plane.finishing();
+    poll();
+    assert.deepEqual(heard, []);
+    one.release();
+    assert.equal(plane.room(), 0);
+    poll();
+    assert.equal(plane.room(), 63, 'it has taken the first that came back');
+    world.sendAll(64, 65);
+    poll();
+    assert.deepEqual(heard.slice(-2), ['early', 'other 64']);
+    assert.equal(heard.length, 66);
+    world.assertEmpty();
+    world.pipeline.finish(false);
+    assert.deepEqual(heard.slice(66), ['late'], 'and nothing twice');
     world.close();
   });
 });

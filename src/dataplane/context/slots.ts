@@ -94,6 +94,13 @@ export class ContextSlots {
     }
   }
 
+  /** How many slots a context takes: its own, and all that are chained behind it. */
+  slots(handle: number): number {
+    let count = 0;
+    for (let slot = handle; slot !== 0; slot = this.next(slot)) count++;
+    return count;
+  }
+
   holds(handle: number): boolean {
     return this.#pool.holds(handle);
   }
@@ -200,9 +207,7 @@ export class ContextSlots {
 
   /** Owner only. A copy of another pool's context, chain and all; 0 where there are not slots enough. */
   copyFrom(from: ContextSlots, handle: number): number {
-    let needed = 0;
-    for (let slot = handle; slot !== 0; slot = from.next(slot)) needed++;
-    if (this.room < needed) return 0;
+    if (this.room < from.slots(handle)) return 0;
     let first = 0;
     let last = 0;
     for (let slot = handle; slot !== 0; slot = from.next(slot)) {
