@@ -351,6 +351,12 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ dontCapabilityNegotiate: true }),
     ['dontCapabilityNegotiate'],
   ),
+  peerLine(
+    'extended-optional-parameters',
+    ['Force the extended optional parameters format for OPEN messages'],
+    () => ({ extendedParameters: true }),
+    ['extendedParameters'],
+  ),
   peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
     'gracefulRestartDisable',
   ]),

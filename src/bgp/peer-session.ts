@@ -47,6 +47,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
     restartTimeS: options.restartTimeS,
     announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }

@@ -28,6 +28,7 @@ export interface PeerSettings {
   disableConnectedCheck?: boolean;
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
+  extendedParameters?: boolean;
   enforceFirstAs?: boolean;
   gracefulRestartDisable?: boolean;
 }

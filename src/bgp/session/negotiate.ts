@@ -27,6 +27,7 @@ export function localOpen(config: SessionConfig): Open {
     holdTimeS: config.holdTimeS ?? DEFAULT_HOLD_S,
     routerId: config.routerId,
     capabilities: config.dontCapabilityNegotiate === true ? [] : localCapabilities(config),
+    ...(config.extendedParameters === true && { extended: true }),
   };
 }
 
@@ -78,6 +79,7 @@ export function summarize(open: Open): OpenSummary {
     extendedMessages: find('extendedMessage') !== undefined,
     ...(restart && { gracefulRestart: restart }),
     ...(fqdn && { hostname: fqdn.hostname, domainname: fqdn.domainname }),
+    extendedParameters: open.extended === true,
     capabilities,
   };
 }

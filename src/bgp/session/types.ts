@@ -51,6 +51,8 @@ export interface SessionConfig {
   readonly domainname?: string;
   /** More capabilities to announce, as they are. */
   readonly extraCapabilities?: readonly Capability[];
+  /** Our OPEN has RFC 9072's form though it need not have. */
+  readonly extendedParameters?: boolean;
   /** Announces no capability at all (neighbor … dont-capability-negotiate). */
   readonly dontCapabilityNegotiate?: boolean;
 }
@@ -76,6 +78,8 @@ export interface OpenSummary {
   };
   readonly hostname?: string;
   readonly domainname?: string;
+  /** The OPEN had the form of RFC 9072. */
+  readonly extendedParameters: boolean;
   readonly capabilities: readonly Capability[];
 }
 
