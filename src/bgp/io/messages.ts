@@ -18,8 +18,9 @@ export type Command =
   | { readonly do: 'md5'; readonly token: number; readonly peer: SocketAddress; readonly key: string }
   | { readonly do: 'options'; readonly token: number; readonly options: SocketOptions }
   | { readonly do: 'probe'; readonly token: number }
-  /** What is queued is sent, then the socket closed. Afterwards bgp does not touch the slot, and io may use it again. */
-  | { readonly do: 'close'; readonly token: number };
+  /** What is queued, or `last` in its place, is sent, then the socket closed. Afterwards bgp does not touch the slot, and io may
+   *  use it again. */
+  | { readonly do: 'close'; readonly token: number; readonly last?: readonly number[] };
 
 /** io to bgp. */
 export type Happening =

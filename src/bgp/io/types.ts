@@ -97,8 +97,11 @@ export interface Connection {
   /** KEEPALIVEs that went out by `setKeepalive`, and all that came in. */
   readonly keepalivesSent: number;
   readonly keepalivesReceived: number;
-  /** Sends what is queued (for at most a few seconds), then closes. No event comes after this. */
-  close(): void;
+  /**
+   * Sends what is queued (for at most a few seconds), then closes. No event comes after this. With `last`, a NOTIFICATION, that
+   * is sent instead of the queue: only the message under way is finished before it.
+   */
+  close(last?: Uint8Array): void;
 }
 
 export interface Listener {
