@@ -456,7 +456,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'defaultOriginate',
   ]),
   afLine(
-    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>]',
+    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',
     [
       'Maximum number of prefix accept from this peer',
       'maximum no. of prefix limit',
@@ -464,14 +464,28 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       'Only give warning message when limit is exceeded',
       'Restart bgp connection after limit is exceeded',
       'Restart interval in minutes',
+      'Force checking all received routes not only accepted',
     ],
     args => ({
       maximumPrefix: args.count,
       maximumPrefixThreshold: args.threshold ?? 75,
       maximumPrefixWarningOnly: args['warning-only'] === true,
+      maximumPrefixForce: args.force === true,
       ...(args.restart === undefined ? {} : { maximumPrefixRestartMin: args.restart }),
     }),
-    ['maximumPrefix', 'maximumPrefixThreshold', 'maximumPrefixWarningOnly', 'maximumPrefixRestartMin'],
+    [
+      'maximumPrefix',
+      'maximumPrefixThreshold',
+      'maximumPrefixWarningOnly',
+      'maximumPrefixForce',
+      'maximumPrefixRestartMin',
+    ],
+  ),
+  afLine(
+    'maximum-prefix-out (1-4294967295)$count',
+    ['Maximum number of prefixes to be sent to this peer', 'Maximum no. of prefix limit'],
+    args => ({ maximumPrefixOut: args.count }),
+    ['maximumPrefixOut'],
   ),
   afLine(
     'allowas-in [(1-10)$count]',

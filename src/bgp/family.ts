@@ -214,6 +214,11 @@ export class FamilyInstance {
       return more;
     });
     this.table.onWork = () => this.#work.wake();
+    this.table.onPolicyApplied = index => {
+      for (const peer of instance.peers.values()) {
+        if (peer.families[afi].index === index) peer.limitChanged(peer.families[afi]);
+      }
+    };
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
   }

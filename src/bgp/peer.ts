@@ -5,6 +5,7 @@
 //            ─▶ update group of the table ─ messages ─▶ session.send
 //
 // Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
+import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
@@ -16,7 +17,7 @@ import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
-import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
+import { peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
@@ -60,6 +61,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #sessionKey = '';
   #parser: UpdateParser | undefined;
   #md5Installed = false;
+  #restart: TimerTask | undefined;
+  #restartAtMs = 0;
   #closed = false;
 
   constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords, own: SettingsLayer) {
@@ -141,7 +144,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** `clear bgp X`. */
   reset(): void {
     const stopped = this.held || this.session === undefined;
-    this.held = false;
+    this.#release();
     if (stopped) this.reconcile();
     else this.session?.reset();
   }
@@ -209,6 +212,7 @@ export class Peer implements SessionHandler, SessionPeer {
   close(): void {
     this.#closed = true;
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
+    this.#restart?.stop();
     this.session?.destroy();
     this.session = undefined;
     this.negotiated = undefined;
@@ -239,7 +243,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (one.index === 0 || !has(afi)) continue;
       one.up = true;
       one.endOfRibReceived = false;
-      one.warned = false;
+      one.limit.renew();
       one.update();
     }
   }
@@ -303,36 +307,44 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);
     if (ipv6.up) ipv6.family.table.ingest(ipv6.index, parser);
-    return this.#overLimit(ipv4) ?? this.#overLimit(ipv6);
+    return this.#judgeLimit(ipv4) ?? this.#judgeLimit(ipv6);
   }
 
-  /** `maximum-prefix` (RFC 4486: Cease, maximum number of prefixes reached). */
-  #overLimit(one: PeerFamily): PeerError | undefined {
-    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixRestartMin } = one.settings;
-    if (maximumPrefix === undefined || !one.up) return undefined;
-    const { received } = one.family.table.peerCounts(one.index);
-    if (received <= (maximumPrefix * (maximumPrefixThreshold ?? 75)) / 100) return undefined;
-    const over = received > maximumPrefix;
-    if (!one.warned || over) {
-      one.warned = true;
-      this.instance.bgp.log(`${this.name}: ${received} prefixes received, limit ${maximumPrefix}`);
-    }
-    if (!over || maximumPrefixWarningOnly === true) return undefined;
+  /** What the session is to be ended with, where there are too many prefixes. It rests then until `clear`, or for a time. */
+  #judgeLimit(one: PeerFamily): PeerError | undefined {
+    const { settings } = one;
+    if (settings.maximumPrefix === undefined || !one.up) return undefined;
+    const { bgp } = this.instance;
+    const counts = one.family.table.peerCounts(one.index);
+    const error = one.limit.judge(counts, settings, this.name, text => bgp.log(text));
+    if (error === undefined) return undefined;
     this.held = true;
-    this.instance.bgp.changed();
-    if (maximumPrefixRestartMin !== undefined) {
-      const timer = this.instance.bgp.loop.timer('bgp maximum prefix restart', () => {
-        this.held = false;
-        this.instance.bgp.changed();
-      });
-      timer.start(maximumPrefixRestartMin * 60_000);
+    bgp.changed();
+    if (settings.maximumPrefixRestartMin !== undefined) {
+      this.#restart ??= bgp.loop.timer('bgp maximum prefix restart', () => this.#release());
+      this.#restart.start(settings.maximumPrefixRestartMin * 60_000);
+      this.#restartAtMs = bgp.loop.now() + settings.maximumPrefixRestartMin * 60_000;
     }
-    const data = new Uint8Array(7);
-    const view = new DataView(data.buffer);
-    view.setUint16(0, AFI_NUMBER[one.afi]);
-    view.setUint8(2, 1);
-    view.setUint32(3, maximumPrefix);
-    return peerError(ErrorCode.cease, Cease.maximumPrefixes, data);
+    return error;
+  }
+
+  /** The limit, or what counts, changed while the session goes on. */
+  limitChanged(one: PeerFamily): void {
+    const error = this.#judgeLimit(one);
+    if (error !== undefined) this.session?.stop({ error });
+  }
+
+  /** Milliseconds until it may come back by itself; undefined: not before `clear`. */
+  get restartMs(): number | undefined {
+    if (!this.held || this.#restart?.active !== true) return undefined;
+    return Math.max(0, this.#restartAtMs - this.instance.bgp.loop.now());
+  }
+
+  #release(): void {
+    this.#restart?.stop();
+    if (!this.held) return;
+    this.held = false;
+    this.instance.bgp.changed();
   }
 
   routeRefresh(refresh: RouteRefresh): void {

@@ -53,6 +53,8 @@ export interface PeerAfSettings {
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;
   maximumPrefixRestartMin?: number;
+  maximumPrefixForce?: boolean;
+  maximumPrefixOut?: number;
   allowAsIn?: number;
   removePrivateAs?: 'if-only' | 'all' | 'replace';
   weight?: number;

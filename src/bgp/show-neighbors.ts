@@ -63,6 +63,15 @@ export function neighborText(peer: Peer): string {
     `  Connections established ${stats?.connectionsEstablished ?? 0}; dropped ${stats?.connectionsDropped ?? 0}`,
     resetText(stats?.lastReset),
   );
+  if (peer.held) {
+    const ms = peer.restartMs;
+    lines.push(
+      '  Peer had exceeded the max. no. of prefixes configured.',
+      ms === undefined
+        ? `  Reduce the no. of prefix and clear ip bgp ${peer.name} to restore peering`
+        : `  Reduce the no. of prefix from ${peer.name}, will restart in ${Math.floor(ms / 1000)} seconds`,
+    );
+  }
   const kind = peer.internal ? 'Internal' : 'External';
   lines.push(`  ${kind} BGP neighbor may be up to ${hopsAway(peer)} hops away.`);
   if (negotiated !== undefined) {
@@ -188,6 +197,14 @@ export function neighborJson(peer: Peer): object {
     connectionsEstablished: stats?.connectionsEstablished ?? 0,
     connectionsDropped: stats?.connectionsDropped ?? 0,
     ...resetJson(stats?.lastReset),
+    ...(peer.held
+      ? {
+          prefixesConfigExceedMax: true,
+          ...(peer.restartMs === undefined
+            ? { reducePrefixNumAndClearIpBgp: peer.name }
+            : { reducePrefixNumFrom: peer.name, restartInTimerMsec: Math.floor(peer.restartMs) }),
+        }
+      : {}),
     [peer.internal ? 'internalBgpNbrMaxHopsAway' : 'externalBgpNbrMaxHopsAway']: hopsAway(peer),
     ...(negotiated === undefined
       ? { hostLocal: 'Unknown', portLocal: -1, hostForeign: 'Unknown', portForeign: -1 }
