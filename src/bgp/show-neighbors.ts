@@ -52,7 +52,7 @@ export function neighborText(peer: Peer): string {
     `  Hold time is ${stats === undefined ? hold : seconds(stats.holdTimeMs)} seconds, keepalive interval is ${stats === undefined ? keepalive : seconds(stats.keepaliveMs)} seconds`,
     `  Configured hold time is ${hold} seconds, keepalive interval is ${keepalive} seconds`,
   );
-  if (extendedParameters(peer)) lines.push('  Extended Optional Parameters Length is enabled');
+  if (settings.extendedParameters === true) lines.push('  Extended Optional Parameters Length is enabled');
   if (negotiated !== undefined) lines.push(...capabilityText(negotiated));
   lines.push(...restartText(peer), ...messageText(stats));
   lines.push(`  Minimum time between advertisement runs is ${settings.advertisementIntervalS ?? 0} seconds`);
@@ -91,11 +91,6 @@ export function neighborText(peer: Peer): string {
   const thread = negotiated === undefined ? 'off' : 'on';
   lines.push(`Read thread: ${thread}  Write thread: ${thread}`);
   return `${lines.join('\n')}\n\n`;
-}
-
-/** RFC 9072: we are to use it, or the other side did. */
-function extendedParameters(peer: Peer): boolean {
-  return peer.settings.extendedParameters === true || peer.negotiated?.remote.extendedParameters === true;
 }
 
 /** Only accepts, and nobody has come yet. */
@@ -183,7 +178,7 @@ export function neighborJson(peer: Peer): object {
     bgpTimerConfiguredKeepAliveIntervalMsecs: keepaliveMs,
     bgpTimerHoldTimeMsecs: stats?.holdTimeMs ?? holdMs,
     bgpTimerKeepAliveIntervalMsecs: stats?.keepaliveMs ?? keepaliveMs,
-    extendedOptionalParametersLength: extendedParameters(peer),
+    extendedOptionalParametersLength: settings.extendedParameters === true,
     // Nothing is advertised on a condition.
     bgpTimerConfiguredConditionalAdvertisementsSec: 0,
     ...(negotiated === undefined ? {} : { neighborCapabilities: capabilitiesJson(negotiated) }),

@@ -79,7 +79,6 @@ export function summarize(open: Open): OpenSummary {
     extendedMessages: find('extendedMessage') !== undefined,
     ...(restart && { gracefulRestart: restart }),
     ...(fqdn && { hostname: fqdn.hostname, domainname: fqdn.domainname }),
-    extendedParameters: open.extended === true,
     capabilities,
   };
 }

@@ -78,8 +78,6 @@ export interface OpenSummary {
   };
   readonly hostname?: string;
   readonly domainname?: string;
-  /** The OPEN had the form of RFC 9072. */
-  readonly extendedParameters: boolean;
   readonly capabilities: readonly Capability[];
 }
 

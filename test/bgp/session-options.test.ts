@@ -1,0 +1,196 @@
+// What a session is opened with, limited by and ended with, between Grevy's whole daemon, FRR and BIRD: each side says it, and
+// the other one's show is the judge.
+//
+//    bird ─ 10.0.2.0/24 ─ grevy ─ 10.0.1.0/24 ─ frr
+//   65002                 65010                 65001
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Daemon, startBird, startFrr, startGrevy } from '../lib/daemons.ts';
+import { Lab } from '../lib/netns.ts';
+import { until } from '../lib/wait.ts';
+
+const lab = new Lab();
+let grevy: Daemon;
+let frr: Daemon;
+let bird: Daemon;
+
+const FRR = `hostname frr
+log file LOG
+router bgp 65001
+ bgp router-id 10.0.1.1
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ neighbor 10.0.1.10 remote-as 65010
+ neighbor 10.0.1.10 timers connect 1
+ address-family ipv4 unicast
+  network 10.1.0.0/24
+  network 10.1.1.0/24
+ exit-address-family
+exit
+`;
+
+const birdConfig = (options = ''): string => `router id 10.0.2.2;
+protocol device {}
+protocol static s4 {
+  ipv4;
+  route 10.2.0.0/24 blackhole;
+}
+protocol bgp grevy {
+  local 10.0.2.2 as 65002; neighbor 10.0.2.10 as 65010;
+  connect delay time 1; connect retry time 1; error wait time 1, 1;
+  ${options}
+  ipv4 { import all; export where source = RTS_STATIC; };
+}
+`;
+
+const GREVY = `hostname grevy
+router bgp 65010
+ bgp router-id 10.0.0.10
+ bgp log-neighbor-changes
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ neighbor 10.0.1.1 remote-as 65001
+ neighbor 10.0.1.1 timers connect 1
+ neighbor 10.0.2.2 remote-as 65002
+ neighbor 10.0.2.2 timers connect 1
+ !
+ address-family ipv4 unicast
+  network 10.10.0.0/24
+  network 10.10.1.0/24
+  network 10.10.2.0/24
+ exit-address-family
+exit
+`;
+
+before(async () => {
+  const [host, right, left] = [await lab.namespace('grevy'), await lab.namespace('frr'), await lab.namespace('bird')];
+  await lab.link(host, 'eth1', right, 'eth0');
+  await lab.link(host, 'eth2', left, 'eth0');
+  await host.run('ip', 'addr', 'add', '10.0.1.10/24', 'dev', 'eth1');
+  await host.run('ip', 'addr', 'add', '10.0.2.10/24', 'dev', 'eth2');
+  await right.run('ip', 'addr', 'add', '10.0.1.1/24', 'dev', 'eth0');
+  await left.run('ip', 'addr', 'add', '10.0.2.2/24', 'dev', 'eth0');
+  const directory = await lab.directory();
+  [frr, bird, grevy] = await Promise.all([
+    startFrr(lab, right, 'bgpd', FRR.replace('LOG', join(directory, 'log')), { directory, args: ['-Z'] }),
+    startBird(lab, left, birdConfig()),
+    startGrevy(lab, host, GREVY),
+  ]);
+});
+after(() => lab.close());
+
+/** Lines typed in `configure terminal`. */
+const configure = async (router: Daemon, ...lines: string[]): Promise<void> => {
+  const output = await router.sh(['configure terminal', ...lines, 'end'].join('\n'));
+  assert.doesNotMatch(output, /^%/m);
+};
+const ours = (...lines: string[]): Promise<void> => configure(grevy, 'router bgp 65010', ...lines);
+const theirs = (...lines: string[]): Promise<void> => configure(frr, 'router bgp 65001', ...lines);
+const FAMILY = 'address-family ipv4 unicast';
+
+/** Waits until a shell's answer matches. */
+const says = (router: Daemon, command: string, pattern: RegExp): Promise<string> => {
+  let last = '';
+  return until(
+    async () => {
+      last = await router.sh(command).catch(error => String(error));
+      return pattern.test(last) ? last : '';
+    },
+    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+  );
+};
+const logged = (pattern: RegExp): Promise<unknown> =>
+  until(() => pattern.test(grevy.output()), { timeoutMs: 20_000, what: () => `${pattern} in\n${grevy.output()}` });
+
+const reconfigureBird = async (options = ''): Promise<void> => {
+  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(options));
+  await bird.sh('configure');
+};
+
+const established = (address: string): Promise<string> =>
+  says(grevy, `show bgp neighbors ${address}`, /BGP state = Established/);
+const both = (): Promise<unknown> => Promise.all([established('10.0.1.1'), established('10.0.2.2')]);
+const neighbor = async (): Promise<Record<string, unknown>> => {
+  const all = JSON.parse(await frr.sh('show bgp neighbors 10.0.1.10 json')) as Record<string, Record<string, unknown>>;
+  return all['10.0.1.10']!;
+};
+
+/** Sessions that have come up since the beginning, as we count them. */
+const ups = async (address: string): Promise<number> =>
+  Number(/Connections established (\d+)/.exec(await grevy.sh(`show bgp neighbors ${address}`))![1]);
+const upAgain = async (address: string, change: () => Promise<unknown>): Promise<void> => {
+  const before = await ups(address);
+  await change();
+  await until(async () => (await ups(address)) > before, { what: `the next session with ${address}` });
+  await established(address);
+};
+
+test('extended optional parameters (RFC 9072): FRR and BIRD read ours, and we read FRR’s', async () => {
+  await both();
+  assert.equal((await neighbor())['extendedOptionalParametersLength'], false);
+  const enabled = /Extended Optional Parameters Length is enabled/;
+  for (const address of ['10.0.1.1', '10.0.2.2']) {
+    await upAgain(address, () => ours(`neighbor ${address} extended-optional-parameters`));
+    await says(grevy, `show bgp neighbors ${address}`, enabled);
+    // With what was in it, as in the short form.
+    await says(grevy, `show bgp neighbors ${address}`, /Enhanced Route Refresh: advertised and received/);
+    await upAgain(address, () => ours(`no neighbor ${address} extended-optional-parameters`));
+  }
+  const capabilities = (await neighbor())['neighborCapabilities'];
+  // FRR 8.4.4, told to use it, reads nothing else.
+  await ours('neighbor 10.0.1.1 extended-optional-parameters');
+  await theirs('neighbor 10.0.1.10 extended-optional-parameters');
+  await upAgain('10.0.1.1', () => frr.sh('clear bgp 10.0.1.10'));
+  await says(frr, 'show bgp neighbors 10.0.1.10', enabled);
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Hostname Capability: .* received \(name: frr,/);
+  assert.deepEqual((await neighbor())['neighborCapabilities'], capabilities);
+  await theirs('no neighbor 10.0.1.10 extended-optional-parameters');
+  await ours('no neighbor 10.0.1.1 extended-optional-parameters');
+  await both();
+});
+
+test('maximum-prefix-out: FRR and BIRD are told of so many, and a place that becomes free is taken', async () => {
+  await ours(FAMILY, 'neighbor 10.0.1.1 maximum-prefix-out 2', 'neighbor 10.0.2.2 maximum-prefix-out 1');
+  await says(frr, 'show bgp summary', /10\.0\.1\.10 .* 2 +\d+ N\/A/);
+  await says(bird, 'show route count', /^2 of 2 routes/m); // ours and its own
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Maximum allowed prefixes sent 2\n/);
+  const known = (): Promise<string[]> =>
+    frr
+      .sh('show bgp ipv4 unicast json')
+      .then(text =>
+        Object.keys((JSON.parse(text) as { routes: object }).routes).filter(name => !name.startsWith('10.1.')),
+      );
+  const before = await known();
+  assert.equal(before.length, 2);
+  const gone = before.find(name => name.startsWith('10.10.'));
+  if (gone !== undefined) await ours(FAMILY, `no network ${gone}`);
+  await until(async () => (await known()).length === 2 && !(await known()).includes(gone!), { what: 'another one' });
+  await ours(
+    FAMILY,
+    `network ${gone}`,
+    'no neighbor 10.0.1.1 maximum-prefix-out',
+    'no neighbor 10.0.2.2 maximum-prefix-out',
+  );
+  await says(frr, 'show bgp ipv4 unicast', /Displayed +6 routes/); // two of its own, three of ours, one of BIRD's
+  await says(bird, 'show route count', /^6 of 6 routes/m);
+});
+
+test('maximum-prefix: FRR’s limit ends our session and says how many it takes; ours with force ends FRR’s', async () => {
+  await theirs(FAMILY, 'neighbor 10.0.1.10 maximum-prefix 3');
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Notification received \(Cease\/Maximum Number of Prefixes Reached/);
+  await theirs(FAMILY, 'no neighbor 10.0.1.10 maximum-prefix 3');
+  await frr.sh('clear bgp 10.0.1.10');
+  await both();
+  await configure(grevy, 'route-map NONE deny 10');
+  await ours(FAMILY, 'neighbor 10.0.1.1 route-map NONE in', 'neighbor 10.0.1.1 maximum-prefix 1');
+  await says(grevy, 'show bgp summary', /10\.0\.1\.1 +4 +65001 .* 0 +\d+ N\/A/);
+  await ours(FAMILY, 'neighbor 10.0.1.1 maximum-prefix 1 force');
+  await says(frr, 'show bgp neighbors 10.0.1.10', /Cease\/Maximum Number of Prefixes Reached/);
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Reduce the no\. of prefix and clear ip bgp 10\.0\.1\.1/);
+  await logged(/%MAXPFXEXCEED: No\. of IPv4 Unicast prefix received from 10\.0\.1\.1 2 exceed, limit 1/);
+  await ours(FAMILY, 'no neighbor 10.0.1.1 maximum-prefix', 'no neighbor 10.0.1.1 route-map NONE in');
+  await grevy.sh('clear bgp 10.0.1.1');
+  await both();
+});
