@@ -53,6 +53,7 @@ function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages:
     as4: true,
     extendedNextHop: false,
     maximumMessageBytes: 4096,
+    gracefulShutdown: false,
     maximumPrefixes: 0,
   });
   const ring = new Uint8Array(1 << 20);

@@ -26,6 +26,7 @@ export class Bgp implements Speaker {
   readonly zebra: ZebraLink | undefined;
   hostname: string;
   noRib = false;
+  gracefulShutdown = false;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
   #interfaces: Interfaces | undefined;
@@ -96,6 +97,11 @@ export class Bgp implements Speaker {
   setNoRib(noRib: boolean): void {
     this.noRib = noRib;
     for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();
+  }
+
+  setGracefulShutdown(on: boolean): void {
+    this.gracefulShutdown = on;
+    this.changed();
   }
 
   /** Settings or surroundings changed: compare and act, once, soon. */

@@ -5,6 +5,7 @@ import { type Args, type Command, CommandError, type CommandArgs, config, type S
 import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
+import { SHUTDOWN_BYTES } from './wire/notification.ts';
 import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
 
 const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
@@ -15,6 +16,13 @@ type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
 /** RFC 4271 §4.2. */
 export function badHoldTime(holdS: number): string {
   return `% hold time value must be either 0 or at least 3: ${holdS}`;
+}
+
+/** RFC 9003 §2. */
+export function shutdownMessage(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= SHUTDOWN_BYTES) return text;
+  throw new CommandError(`% Shutdown message size exceeded ${SHUTDOWN_BYTES}: it has ${bytes} octets`);
 }
 
 /** The words of a line that say which setting it is: those before the first variable or bracket. */
@@ -305,7 +313,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   peerLine(
     'shutdown [message LINE...$text]',
     ['Administratively shut down this neighbor', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
-    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: args.text }) }),
+    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: shutdownMessage(args.text) }) }),
     ['shutdown', 'shutdownMessage'],
   ),
   peerLine('port (0-65535)$port', ["Neighbor's BGP port", 'TCP port number'], args => ({ port: args.port }), ['port']),

@@ -11,8 +11,9 @@ import {
 } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf, badHoldTime } from './commands-neighbor.ts';
-import type { InstanceOptions } from './instance.ts';
+import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
+import type { BgpInstance, InstanceOptions } from './instance.ts';
+import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
@@ -108,6 +109,13 @@ export const routerCommands: readonly Command<Bgp>[] = [
     help: [BGP, 'Disable BGP route installation to RIB (Zebra)'],
     apply: (bgp: Bgp) => bgp.setNoRib(true),
     remove: (bgp: Bgp) => bgp.setNoRib(false),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'bgp graceful-shutdown',
+    help: [BGP, 'Graceful shutdown parameters'],
+    apply: (bgp: Bgp) => bgp.setGracefulShutdown(true),
+    remove: (bgp: Bgp) => bgp.setGracefulShutdown(false),
   }),
   config({
     mode: 'configure',
@@ -272,6 +280,19 @@ export const routerCommands: readonly Command<Bgp>[] = [
     },
   ),
   optionLine(
+    'bgp shutdown [message LINE...$text]',
+    [BGP, 'Administrative shutdown of the BGP instance', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
+    (options, args) => {
+      options.shutdownMessage = args.text === undefined ? undefined : shutdownMessage(args.text);
+      options.shutdown = true;
+    },
+    options => {
+      options.shutdown = false;
+      options.shutdownMessage = undefined;
+    },
+  ),
+  flagLine('bgp graceful-shutdown', [BGP, 'Graceful shutdown parameters'], 'gracefulShutdown'),
+  optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
     (options, args) => {
@@ -389,6 +410,14 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
 ];
 
+/** The neighbours that a `clear` is about, or what is said where there are none. */
+function named(instance: BgpInstance, who: string): Peer[] | string {
+  const peers = [...instance.peers.values()].filter(
+    peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
+  );
+  return peers.length === 0 && who !== '*' ? `%BGP: Unknown neighbor - "${who}"\n` : peers;
+}
+
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
@@ -410,16 +439,34 @@ export const clearCommands: readonly Command<Bgp>[] = [
     ],
     run(bgp: Bgp, args) {
       const instance = bgp.instance();
-      const who = String(args.who);
-      const peers = [...instance.peers.values()].filter(
-        peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
-      );
-      if (peers.length === 0 && who !== '*') return `%BGP: Unknown neighbor - "${who}"\n`;
+      const peers = named(instance, String(args.who));
+      if (typeof peers === 'string') return peers;
       const afis = args.afi === undefined ? AFIS : [args.afi];
       for (const peer of peers) {
         if (args.soft !== true && args.direction === undefined) peer.reset();
         else for (const afi of afis) instance.softClear(peer, afi, args.direction);
       }
+      return undefined;
+    },
+  }),
+  exec({
+    syntax: 'clear [ip] bgp <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who message LINE...$text',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'Tell them why (RFC 9003)',
+      'The message',
+    ],
+    run(bgp: Bgp, args) {
+      const text = shutdownMessage(args.text);
+      const peers = named(bgp.instance(), String(args.who));
+      if (typeof peers === 'string') return peers;
+      for (const peer of peers) peer.reset(text);
       return undefined;
     },
   }),

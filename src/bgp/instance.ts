@@ -5,6 +5,7 @@ import {
   type AddressWords,
   AF_INET,
   AF_INET6,
+  equalWords,
   type Family,
   formatAddress,
   parseAddress,
@@ -45,6 +46,10 @@ export interface InstanceOptions {
   restartTimeS: number;
   gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
+  /** No neighbour is spoken to. */
+  shutdown: boolean;
+  shutdownMessage: string | undefined;
+  gracefulShutdown: boolean;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -69,6 +74,9 @@ function defaultOptions(): InstanceOptions {
     restartTimeS: DEFAULT_RESTART_TIME_S,
     gracefulRestartDisable: false,
     enforceFirstAs: false,
+    shutdown: false,
+    shutdownMessage: undefined,
+    gracefulShutdown: false,
   };
 }
 
@@ -131,6 +139,11 @@ export class BgpInstance {
       }
     }
     return highest;
+  }
+
+  /** What we announce is about to go (RFC 8326). */
+  get gracefulShutdown(): boolean {
+    return this.options.gracefulShutdown || this.bgp.gracefulShutdown;
   }
 
   get clusterId(): number {
@@ -274,10 +287,13 @@ export class BgpInstance {
   /** The peer that an incoming connection is from. */
   accept(connection: Connection): void {
     const { family, words } = plainAddress(connection.remote);
+    let why = 'not a configured neighbor';
     for (const peer of this.peers.values()) {
-      if (peer.family === family && peer.words.every((word, i) => word === words[i]) && peer.accept(connection)) return;
+      if (peer.family !== family || !equalWords(peer.words, words)) continue;
+      if (peer.accept(connection)) return;
+      why = peer.idleReason ?? why;
     }
-    this.bgp.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
+    this.bgp.log(`connection from ${formatAddress(family, words)} refused: ${why}`);
     connection.close();
   }
 

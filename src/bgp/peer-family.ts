@@ -226,6 +226,7 @@ export class PeerFamily {
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
+      gracefulShutdown: instance.gracefulShutdown,
       maximumPrefixes: settings.maximumPrefixOut ?? 0,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);

@@ -11,6 +11,8 @@ export interface SessionPeer extends Neighbour {
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
+  /** By an operator, who wants it so. */
+  readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
 }
 
@@ -21,7 +23,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   const active = AFIS.filter(afi => peer.families[afi].index !== 0);
   const routerId = instance.routerId;
   if (settings.remoteAs === undefined) return 'No remote AS configured';
-  if (settings.shutdown === true) return 'Admin. shutdown';
+  if (peer.shutDown) return 'Admin. shutdown';
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (routerId === 0) return 'Router ID not configured yet';

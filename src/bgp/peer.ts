@@ -17,7 +17,7 @@ import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
-import { peerError, type PeerError } from './wire/notification.ts';
+import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
@@ -141,12 +141,12 @@ export class Peer implements SessionHandler, SessionPeer {
 
   // ---- session -------------------------------------------------------------------------------------------------------
 
-  /** `clear bgp X`. */
-  reset(): void {
+  /** `clear bgp X`: the neighbour hears `text`, where there is one (RFC 9003). */
+  reset(text?: string): void {
     const stopped = this.held || this.session === undefined;
     this.#release();
     if (stopped) this.reconcile();
-    else this.session?.reset();
+    else this.session?.reset(text === undefined ? {} : { text });
   }
 
   #reconcileSession(): void {
@@ -171,8 +171,15 @@ export class Peer implements SessionHandler, SessionPeer {
     this.installMd5Key();
   }
 
-  #farewell(): { text?: string } {
-    return this.settings.shutdownMessage === undefined ? {} : { text: this.settings.shutdownMessage };
+  get shutDown(): boolean {
+    return this.settings.shutdown === true || this.instance.options.shutdown;
+  }
+
+  /** What a neighbour that we stop to talk to hears: an operator's words, if it was one (RFC 9003). */
+  #farewell(): { error?: PeerError; text?: string } {
+    if (!this.shutDown) return { error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) };
+    const text = this.settings.shutdownMessage ?? this.instance.options.shutdownMessage;
+    return text === undefined ? {} : { text };
   }
 
   get singleHop(): boolean {
@@ -267,7 +274,7 @@ export class Peer implements SessionHandler, SessionPeer {
   told(afi: Afi): boolean {
     const { settings, negotiated } = this;
     const one = this.families[afi];
-    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.held) return true;
+    if (one.index === 0 || settings.remoteAs === undefined || this.shutDown || this.held) return true;
     if (negotiated === undefined) return false;
     if (!one.up || one.endOfRibReceived) return true;
     // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.

@@ -20,15 +20,22 @@ export class PrefixLimit {
   }
 
   /** What the session is to be ended with (RFC 4486 §4), where it is. `log` hears of what is said but once. */
-  judge(counts: PeerCounts, settings: PeerAfSettings, name: string, log: (text: string) => void): PeerError | undefined {
+  judge(
+    counts: PeerCounts,
+    settings: PeerAfSettings,
+    name: string,
+    log: (text: string) => void,
+  ): PeerError | undefined {
     const { maximumPrefix: most, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixForce } = settings;
     if (most === undefined) return undefined;
     const count = maximumPrefixForce === true ? counts.received : counts.accepted;
     const near = count > Math.floor((most * (maximumPrefixThreshold ?? 75)) / 100);
     const over = count > most;
     const title = AFI_TITLE[this.#afi];
-    if (over && !this.#over) log(`%MAXPFXEXCEED: No. of ${title} prefix received from ${name} ${count} exceed, limit ${most}`);
-    else if (near && !this.#near) log(`%MAXPFX: No. of ${title} prefix received from ${name} reaches ${count}, max ${most}`);
+    if (over && !this.#over)
+      log(`%MAXPFXEXCEED: No. of ${title} prefix received from ${name} ${count} exceed, limit ${most}`);
+    else if (near && !this.#near)
+      log(`%MAXPFX: No. of ${title} prefix received from ${name} reaches ${count}, max ${most}`);
     this.#near = near;
     this.#over = over;
     if (!over || maximumPrefixWarningOnly === true) return undefined;

@@ -36,7 +36,7 @@ export function neighborText(peer: Peer): string {
   const hostname = peer.learnt?.remote.hostname;
   if (hostname !== undefined) lines.push(`Hostname: ${hostname}`);
   if (peer.groupName !== undefined) lines.push(` Member of peer-group ${peer.groupName} for session parameters`);
-  if (settings.shutdown === true) lines.push(' Administratively shut down');
+  if (peer.shutDown) lines.push(' Administratively shut down');
   lines.push(
     `  BGP version 4, remote router ID ${formatIp4(negotiated?.remoteRouterId ?? 0)}, local router ID ${routerIdText(instance)}`,
   );
@@ -157,7 +157,7 @@ export function neighborJson(peer: Peer): object {
     ...(settings.description === undefined ? {} : { nbrDesc: settings.description }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(peer.groupName === undefined ? {} : { peerGroup: peer.groupName }),
-    ...(settings.shutdown === true ? { adminShutDown: true } : {}),
+    ...(peer.shutDown ? { adminShutDown: true } : {}),
     bgpVersion: 4,
     remoteRouterId: formatIp4(negotiated?.remoteRouterId ?? 0),
     localRouterId: routerIdText(instance),

@@ -56,7 +56,7 @@ function overLimit(peer: Peer): boolean {
 
 /** What stands in State/PfxRcd. */
 function stateOf(peer: Peer): string {
-  if (peer.settings.shutdown === true) return 'Idle (Admin)';
+  if (peer.shutDown) return 'Idle (Admin)';
   if (overLimit(peer)) return 'Idle (PfxCt)';
   return peer.state;
 }
@@ -124,7 +124,7 @@ export function summaryJson(family: FamilyInstance): object {
 }
 
 function peerState(peer: Peer, one: PeerFamily): string {
-  if (peer.settings.shutdown === true) return 'Admin';
+  if (peer.shutDown) return 'Admin';
   if (overLimit(peer)) return 'PfxCt';
   if (peer.settings.passive === true) return 'Passive';
   const missing = missingPolicy(one);

@@ -32,6 +32,8 @@ export interface Speaker {
   readonly hostname: string;
   /** Nothing is told to zebra. */
   readonly noRib: boolean;
+  /** All instances are about to leave (RFC 8326). */
+  readonly gracefulShutdown: boolean;
   /** Milliseconds since the epoch. */
   wallMs(): number;
   log(text: string): void;

@@ -4,7 +4,7 @@
 //    bird ─ 10.0.2.0/24 ─ grevy ─ 10.0.1.0/24 ─ frr
 //   65002                 65010                 65001
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Daemon, startBird, startFrr, startGrevy } from '../lib/daemons.ts';
@@ -15,11 +15,13 @@ const lab = new Lab();
 let grevy: Daemon;
 let frr: Daemon;
 let bird: Daemon;
+let frrLog: string;
 
 const FRR = `hostname frr
 log file LOG
 router bgp 65001
  bgp router-id 10.0.1.1
+ bgp log-neighbor-changes
  no bgp ebgp-requires-policy
  no bgp network import-check
  neighbor 10.0.1.10 remote-as 65010
@@ -31,16 +33,16 @@ router bgp 65001
 exit
 `;
 
-const birdConfig = (options = ''): string => `router id 10.0.2.2;
+/** `community` as BIRD writes it goes with its route. */
+const birdConfig = (community = ''): string => `router id 10.0.2.2;
 protocol device {}
 protocol static s4 {
   ipv4;
-  route 10.2.0.0/24 blackhole;
+  route 10.2.0.0/24 blackhole${community};
 }
 protocol bgp grevy {
   local 10.0.2.2 as 65002; neighbor 10.0.2.10 as 65010;
   connect delay time 1; connect retry time 1; error wait time 1, 1;
-  ${options}
   ipv4 { import all; export where source = RTS_STATIC; };
 }
 `;
@@ -73,8 +75,9 @@ before(async () => {
   await right.run('ip', 'addr', 'add', '10.0.1.1/24', 'dev', 'eth0');
   await left.run('ip', 'addr', 'add', '10.0.2.2/24', 'dev', 'eth0');
   const directory = await lab.directory();
+  frrLog = join(directory, 'log');
   [frr, bird, grevy] = await Promise.all([
-    startFrr(lab, right, 'bgpd', FRR.replace('LOG', join(directory, 'log')), { directory, args: ['-Z'] }),
+    startFrr(lab, right, 'bgpd', FRR.replace('LOG', frrLog), { directory, args: ['-Z'] }),
     startBird(lab, left, birdConfig()),
     startGrevy(lab, host, GREVY),
   ]);
@@ -98,14 +101,15 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
       last = await router.sh(command).catch(error => String(error));
       return pattern.test(last) ? last : '';
     },
-    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+    { timeoutMs: 12_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
   );
 };
 const logged = (pattern: RegExp): Promise<unknown> =>
   until(() => pattern.test(grevy.output()), { timeoutMs: 20_000, what: () => `${pattern} in\n${grevy.output()}` });
 
-const reconfigureBird = async (options = ''): Promise<void> => {
-  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(options));
+const reconfigureBird = async (community = ''): Promise<void> => {
+  const added = community === '' ? '' : ` { bgp_community.add(${community}); }`;
+  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(added));
   await bird.sh('configure');
 };
 
@@ -153,20 +157,26 @@ test('extended optional parameters (RFC 9072): FRR and BIRD read ours, and we re
 
 test('maximum-prefix-out: FRR and BIRD are told of so many, and a place that becomes free is taken', async () => {
   await ours(FAMILY, 'neighbor 10.0.1.1 maximum-prefix-out 2', 'neighbor 10.0.2.2 maximum-prefix-out 1');
-  await says(frr, 'show bgp summary', /10\.0\.1\.10 .* 2 +\d+ N\/A/);
   await says(bird, 'show route count', /^2 of 2 routes/m); // ours and its own
   await says(grevy, 'show bgp neighbors 10.0.1.1', /Maximum allowed prefixes sent 2\n/);
-  const known = (): Promise<string[]> =>
-    frr
-      .sh('show bgp ipv4 unicast json')
-      .then(text =>
-        Object.keys((JSON.parse(text) as { routes: object }).routes).filter(name => !name.startsWith('10.1.')),
-      );
-  const before = await known();
-  assert.equal(before.length, 2);
-  const gone = before.find(name => name.startsWith('10.10.'));
-  if (gone !== undefined) await ours(FAMILY, `no network ${gone}`);
-  await until(async () => (await known()).length === 2 && !(await known()).includes(gone!), { what: 'another one' });
+  const known = async (): Promise<string[]> => {
+    const { routes } = JSON.parse(await frr.sh('show bgp ipv4 unicast json')) as { routes: object };
+    return Object.keys(routes).filter(name => !name.startsWith('10.1.'));
+  };
+  let told: string[] = [];
+  const two = (without = ''): Promise<boolean> =>
+    until(
+      async () => {
+        told = await known();
+        return told.length === 2 && !told.includes(without);
+      },
+      { timeoutMs: 20_000, what: () => `two prefixes, not ${told.join(' ')}` },
+    );
+  await two();
+  const gone = told.find(name => name.startsWith('10.10.'));
+  assert.ok(gone !== undefined);
+  await ours(FAMILY, `no network ${gone}`);
+  await two(gone);
   await ours(
     FAMILY,
     `network ${gone}`,
@@ -193,4 +203,88 @@ test('maximum-prefix: FRR’s limit ends our session and says how many it takes;
   await ours(FAMILY, 'no neighbor 10.0.1.1 maximum-prefix', 'no neighbor 10.0.1.1 route-map NONE in');
   await grevy.sh('clear bgp 10.0.1.1');
   await both();
+});
+
+test('shutdown communication (RFC 9003): FRR and BIRD show our words, and we theirs', async () => {
+  const long = `Wartung für ${'Straßen und Brücken '.repeat(9)}…`; // more than the 128 octets of RFC 8203
+  assert.ok(Buffer.byteLength(long) > 200);
+  const heard = async (text: string): Promise<void> => {
+    const said = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    // FRR's show forgets it with the next attempt; its log spells what is not ASCII.
+    const spelt = Buffer.from(text)
+      .toString('latin1')
+      .replace(/[\x80-\xff]/g, one => `\\x${one.charCodeAt(0).toString(16)}`);
+    await until(() => readFileSync(frrLog, 'utf8').includes(`"${spelt}"`), {
+      timeoutMs: 20_000,
+      what: () => `${spelt} in FRR's log: ${readFileSync(frrLog, 'utf8')}`,
+    });
+    await says(bird, 'show protocols all grevy', new RegExp(`Message: +${said}\\n`));
+  };
+  const end = Promise.all([
+    ours(`neighbor 10.0.1.1 shutdown message ${long}`),
+    ours(`neighbor 10.0.2.2 shutdown message ${long}`),
+  ]);
+  await Promise.all([end, heard(long)]);
+  await says(grevy, 'show bgp summary', /10\.0\.1\.1 .* Idle \(Admin\)/);
+  await Promise.all(['10.0.1.1', '10.0.2.2'].map(address => ours(`no neighbor ${address} shutdown`)));
+  await both();
+  await Promise.all([ours('bgp shutdown message all of it'), heard('all of it')]);
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Administratively shut down/);
+  await logged(/connection from 10\.0\.[12]\.[12] refused: Admin\. shutdown/);
+  await ours('no bgp shutdown');
+  await both();
+  await Promise.all([upAgain('10.0.2.2', () => grevy.sh('clear bgp * message once more')), heard('once more')]);
+  await both();
+
+  const told = async (address: string, pattern: RegExp): Promise<void> => {
+    await says(grevy, `show bgp neighbors ${address}`, pattern);
+    await logged(
+      new RegExp(`neighbor ${address} in vrf default Down BGP Notification received: Cease/.*${pattern.source}`),
+    );
+  };
+  await theirs('neighbor 10.0.1.10 shutdown message sleep well');
+  await told('10.0.1.1', /"sleep well"/);
+  const json = JSON.parse(await grevy.sh('show bgp neighbors 10.0.1.1 json')) as Record<string, object>;
+  assert.ok('lastShutdownDescription' in json['10.0.1.1']!);
+  await theirs('no neighbor 10.0.1.10 shutdown message sleep well', 'no neighbor 10.0.1.10 shutdown');
+  await both();
+  await bird.sh('disable grevy "back soon"');
+  await told('10.0.2.2', /"back soon"/);
+  await bird.sh('enable grevy');
+  await both();
+});
+
+test('graceful shutdown (RFC 8326): what FRR marks is the last choice here, and what we mark is there and for BIRD', async () => {
+  await both();
+  const path = (pattern: RegExp): Promise<string> => says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', pattern);
+  await path(/^(?![^]*(localpref 0|Community))/);
+  await theirs('bgp graceful-shutdown');
+  await path(/localpref 0,[^]*Community: graceful-shutdown/);
+  // A policy of ours has no say in it: it comes before.
+  await configure(grevy, 'route-map PREFER permit 10', 'set local-preference 300');
+  await ours(FAMILY, 'neighbor 10.0.1.1 route-map PREFER in');
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /Route map for incoming advertisements is \*PREFER/);
+  await path(/localpref 0,[^]*Community: graceful-shutdown/);
+  await theirs('no bgp graceful-shutdown');
+  await path(/localpref 300,(?![^]*Community)/);
+  await ours(FAMILY, 'no neighbor 10.0.1.1 route-map PREFER in');
+  for (const lines of [['router bgp 65010', 'bgp graceful-shutdown'], ['bgp graceful-shutdown']]) {
+    await configure(grevy, ...lines);
+    await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /localpref 0,[^]*Community: graceful-shutdown/);
+    await says(bird, 'show route all for 10.10.0.0/24', /BGP\.community: \(65535,0\)/);
+    await configure(grevy, ...lines.slice(0, -1), `no ${lines.at(-1)}`);
+    await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /^(?![^]*Community)[^]*65010/);
+  }
+});
+
+test('a route marked BLACKHOLE (RFC 7999) goes no further, here as with FRR', async () => {
+  await reconfigureBird('(65535, 666)');
+  await says(grevy, 'show bgp ipv4 unicast 10.2.0.0/24', /Community: blackhole no-export\n/);
+  await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /not in table/);
+  await configure(grevy, 'route-map DROP permit 10', 'set community blackhole');
+  await ours(FAMILY, 'neighbor 10.0.1.1 route-map DROP out');
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /Community: blackhole no-export\n/);
+  await ours(FAMILY, 'no neighbor 10.0.1.1 route-map DROP out');
+  await reconfigureBird();
+  await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /65010 65002\n/);
 });

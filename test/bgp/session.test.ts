@@ -151,7 +151,7 @@ exit
 });
 
 /** A router with one neighbour, whose session is up, and what the neighbour says. */
-function routerAnd(peer: Recorder, ...lines: string[]): { router: Router; announce(...prefixes: number[]): void } {
+function routerAnd(peer: Recorder, ...lines: string[]): { router: Router; announce: (...prefixes: number[]) => void } {
   peer.session.start();
   const router = new Router('router', 0, { loop, transport: network.transport(address(1)), random: () => 0.5 });
   router.config(`router bgp 65001
@@ -166,7 +166,7 @@ exit
   assert.equal(peer.session.state, 'Established');
   const announce = (...prefixes: number[]): void => {
     // ORIGIN, AS_PATH 65002, NEXT_HOP 10.0.0.2, then prefixes 10.n.0.0/16.
-    const attributes = '40010100' + '40020602010000fdea' + '4003040a000002';
+    const attributes = '4001010040020602010000fdea4003040a000002';
     const nlri = prefixes.map(n => `100a${n.toString(16).padStart(2, '0')}`).join('');
     const body = Buffer.from(`0000${(attributes.length / 2).toString(16).padStart(4, '0')}${attributes}${nlri}`, 'hex');
     const message = encodeMessage(MessageType.update, body);
@@ -197,7 +197,10 @@ void test('maximum-prefix: what is accepted counts, a warning comes before the e
   assert.ok(reason.kind === 'notification-received');
   assert.deepEqual([reason.error.code, reason.error.subcode], [6, 1]);
   assert.equal(Buffer.from(reason.error.data).toString('hex'), '00010100000004', 'family and limit (RFC 4486 §4)');
-  assert.match(router.show('show bgp neighbors 10.0.0.2'), /had exceeded[^]*from 10\.0\.0\.2, will restart in 17\d sec/);
+  assert.match(
+    router.show('show bgp neighbors 10.0.0.2'),
+    /had exceeded[^]*from 10\.0\.0\.2, will restart in 17\d sec/,
+  );
   clock.advance(170_000);
   assert.match(router.show('show bgp summary'), /Idle \(PfxCt\)/);
   clock.advance(120_000);

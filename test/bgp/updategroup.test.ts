@@ -39,6 +39,7 @@ const OPTIONS: GroupOptions = {
   as4: true,
   extendedNextHop: false,
   maximumMessageBytes: 4096,
+  gracefulShutdown: false,
   maximumPrefixes: 0,
 };
 
@@ -506,6 +507,45 @@ test('the answer to a route refresh stands between its marks (RFC 7313), once En
   drain(group, remotes);
   assert.deepEqual(remotes[1]!.marks, [], 'nor is what nobody asked for');
   assert.equal(group.stats().streams, 1);
+});
+
+test('about to leave (RFC 8326): GRACEFUL_SHUTDOWN among the communities outside, the last choice inside', () => {
+  const near = speaker();
+  const outside = near.table.addPeer(info(PEER_EBGP, 1));
+  const mark = 0xffff0000;
+  announce(near, outside, 1, [65001], { localPref: 300 });
+  announce(near, outside, 2, [65001], { communities: [7, 0xfffffff0], originatorId: 5, largeCommunities: [[1, 2, 3]] });
+  announce(near, outside, 3, [65001], { communities: [7, mark] });
+  announce(near, outside, 4, [65001], { largeCommunities: [[1, 2, 3]] });
+  const look = (options: Partial<GroupOptions>): { communities: number[]; localPref: number | undefined }[] => {
+    const ebgp = options.kind !== 'ibgp';
+    const remote = new Remote(near.table.addPeer(info(ebgp ? PEER_EBGP : PEER_IBGP, 9)), AF_INET, undefined, { ebgp });
+    const group = new UpdateGroup(near.table, { ...OPTIONS, gracefulShutdown: true, ...options });
+    group.join(remote);
+    drain(group, [remote]);
+    const { table, store } = remote.far;
+    return [1, 2, 3, 4].map(prefix => {
+      const id = table.prefixes.find(prefix << 8, 0, 0, 0, 24);
+      const set = store.decode(table.pathReceived[table.first[id]!]!);
+      assert.equal(set.largeCommunities.length, prefix % 2 === 0 ? 1 : 0);
+      return { communities: set.communities, localPref: set.localPref };
+    });
+  };
+  const outward = [[mark], [7, mark, 0xfffffff0], [7, mark], [mark]];
+  assert.deepEqual(
+    look({}).map(one => one.communities),
+    outward,
+  );
+  assert.deepEqual(
+    look({ sendCommunity: false }).map(one => one.communities),
+    [[], [], [], []],
+  );
+  const inward = look({ kind: 'ibgp' });
+  assert.deepEqual(
+    inward.map(one => one.localPref),
+    [0, 0, 0, 0],
+  );
+  assert.deepEqual(inward[0]!.communities, []);
 });
 
 type Step =

@@ -1,10 +1,17 @@
 // What comes in: an UPDATE's prefixes, or one route of our own, through loop check and import policy into path rows. Nothing
 // is told to anybody while a prefix is being changed: a change marks the prefix undecided.
 import { AF_INET } from '../../net/index.ts';
-import { ACTION_WITHDRAW } from '../wire/attribute.ts';
+import { ACTION_WITHDRAW, COMMUNITY_NO_EXPORT } from '../wire/attribute.ts';
 import { prefixWord } from '../wire/nlri.ts';
 import type { UpdateParser } from '../wire/update.ts';
-import { type AttributeStore, HAS_ORIGINATOR } from './attributes.ts';
+import {
+  type AttributeStore,
+  HAS_BLACKHOLE,
+  HAS_GRACEFUL_SHUTDOWN,
+  HAS_NO_ADVERTISE,
+  HAS_NO_EXPORT,
+  HAS_ORIGINATOR,
+} from './attributes.ts';
 import { EPOCH_SHIFT, FLAG_MASK, type TableColumns } from './columns.ts';
 import {
   type DecisionOptions,
@@ -19,6 +26,8 @@ import {
   PEER_EBGP,
   PEER_LOCAL,
 } from './types.ts';
+
+const HAS_ORDERS: number = HAS_GRACEFUL_SHUTDOWN | HAS_BLACKHOLE;
 
 export class Ingest {
   /** Announced prefixes that no unicast table can hold (multicast, IPv6 link-local). */
@@ -132,10 +141,29 @@ export class Ingest {
   import(peer: number, attributes: number, prefix: number): number {
     const rows = this.#rows;
     const policy = rows.peerPolicies[peer];
-    const post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
+    let post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
+    if (post > 0 && (this.#store.flags[post]! & HAS_ORDERS) !== 0 && rows.peerKinds[peer] === PEER_EBGP) {
+      post = this.#obey(post);
+    }
     // Paths lead to this next hop from now on.
     if (post > 0) this.#store.nexthops.track(this.#store.nexthop[post]!);
     return post;
+  }
+
+  /** What communities from outside ask of us, whatever the policy made of them: takes a set's reference, gives another's. */
+  #obey(attributes: number): number {
+    const store = this.#store;
+    const flags = store.flags[attributes]!;
+    const editor = store.editor.begin(attributes);
+    // RFC 8326 §4.3: the last choice, from now on.
+    if ((flags & HAS_GRACEFUL_SHUTDOWN) !== 0) editor.setLocalPref(0);
+    // RFC 7999 §3.2: the AS that is asked drops the packets; nobody behind it is to.
+    if ((flags & HAS_BLACKHOLE) !== 0 && (flags & (HAS_NO_EXPORT | HAS_NO_ADVERTISE)) === 0) {
+      editor.setCommunities([...editor.communities(), COMMUNITY_NO_EXPORT]);
+    }
+    const obeyed = editor.finish();
+    store.release(attributes);
+    return obeyed;
   }
 
   /** RFC 4271 §9.1.2, RFC 4456 §8: routes that went through here before. */

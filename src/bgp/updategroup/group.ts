@@ -182,9 +182,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   holds(prefix: number): boolean {
-    return (
-      this.dirty.has(prefix) || this.#beyond.has(prefix) || this.#adj.holds(prefix) || this.#streams.holds(prefix)
-    );
+    return this.dirty.has(prefix) || this.#beyond.has(prefix) || this.#adj.holds(prefix) || this.#streams.holds(prefix);
   }
 
   // ===== work =====

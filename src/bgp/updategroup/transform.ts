@@ -1,10 +1,20 @@
 // What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
 // RFC 4456 (reflection), RFC 1997 (well-known communities), and what the operator asked for. One pass over the
 // canonical octets into a scratch area, and the result is interned like any other set.
-import { AF_INET, AF_INET6, containsAddress, type Family, grown, isLinkLocal6, writeAddress } from '../../net/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  containsAddress,
+  type Family,
+  grown,
+  isLinkLocal6,
+  readWord,
+  writeAddress,
+} from '../../net/index.ts';
 import { decodeAsPath, encodeAsPath } from '../rib/attribute-set.ts';
 import {
   type AttributeStore,
+  HAS_GRACEFUL_SHUTDOWN,
   HAS_LOCAL_PREF,
   HAS_MED,
   HAS_NO_ADVERTISE,
@@ -26,6 +36,7 @@ import {
   ATTR_ORIGINATOR_ID,
   AttributeWriter,
   attributeTypes,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
   FLAG_EXTENDED,
   FLAG_OPTIONAL,
   FLAG_PARTIAL,
@@ -139,6 +150,8 @@ export class ExportTransform {
     // What is not in the set but has to be in the result, by ascending code.
     let hop = self;
     let pref = !ebgp && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
+    let mark = ebgp && options.gracefulShutdown && options.sendCommunity;
+    if ((store.flags[attributes]! & HAS_GRACEFUL_SHUTDOWN) !== 0) mark = false;
     let originator = reflected;
     let cluster = reflected;
     let at = store.start[attributes]!;
@@ -154,6 +167,14 @@ export class ExportTransform {
         if (hop) hop = this.#writeSelf(to);
         if (code > ATTR_LOCAL_PREF) {
           if (pref) pref = this.#writeLocalPref(to);
+          if (mark && code >= ATTR_COMMUNITIES) {
+            const own = code === ATTR_COMMUNITIES;
+            mark = this.#writeMark(to, arena, own ? value : 0, own ? next : 0);
+            if (own) {
+              at = next;
+              continue;
+            }
+          }
           if (code >= ATTR_ORIGINATOR_ID) {
             if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
             if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
@@ -184,7 +205,8 @@ export class ExportTransform {
           keep = keepMed;
           break;
         case ATTR_LOCAL_PREF:
-          keep = !ebgp;
+          keep = !ebgp && !options.gracefulShutdown;
+          if (!ebgp && !keep) this.#writeLocalPref(to);
           break;
         case ATTR_COMMUNITIES:
           keep = options.sendCommunity;
@@ -222,6 +244,7 @@ export class ExportTransform {
     }
     if (hop) this.#writeSelf(to);
     if (pref) this.#writeLocalPref(to);
+    if (mark) this.#writeMark(to, arena, 0, 0);
     if (originator) this.#writeOriginator(to, peer);
     if (cluster) this.#writeCluster(to, arena, 0, 0);
     to.pad();
@@ -259,7 +282,18 @@ export class ExportTransform {
 
   #writeLocalPref(to: AttributeWriter): false {
     to.header(FLAG_TRANSITIVE, ATTR_LOCAL_PREF, 4);
-    to.word(this.#options.defaultLocalPref);
+    to.word(this.#options.gracefulShutdown ? 0 : this.#options.defaultLocalPref);
+    return false;
+  }
+
+  /** The communities with GRACEFUL_SHUTDOWN among them, in its place. */
+  #writeMark(to: AttributeWriter, arena: Uint8Array, from: number, end: number): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_COMMUNITIES, 4 + end - from);
+    let at = from;
+    while (at < end && readWord(arena, at) < COMMUNITY_GRACEFUL_SHUTDOWN) at += 4;
+    to.copy(arena, from, at);
+    to.word(COMMUNITY_GRACEFUL_SHUTDOWN);
+    to.copy(arena, at, end);
     return false;
   }
 

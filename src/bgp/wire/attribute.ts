@@ -41,6 +41,8 @@ export const SEGMENT_CONFED_SET = 4;
 /** What a 2-octet speaker sees in place of a larger AS number (RFC 6793 §9). */
 export const AS_TRANS = 23456;
 
+export const COMMUNITY_GRACEFUL_SHUTDOWN = 0xffff0000; // RFC 8326
+export const COMMUNITY_BLACKHOLE = 0xffff029a; // RFC 7999
 export const COMMUNITY_NO_EXPORT = 0xffffff01;
 export const COMMUNITY_NO_ADVERTISE = 0xffffff02;
 export const COMMUNITY_NO_EXPORT_SUBCONFED = 0xffffff03;
