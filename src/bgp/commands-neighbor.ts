@@ -70,6 +70,8 @@ function peerLine<const Tail extends string>(
   help: readonly string[],
   read: (args: Args<Neighbor<Tail>>) => PeerSettings,
   fields: readonly (keyof PeerSettings)[],
+  /** Throws where the line does not go with what is said of the neighbour already. */
+  fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
 ): Command<Bgp> {
   const key = setting(tail);
   return config({
@@ -80,6 +82,7 @@ function peerLine<const Tail extends string>(
     check: args => void read(args),
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, neighborOf(args));
+      fits({ ...instance.peers.get(neighborOf(args))?.group?.own.peer, ...layer.peer }, instance);
       for (const field of fields) delete layer.peer[field];
       Object.assign(layer.peer, read(args));
       instance.peersChanged();
@@ -364,6 +367,24 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['Force the extended optional parameters format for OPEN messages'],
     () => ({ extendedParameters: true }),
     ['extendedParameters'],
+  ),
+  peerLine(
+    'local-role <provider|rs-server|rs-client|customer|peer>$role [strict-mode]',
+    [
+      'Set session role',
+      'We are the provider of the neighbor',
+      'We are a route server of the neighbor',
+      'We are a client of the route server',
+      'We are a customer of the neighbor',
+      'We are peers',
+      'Refuse a neighbor that says no role',
+    ],
+    args => ({ localRole: args.role, strictRole: args['strict-mode'] === true }),
+    ['localRole', 'strictRole'],
+    ({ remoteAs, localAs }, { as }) => {
+      if (remoteAs === 'internal' || remoteAs === (localAs ?? as))
+        throw new CommandError('% External roles can be set only on eBGP session');
+    },
   ),
   peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
     'gracefulRestartDisable',

@@ -25,6 +25,8 @@ export interface Neighbour {
   readonly localAs: number;
   readonly internal: boolean;
   readonly singleHop: boolean;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  readonly role: number;
   /** What may be announced in the family, or what counts, changed. */
   limitChanged(one: PeerFamily): void;
 }
@@ -84,6 +86,7 @@ export class PeerFamily {
       address: this.peer.words,
       weight: this.settings.weight ?? 0,
       allowOwnAs: this.settings.allowAsIn ?? 0,
+      role: this.peer.role,
       owner: this.peer,
     };
   }
@@ -95,13 +98,15 @@ export class PeerFamily {
     const loops = info.allowOwnAs !== now.allowOwnAs;
     const differs =
       info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
-    if (differs || loops) {
+    // With another role the session begins anew, so nothing is there yet.
+    if (differs || loops || info.role !== now.role) {
       Object.assign(info, {
         kind: now.kind,
         as: now.as,
         routerId: now.routerId,
         weight: now.weight,
         allowOwnAs: now.allowOwnAs,
+        role: now.role,
       });
       this.family.table.peerChanged(this.index);
     }
@@ -226,6 +231,7 @@ export class PeerFamily {
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
+      role: this.peer.role,
       gracefulShutdown: instance.gracefulShutdown,
       maximumPrefixes: settings.maximumPrefixOut ?? 0,
     };

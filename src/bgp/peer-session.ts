@@ -4,6 +4,7 @@ import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
+import { NO_ROLE } from './wire/role.ts';
 import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
 
 /** The neighbour, as far as its session hangs on it. */
@@ -49,6 +50,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
     restartTimeS: options.restartTimeS,
     announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
     ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };

@@ -19,6 +19,7 @@ import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLay
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
+import { NO_ROLE, ROLES } from './wire/role.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
@@ -91,6 +92,12 @@ export class Peer implements SessionHandler, SessionPeer {
 
   get localAs(): number {
     return this.settings.localAs ?? this.instance.as;
+  }
+
+  /** Roles are for external sessions (RFC 9234 §3). */
+  get role(): number {
+    const { localRole } = this.settings;
+    return localRole === undefined || this.internal ? NO_ROLE : ROLES.indexOf(localRole);
   }
 
   get internal(): boolean {

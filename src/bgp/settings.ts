@@ -1,6 +1,7 @@
 // What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
 // these over the defaults: a field that is undefined lets the next layer through.
 import type { Family } from '../net/index.ts';
+import type { RoleName } from './wire/role.ts';
 
 export interface PeerSettings {
   remoteAs?: number | 'internal' | 'external';
@@ -29,6 +30,8 @@ export interface PeerSettings {
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
   extendedParameters?: boolean;
+  localRole?: RoleName;
+  strictRole?: boolean;
   enforceFirstAs?: boolean;
   gracefulRestartDisable?: boolean;
 }

@@ -29,7 +29,7 @@ export function neighborText(peer: Peer): string {
   const prepend = `${settings.localAsNoPrepend === true ? ' no-prepend' : ''}${settings.localAsReplace === true ? ' replace-as' : ''}`;
   lines.push(
     `BGP neighbor is ${peer.name}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
-    '  Local Role: undefined',
+    `  Local Role: ${settings.localRole ?? 'undefined'}`,
     `  Remote Role: ${roleOf(negotiated?.remote)}`,
   );
   if (settings.description !== undefined) lines.push(` Description: ${settings.description}`);
@@ -152,7 +152,7 @@ export function neighborJson(peer: Peer): object {
     ...(settings.localAsNoPrepend === true ? { localAsNoPrepend: true } : {}),
     ...(settings.localAsReplace === true ? { localAsReplaceAs: true } : {}),
     ...(peer.internal ? { nbrInternalLink: true } : { nbrExternalLink: true }),
-    localRole: 'undefined',
+    localRole: settings.localRole ?? 'undefined',
     remoteRole: roleOf(negotiated?.remote),
     ...(settings.description === undefined ? {} : { nbrDesc: settings.description }),
     ...(hostname === undefined ? {} : { hostname }),

@@ -33,16 +33,17 @@ router bgp 65001
 exit
 `;
 
-/** `community` as BIRD writes it goes with its route. */
-const birdConfig = (community = ''): string => `router id 10.0.2.2;
+/** What is done with its route, and options of its session. */
+const birdConfig = (done = '', options = ''): string => `router id 10.0.2.2;
 protocol device {}
 protocol static s4 {
   ipv4;
-  route 10.2.0.0/24 blackhole${community};
+  route 10.2.0.0/24 blackhole${done};
 }
 protocol bgp grevy {
   local 10.0.2.2 as 65002; neighbor 10.0.2.10 as 65010;
   connect delay time 1; connect retry time 1; error wait time 1, 1;
+  ${options}
   ipv4 { import all; export where source = RTS_STATIC; };
 }
 `;
@@ -101,15 +102,14 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
       last = await router.sh(command).catch(error => String(error));
       return pattern.test(last) ? last : '';
     },
-    { timeoutMs: 12_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
   );
 };
 const logged = (pattern: RegExp): Promise<unknown> =>
   until(() => pattern.test(grevy.output()), { timeoutMs: 20_000, what: () => `${pattern} in\n${grevy.output()}` });
 
-const reconfigureBird = async (community = ''): Promise<void> => {
-  const added = community === '' ? '' : ` { bgp_community.add(${community}); }`;
-  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(added));
+const reconfigureBird = async (done = '', options = ''): Promise<void> => {
+  writeFileSync(join(bird.directory, 'bird.conf'), birdConfig(done === '' ? '' : ` { ${done} }`, options));
   await bird.sh('configure');
 };
 
@@ -278,7 +278,7 @@ test('graceful shutdown (RFC 8326): what FRR marks is the last choice here, and 
 });
 
 test('a route marked BLACKHOLE (RFC 7999) goes no further, here as with FRR', async () => {
-  await reconfigureBird('(65535, 666)');
+  await reconfigureBird('bgp_community.add((65535, 666));');
   await says(grevy, 'show bgp ipv4 unicast 10.2.0.0/24', /Community: blackhole no-export\n/);
   await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /not in table/);
   await configure(grevy, 'route-map DROP permit 10', 'set community blackhole');
@@ -287,4 +287,75 @@ test('a route marked BLACKHOLE (RFC 7999) goes no further, here as with FRR', as
   await ours(FAMILY, 'no neighbor 10.0.1.1 route-map DROP out');
   await reconfigureBird();
   await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /65010 65002\n/);
+});
+
+test('roles (RFC 9234): FRR and BIRD agree or refuse as we do, and show OTC where it goes', async () => {
+  await both();
+  // We are FRR's customer, and BIRD's provider.
+  await theirs('neighbor 10.0.1.10 local-role provider');
+  await Promise.all([
+    upAgain('10.0.1.1', () => ours('neighbor 10.0.1.1 local-role customer')),
+    upAgain('10.0.2.2', () => ours('neighbor 10.0.2.2 local-role provider strict-mode')).catch(() => {}),
+    reconfigureBird('', 'local role customer; require roles on;'),
+  ]);
+  await both();
+  await says(
+    frr,
+    'show bgp neighbors 10.0.1.10',
+    /Local Role: provider\n {2}Remote Role: customer\n[^]* {4}Role: advertised and received\n/,
+  );
+  const shown = /Local Role: customer\n {2}Remote Role: provider\n[^]* {4}Role: advertised and received\n/;
+  await says(grevy, 'show bgp neighbors 10.0.1.1', shown);
+  const json = JSON.parse(await grevy.sh('show bgp neighbors 10.0.1.1 json')) as Record<
+    string,
+    Record<string, unknown>
+  >;
+  const { localRole, remoteRole, neighborCapabilities } = json['10.0.1.1']!;
+  const mirror = await neighbor();
+  assert.deepEqual([localRole, remoteRole], [mirror['remoteRole'], mirror['localRole']]);
+  assert.equal(
+    (neighborCapabilities as { role: string }).role,
+    (mirror['neighborCapabilities'] as { role: string }).role,
+  );
+  await says(bird, 'show protocols all grevy', /Role: (customer|provider)/);
+
+  // Down: from our provider to our customer, marked by the one above; FRR marks what it sends us.
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /external, otc 65001,/);
+  await says(bird, 'show route all for 10.1.0.0/24', /BGP\.otc: 65001/);
+  await says(bird, 'show route all for 10.10.0.0/24', /BGP\.otc: 65010/);
+  // Up: our customer's and our own, unmarked.
+  await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /^(?![^]*otc)[^]*65010 65002/);
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /^(?![^]*otc)[^]*65010\n/);
+
+  // A customer that says no role, and sends what somebody marked: a leak, where we do not insist.
+  await reconfigureBird('bgp_otc = 64999;');
+  await says(grevy, 'show bgp neighbors 10.0.2.2', /OPEN Message Error\/Role Mismatch/);
+  await ours('neighbor 10.0.2.2 local-role provider');
+  await both();
+  await says(grevy, 'show bgp ipv4 unicast neighbors 10.0.2.2 filtered-routes', /10\.2\.0\.0\/24/);
+  await says(grevy, 'show bgp ipv4 unicast 10.2.0.0/24', /not in table/);
+  await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /not in table/);
+
+  // Across: what came from BIRD, our provider now, is kept from FRR, our peer.
+  await theirs('neighbor 10.0.1.10 local-role peer');
+  await ours('neighbor 10.0.1.1 local-role peer', 'neighbor 10.0.2.2 local-role customer');
+  await reconfigureBird('', 'local role provider;');
+  await both();
+  await says(grevy, 'show bgp ipv4 unicast 10.2.0.0/24', /otc 65002,/);
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /external, otc 65010,/);
+  await says(frr, 'show bgp ipv4 unicast 10.2.0.0/24', /not in table/);
+
+  // They do not fit.
+  await ours('neighbor 10.0.1.1 local-role provider');
+  const refusals = (): number =>
+    readFileSync(frrLog, 'utf8').split('2/11 (OPEN Message Error/Role Mismatch)').length - 1;
+  await until(() => refusals() > 0, { what: 'FRR to hear of it, or to say it' });
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /OPEN Message Error\/Role Mismatch/);
+  await ours('no neighbor 10.0.1.1 local-role peer', 'no neighbor 10.0.2.2 local-role');
+  await theirs('no neighbor 10.0.1.10 local-role peer');
+  // BIRD insists, and we have none.
+  await reconfigureBird('', 'local role provider; require roles on;');
+  await says(grevy, 'show bgp neighbors 10.0.2.2', /Notification received \(OPEN Message Error\/Role Mismatch/);
+  await reconfigureBird();
+  await both();
 });

@@ -39,12 +39,13 @@ const OPTIONS: GroupOptions = {
   as4: true,
   extendedNextHop: false,
   maximumMessageBytes: 4096,
+  role: -1,
   gracefulShutdown: false,
   maximumPrefixes: 0,
 };
 
 function info(kind: PeerKind, index: number): PeerInfo {
-  return { kind, as: 65000 + index, routerId: index, address: [index, 0, 0, 0], weight: 0, allowOwnAs: 0 };
+  return { kind, as: 65000 + index, routerId: index, address: [index, 0, 0, 0], weight: 0, allowOwnAs: 0, role: -1 };
 }
 
 interface Speaker {

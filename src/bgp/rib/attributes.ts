@@ -22,6 +22,7 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGIN,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   asPathLength,
   COMMUNITY_BLACKHOLE,
@@ -49,6 +50,7 @@ export const HAS_WEIGHT = 256;
 export const HAS_ATOMIC_AGGREGATE = 512;
 export const HAS_GRACEFUL_SHUTDOWN = 1024;
 export const HAS_BLACKHOLE = 2048;
+export const HAS_OTC = 4096;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -356,6 +358,9 @@ export class AttributeStore {
         case ATTR_CLUSTER_LIST:
           this.clusterLength[id] = length >>> 2;
           flags |= HAS_CLUSTER_LIST;
+          break;
+        case ATTR_OTC:
+          flags |= HAS_OTC;
           break;
         default:
       }

@@ -1,8 +1,9 @@
 // What comes in: an UPDATE's prefixes, or one route of our own, through loop check and import policy into path rows. Nothing
 // is told to anybody while a prefix is being changed: a change marks the prefix undecided.
-import { AF_INET } from '../../net/index.ts';
-import { ACTION_WITHDRAW, COMMUNITY_NO_EXPORT } from '../wire/attribute.ts';
+import { AF_INET, readWord } from '../../net/index.ts';
+import { ACTION_WITHDRAW, ATTR_OTC, COMMUNITY_NO_EXPORT } from '../wire/attribute.ts';
 import { prefixWord } from '../wire/nlri.ts';
+import { keepsMarked, NO_ROLE, ROLE_PEER, ROLE_PROVIDER, ROLE_RS_SERVER } from '../wire/role.ts';
 import type { UpdateParser } from '../wire/update.ts';
 import {
   type AttributeStore,
@@ -11,6 +12,7 @@ import {
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_ORIGINATOR,
+  HAS_OTC,
 } from './attributes.ts';
 import { EPOCH_SHIFT, FLAG_MASK, type TableColumns } from './columns.ts';
 import {
@@ -25,6 +27,7 @@ import {
   PATH_VALID,
   PEER_EBGP,
   PEER_LOCAL,
+  type PeerInfo,
 } from './types.ts';
 
 const HAS_ORDERS: number = HAS_GRACEFUL_SHUTDOWN | HAS_BLACKHOLE;
@@ -142,8 +145,9 @@ export class Ingest {
     const rows = this.#rows;
     const policy = rows.peerPolicies[peer];
     let post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
-    if (post > 0 && (this.#store.flags[post]! & HAS_ORDERS) !== 0 && rows.peerKinds[peer] === PEER_EBGP) {
-      post = this.#obey(post);
+    if (post > 0 && rows.peerKinds[peer] === PEER_EBGP) {
+      if ((this.#store.flags[post]! & HAS_ORDERS) !== 0) post = this.#obey(post);
+      if (rows.peers[peer]!.role !== NO_ROLE) post = this.#onlyToCustomers(rows.peers[peer]!, post);
     }
     // Paths lead to this next hop from now on.
     if (post > 0) this.#store.nexthops.track(this.#store.nexthop[post]!);
@@ -164,6 +168,26 @@ export class Ingest {
     const obeyed = editor.finish();
     store.release(attributes);
     return obeyed;
+  }
+
+  /** RFC 9234 §5, ingress: a leak (-1), or the set with OTC where it is to have it. Takes a reference, gives one. */
+  #onlyToCustomers({ role, as }: PeerInfo, attributes: number): number {
+    const store = this.#store;
+    if ((store.flags[attributes]! & HAS_OTC) !== 0) {
+      const up = role === ROLE_PROVIDER || role === ROLE_RS_SERVER;
+      const across = role === ROLE_PEER && store.find(attributes, ATTR_OTC) && this.#found() !== as;
+      if (!up && !across) return attributes;
+      store.release(attributes);
+      return -1;
+    }
+    if (!keepsMarked(role)) return attributes;
+    const marked = store.editor.begin(attributes).setOtc(as).finish();
+    store.release(attributes);
+    return marked;
+  }
+
+  #found(): number {
+    return readWord(this.#store.arena, this.#store.foundStart);
   }
 
   /** RFC 4271 §9.1.2, RFC 4456 §8: routes that went through here before. */

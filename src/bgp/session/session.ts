@@ -351,6 +351,7 @@ class Driver implements Session {
       case MessageType.notification: {
         const error = parseNotification(bytes, offset, length);
         this.#reason = { kind: 'notification-received', error };
+        if (!isCollision(error)) this.#noteReset();
         return this.#step({ type: 'connection', role, input: { type: 'notification', error } });
       }
       case MessageType.routeRefresh: {
@@ -483,10 +484,10 @@ class Driver implements Session {
       case 'sendKeepalive':
         return this.#transmit(leg, KEEPALIVE);
       case 'sendNotification': {
-        const { code, subcode } = output.error;
         // The loser of a collision is no event in the session's life.
-        if (code !== ErrorCode.cease || subcode !== Cease.connectionCollision) {
+        if (!isCollision(output.error)) {
           this.#reason = { kind: 'notification-sent', error: output.error };
+          this.#noteReset();
         }
         if (leg.connection !== undefined) {
           leg.last = encodeNotification(output.error);
@@ -530,10 +531,15 @@ class Driver implements Session {
         this.#sendHold.stop();
         this.#connectionsDropped++;
         this.#changedAtMs = this.#environment.loop.now();
-        this.#reset = { atMs: this.#changedAtMs, reason: this.#reason };
+        this.#noteReset();
         if (!silent) this.#handler.down(this.#reason);
         return;
     }
+  }
+
+  /** A session ended, or one that was to be did not come up because a side refused. */
+  #noteReset(): void {
+    this.#reset = { atMs: this.#environment.loop.now(), reason: this.#reason };
   }
 
   #timer(role: Role, name: TimerName): TimerTask {
@@ -570,6 +576,10 @@ class Driver implements Session {
     const key = COUNT_OF[type];
     if (key !== undefined) counts[key]++;
   }
+}
+
+function isCollision({ code, subcode }: PeerError): boolean {
+  return code === ErrorCode.cease && subcode === Cease.connectionCollision;
 }
 
 function farewell(subcode: number, reason: { readonly error?: PeerError; readonly text?: string }): PeerError {

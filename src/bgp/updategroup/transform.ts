@@ -20,6 +20,7 @@ import {
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
+  HAS_OTC,
 } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_LOCAL } from '../rib/types.ts';
@@ -34,6 +35,7 @@ import {
   ATTR_MED,
   ATTR_NEXT_HOP,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   attributeTypes,
   COMMUNITY_GRACEFUL_SHUTDOWN,
@@ -43,6 +45,7 @@ import {
   FLAG_TRANSITIVE,
   SEGMENT_SEQUENCE,
 } from '../wire/attribute.ts';
+import { keepsMarked, marksOutward } from '../wire/role.ts';
 import type { GroupOptions } from './types.ts';
 
 /** 64512–65534 and 4200000000–4294967294 (RFC 6996 §5). */
@@ -91,6 +94,7 @@ export class ExportTransform {
     if ((flags & HAS_NO_ADVERTISE) !== 0) return 0;
     if (this.#ebgp) {
       if ((flags & (HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
+      if ((flags & HAS_OTC) !== 0 && keepsMarked(this.#options.role)) return 0;
     } else if (kind === PEER_IBGP && this.#options.kind === 'ibgp') {
       return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
     }
@@ -152,6 +156,7 @@ export class ExportTransform {
     let pref = !ebgp && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
     let mark = ebgp && options.gracefulShutdown && options.sendCommunity;
     if ((store.flags[attributes]! & HAS_GRACEFUL_SHUTDOWN) !== 0) mark = false;
+    let otc = ebgp && marksOutward(options.role) && (store.flags[attributes]! & HAS_OTC) === 0;
     let originator = reflected;
     let cluster = reflected;
     let at = store.start[attributes]!;
@@ -177,6 +182,7 @@ export class ExportTransform {
           }
           if (code >= ATTR_ORIGINATOR_ID) {
             if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
+            if (otc && code > ATTR_OTC) otc = this.#writeOtc(to);
             if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
           }
         }
@@ -247,6 +253,7 @@ export class ExportTransform {
     if (mark) this.#writeMark(to, arena, 0, 0);
     if (originator) this.#writeOriginator(to, peer);
     if (cluster) this.#writeCluster(to, arena, 0, 0);
+    if (otc) this.#writeOtc(to);
     to.pad();
     return store.intern(to);
   }
@@ -294,6 +301,12 @@ export class ExportTransform {
     to.copy(arena, from, at);
     to.word(COMMUNITY_GRACEFUL_SHUTDOWN);
     to.copy(arena, at, end);
+    return false;
+  }
+
+  #writeOtc(to: AttributeWriter): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_OTC, 4);
+    to.word(this.#options.localAs);
     return false;
   }
 

@@ -33,6 +33,7 @@ export const ATTR_EXTENDED_COMMUNITIES = 16;
 export const ATTR_AS4_PATH = 17;
 export const ATTR_AS4_AGGREGATOR = 18;
 export const ATTR_LARGE_COMMUNITIES = 32;
+export const ATTR_OTC = 35;
 
 export const SEGMENT_SET = 1;
 export const SEGMENT_SEQUENCE = 2;
@@ -264,6 +265,14 @@ const rows: readonly AttributeType[] = [
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
     check: listOf(12),
+  },
+  {
+    // RFC 9234 §5; an AS of 0 can be nobody's (RFC 7607).
+    code: ATTR_OTC,
+    name: 'ONLY_TO_CUSTOMER',
+    flags: OPTIONAL_TRANSITIVE,
+    subcode: OPTIONAL_ATTRIBUTE_ERROR,
+    check: (bytes, offset, length) => (length === 4 && !isZero(bytes, offset, 4) ? ACTION_OK : ACTION_WITHDRAW),
   },
 ];
 
