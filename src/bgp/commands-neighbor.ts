@@ -46,6 +46,9 @@ function layerOf(
   neighbor: string,
 ): { instance: BgpInstance; layer: SettingsLayer } {
   const instance = instanceOf(bgp, context);
+  if (instance.peers.get(neighbor)?.dynamic === true) {
+    throw new CommandError(`% Operation not allowed on a dynamic neighbor: ${neighbor}`);
+  }
   if (!instance.knows(neighbor)) {
     throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
   }
@@ -189,6 +192,13 @@ function groupOf(neighbor: string, lines: Siblings): string | undefined {
   return lines.text(`${neighbor} peer-group`)?.split(' ')[3];
 }
 
+/** The ranges whose neighbours are of this group. */
+function rangesOf(group: string, lines: Siblings): string[] {
+  return [...lines.texts()].filter(
+    text => text.startsWith('bgp listen range ') && text.endsWith(` peer-group ${group}`),
+  );
+}
+
 /** All that is said of a neighbour; of a group, of its members too. */
 function allOf(name: string, lines: Siblings): string[] {
   return [name, ...membersOf(name, lines)].map(one => `neighbor ${one}`);
@@ -200,7 +210,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     syntax: 'neighbor WORD$name peer-group',
     help: ['Specify neighbor router', 'Neighbor tag', 'Configure peer-group'],
     key: args => `${args.name} peer-group`,
-    takes: (args, lines) => allOf(args.name, lines),
+    takes: (args, lines) => [...allOf(args.name, lines), ...rangesOf(args.name, lines)],
     check({ name }) {
       if (parseAddress(name) !== undefined)
         throw new CommandError(`% A peer-group has a name, not an address: ${name}`);

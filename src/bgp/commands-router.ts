@@ -1,6 +1,8 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
 import {
   AF_INET,
+  AF_INET6,
+  equalPrefix,
   formatPrefix,
   isLinkLocal6,
   makePrefix,
@@ -13,6 +15,7 @@ import { type Args, type Command, CommandError, config, exec } from '../vty/inde
 import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance, InstanceOptions } from './instance.ts';
+import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
 import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
@@ -100,6 +103,16 @@ function networkPrefix(address: string, mask: string | undefined): Prefix {
   const length = Math.clz32(~readIp4(mask));
   if (maskWord(length) !== readIp4(mask)) throw new CommandError(`% Inconsistent address and mask: ${mask} is no mask`);
   return makePrefix(AF_INET, [word, 0, 0, 0], length);
+}
+
+/** Where dynamic neighbours come from. */
+function listenPrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new CommandError(`% Malformed listen range: ${text}`);
+  if (prefix.family === AF_INET6 && isLinkLocal6(prefix.words)) {
+    throw new CommandError(`% Malformed listen range (link-local address): ${text}`);
+  }
+  return prefix;
 }
 
 export const routerCommands: readonly Command<Bgp>[] = [
@@ -292,6 +305,55 @@ export const routerCommands: readonly Command<Bgp>[] = [
     },
   ),
   flagLine('bgp graceful-shutdown', [BGP, 'Graceful shutdown parameters'], 'gracefulShutdown'),
+  optionLine(
+    'bgp listen limit (1-65535)$count',
+    [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Maximum number of BGP Dynamic Neighbors that can be created',
+      'Limit',
+    ],
+    (options, args) => {
+      options.listenLimit = args.count;
+    },
+    options => {
+      options.listenLimit = DEFAULT_LISTEN_LIMIT;
+    },
+  ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp listen range <A.B.C.D/M|X:X::X:X/M>$prefix peer-group WORD$group',
+    help: [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Configure BGP dynamic neighbors listen range',
+      'IPv4 prefix',
+      'IPv6 prefix',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `bgp listen range ${formatPrefix(listenPrefix(args.prefix))}`,
+    writes: args => [`bgp listen range ${formatPrefix(listenPrefix(args.prefix))} peer-group ${args.group}`],
+    check({ prefix, group }, _, lines) {
+      const wanted = listenPrefix(prefix);
+      if (lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+      for (const text of lines.texts()) {
+        if (!text.startsWith('bgp listen range ')) continue;
+        const other = parsePrefix(text.split(' ')[3]!)!;
+        if (!equalPrefix(other, wanted) && overlap(other, wanted)) {
+          throw new CommandError(`% Listen range overlaps with existing listen range ${formatPrefix(other)}`);
+        }
+      }
+    },
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), args.group);
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), undefined);
+    },
+  }),
   optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],

@@ -5,15 +5,18 @@ import {
   type AddressWords,
   AF_INET,
   AF_INET6,
+  containsAddress,
   equalWords,
   type Family,
   formatAddress,
+  formatPrefix,
   parseAddress,
   type Prefix,
 } from '../net/index.ts';
 import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
 import type { Connection, Listener } from './io/types.ts';
+import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
@@ -50,6 +53,8 @@ export interface InstanceOptions {
   shutdown: boolean;
   shutdownMessage: string | undefined;
   gracefulShutdown: boolean;
+  /** Neighbours that nobody configured, at most. */
+  listenLimit: number;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -77,6 +82,7 @@ function defaultOptions(): InstanceOptions {
     shutdown: false,
     shutdownMessage: undefined,
     gracefulShutdown: false,
+    listenLimit: DEFAULT_LISTEN_LIMIT,
   };
 }
 
@@ -92,6 +98,7 @@ export class BgpInstance {
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
   readonly groups: Map<string, PeerGroup> = new Map();
+  readonly ranges: ListenRanges = new ListenRanges();
   /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
    *  and go in any order. */
   readonly #own: Map<string, SettingsLayer> = new Map();
@@ -101,6 +108,7 @@ export class BgpInstance {
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
   readonly #listeners: Listener[] = [];
+  #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
   #closed = false;
 
   constructor(bgp: Speaker, name: string, as: number) {
@@ -213,13 +221,15 @@ export class BgpInstance {
 
   #needPeer(name: string): Peer {
     let peer = this.peers.get(name);
-    if (peer !== undefined) return peer;
+    // One that came by itself makes room for one that is configured.
+    if (peer?.dynamic === true) this.dropDynamic(peer);
+    else if (peer !== undefined) return peer;
     const address = parseAddress(name);
     if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
     if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
-    peer = new Peer(this, name, address.family, address.words, this.own(name));
+    peer = new Peer(this, name, address.family, address.words, this.own(name), false);
     this.peers.set(name, peer);
     return peer;
   }
@@ -269,6 +279,7 @@ export class BgpInstance {
     this.bgp.zebra?.keepStale(this.options.staleS);
     for (const family of this.families) family.reconcile();
     for (const peer of this.peers.values()) peer.reconcile();
+    this.#installRangeKeys();
     this.tracker.interfacesChanged();
   }
 
@@ -293,8 +304,65 @@ export class BgpInstance {
       if (peer.accept(connection)) return;
       why = peer.idleReason ?? why;
     }
+    const range = this.ranges.find(family, words);
+    if (range !== undefined && !this.peers.has(formatAddress(family, words))) {
+      why = this.#acceptDynamic(connection, family, words, range) ?? '';
+      if (why === '') return;
+    }
     this.bgp.log(`connection from ${formatAddress(family, words)} refused: ${why}`);
     connection.close();
+  }
+
+  // ---- neighbours that come by themselves ----------------------------------------------------------------------------
+
+  get dynamicPeers(): Peer[] {
+    return [...this.peers.values()].filter(peer => peer.dynamic);
+  }
+
+  /** Why it is refused; undefined: it is not. */
+  #acceptDynamic(connection: Connection, family: Family, words: AddressWords, range: ListenRange): string | undefined {
+    const { listenLimit } = this.options;
+    if (this.dynamicPeers.length >= listenLimit) return `limit of ${listenLimit} dynamic neighbors reached`;
+    const name = formatAddress(family, words);
+    const peer = new Peer(this, name, family, words, emptyLayer(), true);
+    peer.groupName = range.group;
+    this.peers.set(name, peer);
+    peer.reconcile();
+    if (peer.accept(connection)) return undefined;
+    this.dropDynamic(peer);
+    return peer.idleReason ?? `peer-group ${range.group} is not configured`;
+  }
+
+  dropDynamic(peer: Peer): void {
+    if (this.peers.get(peer.name) === peer) this.peers.delete(peer.name);
+    peer.close();
+  }
+
+  setRange(prefix: Prefix, group: string | undefined): void {
+    const before = this.ranges.delete(prefix);
+    if (group !== undefined) this.ranges.set(prefix, group);
+    if (before !== undefined && before.group !== group) {
+      for (const peer of this.dynamicPeers) {
+        if (containsAddress(prefix, peer.family, peer.words)) this.dropDynamic(peer);
+      }
+    }
+    this.#installRangeKeys();
+  }
+
+  /** Passwords of groups are those of whoever comes from their ranges. */
+  #installRangeKeys(): void {
+    const wanted = new Map<string, { prefix: Prefix; key: string }>();
+    for (const { prefix, group } of this.ranges) {
+      const key = this.groups.get(group)?.own.peer.password;
+      if (key !== undefined) wanted.set(formatPrefix(prefix), { prefix, key });
+    }
+    const tell = (prefix: Prefix, key: string): void => {
+      const listener = this.#listeners.find(one => one.local.family === prefix.family);
+      listener?.setMd5Key({ family: prefix.family, words: prefix.words, port: 0, scopeId: 0 }, key, prefix.length);
+    };
+    for (const [name, { prefix }] of this.#rangeKeys) if (!wanted.has(name)) tell(prefix, '');
+    for (const [name, { prefix, key }] of wanted) if (this.#rangeKeys.get(name)?.key !== key) tell(prefix, key);
+    this.#rangeKeys = wanted;
   }
 
   /** MD5 keys are the listeners' business: the kernel checks them before a connection is accepted. */
@@ -313,6 +381,8 @@ export class BgpInstance {
       {
         listening: () => {
           for (const peer of this.peers.values()) peer.installMd5Key();
+          this.#rangeKeys = new Map();
+          this.#installRangeKeys();
         },
         failed: failure => {
           this.bgp.log(`cannot listen on port ${port}: ${failure.syscall} ${failure.code}`);

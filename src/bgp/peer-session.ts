@@ -12,6 +12,7 @@ export interface SessionPeer extends Neighbour {
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
+  readonly dynamic: boolean;
   /** By an operator, who wants it so. */
   readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
@@ -38,7 +39,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     routerId,
     remote: peer.remoteAddress(),
     ...(local === undefined ? {} : { local }),
-    passive: settings.passive === true,
+    passive: settings.passive === true || peer.dynamic,
     ...(settings.password === undefined ? {} : { md5Key: settings.password }),
     ...(ttl === undefined ? {} : ttl),
     holdTimeS: settings.holdTimeS ?? options.holdTimeS,

@@ -7,6 +7,7 @@
 // Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
 import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
+import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
@@ -24,6 +25,8 @@ import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
+
+const rank = (state: SessionState): number => STATES.indexOf(state);
 
 /** Settings that many neighbours share. */
 export class PeerGroup {
@@ -43,6 +46,8 @@ export class Peer implements SessionHandler, SessionPeer {
   readonly family: Family;
   readonly words: AddressWords;
   readonly own: SettingsLayer;
+  /** It came by itself from a listen range, and goes with its session. */
+  readonly dynamic: boolean;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -66,10 +71,18 @@ export class Peer implements SessionHandler, SessionPeer {
   #restartAtMs = 0;
   #closed = false;
 
-  constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords, own: SettingsLayer) {
+  constructor(
+    instance: BgpInstance,
+    name: string,
+    family: Family,
+    words: AddressWords,
+    own: SettingsLayer,
+    dynamic: boolean,
+  ) {
     this.instance = instance;
     this.name = name;
     this.own = own;
+    this.dynamic = dynamic;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
@@ -217,6 +230,8 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   installMd5Key(): void {
+    // A range's key is its group's.
+    if (this.dynamic) return;
     if (this.settings.password !== undefined || this.#md5Installed) {
       this.instance.setMd5Key(this, this.settings.password ?? '');
       this.#md5Installed = this.settings.password !== undefined;
@@ -359,6 +374,15 @@ export class Peer implements SessionHandler, SessionPeer {
     if (!this.held) return;
     this.held = false;
     this.instance.bgp.changed();
+  }
+
+  stateChanged(from: SessionState, to: SessionState): void {
+    if (!this.dynamic || rank(from) < rank('OpenSent') || rank(to) >= rank('OpenSent')) return;
+    this.instance.bgp.loop
+      .event('bgp dynamic neighbor', () => {
+        if (rank(this.session?.state ?? 'Idle') < rank('OpenSent')) this.instance.dropDynamic(this);
+      })
+      .schedule();
   }
 
   routeRefresh(refresh: RouteRefresh): void {

@@ -1,12 +1,12 @@
 // `show bgp neighbors`: everything about a session, in FRR's words and keys; its address families, what its OPENs said and
 // why it ended last are told by files of their own.
-import { formatIp4 } from '../net/index.ts';
+import { formatIp4, formatPrefix } from '../net/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { SessionStats } from './session/types.ts';
 import { AFI_KEY, AFIS } from './settings.ts';
 import { capabilitiesJson, capabilityText, restartJson, restartText, roleOf } from './show-capabilities.ts';
-import { addressText, clockTime, count, routerIdText, uptime } from './show-format.ts';
+import { addressText, clockTime, count, routerIdText, shownName, uptime } from './show-format.ts';
 import { familyJson, familyText } from './show-neighbor-family.ts';
 import { resetJson, resetText } from './show-reset.ts';
 
@@ -28,7 +28,7 @@ export function neighborText(peer: Peer): string {
   const link = peer.internal ? 'internal' : 'external';
   const prepend = `${settings.localAsNoPrepend === true ? ' no-prepend' : ''}${settings.localAsReplace === true ? ' replace-as' : ''}`;
   lines.push(
-    `BGP neighbor is ${peer.name}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
+    `BGP neighbor is ${shownName(peer)}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
     `  Local Role: ${settings.localRole ?? 'undefined'}`,
     `  Remote Role: ${roleOf(negotiated?.remote)}`,
   );
@@ -36,6 +36,8 @@ export function neighborText(peer: Peer): string {
   const hostname = peer.learnt?.remote.hostname;
   if (hostname !== undefined) lines.push(`Hostname: ${hostname}`);
   if (peer.groupName !== undefined) lines.push(` Member of peer-group ${peer.groupName} for session parameters`);
+  const range = rangeOf(peer);
+  if (range !== undefined) lines.push(`  Belongs to the subnet range group: ${range}`);
   if (peer.shutDown) lines.push(' Administratively shut down');
   lines.push(
     `  BGP version 4, remote router ID ${formatIp4(negotiated?.remoteRouterId ?? 0)}, local router ID ${routerIdText(instance)}`,
@@ -91,6 +93,12 @@ export function neighborText(peer: Peer): string {
   const thread = negotiated === undefined ? 'off' : 'on';
   lines.push(`Read thread: ${thread}  Write thread: ${thread}`);
   return `${lines.join('\n')}\n\n`;
+}
+
+/** Where a neighbour that nobody configured came from. */
+function rangeOf(peer: Peer): string | undefined {
+  const range = peer.dynamic ? peer.instance.ranges.find(peer.family, peer.words) : undefined;
+  return range && formatPrefix(range.prefix);
 }
 
 /** Only accepts, and nobody has come yet. */
@@ -157,6 +165,7 @@ export function neighborJson(peer: Peer): object {
     ...(settings.description === undefined ? {} : { nbrDesc: settings.description }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(peer.groupName === undefined ? {} : { peerGroup: peer.groupName }),
+    ...(rangeOf(peer) === undefined ? {} : { peerSubnetRangeGroup: rangeOf(peer) }),
     ...(peer.shutDown ? { adminShutDown: true } : {}),
     bgpVersion: 4,
     remoteRouterId: formatIp4(negotiated?.remoteRouterId ?? 0),

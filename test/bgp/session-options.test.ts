@@ -102,7 +102,7 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
       last = await router.sh(command).catch(error => String(error));
       return pattern.test(last) ? last : '';
     },
-    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+    { timeoutMs: 12_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
   );
 };
 const logged = (pattern: RegExp): Promise<unknown> =>
@@ -357,5 +357,87 @@ test('roles (RFC 9234): FRR and BIRD agree or refuse as we do, and show OTC wher
   await reconfigureBird('', 'local role provider; require roles on;');
   await says(grevy, 'show bgp neighbors 10.0.2.2', /Notification received \(OPEN Message Error\/Role Mismatch/);
   await reconfigureBird();
+  await both();
+});
+
+test('listen range: FRR and BIRD come by themselves, with the group’s settings, and are gone with their sessions', async () => {
+  await both();
+  await ours(
+    'no neighbor 10.0.1.1',
+    'no neighbor 10.0.2.2',
+    'neighbor DYN peer-group',
+    'neighbor DYN remote-as external',
+    'neighbor DYN password first',
+    'bgp listen range 10.0.0.0/22 peer-group DYN',
+    FAMILY,
+    'neighbor DYN maximum-prefix-out 1',
+  );
+  await theirs('neighbor 10.0.1.10 password first');
+  await established('10.0.1.1');
+  await says(
+    grevy,
+    'show bgp summary',
+    /\n\*10\.0\.1\.1 +4 +65001 [^]*\n\nTotal number of neighbors 1\n\* - dynamic neighbor\n1 dynamic neighbor\(s\), limit 100\n/,
+  );
+  await says(
+    grevy,
+    'show bgp neighbors 10.0.1.1',
+    /neighbor is \*10\.0\.1\.1, remote AS 65001, [^]*peer-group DYN [^]*subnet range group: 10\.0\.0\.0\/22\n/,
+  );
+  await until(
+    async () =>
+      Object.keys((JSON.parse(await frr.sh('show bgp ipv4 unicast json')) as { routes: object }).routes).length === 3,
+    { timeoutMs: 20_000, what: 'two prefixes of its own and one of ours' },
+  );
+  // Nobody configures it.
+  await assert.rejects(
+    ours('neighbor 10.0.1.1 description x'),
+    /% Operation not allowed on a dynamic neighbor: 10\.0\.1\.1/,
+  );
+  // The limit is one more than there are, then not.
+  await ours('no neighbor DYN password', 'bgp listen limit 1');
+  await theirs('no neighbor 10.0.1.10 password');
+  await logged(/refused: limit of 1 dynamic neighbors reached/);
+  await ours('bgp listen limit 2');
+  await both();
+  await says(grevy, 'show bgp summary', /2 dynamic neighbor\(s\), limit 2\n/);
+  // It goes, with its routes and its name.
+  await theirs('neighbor 10.0.1.10 shutdown');
+  await says(grevy, 'show bgp neighbors 10.0.1.1', /No such neighbor/);
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /not in table/);
+  await theirs('no neighbor 10.0.1.10 shutdown');
+  await both();
+  // One that is configured takes its place; the other one goes with the range.
+  await ours(
+    'neighbor 10.0.1.1 remote-as 65001',
+    'neighbor 10.0.1.1 timers connect 1',
+    'no bgp listen range 10.0.0.0/22 peer-group DYN',
+  );
+  await says(grevy, 'show bgp summary', /\n10\.0\.1\.1 +4 +65001 [^]*Total number of neighbors 1\n$/);
+  await established('10.0.1.1');
+  await ours(
+    'neighbor 10.0.2.2 remote-as 65002',
+    'neighbor 10.0.2.2 timers connect 1',
+    'no neighbor DYN peer-group',
+    'no bgp listen limit',
+  );
+  await both();
+});
+
+test('listen range of FRR: we are its dynamic neighbour', async () => {
+  await theirs(
+    'no neighbor 10.0.1.10',
+    'neighbor DYN peer-group',
+    'neighbor DYN remote-as external',
+    'bgp listen range 10.0.1.0/24 peer-group DYN',
+  );
+  const dynamic =
+    /\n\*10\.0\.1\.10 +4 +65010 [^]*\n\nTotal number of neighbors 1\n\* - dynamic neighbor\n1 dynamic neighbor\(s\), limit 100\n/;
+  await says(frr, 'show bgp summary', dynamic);
+  await established('10.0.1.1');
+  await ours('neighbor 10.0.1.1 shutdown');
+  await says(frr, 'show bgp neighbors 10.0.1.10', /No such neighbor/);
+  await ours('no neighbor 10.0.1.1 shutdown');
+  await says(frr, 'show bgp summary', dynamic);
   await both();
 });

@@ -164,7 +164,7 @@ export class IoLoop {
         const listener = this.#listeners.get(token);
         if (!listener) return;
         try {
-          setTcpMd5(listener.fd, command.peer, command.key);
+          setTcpMd5(listener.fd, command.peer, command.key, command.length);
         } catch (error) {
           // ENOENT: a key is removed that was never set.
           const reason = failureOf(error);

@@ -154,8 +154,8 @@ class ThreadTransport implements Transport {
       get local() {
         return local;
       },
-      setMd5Key(peer, key) {
-        command({ do: 'md5', token, peer, key });
+      setMd5Key(peer, key, length) {
+        command({ do: 'md5', token, peer, key, ...(length !== undefined && { length }) });
       },
       close() {
         if (parties.delete(token)) command({ do: 'close', token });

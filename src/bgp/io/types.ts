@@ -106,8 +106,8 @@ export interface Connection {
 
 export interface Listener {
   readonly local: SocketAddress;
-  /** The key for connections from one peer; empty removes it. */
-  setMd5Key(peer: SocketAddress, key: string): void;
+  /** The key for connections from one peer, or from all of a prefix with that `length`; empty removes it. */
+  setMd5Key(peer: SocketAddress, key: string, length?: number): void;
   close(): void;
 }
 
