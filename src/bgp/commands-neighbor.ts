@@ -204,6 +204,36 @@ function allOf(name: string, lines: Siblings): string[] {
   return [name, ...membersOf(name, lines)].map(one => `neighbor ${one}`);
 }
 
+/** Lines of FRR's that ask for what is not here, or would change nothing: who types them is told so. */
+const REFUSED: readonly { readonly tail: string; readonly help: readonly string[]; readonly why: string }[] = [
+  {
+    tail: 'capability dynamic',
+    help: ['Advertise capability to the peer', 'Advertise dynamic capability to this neighbor'],
+    why: 'capabilities are said in OPEN, and change with the next session',
+  },
+  {
+    tail: 'capability orf prefix-list <both|send|receive>$way',
+    help: [
+      'Advertise capability to the peer',
+      'Advertise ORF capability to the peer',
+      'Advertise prefixlist ORF capability to this neighbor',
+      'Capability to SEND and RECEIVE the ORF to/from this neighbor',
+      'Capability to SEND the ORF to this neighbor',
+      'Capability to RECEIVE the ORF from this neighbor',
+    ],
+    why: 'outbound route filters (RFC 5291) are not spoken; a policy of the neighbor does the same',
+  },
+  {
+    tail: 'override-capability',
+    help: ['Override capability negotiation result'],
+    why: 'what a neighbor did not say it can do, it is not sent',
+  },
+];
+
+function refuse(line: string, why: string): never {
+  throw new CommandError(`% ${setting(line)} is not supported: ${why}`);
+}
+
 export const neighborCommands: readonly Command<Bgp>[] = [
   config({
     mode: 'router-bgp',
@@ -396,6 +426,8 @@ export const neighborCommands: readonly Command<Bgp>[] = [
         throw new CommandError('% External roles can be set only on eBGP session');
     },
   ),
+  peerLine('solo', ['Solo peer - part of its own update group'], () => ({ solo: true }), ['solo']),
+  ...REFUSED.map(({ tail, help, why }) => peerLine(tail, help, () => refuse(tail, why), [])),
   peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
     'gracefulRestartDisable',
   ]),

@@ -105,6 +105,39 @@ function networkPrefix(address: string, mask: string | undefined): Prefix {
   return makePrefix(AF_INET, [word, 0, 0, 0], length);
 }
 
+/** Lines of FRR's that bound what is bounded otherwise here (docs/architecture.md §3): who types them is told how. */
+const REFUSED: readonly {
+  readonly mode: string;
+  readonly syntax: string;
+  readonly help: readonly string[];
+  readonly why: string;
+}[] = [
+  {
+    mode: 'router-bgp',
+    syntax: 'read-quanta (1-10)$count',
+    help: ['How many packets to read from peer socket per I/O cycle', 'Number of packets'],
+    why: 'bgp-io gives each neighbor an equal share of bytes in a turn',
+  },
+  {
+    mode: 'router-bgp',
+    syntax: 'write-quanta (1-64)$count',
+    help: ['How many packets to write to peer socket per run', 'Number of packets'],
+    why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp input-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Input Queue limit for all peers when message parsing', 'Number of messages'],
+    why: 'a neighbor is not read while 256 KiB to 1 MiB of its UPDATEs, 8 MiB in all, are not yet taken',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp output-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Output Queue limit for all peers when message parsing', 'Number of messages'],
+    why: '256 KiB wait for a neighbor at most; what has no room stays a mark in its update group',
+  },
+];
+
 /** Where dynamic neighbours come from. */
 function listenPrefix(text: string): Prefix {
   const prefix = parsePrefix(text);
@@ -354,6 +387,18 @@ export const routerCommands: readonly Command<Bgp>[] = [
       instanceOf(bgp, context).setRange(listenPrefix(args.prefix), undefined);
     },
   }),
+  ...REFUSED.map(({ mode, syntax, help, why }) =>
+    config({
+      mode,
+      syntax,
+      help,
+      check(): void {
+        throw new CommandError(`% ${syntax.split(' (')[0]} is not supported: ${why}`);
+      },
+      apply() {},
+      remove() {},
+    }),
+  ),
   optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],

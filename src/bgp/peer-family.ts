@@ -196,7 +196,7 @@ export class PeerFamily {
       guarded,
       this.peer.settings.advertisementIntervalS ?? 0,
       // A limit counts what this one was told.
-      policy?.perPeer === true || options.maximumPrefixes > 0 ? this.peer.name : '',
+      policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
     ]);
     this.membership = this.family.join(this, {
       key,

@@ -30,6 +30,8 @@ export interface PeerSettings {
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
   extendedParameters?: boolean;
+  /** An update group of its own. */
+  solo?: boolean;
   localRole?: RoleName;
   strictRole?: boolean;
   enforceFirstAs?: boolean;

@@ -441,3 +441,31 @@ test('listen range of FRR: we are its dynamic neighbour', async () => {
   await says(frr, 'show bgp summary', dynamic);
   await both();
 });
+
+test('without a policy an external neighbour is told and believed nothing (RFC 8212), and both shows say so', async () => {
+  await theirs('no bgp listen range 10.0.1.0/24 peer-group DYN', 'no neighbor DYN peer-group');
+  await theirs('neighbor 10.0.1.10 remote-as 65010', 'neighbor 10.0.1.10 timers connect 1', 'bgp ebgp-requires-policy');
+  await ours('bgp ebgp-requires-policy');
+  await both();
+  const marks = async (router: Daemon, address: string): Promise<string> => {
+    const shown = await says(router, 'show bgp summary', new RegExp(`${address} .* \\(Policy\\)`));
+    return new RegExp(`${address} .*`)
+      .exec(shown)![0]
+      .replace(/^.*?\d\d:\d\d:\d\d/, '')
+      .trim();
+  };
+  assert.equal(await marks(grevy, '10.0.1.1'), await marks(frr, '10.0.1.10'));
+  await says(
+    grevy,
+    'show bgp neighbors 10.0.1.1',
+    /Inbound updates discarded due to missing policy\n *Outbound updates discarded/,
+  );
+  await says(grevy, 'show bgp ipv4 unicast 10.1.0.0/24', /not in table/);
+  await configure(grevy, 'route-map ANY permit 10');
+  await ours(FAMILY, 'neighbor 10.0.1.1 route-map ANY in');
+  await theirs('no bgp ebgp-requires-policy');
+  await says(grevy, 'show bgp summary', /10\.0\.1\.1 .* 2 +\(Policy\) N\/A/);
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /not in table/);
+  await ours('no bgp ebgp-requires-policy', FAMILY, 'no neighbor 10.0.1.1 route-map ANY in');
+  await says(frr, 'show bgp ipv4 unicast 10.10.0.0/24', /65010/);
+});
