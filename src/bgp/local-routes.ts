@@ -10,6 +10,7 @@ import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
 import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
+import { NO_ROLE } from './wire/role.ts';
 
 interface Source {
   readonly index: number;
@@ -136,6 +137,7 @@ export class LocalRoutes {
       address: ZERO,
       weight: 0,
       allowOwnAs: 0,
+      role: NO_ROLE,
       owner: name,
     });
     const source: Source = { index, policy: undefined, map: undefined };
@@ -289,6 +291,7 @@ export class LocalRoutes {
       address: ZERO,
       weight: 0,
       allowOwnAs: 0,
+      role: NO_ROLE,
       owner: 'default-originate',
     });
     const set = instance.store.encode({

@@ -6,6 +6,7 @@ import type { BgpInstance } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
 import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
@@ -24,6 +25,10 @@ export interface Neighbour {
   readonly localAs: number;
   readonly internal: boolean;
   readonly singleHop: boolean;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  readonly role: number;
+  /** What may be announced in the family, or what counts, changed. */
+  limitChanged(one: PeerFamily): void;
 }
 
 export class PeerFamily {
@@ -40,13 +45,14 @@ export class PeerFamily {
   up = false;
   membership: Membership | undefined = undefined;
   endOfRibReceived = false;
-  /** The maximum was reached, and said so once. */
-  warned = false;
+  readonly limit: PrefixLimit;
+  #limits = '';
 
   constructor(peer: Neighbour, afi: Afi) {
     this.peer = peer;
     this.afi = afi;
     this.family = peer.instance.family[afi];
+    this.limit = new PrefixLimit(afi);
   }
 
   // ---- inwards -------------------------------------------------------------------------------------------------------
@@ -80,6 +86,7 @@ export class PeerFamily {
       address: this.peer.words,
       weight: this.settings.weight ?? 0,
       allowOwnAs: this.settings.allowAsIn ?? 0,
+      role: this.peer.role,
       owner: this.peer,
     };
   }
@@ -91,17 +98,26 @@ export class PeerFamily {
     const loops = info.allowOwnAs !== now.allowOwnAs;
     const differs =
       info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
-    if (differs || loops) {
+    // With another role the session begins anew, so nothing is there yet.
+    if (differs || loops || info.role !== now.role) {
       Object.assign(info, {
         kind: now.kind,
         as: now.as,
         routerId: now.routerId,
         weight: now.weight,
         allowOwnAs: now.allowOwnAs,
+        role: now.role,
       });
       this.family.table.peerChanged(this.index);
     }
     this.updateImport(loops);
+    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixForce } = this.settings;
+    const limits = `${maximumPrefix} ${maximumPrefixThreshold} ${maximumPrefixWarningOnly} ${maximumPrefixForce}`;
+    if (limits !== this.#limits) {
+      this.#limits = limits;
+      this.limit.renew();
+      this.peer.limitChanged(this);
+    }
     if (this.up) this.joinGroup();
   }
 
@@ -179,7 +195,8 @@ export class PeerFamily {
       names,
       guarded,
       this.peer.settings.advertisementIntervalS ?? 0,
-      policy?.perPeer === true ? this.peer.name : '',
+      // A limit counts what this one was told.
+      policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
     ]);
     this.membership = this.family.join(this, {
       key,
@@ -214,6 +231,9 @@ export class PeerFamily {
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
+      role: this.peer.role,
+      gracefulShutdown: instance.gracefulShutdown,
+      maximumPrefixes: settings.maximumPrefixOut ?? 0,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
     // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
