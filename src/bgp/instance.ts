@@ -15,7 +15,7 @@ import { FamilyInstance } from './family.ts';
 import type { Connection, Listener } from './io/types.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
-import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
@@ -114,6 +114,17 @@ export class BgpInstance {
     bgp.zebra?.attach(this);
     const port = bgp.environment.listenPort ?? 179;
     if (port !== 0) for (const family of [AF_INET, AF_INET6] as const) this.#listen(family, port);
+  }
+
+  /** What the maps of all uses have in common. */
+  get policyUse(): Pick<PolicyUse, 'localAs' | 'defaultLocalPref' | 'random' | 'interfaceName'> {
+    const { bgp } = this;
+    return {
+      localAs: this.as,
+      defaultLocalPref: this.options.defaultLocalPref,
+      random: bgp.environment.random,
+      interfaceName: index => bgp.interfaces.get(index)?.name,
+    };
   }
 
   get families(): readonly FamilyInstance[] {

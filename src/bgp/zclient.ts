@@ -49,6 +49,8 @@ export interface ZebraHost {
   log(text: string): void;
   /** Surroundings changed. */
   changed(): void;
+  /** An interface got this name, or had it before. */
+  renamed(name: string): void;
 }
 
 /** Announces routes of one family. */
@@ -304,7 +306,10 @@ export class ZebraLink {
 
   #interface(message: InterfaceMessage): void {
     const up = (message.flags & UP_AND_RUNNING) === UP_AND_RUNNING;
+    const before = this.interfaces.get(message.ifindex)?.name;
     this.#told.set(message.ifindex, message.name, up);
+    if (before !== message.name) this.#bgp.renamed(message.name);
+    if (before !== undefined && before !== message.name) this.#bgp.renamed(before);
     this.#changed();
   }
 

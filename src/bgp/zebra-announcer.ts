@@ -23,7 +23,7 @@ import {
 import type { WorkTask } from '../concurrency/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
-import { HAS_MED, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
+import { HAS_MED, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
 
 /** Prefixes between two looks at the clock. */
@@ -162,7 +162,8 @@ export class ZebraAnnouncer {
     route.tag = 0;
     // The internal attribute stands first where there is one.
     if (store.arena[store.start[attributes]! + 1] === ATTR_INTERNAL && store.find(attributes, ATTR_INTERNAL)) {
-      route.tag = readWord(store.arena, store.foundStart + 4);
+      route.tag = readWord(store.arena, store.foundStart + INTERNAL_TAG);
+      route.distance = store.arena[store.foundStart + INTERNAL_DISTANCE]! || route.distance;
       if (route.tag !== 0) route.message |= MESSAGE_TAG;
     }
     route.bytes = block.bytes;

@@ -11,6 +11,7 @@ import {
   PolicyLibrary,
   PrefixList,
   prefixListEntry,
+  STANDARD_COMMUNITIES,
 } from '../../src/bgp/policy/index.ts';
 import { AttributeStore, NexthopTable } from '../../src/bgp/rib/index.ts';
 import { AF_INET, containsPrefix, makePrefix, type Prefix, parsePrefix, PrefixTable } from '../../src/net/index.ts';
@@ -123,12 +124,12 @@ test('an expression agrees with a backtracking engine, and long paths cost it no
 test('communities are read, shown and matched', () => {
   assert.equal(formatCommunities(parseCommunities('no-export 65001:2 65001:1 65001:1')), '65001:1 65001:2 no-export');
   assert.throws(() => parseCommunities('65001:70000'), /'65001:70000' is not a community/);
-  const standard = new CommunityList('S', false);
+  const standard = new CommunityList(STANDARD_COMMUNITIES, 'S', false);
   standard.set(5, true, '65001:1 65001:2');
   assert.equal(standard.permits(parseCommunities('65001:1 65001:2 65001:3')), true);
   assert.equal(standard.permits(parseCommunities('65001:1')), false);
   assert.equal(standard.permits(parseCommunities('65001:1 65001:2 65001:3'), true), false);
-  const expanded = new CommunityList('E', true);
+  const expanded = new CommunityList(STANDARD_COMMUNITIES, 'E', true);
   expanded.set(5, false, '_65001:9_');
   expanded.set(10, true, '^65001:');
   assert.equal(expanded.permits(parseCommunities('65001:1')), true);
@@ -158,6 +159,9 @@ function world(): World {
         prefixes,
         peer,
         peerAddress: p('192.0.2.1/32'),
+        localAs: 65010,
+        defaultLocalPref: 100,
+        random: Math.random,
       }),
     set: (as, communities = []) =>
       store.encode({
@@ -176,7 +180,7 @@ test('a route map applies the first clause that matches, goes on where told, and
   const list = library.needPrefixList(AF_INET, 'P');
   list.set(prefixListEntry(5, true, p('10.0.0.0/8'), undefined, 32));
   const ten = map.clause(10, true);
-  ten.matches.set('p', { match: { kind: 'prefix-list', family: AF_INET, name: 'P' }, text: '' });
+  ten.matches.set('p', { match: { kind: 'address', list: 'prefix-list', family: AF_INET, name: 'P' }, text: '' });
   ten.sets.set('l', { set: { kind: 'local-preference', sign: '', value: 300 }, text: '' });
   ten.onMatch = 'next';
   const twenty = map.clause(20, true);
@@ -224,7 +228,7 @@ test('a call denies for its caller, an unknown list matches nothing, an unknown 
 test('a clause for one peer is for that peer only', () => {
   const { library, bind, set } = world();
   const clause = library.needRouteMap('M').clause(10, true);
-  clause.matches.set('peer', { match: { kind: 'peer', address: '192.0.2.1' }, text: '' });
+  clause.matches.set('peer', { match: { kind: 'peer', name: '192.0.2.1' }, text: '' });
   const id = set([1]);
   const bound = bind('M');
   assert.equal(bound.perPeer, true);

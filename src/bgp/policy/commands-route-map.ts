@@ -15,6 +15,10 @@ function onMatchLine(
     syntax,
     help,
     key: () => 'on-match',
+    writes(args) {
+      const target = to(args as CommandArgs);
+      return [target === 'next' ? 'on-match next' : `on-match goto ${target}`];
+    },
     check(args, context) {
       const target = to(args);
       const here = Number(context[0]?.['sequence']);

@@ -3,7 +3,9 @@ import { AF_INET, AF_INET6 } from '../../net/index.ts';
 import { type Args, type Command, CommandError } from '../../vty/index.ts';
 import { clauseLine, ORIGINS, words4, words6 } from './commands-clause.ts';
 import { IP, IP6, orCommandError } from './commands-list.ts';
-import { formatCommunity, parseCommunities } from './community.ts';
+import { formatCommunities, parseCommunities } from './community.ts';
+import { type ExtendedCommunityKind, parseExtendedCommunitiesOf } from './extended-community.ts';
+import { parseLargeCommunities } from './large-community.ts';
 import type { PolicyOwner } from './library.ts';
 import type { SetAction } from './route-map.ts';
 
@@ -23,16 +25,28 @@ function signed(text: string, what: string): { sign: '' | '+' | '-'; value: numb
   return { sign: parts[1] as '' | '+' | '-', value };
 }
 
-function readSetCommunity(line: string): { set: SetAction; text: string } {
+/** Communities of a set line, with `additive` at the end, or none. */
+function readCommunities<Value>(
+  line: string,
+  parse: (text: string) => Value[],
+): { values: Value[]; additive: boolean; text: (format: (values: readonly Value[]) => string) => string } {
   const words = line.trim().split(/\s+/);
+  if (words.length === 1 && words[0] === 'none') return { values: [], additive: false, text: () => 'none' };
   const additive = words.at(-1) === 'additive';
   if (additive) words.pop();
-  if (words.length === 1 && words[0] === 'none') {
-    return { set: { kind: 'community', values: [], additive: false }, text: 'none' };
-  }
-  const values = orCommandError(() => parseCommunities(words.join(' ')));
-  const text = values.map(formatCommunity).join(' ') + (additive ? ' additive' : '');
-  return { set: { kind: 'community', values, additive }, text };
+  const values = orCommandError(() => parse(words.join(' ')));
+  return { values, additive, text: format => format(values) + (additive ? ' additive' : '') };
+}
+
+function extendedLine(kind: ExtendedCommunityKind, help: string): Command<PolicyOwner> {
+  return setLine(
+    `set extcommunity ${kind} ASN:NN...$text` as 'set extcommunity rt ASN:NN...$text',
+    ['BGP extended community attribute', help, 'VPN extended community: ASN:NN or IP-ADDRESS:NN'],
+    ({ text }) => ({
+      set: { kind: 'extcommunity', values: orCommandError(() => parseExtendedCommunitiesOf(kind, text)) },
+      text,
+    }),
+  );
 }
 
 export const setCommands: readonly Command<PolicyOwner>[] = [
@@ -65,18 +79,69 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     ['BGP origin code', 'Remote EGP', 'Local IGP', 'Unknown heritage'],
     args => ({ set: { kind: 'origin', value: ORIGINS.indexOf(args.origin) }, text: args.origin }),
   ),
+  setLine('set distance (0-255)$value', ['BGP Administrative Distance to use', 'Distance value'], args => ({
+    set: { kind: 'distance', value: args.value },
+    text: String(args.value),
+  })),
+  setLine('set originator-id A.B.C.D$id', ['BGP originator ID attribute', 'IP address of originator'], ({ id }) => ({
+    set: { kind: 'originator-id', value: words4(id)[0] },
+    text: id,
+  })),
+  setLine(
+    'set aggregator as (1-4294967295)$as A.B.C.D$id',
+    ['BGP aggregator attribute', 'AS number of aggregator', 'AS number', 'IP address of aggregator'],
+    ({ as, id }) => ({ set: { kind: 'aggregator', as, routerId: words4(id)[0] }, text: `${as} ${id}` }),
+  ),
   setLine(
     'set community AA:NN...$text',
     [
       'BGP community attribute',
       'Community numbers in AA:NN format, well-known names, or none; additive at the end adds',
     ],
-    args => readSetCommunity(args.text),
+    args => {
+      const { values, additive, text } = readCommunities(args.text, parseCommunities);
+      return { set: { kind: 'community', values, additive }, text: text(formatCommunities) };
+    },
+  ),
+  setLine(
+    'set large-community AA:BB:CC...$text',
+    ['BGP large community attribute', 'Large community numbers in AA:BB:CC format, or none; additive at the end adds'],
+    args => {
+      const { values, additive } = readCommunities(args.text, parseLargeCommunities);
+      return { set: { kind: 'large-community', values, additive }, text: args.text };
+    },
+  ),
+  extendedLine('rt', 'Route Target extended community'),
+  extendedLine('soo', 'Site-of-Origin extended community'),
+  setLine('set extcommunity none', ['BGP extended community attribute', 'No extended community attribute'], () => ({
+    set: { kind: 'extcommunity-none' },
+    text: '',
+  })),
+  setLine(
+    'set extcommunity bandwidth (1-25600)$rate [non-transitive]',
+    [
+      'BGP extended community attribute',
+      'Link bandwidth extended community',
+      'Bandwidth value in Mbps',
+      'Attribute is set as non-transitive',
+    ],
+    args => {
+      const transitive = args['non-transitive'] !== true;
+      return {
+        set: { kind: 'bandwidth', megabitsPerSecond: args.rate, transitive },
+        text: `${args.rate}${transitive ? '' : ' non-transitive'}`,
+      };
+    },
   ),
   setLine(
     'set comm-list WORD$name delete',
     ['Set BGP community list for deletion', 'Community-list name or number', 'Delete matching communities'],
-    args => ({ set: { kind: 'comm-list-delete', name: args.name }, text: `${args.name} delete` }),
+    ({ name }) => ({ set: { kind: 'comm-list-delete', name }, text: name }),
+  ),
+  setLine(
+    'set large-comm-list WORD$name delete',
+    ['Set BGP large community list for deletion', 'Large Community-list name or number', 'Delete matching communities'],
+    ({ name }) => ({ set: { kind: 'large-comm-list-delete', name }, text: name }),
   ),
   setLine(
     'set as-path prepend (1-4294967295)...$path',
@@ -96,6 +161,11 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     'set as-path prepend',
   ),
   setLine(
+    'set as-path replace <any|(1-4294967295)>$as',
+    ['Transform BGP AS-path attribute', 'Replace ASes by the local one', 'Every AS', 'AS number'],
+    ({ as }) => ({ set: { kind: 'replace', as }, text: String(as) }),
+  ),
+  setLine(
     'set as-path exclude (1-4294967295)...$path',
     ['Transform BGP AS-path attribute', 'Exclude from the as-path', 'AS number'],
     args => ({ set: { kind: 'exclude', path: args.path }, text: args.path.join(' ') }),
@@ -105,10 +175,16 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     text: '',
   })),
   setLine(
-    'set ip next-hop <A.B.C.D|peer-address>$hop',
-    [IP, 'Next hop address', 'IP address of next hop', 'Use peer address (for BGP only)'],
-    args => {
-      const hop = args.hop;
+    'set ip next-hop <A.B.C.D|peer-address|unchanged>$hop',
+    [
+      IP,
+      'Next hop address',
+      'IP address of next hop',
+      'Use peer address (for BGP only)',
+      "Don't modify existing Next hop address",
+    ],
+    ({ hop }) => {
+      if (hop === 'unchanged') return { set: { kind: 'next-hop-unchanged' }, text: hop };
       if (hop === 'peer-address') return { set: { kind: 'next-hop-peer', family: AF_INET }, text: hop };
       return { set: { kind: 'next-hop', family: AF_INET, words: words4(hop) }, text: hop };
     },
@@ -122,6 +198,11 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     'set ipv6 next-hop local X:X::X:X$address',
     [IP6, 'IPv6 next-hop address', 'IPv6 local address', 'IPv6 address of next hop'],
     args => ({ set: { kind: 'next-hop-link-local', words: words6(args.address) }, text: args.address }),
+  ),
+  setLine(
+    'set ipv6 next-hop prefer-global',
+    [IP6, 'IPv6 next-hop address', 'Prefer global over link-local if both exist'],
+    () => ({ set: { kind: 'next-hop-prefer-global' }, text: '' }),
   ),
   setLine('set ipv6 next-hop peer-address', [IP6, 'IPv6 next-hop address', 'Use peer address (for BGP only)'], () => ({
     set: { kind: 'next-hop-peer', family: AF_INET6 },

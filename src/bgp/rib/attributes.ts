@@ -33,6 +33,7 @@ import {
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
+import { INTERNAL_FLAGS, INTERNAL_HAS_WEIGHT, INTERNAL_NEXT_HOP_KEPT, INTERNAL_WEIGHT } from './internal-attribute.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;
@@ -45,6 +46,8 @@ export const HAS_NO_EXPORT_SUBCONFED = 64;
 export const HAS_COMMUNITIES = 128;
 export const HAS_WEIGHT = 256;
 export const HAS_ATOMIC_AGGREGATE = 512;
+/** Policy chose the next hop. */
+export const HAS_NEXT_HOP_KEPT = 1024;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -310,8 +313,9 @@ export class AttributeStore {
       at += 3;
       switch (code) {
         case ATTR_INTERNAL:
-          this.weight[id] = readWord(arena, at);
-          if (arena[at + 8] === 1) flags |= HAS_WEIGHT;
+          this.weight[id] = readWord(arena, at + INTERNAL_WEIGHT);
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_HAS_WEIGHT) !== 0) flags |= HAS_WEIGHT;
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_NEXT_HOP_KEPT) !== 0) flags |= HAS_NEXT_HOP_KEPT;
           break;
         case ATTR_ORIGIN:
           this.origin[id] = arena[at]!;
