@@ -7,6 +7,7 @@
 //
 // Each case is a few clauses with prefixes of their own: 10.N.V.0 passes them on its way in, 20.N.V.0 on its way out. Of each
 // there are the same variants V, with one attribute or another.
+import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Daemon, startBird, startFrr, startGrevy } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
@@ -190,7 +191,8 @@ interface Trial {
   readonly address: (host: number) => string;
   /** What the feeder says of each variant. */
   readonly variants: readonly string[];
-  readonly neighbours: string;
+  /** What else the routers have in this family. */
+  readonly lines: readonly string[];
 }
 
 const TRIALS: readonly Trial[] = [
@@ -214,7 +216,12 @@ const TRIALS: readonly Trial[] = [
        bgp_large_community.add((65001,1,1)); bgp_ext_community.add((rt,1.2.3.4,7)); bgp_med = 100;
        bgp_origin = ORIGIN_INCOMPLETE; bgp_next_hop = 10.0.0.77; bgp_path.prepend(65002); bgp_path.prepend(65002);`,
     ],
-    neighbours: '',
+    lines: [
+      ' redistribute connected route-map RED',
+      ' redistribute static route-map RED',
+      ' neighbor 10.0.0.9 distribute-list SOME in',
+      ' neighbor 10.0.0.10 distribute-list SOME out',
+    ],
   },
   {
     afi: 'ipv6',
@@ -225,7 +232,7 @@ const TRIALS: readonly Trial[] = [
     all: direction => `2001:${direction}::/32 le 128`,
     address: host => `fd00::${host}`,
     variants: ['', 'bgp_next_hop = fd00::77;'],
-    neighbours: '',
+    lines: [],
   },
 ];
 
@@ -289,7 +296,7 @@ function familyOf(trial: Trial): string {
     ...prefixesOf(trial, 10, -1).map(prefix => ` network ${prefix} route-map IN${version}`),
     ...prefixesOf(trial, 20, -1).map(prefix => ` network ${prefix}`),
   ];
-  return `${[` address-family ${afi} unicast`, ...networks, ...lines].join('\n ')}\n exit-address-family\n`;
+  return `${[` address-family ${afi} unicast`, ...networks, ...lines, ...trial.lines].join('\n ')}\n exit-address-family\n`;
 }
 
 const ROUTER = `hostname dut
@@ -298,6 +305,29 @@ ${LISTS}route-map SUB permit 10
  set community 65099:1 additive
 exit
 route-map DENY deny 10
+exit
+access-list SOME seq 5 deny 10.200.4.0/24
+access-list SOME seq 10 deny 20.199.2.0/24
+access-list SOME seq 15 permit any
+route-map RED permit 10
+ match interface lo
+ set community 65010:10
+exit
+route-map RED permit 20
+ match tag 5
+ set community 65010:20
+exit
+route-map RED permit 30
+ match ip next-hop type blackhole
+ set community 65010:30
+exit
+route-map RED permit 40
+ match ip next-hop address 10.0.0.77
+ set community 65010:40
+exit
+route-map RED permit 50
+ match interface eth0
+ set community 65010:50
 exit
 ${TRIALS.map(policyOf).join('')}router bgp 65010
  bgp router-id 10.0.0.5
@@ -309,14 +339,25 @@ ${TRIALS.flatMap(({ address }) =>
 ).join('')}${TRIALS.map(familyOf).join('')}exit
 `;
 
+const STATIC = `ip route 10.200.1.0/24 10.0.0.77 tag 5
+ip route 10.200.2.0/24 blackhole
+ip route 10.200.3.0/24 10.0.0.77
+ip route 10.200.4.0/24 10.0.0.77
+`;
+
 const receiver = (as: number, id: number): string => `hostname receiver
 router bgp ${as}
  bgp router-id 10.0.0.${id}
  no bgp ebgp-requires-policy
+ no bgp network import-check
  neighbor 10.0.0.2 remote-as 65010
  neighbor 10.0.0.3 remote-as 65010
  neighbor fd00::2 remote-as 65010
  neighbor fd00::3 remote-as 65010
+ address-family ipv4 unicast
+  network 20.${190 + id}.1.0/24
+  network 20.${190 + id}.2.0/24
+ exit-address-family
  address-family ipv6 unicast
   neighbor fd00::2 activate
   neighbor fd00::3 activate
@@ -371,16 +412,20 @@ before(async () => {
     await at('outside', 9),
     await at('inside', 10),
   ];
+  for (const router of [two, three]) await router.run('ip', 'addr', 'add', '10.255.0.1/32', 'dev', 'lo');
   // bgpd takes no IPv6 route with a link-local next hop unless its zebra has told it the interfaces.
   const bgpd = async (namespace: Namespace, configuration: string): Promise<Daemon> => {
     const directory = await lab.directory();
     const zebra = await startFrr(lab, namespace, 'zebra', 'hostname zebra\n', { directory });
-    if (namespace === two) theirZebra = zebra;
+    if (namespace === two) {
+      theirZebra = zebra;
+      await startFrr(lab, namespace, 'staticd', STATIC, { directory });
+    }
     return await startFrr(lab, namespace, 'bgpd', configuration, { directory });
   };
   [frr, grevy, outside, inside] = await Promise.all([
     bgpd(two, ROUTER),
-    startGrevy(lab, three, ROUTER),
+    startGrevy(lab, three, ROUTER + STATIC),
     bgpd(nine, receiver(65009, 9)),
     bgpd(ten, receiver(65010, 10)),
   ]);
@@ -432,7 +477,7 @@ async function heard(who: Daemon, { afi, address }: Trial, from: number): Promis
 
 function caseOf({ cases }: Trial, prefix: string): string {
   const [direction, number] = prefix.split(/[.:]/).slice(prefix.startsWith('2001:') ? 1 : 0);
-  const lines = cases[Number(number) - 1]!;
+  const lines = cases[Number(number) - 1] ?? 'none of the cases';
   return INWARDS_ONLY.has(lines) && direction === '20' ? '' : lines.replaceAll('\n', ' / ');
 }
 
@@ -510,3 +555,51 @@ for (const trial of TRIALS) {
     await agree(trial, whose => heard(inside, trial, whose === 'frr' ? 2 : 3));
   });
 }
+
+test('routes of other protocols are told apart by interface, tag and kind, and distribute-lists leave some out', async () => {
+  const [ipv4] = TRIALS as [Trial];
+  const red = async (who: Daemon, from: number): Promise<Record<string, unknown>> => {
+    const paths = (await heard(who, ipv4, from)) as Map<string, { community?: string }>;
+    const named = [...paths].filter(([prefix]) => /^10\.(?:0|200|255)\./.test(prefix));
+    return Object.fromEntries(named.map(([prefix, { community }]) => [prefix, community]));
+  };
+  const all = {
+    '10.0.0.0/24': '65010:50',
+    '10.200.1.0/24': '65010:20',
+    '10.200.2.0/24': '65010:30',
+    '10.200.3.0/24': '65010:40',
+    '10.200.4.0/24': '65010:40',
+    '10.255.0.1/32': '65010:10',
+  };
+  const { '10.200.4.0/24': _, ...some } = all;
+  for (const from of [2, 3]) {
+    assert.deepEqual(await red(outside, from), all);
+    assert.deepEqual(await red(inside, from), some);
+  }
+  for (const router of [frr, grevy]) {
+    const said = await router.sh('show bgp ipv4 unicast');
+    assert.match(said, /20\.199\.1\.0\/24/);
+    assert.doesNotMatch(said, /20\.199\.2\.0\/24/);
+  }
+});
+
+test('a list that changes is in force without a session having been reset', async () => {
+  const [ipv4] = TRIALS as [Trial];
+  const change = 'configure terminal\nbgp large-community-list standard L1 seq 5 permit 65002:9:9\nend';
+  await Promise.all([frr.sh(change), grevy.sh(change)]);
+  const prefix = ipv4.prefix(20, CASES4.indexOf('match large-community L1') + 1, 1);
+  for (const from of [2, 3]) {
+    await until(async () => !(await heard(outside, ipv4, from)).has(prefix), {
+      timeoutMs: 20_000,
+      what: () => `${prefix} to go\n${grevy.output()}`,
+    });
+  }
+  await agree(ipv4, whose => heard(outside, ipv4, whose === 'frr' ? 2 : 3));
+  const neighbors = JSON.parse(await grevy.sh('show bgp neighbors json')) as Record<
+    string,
+    { bgpState: string; connectionsEstablished: number }
+  >;
+  for (const [name, { bgpState, connectionsEstablished }] of Object.entries(neighbors)) {
+    assert.deepEqual([name, bgpState, connectionsEstablished], [name, 'Established', 1]);
+  }
+});

@@ -33,11 +33,16 @@ function wildcardOf(address: string | undefined, wildcard: string | undefined): 
   return { address: word(address), wildcard: wildcard === undefined ? 0 : word(wildcard) };
 }
 
-function prefixRule(text: string | undefined, exact: boolean): AccessRule {
-  if (text === undefined) return { kind: 'any' };
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) throw new CommandError(`% Malformed prefix: ${text}`);
-  return { kind: 'prefix', prefix, exact };
+interface PrefixArgs {
+  readonly prefix?: string;
+  readonly 'exact-match'?: boolean;
+}
+
+function prefixRule(args: PrefixArgs): AccessRule {
+  if (args.prefix === undefined) return { kind: 'any' };
+  const prefix = parsePrefix(args.prefix);
+  if (prefix === undefined) throw new CommandError(`% Malformed prefix: ${args.prefix}`);
+  return { kind: 'prefix', prefix, exact: args['exact-match'] === true };
 }
 
 function wordOf(family: Family): string {
@@ -176,18 +181,13 @@ const HOST = ['A single host address', 'Address to match'];
 export const accessListCommands: readonly Command<PolicyOwner>[] = [
   ruleLine(
     AF_INET,
-    '<any$any|A.B.C.D/M$prefix [exact-match]>',
-    ['Match any IPv4', 'Prefix to match', 'Exact match of the prefixes'],
-    (args: { prefix?: string; 'exact-match'?: boolean }) => prefixRule(args.prefix, args['exact-match'] === true),
-  ),
-  ruleLine(
-    AF_INET,
-    '<host A.B.C.D$one|A.B.C.D$address [A.B.C.D$wildcard]>',
-    [...HOST, 'Address to match', 'Wildcard bits'],
-    (args: { one?: string; address?: string; wildcard?: string }) => ({
-      kind: 'standard',
-      source: wildcardOf(args.one ?? args.address, args.wildcard),
-    }),
+    '<any$any|A.B.C.D/M$prefix [exact-match]|host A.B.C.D$one|A.B.C.D$address [A.B.C.D$wildcard]>',
+    ['Match any IPv4', 'Prefix to match', 'Exact match of the prefixes', ...HOST, 'Address to match', 'Wildcard bits'],
+    (args: PrefixArgs & Partial<Record<'one' | 'address' | 'wildcard', string>>) => {
+      const address = args.one ?? args.address;
+      if (address === undefined) return prefixRule(args);
+      return { kind: 'standard', source: wildcardOf(address, args.wildcard) };
+    },
   ),
   ruleLine(
     AF_INET,
@@ -215,7 +215,7 @@ export const accessListCommands: readonly Command<PolicyOwner>[] = [
     AF_INET6,
     '<any$any|X:X::X:X/M$prefix [exact-match]>',
     ['Match any IPv6', 'Prefix to match', 'Exact match of the prefixes'],
-    (args: { prefix?: string; 'exact-match'?: boolean }) => prefixRule(args.prefix, args['exact-match'] === true),
+    prefixRule,
   ),
   remarkLine(AF_INET6),
   showLists('ip', AF_INET),
