@@ -603,3 +603,41 @@ test('a list that changes is in force without a session having been reset', asyn
     assert.deepEqual([name, bgpState, connectionsEstablished], [name, 'Established', 1]);
   }
 });
+
+test('lists, maps and the configuration are written as FRR writes them', async () => {
+  const commands = [
+    ...['community', 'extcommunity', 'large-community'].map(kind => `show bgp ${kind}-list`),
+    'show bgp community-list C12 detail',
+    'show bgp large-community-list NOBODY detail',
+    'show bgp as-path-access-list',
+    'show bgp as-path-access-list json',
+    ...['ip', 'ipv6'].flatMap(ip => [`show ${ip} access-list`, `show ${ip} access-list json`]),
+    'show ip access-list NOBODY',
+    'show route-map',
+    'show route-map json',
+  ];
+  // What was evaluated how often is nobody's business here; '(null)' is how FRR prints that there is nothing to print.
+  const plainText = (text: string): string =>
+    text
+      .replace(/Invoked:? \d+/g, 'Invoked')
+      .replace(/(Processed Change: )\w+/g, '$1')
+      .replaceAll(' (null)', '')
+      .replace(/^\s+|\s+$/gm, '');
+  const value = (text: string): unknown =>
+    JSON.parse(text, (key, one: unknown) => {
+      if (key === 'invoked' || key === 'processedChange') return undefined;
+      return typeof one === 'string' ? one.replace(' (null)', '') : one;
+    });
+  for (const command of commands) {
+    const [theirs, ours] = await Promise.all([frr.sh(command), grevy.sh(command)]);
+    if (command.endsWith('json')) assert.deepEqual(value(ours), value(theirs), command);
+    else assert.equal(plainText(ours), plainText(theirs), command);
+  }
+  const lines = (text: string): string[] =>
+    text
+      .split('\n')
+      .filter(line => /access-list|-list |^route-map|^ (?:match|set|call|on-match)/.test(line))
+      .sort();
+  const [theirs, ours] = await Promise.all([frr.sh('show running-config'), grevy.sh('show running-config')]);
+  assert.deepEqual(lines(ours), lines(theirs));
+});

@@ -1,7 +1,7 @@
 // What a route map can change.
 import { AF_INET, AF_INET6 } from '../../net/index.ts';
 import { type Args, type Command, CommandError } from '../../vty/index.ts';
-import { clauseLine, ORIGINS, words4, words6 } from './commands-clause.ts';
+import { clauseLine, type ClauseLineOptions, ORIGINS, words4, words6 } from './commands-clause.ts';
 import { IP, IP6, orCommandError } from './commands-list.ts';
 import { formatCommunities, parseCommunities } from './community.ts';
 import { type ExtendedCommunityKind, parseExtendedCommunitiesOf } from './extended-community.ts';
@@ -13,9 +13,15 @@ function setLine<const Syntax extends string>(
   syntax: Syntax,
   help: readonly string[],
   make: (args: Args<Syntax>) => { set: SetAction; text: string },
-  key?: string,
+  options?: ClauseLineOptions,
 ): Command<PolicyOwner> {
-  return clauseLine(clause => clause.sets, syntax, ['Set values in destination routing protocol', ...help], make, key);
+  return clauseLine(
+    clause => clause.sets,
+    syntax,
+    ['Set values in destination routing protocol', ...help],
+    make,
+    options,
+  );
 }
 
 function signed(text: string, what: string): { sign: '' | '+' | '-'; value: number } {
@@ -102,6 +108,7 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
       const { values, additive, text } = readCommunities(args.text, parseCommunities);
       return { set: { kind: 'community', values, additive }, text: text(formatCommunities) };
     },
+    { canonical: true },
   ),
   setLine(
     'set large-community AA:BB:CC...$text',
@@ -147,7 +154,7 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     'set as-path prepend (1-4294967295)...$path',
     ['Transform BGP AS-path attribute', 'Prepend to the as-path', 'AS number'],
     args => ({ set: { kind: 'prepend', path: args.path }, text: args.path.join(' ') }),
-    'set as-path prepend',
+    { key: 'set as-path prepend' },
   ),
   setLine(
     'set as-path prepend last-as (1-10)$count',
@@ -158,7 +165,7 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
       'Number of times to insert',
     ],
     args => ({ set: { kind: 'prepend-last', count: args.count }, text: String(args.count) }),
-    'set as-path prepend',
+    { key: 'set as-path prepend' },
   ),
   setLine(
     'set as-path replace <any|(1-4294967295)>$as',
