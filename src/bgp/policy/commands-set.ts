@@ -1,5 +1,5 @@
 // What a route map can change.
-import { AF_INET, AF_INET6 } from '../../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, isLinkLocal6 } from '../../net/index.ts';
 import { type Args, type Command, CommandError } from '../../vty/index.ts';
 import { clauseLine, type ClauseLineOptions, ORIGINS, words4, words6 } from './commands-clause.ts';
 import { IP, IP6, orCommandError } from './commands-list.ts';
@@ -29,6 +29,19 @@ function signed(text: string, what: string): { sign: '' | '+' | '-'; value: numb
   const value = Number(parts?.[2] ?? Number.NaN);
   if (parts === null || value > 0xffffffff) throw new CommandError(`% Invalid ${what}: ${text}`);
   return { sign: parts[1] as '' | '+' | '-', value };
+}
+
+/** 224.0.0.0: from here on nothing is a host's. */
+const FIRST_MULTICAST = 0xe0000000;
+
+/** An IPv6 next hop, global or link-local. */
+function scoped(address: string, linkLocal: boolean): AddressWords {
+  const words = words6(address);
+  if (words.every(word => word === 0) || words[0] >>> 24 === 0xff) {
+    throw new CommandError(`% Not the address of a host: ${address}`);
+  }
+  if (isLinkLocal6(words) === linkLocal) return words;
+  throw new CommandError(`% Not a ${linkLocal ? 'link-local' : 'global'} address: ${address}`);
 }
 
 /** Communities of a set line, with `additive` at the end, or none. */
@@ -193,18 +206,23 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     ({ hop }) => {
       if (hop === 'unchanged') return { set: { kind: 'next-hop-unchanged' }, text: hop };
       if (hop === 'peer-address') return { set: { kind: 'next-hop-peer', family: AF_INET }, text: hop };
-      return { set: { kind: 'next-hop', family: AF_INET, words: words4(hop) }, text: hop };
+      const words = words4(hop);
+      if (words[0] === 0 || words[0] >= FIRST_MULTICAST) throw new CommandError(`% Not the address of a host: ${hop}`);
+      return { set: { kind: 'next-hop', family: AF_INET, words }, text: hop };
     },
   ),
   setLine(
     'set ipv6 next-hop global X:X::X:X$address',
     [IP6, 'IPv6 next-hop address', 'IPv6 global address', 'IPv6 address of next hop'],
-    args => ({ set: { kind: 'next-hop', family: AF_INET6, words: words6(args.address) }, text: args.address }),
+    ({ address }) => ({
+      set: { kind: 'next-hop', family: AF_INET6, words: scoped(address, false) },
+      text: address,
+    }),
   ),
   setLine(
     'set ipv6 next-hop local X:X::X:X$address',
     [IP6, 'IPv6 next-hop address', 'IPv6 local address', 'IPv6 address of next hop'],
-    args => ({ set: { kind: 'next-hop-link-local', words: words6(args.address) }, text: args.address }),
+    ({ address }) => ({ set: { kind: 'next-hop-link-local', words: scoped(address, true) }, text: address }),
   ),
   setLine(
     'set ipv6 next-hop prefer-global',
