@@ -139,7 +139,7 @@ function inForce({ bgp: { policy } }: Speaker): object {
         name,
         clauses: clauses.map(clause => ({
           ...clause,
-          matches: [...clause.matches].sort(),
+          matches: [...clause.matches],
           sets: [...clause.sets],
         })),
       })),
