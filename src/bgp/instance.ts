@@ -273,7 +273,10 @@ export class BgpInstance {
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) family.local.policyChanged(changed);
+    for (const family of this.families) {
+      family.local.policyChanged(changed);
+      family.announcer.policyChanged(changed);
+    }
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */

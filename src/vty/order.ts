@@ -55,6 +55,7 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
   redistribute: 12,
   neighbor: 20,
   'maximum-paths': 30,
+  'table-map': 31,
   'address-family': 40,
 };
 

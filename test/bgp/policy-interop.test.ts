@@ -219,6 +219,7 @@ const TRIALS: readonly Trial[] = [
     lines: [
       ' redistribute connected route-map RED',
       ' redistribute static route-map RED',
+      ' table-map TABLE',
       ' neighbor 10.0.0.9 distribute-list SOME in',
       ' neighbor 10.0.0.10 distribute-list SOME out',
     ],
@@ -309,6 +310,20 @@ exit
 access-list SOME seq 5 deny 10.200.4.0/24
 access-list SOME seq 10 deny 20.199.2.0/24
 access-list SOME seq 15 permit any
+route-map TABLE deny 10
+ match ip address prefix-list CASE4-4
+exit
+route-map TABLE permit 20
+ match ip address prefix-list CASE4-1
+ set metric 999
+ set tag 77
+exit
+route-map TABLE permit 30
+ match ip address prefix-list CASE4-6
+ set ip next-hop 10.0.0.66
+exit
+route-map TABLE permit 40
+exit
 route-map RED permit 10
  match interface lo
  set community 65010:10
@@ -516,14 +531,16 @@ async function own(router: Daemon, trial: Trial): Promise<Paths> {
   const zebra = router === frr ? theirZebra : router;
   const rib = JSON.parse(await zebra.sh(`show ${trial.ip} route bgp json`)) as Record<
     string,
-    { distance: number; metric: number; tag?: number }[]
+    { distance: number; metric: number; tag?: number; nexthops: { ip?: string }[] }[]
   >;
   for (const prefix of trial.variants.flatMap((_, v) => prefixesOf(trial, 10, v))) {
     const path = paths.get(prefix);
     const [route] = rib[prefix] ?? [];
     if (path === undefined && route === undefined) continue;
-    const { distance, metric, tag } = route ?? {};
-    all.set(prefix, { ...(path && plain(path)), route: [distance, metric, tag] });
+    const { distance, metric, tag, nexthops } = route ?? {};
+    // Where policy sets a global next hop, FRR forwards to the link-local one that came with another.
+    const gateways = trial.afi === 'ipv4' ? nexthops?.map(hop => hop.ip) : [];
+    all.set(prefix, { ...(path && plain(path)), route: [distance, metric, tag, gateways] });
   }
   return all;
 }
@@ -636,7 +653,7 @@ test('lists, maps and the configuration are written as FRR writes them', async (
   const lines = (text: string): string[] =>
     text
       .split('\n')
-      .filter(line => /access-list|-list |^route-map|^ (?:match|set|call|on-match)/.test(line))
+      .filter(line => /access-list|-list |table-map|^route-map|^ (?:match|set|call|on-match)/.test(line))
       .sort();
   const [theirs, ours] = await Promise.all([frr.sh('show running-config'), grevy.sh('show running-config')]);
   assert.deepEqual(lines(ours), lines(theirs));
