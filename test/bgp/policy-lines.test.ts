@@ -61,6 +61,8 @@ void test('a line is written in one way, however it was typed', () => {
       'bgp extcommunity-list standard E permit soo 1:1 RT 2:2',
       'bgp extcommunity-list standard E seq 5 permit rt 2:2 soo 1:1',
     ],
+    ['bgp community-list standard 5 permit 1:1', 'bgp community-list 5 seq 5 permit 1:1'],
+    ['bgp community-list standard 105 permit 1:1', 'bgp community-list standard 105 seq 5 permit 1:1'],
     ['bgp large-community-list 7 permit 1:2:3 1:2:2', 'bgp large-community-list 7 seq 5 permit 1:2:2 1:2:3'],
     ['route-map M permit 5\ncontinue', 'route-map M permit 5\n on-match next'],
     ['route-map M permit 5\ncontinue 9', 'route-map M permit 5\n on-match goto 9'],
@@ -71,6 +73,30 @@ void test('a line is written in one way, however it was typed', () => {
     const speaker = new Speaker();
     assert.equal(speaker.type(typed), '', typed);
     assert.equal(speaker.tree.text.replace(/\n(?:exit\n)?!\n$/, ''), written, typed);
+  }
+});
+
+void test('a line is taken back by its first words', () => {
+  const cases: [string, string][] = [
+    ['set comm-list C delete', 'set comm-list'],
+    ['set large-comm-list L delete', 'set large-comm-list L'],
+    ['set large-community 1:1:1 additive', 'set large-community'],
+    ['set extcommunity rt 1:1 2:2', 'set extcommunity rt'],
+    ['set extcommunity bandwidth 5 non-transitive', 'set extcommunity bandwidth'],
+    ['set aggregator as 5 1.1.1.1', 'set aggregator as'],
+    ['set as-path replace any', 'set as-path replace'],
+    ['match large-community L exact-match', 'match large-community'],
+    ['match ip address A', 'match ip address'],
+    ['match ip next-hop type blackhole', 'match ip next-hop type'],
+    ['match peer 1.1.1.1', 'match peer'],
+    ['continue 50', 'on-match goto'],
+  ];
+  for (const [line, undone] of cases) {
+    const speaker = new Speaker();
+    assert.equal(speaker.type(`route-map M permit 10\n${line}\nno ${undone}`), '', line);
+    assert.equal(speaker.tree.text, 'route-map M permit 10\nexit\n!\n', line);
+    const clause = speaker.bgp.policy.routeMap('M')!.clauses[0]!;
+    assert.deepEqual([clause.matches.size, clause.sets.size, clause.onMatch], [0, 0, 'exit'], line);
   }
 });
 

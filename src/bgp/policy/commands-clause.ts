@@ -19,6 +19,8 @@ function fixedWords(syntax: string): string {
 export interface ClauseLineOptions {
   /** Lines with the same key replace each other; by default the words before the first variable. */
   readonly key?: string;
+  /** Shorter forms after `no`. */
+  readonly no?: readonly string[];
   /** It is written as it is shown, not as it was typed. */
   readonly canonical?: boolean;
 }
@@ -38,6 +40,7 @@ export function clauseLine<const Syntax extends string, Line extends { readonly 
     syntax,
     help,
     key: () => key,
+    ...(options.no !== undefined && { no: options.no }),
     ...(options.canonical === true && { writes: (args: Args<Syntax>) => [`${fixedWords(syntax)} ${make(args).text}`] }),
     check: args => void make(args),
     apply(owner: PolicyOwner, args, context) {

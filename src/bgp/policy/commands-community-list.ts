@@ -59,8 +59,10 @@ const LARGE: Row<string> = {
 function line<Value extends number | string>(row: Row<Value>, expanded: boolean, named: boolean): Command<PolicyOwner> {
   const { kind } = row;
   const style = expanded ? 'expanded' : 'standard';
-  const head = named ? `${style} ` : '';
-  const name = named ? `${style} WORD$name` : `${expanded ? '(100-500)' : '(1-99)'}$name`;
+  const [first, last] = expanded ? [100, 500] : [1, 99];
+  /** A number of this style says its style. */
+  const head = (list: string | number): string => (Number(list) >= first && Number(list) <= last ? '' : `${style} `);
+  const name = named ? `${style} WORD$name` : `(${first}-${last})$name`;
   const value = expanded ? 'LINE' : row.variable;
   const as = (args: unknown): ListLineArgs => args as ListLineArgs;
   /** The entry's text as it is written. Throws a CommandError where it is none. */
@@ -87,7 +89,7 @@ function line<Value extends number | string>(row: Row<Value>, expanded: boolean,
       group: args => `${kind.word} ${as(args).name}`,
       of: args => as(args).seq,
       write: (args, sequence) =>
-        `bgp ${kind.word} ${head}${as(args).name} seq ${sequence} ${as(args).action} ${written(as(args).text)}`,
+        `bgp ${kind.word} ${head(as(args).name)}${as(args).name} seq ${sequence} ${as(args).action} ${written(as(args).text)}`,
     },
     check: args => void written(as(args).text),
     apply(owner: PolicyOwner, typed) {
@@ -139,11 +141,18 @@ function show<Value extends number | string>(row: Row<Value>): Command<PolicyOwn
       'Detailed information on the list',
     ],
     run(owner: PolicyOwner, { name }) {
-      const lists = selected(row.lists(owner.policy), name);
+      const lists = selected(row.lists(owner.policy), name).sort(numbersFirst);
       if (name !== undefined && lists.length === 0) return `% Can't find ${word}\n`;
       return lists.map(list => listText(row, list)).join('');
     },
   });
+}
+
+/** By number, then by name. */
+function numbersFirst(a: { readonly name: string }, b: { readonly name: string }): number {
+  const [x, y] = [Number(a.name), Number(b.name)];
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
+  return x - y;
 }
 
 function commandsOf<Value extends number | string>(row: Row<Value>): Command<PolicyOwner>[] {

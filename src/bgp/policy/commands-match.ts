@@ -74,14 +74,14 @@ export const matchCommands: readonly Command<PolicyOwner>[] = [
     args => ({ match: { kind: 'next-hop', family: AF_INET6, words: words6(args.address) }, text: args.address }),
   ),
   matchLine(
-    'match ip next-hop type blackhole',
+    'match ip next-hop type <blackhole>$type',
     [IP, 'Match next-hop address of route', 'Match entries by type', 'Routes that drop packets'],
-    () => ({ match: { kind: 'next-hop-blackhole', family: AF_INET }, text: '' }),
+    ({ type }) => ({ match: { kind: 'next-hop-blackhole', family: AF_INET }, text: type }),
   ),
   matchLine(
-    'match ipv6 next-hop type blackhole',
+    'match ipv6 next-hop type <blackhole>$type',
     [IP6, 'Match IPv6 next-hop address of route', 'Match entries by type', 'Routes that drop packets'],
-    () => ({ match: { kind: 'next-hop-blackhole', family: AF_INET6 }, text: '' }),
+    ({ type }) => ({ match: { kind: 'next-hop-blackhole', family: AF_INET6 }, text: type }),
   ),
   matchLine('match as-path WORD$name', ['Match BGP AS path list', 'AS path access-list name'], ({ name }) => ({
     match: { kind: 'as-path', name },

@@ -144,6 +144,17 @@ export const routeMapCommands: readonly Command<PolicyOwner>[] = [
     args => (args as { sequence?: number }).sequence ?? 'next',
   ),
   exec({
+    syntax: 'clear route-map counters [WORD$name]',
+    help: ['Reset functions', 'Route-map information', 'Counters', 'Route-map name'],
+    run(owner: PolicyOwner, args) {
+      for (const map of selected(owner.policy.routeMaps, args.name)) {
+        map.invoked = 0;
+        for (const clause of map.clauses) clause.invoked = 0;
+      }
+      return undefined;
+    },
+  }),
+  exec({
     syntax: 'show route-map [WORD$name] [json]',
     help: ['Show running system information', 'route-map information', 'route-map name', 'JavaScript Object Notation'],
     run(owner: PolicyOwner, args) {

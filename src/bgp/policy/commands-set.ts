@@ -157,11 +157,13 @@ export const setCommands: readonly Command<PolicyOwner>[] = [
     'set comm-list WORD$name delete',
     ['Set BGP community list for deletion', 'Community-list name or number', 'Delete matching communities'],
     ({ name }) => ({ set: { kind: 'comm-list-delete', name }, text: name }),
+    { no: ['set comm-list', 'set comm-list WORD$name'] },
   ),
   setLine(
     'set large-comm-list WORD$name delete',
     ['Set BGP large community list for deletion', 'Large Community-list name or number', 'Delete matching communities'],
     ({ name }) => ({ set: { kind: 'large-comm-list-delete', name }, text: name }),
+    { no: ['set large-comm-list', 'set large-comm-list WORD$name'] },
   ),
   setLine(
     'set as-path prepend (1-4294967295)...$path',
