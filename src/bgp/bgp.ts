@@ -165,6 +165,11 @@ export class Bgp implements Speaker {
     for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
   }
 
+  /** An interface got this name, or had it before: policy may name it. */
+  renamed(name: string): void {
+    this.policy.touch('interface', name);
+  }
+
   #policyChanged(): void {
     const changed = new Set(this.policy.changed);
     this.policy.changed.clear();

@@ -126,26 +126,42 @@ function afLine<const Tail extends string>(
   });
 }
 
+type ListWord = 'distribute-list' | 'prefix-list' | 'filter-list' | 'route-map';
+
+const LIST_FIELDS: Readonly<Record<ListWord, Readonly<Record<'in' | 'out', keyof PeerAfSettings>>>> = {
+  'distribute-list': { in: 'distributeListIn', out: 'distributeListOut' },
+  'prefix-list': { in: 'prefixListIn', out: 'prefixListOut' },
+  'filter-list': { in: 'filterListIn', out: 'filterListOut' },
+  'route-map': { in: 'routeMapIn', out: 'routeMapOut' },
+};
+
+/** Lists of prefixes of which a neighbour has one in each direction. */
+const EITHER: Readonly<Partial<Record<ListWord, ListWord>>> = {
+  'distribute-list': 'prefix-list',
+  'prefix-list': 'distribute-list',
+};
+
 /** A line with a direction: `prefix-list NAME in`. */
-function listLine(
-  word: 'prefix-list' | 'filter-list' | 'route-map',
-  help: readonly string[],
-  inField: 'prefixListIn' | 'filterListIn' | 'routeMapIn',
-  outField: 'prefixListOut' | 'filterListOut' | 'routeMapOut',
-): Command<Bgp> {
-  const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
+function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
+    check({ neighbor, name, direction }, _, lines) {
+      const other = EITHER[word];
+      const there = other === undefined ? undefined : lines.text(`${neighbor} ${other} ${direction}`);
+      if (there === undefined) return;
+      throw new CommandError(`% Prefix/distribute list can not co-exist: ${word} ${name} ${direction} with ${there}`);
+    },
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      Object.assign(layer.af[afiOf(context)], { [field(args)]: args.name });
+      Object.assign(layer.af[afiOf(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field(args)]);
+      const field = LIST_FIELDS[word][args.direction];
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field]);
     },
   });
 }
@@ -489,34 +505,30 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instance.peersChanged();
     },
   }),
-  listLine(
-    'prefix-list',
-    [
-      'Filter updates to/from this neighbor',
-      'Name of a prefix list',
-      'Filter incoming updates',
-      'Filter outgoing updates',
-    ],
-    'prefixListIn',
-    'prefixListOut',
-  ),
-  listLine(
-    'filter-list',
-    ['Establish BGP filters', 'AS path access-list name', 'Filter incoming routes', 'Filter outgoing routes'],
-    'filterListIn',
-    'filterListOut',
-  ),
-  listLine(
-    'route-map',
-    [
-      'Apply route map to neighbor',
-      'Name of route map',
-      'Apply map to incoming routes',
-      'Apply map to outbound routes',
-    ],
-    'routeMapIn',
-    'routeMapOut',
-  ),
+  listLine('distribute-list', [
+    'Filter updates to/from this neighbor',
+    'IP Access-list name',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('prefix-list', [
+    'Filter updates to/from this neighbor',
+    'Name of a prefix list',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('filter-list', [
+    'Establish BGP filters',
+    'AS path access-list name',
+    'Filter incoming routes',
+    'Filter outgoing routes',
+  ]),
+  listLine('route-map', [
+    'Apply route map to neighbor',
+    'Name of route map',
+    'Apply map to incoming routes',
+    'Apply map to outbound routes',
+  ]),
   afLine(
     'soft-reconfiguration inbound',
     ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],

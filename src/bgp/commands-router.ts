@@ -465,6 +465,18 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    syntax: 'table-map WORD$name',
+    help: ['BGP table to RIB route download filter', 'Name of the route map'],
+    key: () => 'table-map',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(args.name);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(undefined);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
     syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',

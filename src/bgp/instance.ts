@@ -19,7 +19,7 @@ import type { Connection } from './io/types.ts';
 import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
-import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
@@ -149,6 +149,16 @@ export class BgpInstance {
   /** Its VRF is there. Without a zebra that would know, it is taken for granted. */
   get ready(): boolean {
     return this.bgp.zebra === undefined || this.vrf.exists;
+  }
+
+  /** What the maps of all uses have in common. */
+  get policyUse(): Pick<PolicyUse, 'localAs' | 'defaultLocalPref' | 'random' | 'interfaceName'> {
+    return {
+      localAs: this.as,
+      defaultLocalPref: this.options.defaultLocalPref,
+      random: this.bgp.environment.random,
+      interfaceName: index => this.interfaces.get(index)?.name,
+    };
   }
 
   get families(): readonly FamilyInstance[] {
@@ -305,7 +315,10 @@ export class BgpInstance {
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) family.local.policyChanged(changed);
+    for (const family of this.families) {
+      family.local.policyChanged(changed);
+      family.announcer.policyChanged(changed);
+    }
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */

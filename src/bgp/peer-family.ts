@@ -16,6 +16,8 @@ export interface Neighbour {
   readonly instance: BgpInstance;
   /** The address as configured. */
   readonly name: string;
+  /** The peer group that it is in. */
+  readonly groupName: string | undefined;
   readonly family: Family;
   readonly words: AddressWords;
   readonly settings: PeerSettings;
@@ -123,18 +125,31 @@ export class PeerFamily {
 
   /** The import policy; set anew where its names changed, or where `again` says that its answers may differ. */
   updateImport(again: boolean): void {
-    const { prefixListIn, filterListIn, routeMapIn } = this.settings;
+    const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = this.settings;
     const { localAs, localAsNoPrepend } = this.peer.settings;
     const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.peer.internal ? localAs : 0;
     const guarded = missingPolicy(this).in;
-    const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.peer.internal].join('\n');
+    const named = distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn;
+    const key = [
+      distributeListIn,
+      prefixListIn,
+      filterListIn,
+      routeMapIn,
+      prepend,
+      guarded,
+      this.peer.internal,
+      this.peer.localAs,
+      this.peer.groupName,
+      this.peer.instance.options.defaultLocalPref,
+    ].join('\n');
     if (key === this.importKey && !again) return;
     this.importKey = key;
     this.importPolicy = undefined;
     let policy: Policy | undefined;
     if (guarded) policy = DENY_ALL;
-    else if (prefixListIn !== undefined || filterListIn !== undefined || routeMapIn !== undefined || prepend !== 0) {
+    else if (named !== undefined || prepend !== 0) {
       this.importPolicy = this.#policy({
+        distributeList: distributeListIn,
         prefixList: prefixListIn,
         filterList: filterListIn,
         routeMap: routeMapIn,
@@ -146,10 +161,15 @@ export class PeerFamily {
   }
 
   #policy(names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
-    const { instance } = this.peer;
+    const { instance, groupName } = this.peer;
     return new PeerPolicy(names, instance.bgp.policy, this.family.table, instance.access, {
-      name: this.peer.name,
-      address: own ?? hostPrefix(this.peer.family, this.peer.words),
+      ...instance.policyUse,
+      peer: this.peer.name,
+      peerNames: groupName === undefined ? [] : [groupName],
+      peerAddress: hostPrefix(this.peer.family, this.peer.words),
+      ownAddress: own,
+      internal: this.peer.internal,
+      localAs: this.peer.localAs,
     });
   }
 
@@ -173,10 +193,11 @@ export class PeerFamily {
   joinGroup(): void {
     const { instance, session, negotiated } = this.peer;
     if (session === undefined || negotiated === undefined) return;
-    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
+    const { distributeListOut, prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
     const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.peer.settings;
     const names = {
+      distributeList: distributeListOut,
       prefixList: prefixListOut,
       filterList: filterListOut,
       routeMap: routeMapOut,
@@ -196,7 +217,9 @@ export class PeerFamily {
       guarded,
       this.peer.settings.advertisementIntervalS ?? 0,
       // A limit counts what this one was told.
-      policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
+      options.maximumPrefixes > 0 || this.peer.settings.solo === true || policy?.perPeer === true
+        ? `${this.peer.name} ${this.peer.groupName ?? ''}`
+        : '',
     ]);
     this.membership = this.family.join(this, {
       key,
@@ -253,10 +276,11 @@ export class PeerFamily {
 
 /** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
 export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = settings;
+  const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = settings;
   const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
   return {
-    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
-    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
+    in: required && (distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
+    out: required && (distributeListOut ?? prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
   };
 }

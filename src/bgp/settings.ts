@@ -46,6 +46,8 @@ export interface PeerAfSettings {
   sendCommunity?: boolean;
   sendExtendedCommunity?: boolean;
   sendLargeCommunity?: boolean;
+  distributeListIn?: string;
+  distributeListOut?: string;
   prefixListIn?: string;
   prefixListOut?: string;
   filterListIn?: string;

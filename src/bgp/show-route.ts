@@ -2,7 +2,7 @@
 import { formatIp4 } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
 import type { Peer } from './peer.ts';
-import { formatCommunities, jsonCommunity } from './policy/index.ts';
+import { formatCommunities, formatExtendedCommunities, jsonCommunity } from './policy/index.ts';
 import {
   type AttributeSet,
   HAS_NO_ADVERTISE,
@@ -87,6 +87,10 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   return `${lines.join('\n')}\n`;
 }
 
+function extendedText({ extendedCommunities }: AttributeSet): string {
+  return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')));
+}
+
 function pathLines(family: FamilyInstance, one: Detail): string[] {
   const { instance, table } = family;
   const { view, set, flags } = one;
@@ -118,6 +122,8 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
   const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
   if (set.communities.length > 0) lines.push(`      Community: ${formatCommunities(set.communities)}`);
+  const extended = extendedText(set);
+  if (extended !== '') lines.push(`      Extended Community: ${extended}`);
   if (set.largeCommunities.length > 0) {
     lines.push(`      Large Community: ${set.largeCommunities.map(one => one.join(':')).join(' ')}`);
   }
@@ -190,6 +196,7 @@ function pathObject(family: FamilyInstance, one: Detail): object {
     ...(set.communities.length === 0
       ? {}
       : { community: { string: formatCommunities(set.communities), list: set.communities.map(jsonCommunity) } }),
+    ...(set.extendedCommunities.length === 0 ? {} : { extendedCommunity: { string: extendedText(set) } }),
     ...(set.largeCommunities.length === 0
       ? {}
       : {

@@ -51,6 +51,8 @@ export interface ZebraHost {
   log(text: string): void;
   /** Surroundings changed. */
   changed(): void;
+  /** An interface got this name, or had it before. */
+  renamed(name: string): void;
 }
 
 /** Announces routes of one family. */
@@ -400,7 +402,12 @@ export class ZebraLink {
 
   #interface(message: InterfaceMessage, id: number): void {
     const up = (message.flags & UP_AND_RUNNING) === UP_AND_RUNNING;
+    const vrf = this.#byId.get(id);
+    const before = vrf?.interfaces.get(message.ifindex)?.name;
     this.#changes(id, told => told.set(message.ifindex, message.name, up));
+    if (vrf === undefined || before === message.name) return;
+    this.#bgp.renamed(message.name);
+    if (before !== undefined) this.#bgp.renamed(before);
   }
 
   #changes(id: number, change: (told: Interfaces) => void): void {

@@ -17,6 +17,7 @@ import {
   HAS_GRACEFUL_SHUTDOWN,
   HAS_LOCAL_PREF,
   HAS_MED,
+  HAS_NEXT_HOP_KEPT,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
@@ -52,6 +53,9 @@ import type { GroupOptions } from './types.ts';
 export function isPrivateAs(as: number): boolean {
   return (as >= 64512 && as <= 65534) || (as >= 4200000000 && as <= 4294967294);
 }
+
+/** Type octet of an extended community that stays in the AS (RFC 4360 §2). */
+const NON_TRANSITIVE = 0x40;
 
 export class ExportTransform {
   readonly #store: AttributeStore;
@@ -125,10 +129,13 @@ export class ExportTransform {
     const store = this.#store;
     const policy = this.#options.policy;
     if (!policy) return this.#transform(attributes, attributes, peer, kind, reflected);
-    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but one that our policy sets is.
+    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
     let base = attributes;
     const strip = this.#ebgp && kind !== PEER_LOCAL && (store.flags[attributes]! & HAS_MED) !== 0;
-    if (strip) base = store.editor.begin(attributes).remove(ATTR_MED).finish();
+    if (strip) {
+      const receivedMed = store.med[attributes]!;
+      base = store.editor.begin(attributes).remove(ATTR_MED).setInternal({ receivedMed }).finish();
+    }
     const chosen = policy.apply(base, prefix, peer);
     let out = 0;
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
@@ -218,7 +225,8 @@ export class ExportTransform {
           keep = options.sendCommunity;
           break;
         case ATTR_ORIGINATOR_ID:
-          keep = !ebgp;
+          // What policy sets counts here, in the decision; it is said where the route is reflected (RFC 4456 §8).
+          keep = reflected;
           originator = false;
           break;
         case ATTR_CLUSTER_LIST:
@@ -230,6 +238,10 @@ export class ExportTransform {
           break;
         case ATTR_EXTENDED_COMMUNITIES:
           keep = options.sendExtendedCommunity;
+          if (keep && ebgp) {
+            this.#writeTransitive(to, value, next);
+            keep = false;
+          }
           break;
         case ATTR_LARGE_COMMUNITIES:
           keep = options.sendLargeCommunity;
@@ -271,7 +283,7 @@ export class ExportTransform {
     // An address that the members could not use in this family at all.
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
-    if (hop !== store.nexthop[original]) return false;
+    if (hop !== store.nexthop[original] || (store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
     if (options.nextHopUnchanged) return false;
     if (this.#ebgp) {
       if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
@@ -321,6 +333,16 @@ export class ExportTransform {
     to.word(this.#options.clusterId);
     to.copy(arena, from, end);
     return false;
+  }
+
+  /** Extended communities that may leave the AS (RFC 4360 §6). */
+  #writeTransitive(to: AttributeWriter, from: number, end: number): void {
+    const { arena } = this.#store;
+    let count = 0;
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) count++;
+    if (count === 0) return;
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_EXTENDED_COMMUNITIES, count * 8);
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) to.copy(arena, at, at + 8);
   }
 
   /** The path with our AS in front (RFC 4271 §5.1.2 (b)). */
