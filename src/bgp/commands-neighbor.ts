@@ -75,8 +75,9 @@ function peerLine<const Tail extends string>(
   fields: readonly (keyof PeerSettings)[],
   /** Throws where the line does not go with what is said of the neighbour already. */
   fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
+  /** Where several lines are about one setting. */
+  key: string = setting(tail),
 ): Command<Bgp> {
-  const key = setting(tail);
   return config({
     mode: 'router-bgp',
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
@@ -444,9 +445,22 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   ),
   peerLine('solo', ['Solo peer - part of its own update group'], () => ({ solo: true }), ['solo']),
   ...REFUSED.map(({ tail, help, why }) => peerLine(tail, help, () => refuse(tail, why), [])),
-  peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
-    'gracefulRestartDisable',
-  ]),
+  ...(
+    [
+      ['graceful-restart', 'Graceful restart of either side', 'restart'],
+      ['graceful-restart-helper', 'Graceful restart of the neighbor only', 'helper'],
+      ['graceful-restart-disable', 'Graceful restart disable command', 'disable'],
+    ] as const
+  ).map(([tail, help, mode]) =>
+    peerLine(
+      tail,
+      [help],
+      () => ({ gracefulRestart: mode }),
+      ['gracefulRestart'],
+      () => {},
+      'graceful restart',
+    ),
+  ),
   config({
     mode: ['address-family', 'router-bgp'],
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',

@@ -17,7 +17,8 @@ import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance, InstanceOptions } from './instance.ts';
 import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
 import type { Peer } from './peer.ts';
-import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S } from './graceful-restart.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
 import { VRF_DEFAULT } from './vrf.ts';
@@ -33,8 +34,9 @@ function optionLine<const Syntax extends string>(
   unset: (options: InstanceOptions) => void,
   keeps: 'positive' | 'negative' = 'positive',
   writes?: (args: Args<Syntax>) => readonly string[],
+  /** Where several lines are about one setting. */
+  key: string = syntax.split(/ (?=[A-Z(<[])/)[0]!,
 ): Command<Bgp> {
-  const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
   return config({
     mode: 'router-bgp',
     syntax,
@@ -73,6 +75,22 @@ function flagLine(
       options[flag] = false;
     },
     keeps,
+  );
+}
+
+function restartLine(syntax: string, help: string, mode: RestartMode): Command<Bgp> {
+  return optionLine(
+    syntax,
+    [BGP, help],
+    options => {
+      options.gracefulRestart = mode;
+    },
+    options => {
+      options.gracefulRestart = 'helper';
+    },
+    'positive',
+    undefined,
+    'graceful restart',
   );
 }
 
@@ -303,7 +321,55 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'networkImportCheck',
     'negative',
   ),
-  flagLine('bgp graceful-restart-disable', [BGP, 'Graceful restart disable command'], 'gracefulRestartDisable'),
+  restartLine('bgp graceful-restart', 'Graceful restart of this speaker', 'restart'),
+  restartLine('bgp graceful-restart-disable', 'Graceful restart disable command', 'disable'),
+  flagLine(
+    'bgp graceful-restart preserve-fw-state',
+    [BGP, 'Graceful restart capability parameters', 'Forwarding goes on while this speaker restarts (F bit)'],
+    'preserveForwarding',
+  ),
+  flagLine(
+    'bgp graceful-restart notification',
+    [BGP, 'Graceful restart capability parameters', 'A NOTIFICATION keeps routes, too (RFC 8538)'],
+    'notificationRestart',
+    'negative',
+  ),
+  flagLine(
+    'bgp hard-administrative-reset',
+    [BGP, 'What an operator resets is reset for good (RFC 8538)'],
+    'hardAdministrativeReset',
+    'negative',
+  ),
+  optionLine(
+    'bgp graceful-restart stalepath-time (1-4095)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long paths of a neighbor that is back stay without being said again',
+      'Delay value (seconds)',
+    ],
+    (options, args) => {
+      options.stalePathS = args.seconds;
+    },
+    options => {
+      options.stalePathS = DEFAULT_STALE_PATH_S;
+    },
+  ),
+  optionLine(
+    'bgp graceful-restart select-defer-time (0-3600)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long nothing is selected after a restart, at most',
+      'Delay value (seconds, 0 - no deferral)',
+    ],
+    (options, args) => {
+      options.selectDeferS = args.seconds;
+    },
+    options => {
+      options.selectDeferS = DEFAULT_SELECT_DEFER_S;
+    },
+  ),
   optionLine(
     'bgp graceful-restart restart-time (0-4095)$seconds',
     [

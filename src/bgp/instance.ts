@@ -12,6 +12,7 @@ import {
   parseAddress,
   type Prefix,
 } from '../net/index.ts';
+import type { TimerTask } from '../concurrency/index.ts';
 import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
 import type { Interfaces } from './interfaces.ts';
@@ -23,7 +24,8 @@ import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
-import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S, restartMode, undefer } from './graceful-restart.ts';
+import { type Afi, AFIS, emptyLayer, type RestartMode, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
 import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
@@ -52,7 +54,16 @@ export interface InstanceOptions {
   staleS: number;
   /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
   restartTimeS: number;
-  gracefulRestartDisable: boolean;
+  gracefulRestart: RestartMode;
+  /** Our forwarding goes on while we restart (the F bits of our OPENs). */
+  preserveForwarding: boolean;
+  /** A NOTIFICATION keeps routes, too (RFC 8538's N bit). */
+  notificationRestart: boolean;
+  hardAdministrativeReset: boolean;
+  /** Routes of a neighbour that is back stay so long without being said again. */
+  stalePathS: number;
+  /** Nothing is selected for so long after a restart, at most. */
+  selectDeferS: number;
   enforceFirstAs: boolean;
   /** No neighbour is spoken to. */
   shutdown: boolean;
@@ -82,7 +93,12 @@ function defaultOptions(): InstanceOptions {
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
     restartTimeS: DEFAULT_RESTART_TIME_S,
-    gracefulRestartDisable: false,
+    gracefulRestart: 'helper',
+    preserveForwarding: false,
+    notificationRestart: true,
+    hardAdministrativeReset: true,
+    stalePathS: DEFAULT_STALE_PATH_S,
+    selectDeferS: DEFAULT_SELECT_DEFER_S,
     enforceFirstAs: false,
     shutdown: false,
     shutdownMessage: undefined,
@@ -112,6 +128,10 @@ export class BgpInstance {
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
   #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
+  /** OPENs say no more that we have restarted. */
+  readonly #restarted: TimerTask;
+  readonly #deferred: TimerTask;
+  #begun = false;
   #closed = false;
 
   constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
@@ -121,6 +141,8 @@ export class BgpInstance {
     this.as = as;
     this.vrf = vrf;
     this.queue = new ProcessQueue(bgp.loop, name);
+    this.#restarted = bgp.loop.timer('bgp graceful restart', () => this.peersChanged());
+    this.#deferred = bgp.loop.timer('bgp select deferral', () => undefer(this, true));
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {
@@ -302,6 +324,22 @@ export class BgpInstance {
 
   // ---- running -------------------------------------------------------------------------------------------------------
 
+  /** Families in which nobody owes us anything may select. */
+  undefer(): void {
+    undefer(this, false);
+  }
+
+  /** We have just been started, perhaps again: neighbours may have kept our routes, and are waited for. */
+  #begin(): void {
+    this.#begun = true;
+    const leftMs = this.options.restartTimeS * 1000 - this.bgp.startedAgoMs();
+    if (leftMs <= 0 || !Array.from(this.peers.values()).some(peer => restartMode(peer) === 'restart')) return;
+    this.#restarted.start(leftMs);
+    if (this.options.selectDeferS === 0) return;
+    for (const family of this.families) family.table.deferred = true;
+    this.#deferred.start(this.options.selectDeferS * 1000);
+  }
+
   /** Brings what runs to what is configured. */
   reconcile(): void {
     if (this.#closed) return;
@@ -310,6 +348,8 @@ export class BgpInstance {
     for (const peer of this.peers.values()) peer.reconcile();
     this.#installRangeKeys();
     this.tracker.interfacesChanged();
+    if (!this.#begun) this.#begin();
+    this.undefer();
   }
 
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
@@ -417,9 +457,11 @@ export class BgpInstance {
   }
 
   /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */
-  close(): void {
+  close(retain = false): void {
     this.#closed = true;
-    for (const peer of this.peers.values()) peer.close();
+    this.#restarted.stop();
+    this.#deferred.stop();
+    for (const peer of this.peers.values()) peer.close(retain && restartMode(peer) === 'restart');
     for (const family of this.families) family.close();
     this.tracker.close();
     this.zebra?.detach(this);

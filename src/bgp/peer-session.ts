@@ -4,6 +4,7 @@ import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { NO_ROLE } from './wire/role.ts';
 import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
 
@@ -16,6 +17,7 @@ export interface SessionPeer extends Neighbour {
   /** By an operator, who wants it so. */
   readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
+  restartCapability(active: readonly Afi[]): GracefulRestart | false;
 }
 
 /** What the session runs with; where it must not run, why, in FRR's words. */
@@ -51,8 +53,8 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
-    restartTimeS: options.restartTimeS,
-    announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    gracefulRestart: peer.restartCapability(active),
+    ...(options.hardAdministrativeReset ? {} : { hardAdministrativeReset: false }),
     ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
     ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),

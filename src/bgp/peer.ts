@@ -9,6 +9,7 @@ import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
 import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance } from './instance.ts';
+import { RestartHelper, restartCapability } from './graceful-restart.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
 import { PeerFamily } from './peer-family.ts';
@@ -17,6 +18,7 @@ import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
@@ -55,6 +57,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
   learnt: Negotiated | undefined;
   readonly families: Readonly<Record<Afi, PeerFamily>>;
+  readonly helper: RestartHelper;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
   /** After maximum-prefix: until `clear`. */
@@ -86,6 +89,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
+    this.helper = new RestartHelper(this);
   }
 
   get group(): PeerGroup | undefined {
@@ -174,6 +178,8 @@ export class Peer implements SessionHandler, SessionPeer {
     this.idleReason = typeof config === 'string' ? config : undefined;
     if (typeof config === 'string') {
       this.#sessionKey = '';
+      // What is kept of one that restarts is not kept of one that is not wanted.
+      if (this.shutDown || this.held || this.settings.remoteAs === undefined) this.helper.stop();
       if (this.session !== undefined) this.session.stop(this.#farewell());
       return;
     }
@@ -222,6 +228,10 @@ export class Peer implements SessionHandler, SessionPeer {
     return { family, words, port: settings.port ?? 179, scopeId };
   }
 
+  restartCapability(active: readonly Afi[]): GracefulRestart | false {
+    return restartCapability(this, active);
+  }
+
   /** Whether the connection is this peer's. */
   accept(connection: Connection): boolean {
     if (this.session === undefined || this.idleReason !== undefined) return false;
@@ -238,11 +248,13 @@ export class Peer implements SessionHandler, SessionPeer {
     }
   }
 
-  close(): void {
+  /** `quietly`: without a word to the neighbour, who keeps our routes if it can. */
+  close(quietly = false): void {
     this.#closed = true;
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.#restart?.stop();
-    this.session?.destroy();
+    this.helper.stop();
+    this.session?.destroy(quietly);
     this.session = undefined;
     this.negotiated = undefined;
   }
@@ -275,6 +287,8 @@ export class Peer implements SessionHandler, SessionPeer {
       one.limit.renew();
       one.update();
     }
+    this.helper.up(negotiated);
+    this.instance.undefer();
   }
 
   /** The AS that must stand first in what an external neighbour sends; 0: any may. */
@@ -308,6 +322,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.#log(`Down ${formatDownReason(reason)}`);
     this.#unwatch();
     this.#unwatch = () => {};
+    const negotiated = this.negotiated!;
     this.negotiated = undefined;
     this.#parser = undefined;
     for (const afi of AFIS) {
@@ -315,7 +330,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (!one.up) continue;
       one.up = false;
       one.leaveGroup();
-      if (one.index !== 0) one.family.table.peerDown(one.index);
+      if (one.index !== 0) this.helper.down(one, reason, negotiated);
     }
   }
 
@@ -332,6 +347,8 @@ export class Peer implements SessionHandler, SessionPeer {
     if (update.endOfRib !== 0) {
       const one = update.endOfRib === AF_INET ? ipv4 : ipv6;
       one.endOfRibReceived = true;
+      this.helper.endOfRib(one.afi);
+      this.instance.undefer();
       return undefined;
     }
     if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);

@@ -3,6 +3,9 @@
 import type { Family } from '../net/index.ts';
 import type { RoleName } from './wire/role.ts';
 
+/** What is done about a restart (RFC 4724): of ours and theirs, of theirs, nothing. */
+export type RestartMode = 'restart' | 'helper' | 'disable';
+
 export interface PeerSettings {
   remoteAs?: number | 'internal' | 'external';
   description?: string;
@@ -35,7 +38,7 @@ export interface PeerSettings {
   localRole?: RoleName;
   strictRole?: boolean;
   enforceFirstAs?: boolean;
-  gracefulRestartDisable?: boolean;
+  gracefulRestart?: RestartMode;
 }
 
 export interface PeerAfSettings {

@@ -100,7 +100,7 @@ export class ZebraAnnouncer {
   get idle(): boolean {
     const { table } = this.#family;
     const { undecided, walks } = table.stats();
-    return table.zebraPending + undecided + walks === 0;
+    return !table.deferred && table.zebraPending + undecided + walks === 0;
   }
 
   disconnected(): void {

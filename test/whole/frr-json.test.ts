@@ -274,7 +274,7 @@ const VARIES = new RegExp(
     // ports, ids and versions
     'port(Local|Foreign)|(nexthopGroup|installedNexthopGroup)Id|(update|sub)GroupId|version|tableVersion|bgpTableVersion',
     // messages, memory, calls
-    'msg(Rcvd|Sent)|messageStats\\.\\w+|rib(Count|Memory)|peer(Memory|GroupMemory)|invoked',
+    'processedChange|msg(Rcvd|Sent)|messageStats\\.\\w+|rib(Count|Memory)|peer(Memory|GroupMemory)|invoked',
     'connections(Established|Dropped)|endOfRibSentAfterUpdate',
   ].join('|')})$`,
 );

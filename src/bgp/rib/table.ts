@@ -46,6 +46,7 @@ export class BgpTable extends TableColumns {
   /** Called when a peer's import policy was applied to all that it had announced. */
   onPolicyApplied: (peer: number) => void = () => {};
 
+  #deferred = false;
   readonly #ingest: Ingest;
   readonly #walks: Walks;
   readonly #decision: Decision;
@@ -189,9 +190,25 @@ export class BgpTable extends TableColumns {
     this.peerPolicies[peer] = undefined;
   }
 
+  /**
+   * While true, nothing is selected: after a restart, until the neighbours have said what they had said before (RFC 4724 §4.1).
+   * Who sends what is selected has nothing to send, and nothing to say that it was all.
+   */
+  get deferred(): boolean {
+    return this.#deferred;
+  }
+
+  set deferred(deferred: boolean) {
+    this.#deferred = deferred;
+    if (deferred) return;
+    this.decide();
+    this.#consumers.wakeGroups();
+    this.onWork();
+  }
+
   /** Decides every prefix that is due. Consumers call it before they read. */
   decide(): void {
-    if (!this.#decision.run()) return;
+    if (this.#deferred || !this.#decision.run()) return;
     this.#consumers.wakeGroups();
     if (this.#consumers.zebraPending > 0) this.onZebra();
   }

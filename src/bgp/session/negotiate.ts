@@ -4,6 +4,7 @@ import {
   AFI_IPV6,
   type AddressFamily,
   type Capability,
+  type GracefulRestart,
   SAFI_UNICAST,
   sameFamily,
   writeCapability,
@@ -20,6 +21,13 @@ export const DEFAULT_RESTART_TIME_S = 120;
 
 /** `Negotiated` without what only the connection knows. */
 export type Agreement = Omit<Negotiated, 'localAddress' | 'remoteAddress' | 'outgoing'>;
+
+const HELPER: GracefulRestart = {
+  restarting: false,
+  notification: false,
+  timeS: DEFAULT_RESTART_TIME_S,
+  families: [],
+};
 
 /** Our OPEN. */
 export function localOpen(config: SessionConfig): Open {
@@ -44,11 +52,8 @@ function localCapabilities(config: SessionConfig): Capability[] {
   if (config.hostname !== undefined) {
     list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
   }
-  if (config.announceGracefulRestart !== false) {
-    // No family is listed: we help a restarting peer with End-of-RIB (RFC 4724 §4), and keep no state of our own.
-    const timeS = config.restartTimeS ?? DEFAULT_RESTART_TIME_S;
-    const restart = { restarting: false, notification: false, timeS, families: [] };
-    list.push({ kind: 'gracefulRestart', restart });
+  if (config.gracefulRestart !== false) {
+    list.push({ kind: 'gracefulRestart', restart: config.gracefulRestart ?? HELPER });
   }
   list.push(...(config.extraCapabilities ?? []));
   return list;
@@ -154,6 +159,7 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
     routeRefresh: local.routeRefresh && remote.routeRefresh,
     enhancedRefresh: local.enhancedRefresh && remote.enhancedRefresh,
     extendedNextHop: local.extendedNextHop && remote.extendedNextHop,
+    notificationRestart: local.gracefulRestart?.notification === true && remote.gracefulRestart?.notification === true,
     maximumMessageBytes: extended ? EXTENDED_MESSAGE_BYTES : MAXIMUM_MESSAGE_BYTES,
   };
 }

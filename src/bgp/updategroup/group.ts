@@ -377,6 +377,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   #endOfRib(stream: Stream): void {
+    if (this.#table.deferred) return;
     for (let i = 0; i < stream.members.length; i++) {
       const member = stream.members[i]!;
       if (!member.endOfRib || !member.target.hasRoom(64)) continue;
