@@ -3,31 +3,38 @@
 // them. So a whole file is applied as one change, and the order of its lines does not matter.
 import type { EventTask, TaskLoop, TimerTask } from '../concurrency/index.ts';
 import { type CommandArgs, CommandError } from '../vty/index.ts';
-import { BgpInstance } from './instance.ts';
+import { type AddressWords, AF_INET, AF_INET6, type Family, formatAddress } from '../net/index.ts';
+import { BgpInstance, type InstanceKind } from './instance.ts';
 import { Interfaces } from './interfaces.ts';
+import type { Connection } from './io/types.ts';
+import { Listeners } from './listeners.ts';
 import { PolicyLibrary } from './policy/index.ts';
 import type { BgpEnvironment, Speaker } from './speaker.ts';
+import { Vrf, VRF_DEFAULT } from './vrf.ts';
 import { ZebraLink } from './zclient.ts';
 
 /** Changes of policy are gathered this long before the affected routes are evaluated anew. */
 const POLICY_DELAY_MS = 20;
 
 /** The instance that a configuration line's block belongs to. */
-export function instanceOf(bgp: Bgp, _context: readonly CommandArgs[]): BgpInstance {
-  return bgp.instance();
+export function instanceOf(bgp: Bgp, context: readonly CommandArgs[]): BgpInstance {
+  return bgp.instance(context[0]?.['name'] as string | undefined);
 }
 
 export class Bgp implements Speaker {
   readonly environment: BgpEnvironment;
   readonly loop: TaskLoop;
   readonly policy: PolicyLibrary = new PolicyLibrary();
-  /** By VRF name; the default one is `default`. */
+  /** By the name of their VRF or view; the default one is `default`. */
   readonly instances: Map<string, BgpInstance> = new Map();
   readonly zebra: ZebraLink | undefined;
   hostname: string;
   noRib = false;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
+  readonly #listeners: Listeners;
+  /** Of a speaker without zebra. */
+  readonly #vrfs: Map<string, Vrf> = new Map();
   #interfaces: Interfaces | undefined;
   readonly #reconcile: EventTask;
   readonly #policyTimer: TimerTask;
@@ -36,7 +43,9 @@ export class Bgp implements Speaker {
     this.environment = environment;
     this.loop = environment.loop;
     this.hostname = environment.hostname ?? '';
+    this.#listeners = new Listeners(this);
     this.#reconcile = this.loop.event('bgp configuration', () => {
+      this.#listen();
       for (const instance of this.instances.values()) instance.reconcile();
     });
     this.#policyTimer = this.loop.timer('bgp policy update', () => this.#policyChanged());
@@ -46,9 +55,8 @@ export class Bgp implements Speaker {
     this.zebra = environment.zebra === undefined ? undefined : new ZebraLink(this, environment.zebra);
   }
 
-  /** Zebra's interfaces; without zebra the system's, looked up once per round of configuration. */
+  /** The system's, for a speaker without zebra: looked up once per round of configuration. */
   get interfaces(): Interfaces {
-    if (this.zebra !== undefined) return this.zebra.interfaces;
     this.#interfaces ??= Interfaces.ofSystem();
     return this.#interfaces;
   }
@@ -63,19 +71,22 @@ export class Bgp implements Speaker {
   }
 
   /** The instance that commands without a VRF mean. Throws where there is none. */
-  instance(name = 'default'): BgpInstance {
+  instance(name: string = VRF_DEFAULT): BgpInstance {
     const instance = this.instances.get(name);
     if (instance === undefined) throw new CommandError('% BGP instance not found');
     return instance;
   }
 
-  openInstance(name: string, as: number): BgpInstance {
+  openInstance(name: string, as: number, kind: InstanceKind = name === VRF_DEFAULT ? 'default' : 'vrf'): BgpInstance {
     let instance = this.instances.get(name);
     if (instance !== undefined && instance.as !== as) {
       throw new CommandError(`BGP is already running; AS is ${instance.as}`);
     }
+    if (instance !== undefined && instance.kind !== kind) {
+      throw new CommandError(`% BGP instance ${name} is ${instance.kind === 'view' ? 'a view' : 'of a VRF'}`);
+    }
     if (instance === undefined) {
-      instance = new BgpInstance(this, name, as);
+      instance = new BgpInstance(this, kind, name, as, this.#vrf(kind === 'view' ? VRF_DEFAULT : name));
       this.instances.set(name, instance);
       this.changed();
     }
@@ -85,7 +96,39 @@ export class Bgp implements Speaker {
   closeInstance(name: string): void {
     const instance = this.instances.get(name);
     this.instances.delete(name);
+    this.#listen();
     instance?.close();
+  }
+
+  #vrf(name: string): Vrf {
+    if (this.zebra !== undefined) return this.zebra.vrf(name);
+    let vrf = this.#vrfs.get(name);
+    if (vrf === undefined) this.#vrfs.set(name, (vrf = new Vrf(name)));
+    return vrf;
+  }
+
+  #in(vrf: Vrf): BgpInstance[] {
+    return Array.from(this.instances.values()).filter(instance => instance.vrf === vrf);
+  }
+
+  #listen(): void {
+    const ready = Array.from(this.instances.values()).filter(instance => instance.ready);
+    this.#listeners.reconcile(ready.map(instance => instance.vrf));
+  }
+
+  listening(vrf: Vrf): void {
+    for (const instance of this.#in(vrf)) for (const peer of instance.peers.values()) peer.installMd5Key();
+  }
+
+  accepted(vrf: Vrf, connection: Connection): void {
+    const { family, words } = plainAddress(connection.remote);
+    if (this.#in(vrf).some(instance => instance.accept(connection, family, words))) return;
+    this.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
+    connection.close();
+  }
+
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void {
+    this.#listeners.setMd5Key(vrf, family, words, key);
   }
 
   /** The router's own name, as configured: sessions that come up from now on announce it. */
@@ -121,4 +164,15 @@ export class Bgp implements Speaker {
     this.policy.changed.clear();
     for (const instance of this.instances.values()) instance.policyChanged(changed);
   }
+}
+
+/** An IPv4 address that came in as an IPv4-mapped IPv6 one is an IPv4 address. */
+function plainAddress({ family, words }: { family: Family; words: AddressWords }): {
+  family: Family;
+  words: AddressWords;
+} {
+  if (family === AF_INET6 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff) {
+    return { family: AF_INET, words: [words[3], 0, 0, 0] };
+  }
+  return { family, words };
 }

@@ -15,6 +15,8 @@ import { afiOf, badHoldTime } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
+import { theInstance, WHERE_HELP } from './show-instances.ts';
+import { VRF_DEFAULT } from './vrf.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
@@ -111,16 +113,23 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: 'configure',
-    syntax: 'router bgp (1-4294967295)$asn',
-    help: ['Enable a routing process', 'BGP information', 'AS number'],
+    syntax: 'router bgp (1-4294967295)$asn [<view|vrf>$kind WORD$name]',
+    help: ['Enable a routing process', 'BGP information', 'AS number', 'BGP view', 'BGP VRF', 'View/VRF name'],
     opens: 'router-bgp',
-    key: () => 'router bgp',
-    no: ['router bgp'],
-    apply(bgp: Bgp, args) {
-      bgp.openInstance('default', args.asn);
+    key: args => (args.name === undefined ? 'router bgp' : `router bgp ${args.name}`),
+    writes: args => [
+      args.name === undefined || args.name === VRF_DEFAULT
+        ? `router bgp ${args.asn}`
+        : `router bgp ${args.asn} ${args.kind} ${args.name}`,
+    ],
+    check: args => {
+      if (args.name === 'all') throw new CommandError("% 'all' means every instance and cannot be the name of one");
     },
-    remove(bgp: Bgp) {
-      bgp.closeInstance('default');
+    apply(bgp: Bgp, args) {
+      bgp.openInstance(args.name ?? VRF_DEFAULT, args.asn, args.kind);
+    },
+    remove(bgp: Bgp, args) {
+      bgp.closeInstance(args.name ?? VRF_DEFAULT);
     },
   }),
   config({
@@ -404,11 +413,12 @@ export const routerCommands: readonly Command<Bgp>[] = [
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
-      'clear [ip] bgp [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
     help: [
       'Reset functions',
       'IP information',
       'BGP information',
+      ...WHERE_HELP,
       'Address Family',
       'Address Family',
       'Address Family modifier',
@@ -421,7 +431,7 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'Resend all outbound updates',
     ],
     run(bgp: Bgp, args) {
-      const instance = bgp.instance();
+      const instance = theInstance(bgp.instances, args);
       const who = String(args.who);
       const peers = [...instance.peers.values()].filter(
         peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,

@@ -1,26 +1,24 @@
 // One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
 // configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
 // settings, interfaces or router id.
-import {
-  type AddressWords,
-  AF_INET,
-  AF_INET6,
-  type Family,
-  formatAddress,
-  parseAddress,
-  type Prefix,
-} from '../net/index.ts';
+import { type AddressWords, AF_INET, equalWords, type Family, parseAddress, type Prefix } from '../net/index.ts';
 import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
-import type { Connection, Listener } from './io/types.ts';
+import type { Interfaces } from './interfaces.ts';
+import type { Connection } from './io/types.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
+import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
-import { DEFAULT_STALE_S } from './zclient.ts';
+import type { Vrf } from './vrf.ts';
+import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
+
+/** A view has tables and neighbours like any other, in the default VRF, and nothing to do with zebra. */
+export type InstanceKind = 'default' | 'vrf' | 'view';
 
 export interface InstanceOptions {
   routerId: number | undefined;
@@ -72,14 +70,12 @@ function defaultOptions(): InstanceOptions {
   };
 }
 
-const LISTEN_RETRY_MS = 3000;
-
 export class BgpInstance {
   readonly bgp: Speaker;
+  readonly kind: InstanceKind;
   readonly name: string;
   readonly as: number;
-  /** VRF id, as ZAPI has it. */
-  readonly vrf: number = 0;
+  readonly vrf: Vrf;
   readonly options: InstanceOptions = defaultOptions();
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
@@ -87,18 +83,21 @@ export class BgpInstance {
   /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
    *  and go in any order. */
   readonly #own: Map<string, SettingsLayer> = new Map();
+  readonly queue: ProcessQueue;
   readonly nexthops: NexthopTable;
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
-  readonly #listeners: Listener[] = [];
   #closed = false;
 
-  constructor(bgp: Speaker, name: string, as: number) {
+  constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
     this.bgp = bgp;
+    this.kind = kind;
     this.name = name;
     this.as = as;
+    this.vrf = vrf;
+    this.queue = new ProcessQueue(bgp.loop, name);
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {
@@ -106,24 +105,36 @@ export class BgpInstance {
         for (const family of this.families) family.announcer.forgetNexthop(id);
       },
     );
-    this.nexthops.defaultReachable = bgp.zebra === undefined;
+    this.nexthops.defaultReachable = this.zebra === undefined;
     this.store = new AttributeStore(this.nexthops);
     this.access = attributeAccess(this.store);
     this.tracker = new NexthopTracker(this);
     this.family = { ipv4: new FamilyInstance(this, 'ipv4'), ipv6: new FamilyInstance(this, 'ipv6') };
-    bgp.zebra?.attach(this);
-    const port = bgp.environment.listenPort ?? 179;
-    if (port !== 0) for (const family of [AF_INET, AF_INET6] as const) this.#listen(family, port);
+    this.zebra?.attach(this);
+  }
+
+  /** Who is told what is selected, and asked about next hops. */
+  get zebra(): ZebraLink | undefined {
+    return this.kind === 'view' ? undefined : this.bgp.zebra;
+  }
+
+  /** Those of its VRF. */
+  get interfaces(): Interfaces {
+    return this.bgp.zebra === undefined ? this.bgp.interfaces : this.vrf.interfaces;
+  }
+
+  /** Its VRF is there. Without a zebra that would know, it is taken for granted. */
+  get ready(): boolean {
+    return this.bgp.zebra === undefined || this.vrf.exists;
   }
 
   /** What the maps of all uses have in common. */
   get policyUse(): Pick<PolicyUse, 'localAs' | 'defaultLocalPref' | 'random' | 'interfaceName'> {
-    const { bgp } = this;
     return {
       localAs: this.as,
       defaultLocalPref: this.options.defaultLocalPref,
-      random: bgp.environment.random,
-      interfaceName: index => bgp.interfaces.get(index)?.name,
+      random: this.bgp.environment.random,
+      interfaceName: index => this.interfaces.get(index)?.name,
     };
   }
 
@@ -134,9 +145,9 @@ export class BgpInstance {
   /** Configured, or zebra's choice, or the highest IPv4 address at hand; 0 where there is none. */
   get routerId(): number {
     if (this.options.routerId !== undefined) return this.options.routerId;
-    if (this.bgp.zebra !== undefined) return this.bgp.zebra.routerId;
+    if (this.bgp.zebra !== undefined) return this.vrf.routerId;
     let highest = 0;
-    for (const one of this.bgp.interfaces.values()) {
+    for (const one of this.interfaces.values()) {
       for (const { family, words } of one.addresses) {
         if (family === AF_INET && words[0] >>> 24 !== 127 && words[0] > highest) highest = words[0];
       }
@@ -214,7 +225,7 @@ export class BgpInstance {
     if (peer !== undefined) return peer;
     const address = parseAddress(name);
     if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
-    if (this.bgp.interfaces.owner(address.family, address.words) !== undefined) {
+    if (this.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
     peer = new Peer(this, name, address.family, address.words, this.own(name));
@@ -264,7 +275,7 @@ export class BgpInstance {
   /** Brings what runs to what is configured. */
   reconcile(): void {
     if (this.#closed) return;
-    this.bgp.zebra?.keepStale(this.options.staleS);
+    this.zebra?.keepStale(this.vrf, this.options.staleS);
     for (const family of this.families) family.reconcile();
     for (const peer of this.peers.values()) peer.reconcile();
     this.tracker.interfacesChanged();
@@ -285,59 +296,42 @@ export class BgpInstance {
     if (direction !== 'in') peer.softOut(afi);
   }
 
-  /** The peer that an incoming connection is from. */
-  accept(connection: Connection): void {
-    const { family, words } = plainAddress(connection.remote);
+  /** The peer that an incoming connection is from, if it is one of these; it takes the connection. */
+  accept(connection: Connection, family: Family, words: AddressWords): boolean {
     for (const peer of this.peers.values()) {
-      if (peer.family === family && peer.words.every((word, i) => word === words[i]) && peer.accept(connection)) return;
+      if (peer.family === family && equalWords(peer.words, words) && peer.accept(connection)) return true;
     }
-    this.bgp.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
-    connection.close();
+    return false;
   }
 
-  /** MD5 keys are the listeners' business: the kernel checks them before a connection is accepted. */
-  setMd5Key(peer: Peer, key: string): void {
-    const listener = this.#listeners.find(one => one.local.family === peer.family);
-    listener?.setMd5Key({ family: peer.family, words: peer.words, port: 0, scopeId: 0 }, key);
+  /** Zebra has its VRF (again): what is wanted of it is asked for. */
+  vrfAppeared(): void {
+    this.tracker.vrfAppeared();
+    for (const family of this.families) family.local.vrfAppeared();
   }
 
-  #listen(family: Family, port: number): void {
-    const { transport, loop } = this.bgp.environment;
-    const retry = loop.timer('bgp listen', () => {
-      if (!this.#closed) this.#listen(family, port);
-    });
-    const listener = transport.listen(
-      { local: { family, words: [0, 0, 0, 0], port, scopeId: 0 } },
-      {
-        listening: () => {
-          for (const peer of this.peers.values()) peer.installMd5Key();
-        },
-        failed: failure => {
-          this.bgp.log(`cannot listen on port ${port}: ${failure.syscall} ${failure.code}`);
-          const at = this.#listeners.indexOf(listener);
-          if (at >= 0) this.#listeners.splice(at, 1);
-          if (failure.code !== 'EAFNOSUPPORT') retry.start(LISTEN_RETRY_MS);
-        },
-        accepted: connection => this.accept(connection),
-      },
-    );
-    this.#listeners.push(listener);
+  /** Its VRF is gone, and with it the sockets of its sessions and the routes that came from there. */
+  vrfGone(): void {
+    for (const peer of this.peers.values()) peer.reconcile();
+    for (const family of this.families) {
+      family.announcer.disconnected();
+      family.local.vrfGone();
+    }
+    this.tracker.vrfGone();
   }
 
   /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */
   close(): void {
     this.#closed = true;
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners.length = 0;
     for (const peer of this.peers.values()) peer.close();
     for (const family of this.families) family.close();
     this.tracker.close();
-    this.bgp.zebra?.detach(this);
+    this.zebra?.detach(this);
   }
 
   /** Whether zebra says that the address is on a network of ours. */
   connected(family: Family, words: AddressWords): boolean {
-    return this.bgp.interfaces.connected(family, words) !== undefined;
+    return this.interfaces.connected(family, words) !== undefined;
   }
 
   /** An address of the family, or undefined. */
@@ -345,13 +339,4 @@ export class BgpInstance {
     const address = parseAddress(text);
     return address?.family === family ? address.words : undefined;
   }
-}
-
-/** An IPv4 address that came in as an IPv4-mapped IPv6 one is an IPv4 address. */
-function plainAddress(address: { family: Family; words: AddressWords }): { family: Family; words: AddressWords } {
-  const { family, words } = address;
-  if (family === AF_INET6 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff) {
-    return { family: AF_INET, words: [words[3], 0, 0, 0] };
-  }
-  return { family, words };
 }

@@ -51,6 +51,7 @@ interface Hop {
 
 /** Routes that a zebra which came back has not said again by then are gone. */
 const SWEEP_MS = 5000;
+const SETS_KEPT = 1024;
 const ZERO: AddressWords = [0, 0, 0, 0];
 const NOWHERE: Hop = { words: ZERO, ifindex: 0 };
 
@@ -60,7 +61,8 @@ export class LocalRoutes {
   readonly networks: Map<string, Network> = new Map();
   readonly #networkSources: Map<string, Source> = new Map();
   readonly redistributions: Map<Protocol, Redistribution> = new Map();
-  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. */
+  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. Forgotten where they become
+   *  many: interfaces and next hops that come and go leave some behind. */
   readonly #sets: Map<string, number> = new Map();
   readonly #hops: NexthopColumns = new NexthopColumns();
   /** What maps were bound with. */
@@ -101,7 +103,7 @@ export class LocalRoutes {
       for (const { source, protocol } of this.redistributions.values())
         this.#setMap(source, source.map, protocol, true);
     }
-    const check = instance.options.networkImportCheck && instance.bgp.zebra !== undefined && !instance.bgp.noRib;
+    const check = instance.options.networkImportCheck && instance.zebra !== undefined && !instance.bgp.noRib;
     for (const network of this.networks.values()) {
       if (!check) {
         network.unwatch?.();
@@ -210,7 +212,7 @@ export class LocalRoutes {
     if (wanted === undefined) {
       if (known === undefined) return;
       this.redistributions.delete(protocol);
-      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+      instance.zebra?.unredistribute(instance, this.#afi, protocol);
       table.removePeer(known.source.index);
       return;
     }
@@ -222,7 +224,7 @@ export class LocalRoutes {
     if (known !== undefined) this.setRedistribute(protocol, undefined);
     const source = this.#makeSource(`redistribute ${protocol}`, wanted.map, protocol);
     this.redistributions.set(protocol, { protocol, source, metric: wanted.metric });
-    instance.bgp.zebra?.redistribute(instance, this.#afi, protocol);
+    instance.zebra?.redistribute(instance, this.#afi, protocol);
   }
 
   get #afi(): number {
@@ -254,9 +256,15 @@ export class LocalRoutes {
         ifindex: hop.ifindex,
         nextHop: { family: table.family, words: hop.words },
       });
+      if (this.#sets.size >= SETS_KEPT) this.#forgetSets();
       this.#sets.set(key, set);
     }
     table.announce(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength, set);
+  }
+
+  #forgetSets(): void {
+    for (const set of this.#sets.values()) this.#family.instance.store.release(set);
+    this.#sets.clear();
   }
 
   /** Where a route leads to, as its first next hop says. */
@@ -281,6 +289,17 @@ export class LocalRoutes {
       if (type === NEXTHOP_IPV4 || type === NEXTHOP_IPV4_IFINDEX) words = [hops.w0[0]!, 0, 0, 0];
     } else if (wide) words = [hops.w0[0]!, hops.w1[0]!, hops.w2[0]!, hops.w3[0]!];
     return { words, ifindex: Math.max(hops.ifindex[0]!, 0) };
+  }
+
+  /** Zebra has the VRF (again). */
+  vrfAppeared(): void {
+    const { instance } = this.#family;
+    for (const protocol of this.redistributions.keys()) instance.zebra?.redistribute(instance, this.#afi, protocol);
+  }
+
+  /** The VRF is gone, and the routes that came from it. */
+  vrfGone(): void {
+    for (const { source } of this.redistributions.values()) this.#family.table.peerDown(source.index);
   }
 
   /** Zebra is there again and says everything anew: what it does not say was lost meanwhile. */
@@ -323,8 +342,7 @@ export class LocalRoutes {
   close(): void {
     for (const network of this.networks.values()) network.unwatch?.();
     const { instance } = this.#family;
-    for (const protocol of this.redistributions.keys())
-      instance.bgp.zebra?.unredistribute(instance, this.#afi, protocol);
+    for (const protocol of this.redistributions.keys()) instance.zebra?.unredistribute(instance, this.#afi, protocol);
     this.redistributions.clear();
     this.networks.clear();
   }

@@ -11,6 +11,7 @@ import type { EventTask, TaskLoop } from '../concurrency/index.ts';
 import type { NexthopUpdate } from '../zapi/index.ts';
 import { hostPrefix, type Interfaces } from './interfaces.ts';
 import { type BgpTable, METRIC_UNKNOWN, type NexthopTable } from './rib/index.ts';
+import type { Vrf } from './vrf.ts';
 
 export interface ResolvedNexthop {
   readonly prefix: Prefix;
@@ -29,13 +30,11 @@ export interface ResolvedNexthop {
 export interface TrackerHost {
   readonly nexthops: NexthopTable;
   readonly families: readonly { readonly table: BgpTable }[];
-  readonly bgp: {
-    readonly loop: TaskLoop;
-    readonly interfaces: Interfaces;
-    /** Who is asked; undefined: nobody, and every next hop resolves. */
-    readonly zebra: { register(prefix: Prefix): void; unregister(prefix: Prefix): void } | undefined;
-    wallMs(): number;
-  };
+  readonly vrf: Vrf;
+  readonly interfaces: Interfaces;
+  /** Who is asked; undefined: nobody, and every next hop resolves. */
+  readonly zebra: { register(vrf: Vrf, prefix: Prefix): void; unregister(vrf: Vrf, prefix: Prefix): void } | undefined;
+  readonly bgp: { readonly loop: TaskLoop; wallMs(): number };
 }
 
 export class NexthopTracker {
@@ -62,7 +61,7 @@ export class NexthopTracker {
       this.#apply.schedule();
       return;
     }
-    if (this.#instance.bgp.zebra === undefined || isLinkLocal(family, words)) {
+    if (this.#instance.zebra === undefined || isLinkLocal(family, words)) {
       // Nobody to ask; a link-local address is on the link that the session runs over.
       hops.set(id, true, 0);
       this.#apply.schedule();
@@ -110,6 +109,21 @@ export class NexthopTracker {
     }
   }
 
+  /** Zebra has the VRF (again), and is asked. */
+  vrfAppeared(): void {
+    const { zebra, vrf } = this.#instance;
+    for (const { prefix } of this.registered.values()) zebra?.register(vrf, prefix);
+  }
+
+  /** Nothing resolves in a VRF that is not there. */
+  vrfGone(): void {
+    for (const entry of this.registered.values()) {
+      if (entry.update !== undefined) this.#believe(entry, { ...entry.update, nexthops: [] });
+      entry.update = undefined;
+      entry.doubted = undefined;
+    }
+  }
+
   /** Zebra has said of all of them what it knows. */
   get answered(): boolean {
     for (const entry of this.registered.values()) if (entry.update === undefined) return false;
@@ -134,7 +148,7 @@ export class NexthopTracker {
   }
 
   close(): void {
-    for (const entry of this.registered.values()) this.#instance.bgp.zebra?.unregister(entry.prefix);
+    for (const entry of this.registered.values()) this.#unregister(entry);
     this.registered.clear();
     this.#keyOf.clear();
     this.#apply.cancel();
@@ -146,22 +160,26 @@ export class NexthopTracker {
     if (entry === undefined) {
       entry = { prefix, uses: 0, update: undefined, changedMs: this.#instance.bgp.wallMs(), watchers: new Set() };
       this.registered.set(key, entry);
-      this.#instance.bgp.zebra?.register(prefix);
+      this.#instance.zebra?.register(this.#instance.vrf, prefix);
     }
     entry.uses++;
     return entry;
+  }
+
+  #unregister({ prefix }: ResolvedNexthop): void {
+    this.#instance.zebra?.unregister(this.#instance.vrf, prefix);
   }
 
   #release(key: string): void {
     const entry = this.registered.get(key);
     if (entry === undefined || --entry.uses > 0) return;
     this.registered.delete(key);
-    this.#instance.bgp.zebra?.unregister(entry.prefix);
+    this.#unregister(entry);
   }
 
   #set(id: number, update: NexthopUpdate): void {
     const hops = this.#instance.nexthops;
-    const own = this.#instance.bgp.interfaces.owner(hops.family(id), hops.words(id)) !== undefined;
+    const own = this.#instance.interfaces.owner(hops.family(id), hops.words(id)) !== undefined;
     const reachable = update.nexthops.length > 0 && !own;
     if (hops.set(id, reachable, reachable ? update.metric : METRIC_UNKNOWN)) this.#apply.schedule();
   }

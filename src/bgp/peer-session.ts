@@ -24,6 +24,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   if (settings.shutdown === true) return 'Admin. shutdown';
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
+  if (!instance.ready) return 'Waiting for VRF to be initialized';
   if (routerId === 0) return 'Router ID not configured yet';
   if (!reachable(peer)) return 'Waiting for NHT';
   const local = sourceAddress(peer);
@@ -35,6 +36,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     routerId,
     remote: peer.remoteAddress(),
     ...(local === undefined ? {} : { local }),
+    ...instance.vrf.place,
     passive: settings.passive === true,
     ...(settings.password === undefined ? {} : { md5Key: settings.password }),
     ...(ttl === undefined ? {} : ttl),
@@ -60,8 +62,8 @@ function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined 
 
 /** A single-hop neighbour must be on a network of ours. Without zebra nobody checks. */
 function reachable(peer: SessionPeer): boolean {
-  const { bgp } = peer.instance;
-  if (bgp.zebra === undefined || !bgp.zebra.known || !peer.singleHop) return true;
+  const { zebra, vrf } = peer.instance;
+  if (zebra === undefined || !vrf.known || !peer.singleHop) return true;
   if (peer.family === AF_INET6 && isLinkLocal6(peer.words)) return true;
   return peer.instance.connected(peer.family, peer.words);
 }
@@ -70,8 +72,7 @@ function reachable(peer: SessionPeer): boolean {
 function sourceAddress(peer: SessionPeer): SocketAddress | undefined | null {
   const source = peer.settings.updateSource;
   if (source === undefined) return undefined;
-  const { bgp } = peer.instance;
-  const named = bgp.interfaces.named(source);
+  const named = peer.instance.interfaces.named(source);
   const own = named === undefined ? undefined : addressOf(named, peer.family);
   const words = own ?? peer.instance.parse(peer.family, source);
   return words === undefined ? null : { family: peer.family, words, port: 0, scopeId: 0 };

@@ -187,7 +187,7 @@ export class Peer implements SessionHandler, SessionPeer {
     const { settings, family, words } = this;
     let scopeId = 0;
     if (family === AF_INET6 && isLinkLocal6(words) && settings.interface !== undefined) {
-      scopeId = this.instance.bgp.interfaces.named(settings.interface)?.ifindex ?? 0;
+      scopeId = this.instance.interfaces.named(settings.interface)?.ifindex ?? 0;
     }
     return { family, words, port: settings.port ?? 179, scopeId };
   }
@@ -201,7 +201,7 @@ export class Peer implements SessionHandler, SessionPeer {
 
   installMd5Key(): void {
     if (this.settings.password !== undefined || this.#md5Installed) {
-      this.instance.setMd5Key(this, this.settings.password ?? '');
+      this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.words, this.settings.password ?? '');
       this.#md5Installed = this.settings.password !== undefined;
     }
   }

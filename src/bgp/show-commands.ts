@@ -12,66 +12,84 @@ import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
 import { routeJson, routeText } from './show-route.ts';
 import { adjacencyJson, adjacencyText, findRoute, tableJson, tableText } from './show-routes.ts';
+import { instanceAt, showInstances, titleOf, WHERE_HELP, type Where } from './show-instances.ts';
 import { shownFamilies, summaryJson, summaryText } from './show-summary.ts';
+import { VRF_DEFAULT } from './vrf.ts';
 
 const SHOW = 'Show running system information';
 const BGP = 'BGP information';
 const JSON_HELP = 'JavaScript Object Notation';
 const AFI_HELP = ['Address Family', 'Address Family', 'Address Family modifier'];
 
-function find(bgp: Bgp): BgpInstance | undefined {
-  return bgp.instances.get('default');
+/** Where the instance asked for is not there, as FRR says it of routes, and of everything else. */
+const noTable =
+  (json: boolean) =>
+  (name: string): string | object => {
+    if (name === VRF_DEFAULT) return json ? {} : 'BGP instance not found\n';
+    return json ? { warning: 'View/Vrf is unknown' } : `View/Vrf ${name} is unknown\n`;
+  };
+
+const noInstance = (json: boolean) => (): string | object => (json ? {} : '% BGP instance not found\n');
+
+function summary(bgp: Bgp, where: Where, afi: Afi | undefined, json: boolean, titled: boolean): Output {
+  const none = (name: string): string | object => {
+    if (json) return {};
+    return name === VRF_DEFAULT ? '% No BGP neighbors found in VRF default\n' : '% BGP instance not found\n';
+  };
+  const show = (instance: BgpInstance): object | Iterable<string> => {
+    const families = shownFamilies(instance.family, afi);
+    if (json) {
+      if (!titled) return summaryJson(instance.family[afi ?? 'ipv4']);
+      return Object.fromEntries(families.map(family => [AFI_KEY[family.afi], summaryJson(family)]));
+    }
+    return (function* (): Generator<string> {
+      if (families.length === 0) yield `% No BGP neighbors found in ${titleOf(instance)}\n`;
+      // Of all instances, each says whose it is.
+      for (const family of families) yield* summaryText(family, titled || where.where === 'all');
+    })();
+  };
+  return showInstances(bgp.instances, where, json, show, none, false);
 }
 
-function summary(bgp: Bgp, afi: Afi | undefined, json: boolean, titled: boolean): Output {
-  const instance = find(bgp);
-  if (instance === undefined) return json ? {} : '% No BGP neighbors found in VRF default\n';
-  const families = shownFamilies(instance.family, afi);
-  if (json) {
-    if (!titled) return summaryJson(instance.family[afi ?? 'ipv4']);
-    return Object.fromEntries(families.map(family => [AFI_KEY[family.afi], summaryJson(family)]));
-  }
-  return (function* (): Generator<string> {
-    if (families.length === 0) yield '% No BGP neighbors found in VRF default\n';
-    for (const family of families) yield* summaryText(family, titled);
-  })();
-}
-
-function routes(bgp: Bgp, afi: Afi, args: { prefix?: string; longer?: boolean; json?: boolean }): Output {
-  const instance = find(bgp);
-  if (instance === undefined) return args.json === true ? {} : 'BGP instance not found\n';
-  const family = instance.family[afi];
-  if (args.prefix === undefined) return args.json === true ? tableJson(family) : tableText(family);
-  const prefix = parsePrefix(args.prefix);
-  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi])
+function routes(bgp: Bgp, where: Where, afi: Afi, args: { prefix?: string; longer?: boolean; json?: boolean }): Output {
+  const json = args.json === true;
+  const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
+  if (args.prefix !== undefined && prefix?.family !== AFI_FAMILY[afi]) {
     throw new CommandError(`% Malformed prefix: ${args.prefix}`);
-  if (args.longer === true) {
-    return args.json === true ? tableJson(family, { within: prefix }) : tableText(family, { within: prefix });
   }
-  const id = findRoute(family, prefix, args.prefix.includes('/'));
-  if (id < 0) return args.json === true ? {} : '% Network not in table\n';
-  return args.json === true ? routeJson(family, id) : routeText(family, id);
+  const show = (instance: BgpInstance): string | object | Iterable<string> => {
+    const family = instance.family[afi];
+    if (prefix === undefined) return json ? tableJson(family) : tableText(family);
+    if (args.longer === true) {
+      return json ? tableJson(family, { within: prefix }) : tableText(family, { within: prefix });
+    }
+    const id = findRoute(family, prefix, args.prefix!.includes('/'));
+    if (id < 0) return json ? {} : '% Network not in table\n';
+    return json ? routeJson(family, id) : routeText(family, id);
+  };
+  return showInstances(bgp.instances, where, json, show, noTable(json));
 }
 
-function neighbors(bgp: Bgp, name: string | undefined, json: boolean): Output {
-  const instance = find(bgp);
-  if (instance === undefined) return json ? {} : '% BGP instance not found\n';
-  const peers = name === undefined ? peersOf(instance) : [instance.peers.get(name)].filter(one => one !== undefined);
-  if (json) {
-    if (name !== undefined && peers.length === 0) return { bgpNoSuchNeighbor: true };
-    return Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)]));
-  }
-  if (name !== undefined && peers.length === 0) return '% No such neighbor in this view/vrf\n';
-  return (function* (): Generator<string> {
-    for (const peer of peers) yield neighborText(peer);
-  })();
+function neighbors(bgp: Bgp, where: Where, name: string | undefined, json: boolean): Output {
+  const show = (instance: BgpInstance): string | object | Iterable<string> => {
+    const peers = name === undefined ? peersOf(instance) : [instance.peers.get(name)].filter(one => one !== undefined);
+    if (json) {
+      if (name !== undefined && peers.length === 0) return { bgpNoSuchNeighbor: true };
+      const whose = where.where === 'all' ? { vrfId: instance.vrf.id, vrfName: instance.name } : {};
+      return { ...whose, ...Object.fromEntries(peers.map(peer => [peer.name, neighborJson(peer)])) };
+    }
+    if (name !== undefined && peers.length === 0) return '% No such neighbor in this view/vrf\n';
+    return (function* (): Generator<string> {
+      for (const peer of peers) yield neighborText(peer);
+    })();
+  };
+  return showInstances(bgp.instances, where, json, show, noInstance(json));
 }
 
 type Adjacency = 'advertised-routes' | 'received-routes' | 'routes' | 'filtered-routes';
 
-function adjacency(bgp: Bgp, afi: Afi, name: string, what: Adjacency, json: boolean): Output {
-  const instance = find(bgp);
-  const peer: Peer | undefined = instance?.peers.get(name);
+function adjacency(bgp: Bgp, where: Where, afi: Afi, name: string, what: Adjacency, json: boolean): Output {
+  const peer: Peer | undefined = instanceAt(bgp.instances, where)?.peers.get(name);
   if (peer === undefined) {
     return json ? { warning: 'No such neighbor in this view/vrf' } : 'No such neighbor in this view/vrf\n';
   }
@@ -84,9 +102,7 @@ function adjacency(bgp: Bgp, afi: Afi, name: string, what: Adjacency, json: bool
   return json ? adjacencyJson(one, kind) : adjacencyText(one, kind);
 }
 
-function nexthopText(bgp: Bgp): string {
-  const instance = find(bgp);
-  if (instance === undefined) return '';
+function nexthopText(bgp: Bgp, instance: BgpInstance): string {
   const lines = ['Current BGP nexthop cache:'];
   const { nexthops } = instance;
   for (const id of nexthops.tracked()) {
@@ -99,7 +115,7 @@ function nexthopText(bgp: Bgp): string {
     lines.push(` ${nexthops.format(id)}${metric}${peer === undefined ? '' : `, peer ${peer.name}`}`);
     if (known === undefined) lines.push('  Is not Registered');
     for (const hop of known?.update?.nexthops ?? []) {
-      const on = bgp.interfaces.get(hop.ifindex)?.name;
+      const on = instance.interfaces.get(hop.ifindex)?.name;
       const gateway = hop.gateway === undefined ? '' : `  gate ${formatAddress(family, hop.gateway)}`;
       lines.push(`${gateway === '' ? ' ' : gateway}${on === undefined ? '' : `, if ${on}`}`);
     }
@@ -108,12 +124,11 @@ function nexthopText(bgp: Bgp): string {
   return `${lines.join('\n')}\n`;
 }
 
-function* updateGroups(bgp: Bgp): Generator<string> {
-  const instance = find(bgp);
-  for (const family of instance?.families ?? []) {
+function* updateGroups(instance: BgpInstance): Generator<string> {
+  for (const family of instance.families) {
     for (const slot of family.groups.values()) {
       const stats = slot.group.stats();
-      const members = [...instance!.peers.values()].filter(peer => peer.families[family.afi].membership?.slot === slot);
+      const members = [...instance.peers.values()].filter(peer => peer.families[family.afi].membership?.slot === slot);
       const settings = members[0]?.families[family.afi].settings;
       yield `Update-group ${slot.id}:\n  Created: ${ctime(slot.createdMs)}\n`;
       if (settings?.routeMapOut !== undefined) yield `  Outgoing route map: ${settings.routeMapOut}\n`;
@@ -137,27 +152,28 @@ ${members.map(peer => `      - ${peer.name}\n`).join('')}`;
 
 export const showCommands: readonly Command<Bgp>[] = [
   exec({
-    syntax: 'show [ip] bgp summary [json]',
-    help: [SHOW, 'IP information', BGP, 'Summary of BGP neighbor status', JSON_HELP],
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] summary [json]',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, 'Summary of BGP neighbor status', JSON_HELP],
     // `show ip bgp` is about IPv4.
-    run: (bgp: Bgp, args) => summary(bgp, args.ip === true ? 'ipv4' : undefined, args.json === true, true),
+    run: (bgp: Bgp, args) => summary(bgp, args, args.ip === true ? 'ipv4' : undefined, args.json === true, true),
   }),
   exec({
-    syntax: 'show [ip] bgp <ipv4|ipv6>$afi [unicast] summary [json]',
-    help: [SHOW, 'IP information', BGP, ...AFI_HELP, 'Summary of BGP neighbor status', JSON_HELP],
-    run: (bgp: Bgp, args) => summary(bgp, args.afi, args.json === true, false),
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] summary [json]',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, ...AFI_HELP, 'Summary of BGP neighbor status', JSON_HELP],
+    run: (bgp: Bgp, args) => summary(bgp, args, args.afi, args.json === true, false),
   }),
   exec({
-    syntax: 'show bgp <ipv4|ipv6>$afi [unicast] [json]',
-    help: [SHOW, BGP, ...AFI_HELP, JSON_HELP],
-    run: (bgp: Bgp, args) => routes(bgp, args.afi, { json: args.json === true }),
+    syntax: 'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] [json]',
+    help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, JSON_HELP],
+    run: (bgp: Bgp, args) => routes(bgp, args, args.afi, { json: args.json === true }),
   }),
   exec({
     syntax:
-      'show bgp <ipv4|ipv6>$afi [unicast] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
+      'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
     help: [
       SHOW,
       BGP,
+      ...WHERE_HELP,
       ...AFI_HELP,
       'Network in the BGP routing table to display',
       'IPv4 prefix',
@@ -167,52 +183,60 @@ export const showCommands: readonly Command<Bgp>[] = [
       JSON_HELP,
     ],
     run: (bgp: Bgp, args) =>
-      routes(bgp, args.afi, {
+      routes(bgp, args, args.afi, {
         prefix: args.prefix,
         longer: args['longer-prefixes'] === true,
         json: args.json === true,
       }),
   }),
   exec({
-    syntax: 'show ip bgp [json]',
-    help: [SHOW, 'IP information', BGP, JSON_HELP],
-    run: (bgp: Bgp, args) => routes(bgp, 'ipv4', { json: args.json === true }),
+    syntax: 'show ip bgp [<view|vrf>$kind WORD$where] [json]',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, JSON_HELP],
+    run: (bgp: Bgp, args) => routes(bgp, args, 'ipv4', { json: args.json === true }),
   }),
   exec({
-    syntax: 'show ip bgp <A.B.C.D|A.B.C.D/M>$prefix [longer-prefixes] [json]',
+    syntax: 'show ip bgp [<view|vrf>$kind WORD$where] <A.B.C.D|A.B.C.D/M>$prefix [longer-prefixes] [json]',
     help: [
       SHOW,
       'IP information',
       BGP,
+      ...WHERE_HELP,
       'Network in the BGP routing table to display',
       'IPv4 prefix',
       'Display route and more specific routes',
       JSON_HELP,
     ],
     run: (bgp: Bgp, args) =>
-      routes(bgp, 'ipv4', { prefix: args.prefix, longer: args['longer-prefixes'] === true, json: args.json === true }),
+      routes(bgp, args, 'ipv4', {
+        prefix: args.prefix,
+        longer: args['longer-prefixes'] === true,
+        json: args.json === true,
+      }),
   }),
   exec({
-    syntax: 'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X>$neighbor] [json]',
+    syntax:
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X>$neighbor] [json]',
     help: [
       SHOW,
       'IP information',
       BGP,
+      ...WHERE_HELP,
       ...AFI_HELP,
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
       'Neighbor to display information about',
       JSON_HELP,
     ],
-    run: (bgp: Bgp, args) => neighbors(bgp, args.neighbor, args.json === true),
+    run: (bgp: Bgp, args) => neighbors(bgp, args, args.neighbor, args.json === true),
   }),
   exec({
     syntax:
-      'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
     help: [
       SHOW,
       'IP information',
       BGP,
+      ...WHERE_HELP,
       ...AFI_HELP,
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
@@ -223,17 +247,17 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Display the routes that the inbound policy refused',
       JSON_HELP,
     ],
-    run: (bgp: Bgp, args) => adjacency(bgp, args.afi ?? 'ipv4', args.neighbor, args.what, args.json === true),
+    run: (bgp: Bgp, args) => adjacency(bgp, args, args.afi ?? 'ipv4', args.neighbor, args.what, args.json === true),
   }),
   exec({
-    syntax: 'show [ip] bgp nexthop',
-    help: [SHOW, 'IP information', BGP, 'BGP nexthop table'],
-    run: (bgp: Bgp) => nexthopText(bgp),
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] nexthop',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, 'BGP nexthop table'],
+    run: (bgp: Bgp, args) => showInstances(bgp.instances, args, false, one => nexthopText(bgp, one), noInstance(false)),
   }),
   exec({
-    syntax: 'show [ip] bgp update-groups',
-    help: [SHOW, 'IP information', BGP, 'Detailed info about dynamic update groups'],
-    run: (bgp: Bgp) => updateGroups(bgp),
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] update-groups',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, 'Detailed info about dynamic update groups'],
+    run: (bgp: Bgp, args) => showInstances(bgp.instances, args, false, updateGroups, noInstance(false)),
   }),
   exec({
     syntax: 'show [ip] bgp memory',
@@ -244,7 +268,7 @@ export const showCommands: readonly Command<Bgp>[] = [
     syntax: 'show bgp vrfs [json]',
     help: [SHOW, BGP, 'Show BGP VRFs', JSON_HELP],
     run(bgp: Bgp, args) {
-      const all = [...bgp.instances.values()];
+      const all = [...bgp.instances.values()].filter(one => one.kind !== 'view');
       const up = (instance: BgpInstance): number =>
         [...instance.peers.values()].filter(peer => peer.negotiated !== undefined).length;
       if (args.json === true) {
@@ -253,8 +277,8 @@ export const showCommands: readonly Command<Bgp>[] = [
             all.map(one => [
               one.name,
               {
-                type: 'DFLT',
-                vrfId: one.vrf,
+                type: one.kind === 'default' ? 'DFLT' : 'VRF',
+                vrfId: one.vrf.id,
                 routerId: routerIdText(one),
                 numConfiguredPeers: one.peers.size,
                 numEstablishedPeers: up(one),
@@ -270,9 +294,18 @@ export const showCommands: readonly Command<Bgp>[] = [
       }
       const rows = all.map(
         one =>
-          `DFLT  ${String(one.vrf).padEnd(6)} ${routerIdText(one).padEnd(16)}${String(one.peers.size).padEnd(10)} ${String(up(one)).padEnd(11)} ${one.name}\n`,
+          `${one.kind === 'default' ? 'DFLT' : ' VRF'}  ${String(one.vrf.id).padEnd(6)} ${routerIdText(one).padEnd(16)}${String(one.peers.size).padEnd(10)} ${String(up(one)).padEnd(11)} ${one.name}\n`,
       );
       return `Type  Id     routerId        #PeersCfg  #PeersEstb  Name\n${rows.join('')}\nTotal number of VRFs (including default): ${all.length}\n`;
     },
+  }),
+  exec({
+    syntax: 'show bgp views',
+    help: [SHOW, BGP, 'Show the defined BGP views'],
+    run: (bgp: Bgp) =>
+      `Defined BGP views:\n${[...bgp.instances.values()]
+        .filter(one => one.kind === 'view')
+        .map(one => `\t${one.name} (AS${one.as})\n`)
+        .join('')}`,
   }),
 ];

@@ -72,7 +72,10 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   if ((limits & HAS_NO_ADVERTISE) !== 0) scope = ', not advertised to any peer';
   else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
   else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
-  const selected = best < 0 ? ', no best path' : `, best #${best + 1}, table ${instance.name}`;
+  const selected =
+    best < 0
+      ? ', no best path'
+      : `, best #${best + 1}, ${instance.kind === 'default' ? 'table' : 'vrf'} ${instance.name}`;
   const lines = [
     `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${versionOf(family, prefix)}`,
     `Paths: (${all.length} available${selected}${scope})`,

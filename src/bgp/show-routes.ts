@@ -28,7 +28,7 @@ RPKI validation codes: V valid, I invalid, N Not found
 
 function heading(family: FamilyInstance): string {
   const { instance, table } = family;
-  return `BGP table version is ${table.changes}, local router ID is ${routerIdText(instance)}, vrf id ${instance.vrf}
+  return `BGP table version is ${table.changes}, local router ID is ${routerIdText(instance)}, vrf id ${instance.vrf.id}
 Default local pref ${instance.options.defaultLocalPref}, local AS ${instance.as}
 ${STATUS_CODES}`;
 }
@@ -153,7 +153,7 @@ export function* tableJson(family: FamilyInstance, selection: Selection = {}): G
   const { table, instance } = family;
   table.decide();
   yield `{
- "vrfId": ${instance.vrf},
+ "vrfId": ${instance.vrf.id},
  "vrfName": "${instance.name}",
  "tableVersion": ${table.changes},
  "routerId": "${routerIdText(instance)}",

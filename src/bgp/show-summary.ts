@@ -5,6 +5,7 @@ import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import { count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { titleOf } from './show-instances.ts';
 
 interface Row {
   readonly peer: Peer;
@@ -64,8 +65,8 @@ function stateOf(peer: Peer): string {
 export function* summaryText(family: FamilyInstance, titled: boolean): Generator<string> {
   const { instance } = family;
   const all = rows(family);
-  if (titled) yield `\n${AFI_TITLE[family.afi]} Summary (VRF ${instance.name}):\n`;
-  yield `BGP router identifier ${routerIdText(instance)}, local AS number ${instance.as} vrf-id ${instance.vrf}\n`;
+  if (titled) yield `\n${AFI_TITLE[family.afi]} Summary (${titleOf(instance)}):\n`;
+  yield `BGP router identifier ${routerIdText(instance)}, local AS number ${instance.as} vrf-id ${instance.vrf.id}\n`;
   yield `BGP table version ${family.table.changes}\n`;
   yield `RIB entries ${family.table.prefixes.size}, using ${memorySize(memoryOf(family))} of memory\n`;
   yield `Peers ${all.length}, using ${memorySize(all.length * PEER_BYTES)} of memory\n`;
@@ -104,7 +105,7 @@ export function summaryJson(family: FamilyInstance): object {
   return {
     routerId: routerIdText(instance),
     as: instance.as,
-    vrfId: instance.vrf,
+    vrfId: instance.vrf.id,
     vrfName: instance.name,
     tableVersion: table.changes,
     ribCount: table.prefixes.size,

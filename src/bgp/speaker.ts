@@ -1,9 +1,11 @@
 // The speaker as its instances see it, and what it runs in.
 import type { TaskLoop } from '../concurrency/index.ts';
+import type { AddressWords, Family } from '../net/index.ts';
 import type { ZapiConnect } from '../zapi/index.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Transport } from './io/types.ts';
 import type { PolicyLibrary } from './policy/index.ts';
+import type { Vrf } from './vrf.ts';
 import type { ZebraLink } from './zclient.ts';
 
 export interface BgpEnvironment {
@@ -28,6 +30,7 @@ export interface Speaker {
   readonly loop: TaskLoop;
   readonly policy: PolicyLibrary;
   readonly zebra: ZebraLink | undefined;
+  /** The system's; for one without zebra. */
   readonly interfaces: Interfaces;
   readonly hostname: string;
   /** Nothing is told to zebra. */
@@ -35,6 +38,8 @@ export interface Speaker {
   /** Milliseconds since the epoch. */
   wallMs(): number;
   log(text: string): void;
+  /** Of a neighbour's connections to us; empty: none. */
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void;
   /** Settings or surroundings changed: compare and act, once, soon. */
   changed(): void;
 }

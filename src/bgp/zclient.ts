@@ -19,6 +19,7 @@ import {
   type InterfaceMessage,
   type RouteMessage,
   routeTypeNumber,
+  SAFI_UNICAST,
   ZapiClient,
   type ZapiConnect,
 } from '../zapi/index.ts';
@@ -27,6 +28,7 @@ import type { ByteStream, Transport } from './io/types.ts';
 import type { NexthopTracker } from './nexthop-tracking.ts';
 import { type Protocol, PROTOCOLS, protocolNumber } from './protocol.ts';
 import { AFI_NUMBER, AFIS, type Afi } from './settings.ts';
+import { Vrf, VRF_DEFAULT } from './vrf.ts';
 
 /** IFF_UP and IFF_RUNNING. */
 const UP_AND_RUNNING = 0x41;
@@ -73,32 +75,29 @@ export interface ZebraUserFamily {
 }
 
 export interface ZebraUser {
-  readonly vrf: number;
+  readonly vrf: Vrf;
   readonly tracker: NexthopTracker;
   readonly families: readonly ZebraUserFamily[];
   readonly family: Readonly<Record<Afi, ZebraUserFamily>>;
   readonly peers: ReadonlyMap<string, { told(afi: Afi): boolean }>;
+  /** Its VRF is there (again). */
+  vrfAppeared(): void;
+  vrfGone(): void;
 }
 
 export class ZebraLink {
   readonly client: ZapiClient;
-  interfaces: Interfaces = new Interfaces();
-  /** As a word; 0 until zebra has said one. */
-  routerId = 0;
-  /** Zebra has told its interfaces at least once. */
-  known = false;
   readonly #bgp: ZebraHost;
+  /** By name: those that zebra has, and those that instances are in. */
+  readonly #vrfs: Map<string, Vrf> = new Map();
+  readonly #byId: Map<number, Vrf> = new Map();
   readonly #instances: Set<ZebraUser> = new Set();
   /** Announcers that take back what they announced; the others wait for them. */
-  readonly #leaving: Set<ZebraTeller> = new Set();
-  #staleS = 0;
-  /** What a zebra that came back has told so far. */
-  #toldInterfaces: Interfaces | undefined;
-  #toldRouterId: number | undefined;
+  readonly #leaving: Map<ZebraTeller, Vrf> = new Map();
   readonly #settle: TimerTask;
   readonly #restore: TimerTask;
   /** Families whose routes of an earlier life zebra still keeps. */
-  readonly #pending: Set<Afi> = new Set();
+  readonly #pending: Map<Vrf, Set<Afi>> = new Map();
   #limitMs = 0;
   readonly #protocols: Map<number, Protocol> = new Map(PROTOCOLS.map(name => [protocolNumber(name), name]));
 
@@ -118,82 +117,112 @@ export class ZebraLink {
         connected: reconnected => this.#connected(reconnected),
         disconnected: () => this.#disconnected(),
         writable: () => {
-          for (const one of this.#leaving) one.wake();
+          for (const one of this.#leaving.keys()) one.wake();
           for (const instance of this.#instances) for (const family of instance.families) family.announcer.wake();
         },
-        route: (add, route) => this.#route(add, route),
+        route: (add, route, id) => this.#route(add, route, id),
         fault: (error, command) => bgp.log(`zebra: ${command}: ${error.message}`),
         on: {
-          ROUTER_ID_UPDATE: message => {
-            const id = message.prefix.words[0];
-            if (message.prefix.family !== 2) return;
-            if (this.#toldInterfaces !== undefined) this.#toldRouterId = id;
-            else this.#setRouterId(id);
+          VRF_ADD: (message, id) => this.#vrfAdd(message.name, id, message.netns),
+          VRF_DELETE: (_, id) => {
+            const vrf = this.#byId.get(id);
+            if (vrf !== undefined) this.#vrfGone(vrf);
           },
-          INTERFACE_ADD: message => this.#interface(message),
-          INTERFACE_UP: message => this.#interface(message),
-          INTERFACE_DOWN: message => this.#interface(message),
-          INTERFACE_DELETE: message => {
-            this.#told.remove(message.ifindex);
-            this.#changed();
+          ROUTER_ID_UPDATE: (message, id) => {
+            const vrf = this.#byId.get(id);
+            if (message.prefix.family !== 2 || vrf === undefined) return;
+            const [word] = message.prefix.words;
+            if (vrf.again !== undefined) vrf.again.routerId = word;
+            else this.#setRouterId(vrf, word);
           },
-          INTERFACE_ADDRESS_ADD: message => {
-            const one = this.#told.get(message.ifindex);
-            if (one === undefined) return;
-            one.addresses.add(message.address);
-            this.#changed();
-          },
-          INTERFACE_ADDRESS_DELETE: message => {
-            const one = this.#told.get(message.ifindex);
-            if (one === undefined) return;
-            one.addresses.delete(message.address);
-            this.#changed();
-          },
-          NEXTHOP_UPDATE: message => {
-            for (const instance of this.#instances) instance.tracker.updated(message);
+          INTERFACE_ADD: (message, id) => this.#interface(message, id),
+          INTERFACE_UP: (message, id) => this.#interface(message, id),
+          INTERFACE_DOWN: (message, id) => this.#interface(message, id),
+          INTERFACE_DELETE: (message, id) => this.#changes(id, told => told.remove(message.ifindex)),
+          INTERFACE_ADDRESS_ADD: (message, id) =>
+            this.#changes(id, told => told.get(message.ifindex)?.addresses.add(message.address)),
+          INTERFACE_ADDRESS_DELETE: (message, id) =>
+            this.#changes(id, told => told.get(message.ifindex)?.addresses.delete(message.address)),
+          // The interface is told anew where it went (FRR deletes and adds it besides, in no fixed order).
+          INTERFACE_VRF_UPDATE: (message, id) => this.#changes(id, told => told.remove(message.ifindex)),
+          NEXTHOP_UPDATE: (message, id) => {
+            for (const { vrf, tracker } of this.#instances) if (vrf.id === id) tracker.updated(message);
           },
         },
       },
     });
-    this.keepStale(DEFAULT_STALE_S);
-    for (const afi of AFIS) {
-      const message = {
-        capability: CAPABILITY_ROUTE_UPDATE_PENDING,
-        vrf: 0,
-        afi: AFI_NUMBER[afi],
-        safi: 1,
-        staleTimeS: 0,
-      };
-      this.client.always(`pending ${afi}`, 'CLIENT_CAPABILITIES', message);
-    }
-    this.client.wantInterfaces();
-    this.client.wantRouterId(AFI_IP);
+    const main = this.vrf(VRF_DEFAULT);
+    this.#byId.set(main.id, main);
+    this.#subscribe(main);
     this.client.start();
   }
 
+  /** The VRF of that name, whether or not zebra has it. */
+  vrf(name: string): Vrf {
+    let vrf = this.#vrfs.get(name);
+    if (vrf === undefined) {
+      vrf = new Vrf(name);
+      this.#vrfs.set(name, vrf);
+    }
+    return vrf;
+  }
+
+  /** Zebra's are asked for as long as an instance is in them, the default one's always. */
   attach(instance: ZebraUser): void {
+    const first = !this.#inhabited(instance.vrf);
     this.#instances.add(instance);
+    if (first && instance.vrf.exists) this.#subscribe(instance.vrf);
   }
 
   detach(instance: ZebraUser): void {
     this.#instances.delete(instance);
+    const { vrf } = instance;
+    if (this.#inhabited(vrf)) return;
+    this.#pending.delete(vrf);
+    if (!vrf.exists) this.#vrfs.delete(vrf.name);
+    else this.client.leaveVrf(vrf.id, true);
+    vrf.staleS = 0;
+    vrf.interfaces.clear();
+    vrf.known = false;
   }
 
-  /** Asks to be told how a prefix resolves. */
-  register(prefix: Prefix): void {
-    this.client.wantNexthop(prefix);
+  #inhabited(vrf: Vrf): boolean {
+    if (vrf.name === VRF_DEFAULT) return true;
+    for (const instance of this.#instances) if (instance.vrf === vrf) return true;
+    return false;
   }
 
-  unregister(prefix: Prefix): void {
-    this.client.unwantNexthop(prefix);
+  #subscribe(vrf: Vrf): void {
+    this.keepStale(vrf, DEFAULT_STALE_S);
+    for (const afi of AFIS) {
+      const message = {
+        capability: CAPABILITY_ROUTE_UPDATE_PENDING,
+        vrf: vrf.id,
+        afi: AFI_NUMBER[afi],
+        safi: 1,
+        staleTimeS: 0,
+      };
+      this.client.always(`pending ${vrf.id}/${afi}`, 'CLIENT_CAPABILITIES', message, vrf.id);
+    }
+    this.client.wantInterfaces(vrf.id);
+    this.client.wantRouterId(AFI_IP, vrf.id);
   }
 
-  redistribute(instance: ZebraUser, afi: number, protocol: Protocol): void {
-    this.client.wantRedistribution(afi, protocolNumber(protocol), 0, instance.vrf);
+  /** Asks to be told how a prefix resolves in a VRF; one that does not exist is asked when it does. */
+  register(vrf: Vrf, prefix: Prefix): void {
+    if (vrf.exists) this.client.wantNexthop(prefix, {}, vrf.id);
   }
 
-  unredistribute(instance: ZebraUser, afi: number, protocol: Protocol): void {
-    this.client.unwantRedistribution(afi, protocolNumber(protocol), 0, instance.vrf);
+  unregister(vrf: Vrf, prefix: Prefix): void {
+    if (vrf.exists) this.client.unwantNexthop(prefix, SAFI_UNICAST, vrf.id);
+  }
+
+  redistribute({ vrf }: ZebraUser, afi: number, protocol: Protocol): void {
+    if (vrf.exists) this.client.wantRedistribution(afi, protocolNumber(protocol), 0, vrf.id);
+  }
+
+  unredistribute({ vrf }: ZebraUser, afi: number, protocol: Protocol): void {
+    if (vrf.exists) this.client.unwantRedistribution(afi, protocolNumber(protocol), 0, vrf.id);
   }
 
   stop(): void {
@@ -202,32 +231,42 @@ export class ZebraLink {
     this.client.stop();
   }
 
-  /** Our routes stay for `seconds` after zebra has lost us. */
-  keepStale(seconds: number): void {
-    if (seconds === this.#staleS) return;
-    this.#staleS = seconds;
-    const message = { capability: CAPABILITY_GRACEFUL_RESTART, vrf: 0, afi: 0, safi: 0, staleTimeS: seconds };
-    this.client.always('graceful restart', 'CLIENT_CAPABILITIES', message);
+  /** Our routes of a VRF stay for `seconds` after zebra has lost us. */
+  keepStale(vrf: Vrf, seconds: number): void {
+    if (!vrf.exists || seconds === vrf.staleS) return;
+    vrf.staleS = seconds;
+    const message = { capability: CAPABILITY_GRACEFUL_RESTART, vrf: vrf.id, afi: 0, safi: 0, staleTimeS: seconds };
+    this.client.always(`graceful restart ${vrf.id}`, 'CLIENT_CAPABILITIES', message, vrf.id);
   }
 
-  /** Announcers wait while another one takes its routes back: a prefix must not be withdrawn after it is announced. */
-  get waits(): boolean {
-    return this.#leaving.size > 0;
+  /** Announcers of a VRF wait while another one there takes its routes back: a prefix must not be withdrawn after it is announced. */
+  waits(vrf: Vrf): boolean {
+    for (const one of this.#leaving.values()) if (one === vrf) return true;
+    return false;
   }
 
-  leaving(announcer: ZebraTeller): void {
-    this.#leaving.add(announcer);
+  leaving(announcer: ZebraTeller, vrf: Vrf): void {
+    this.#leaving.set(announcer, vrf);
   }
 
   left(announcer: ZebraTeller): void {
-    if (this.#leaving.delete(announcer) && !this.waits && this.client.connected) this.#announce();
+    const vrf = this.#leaving.get(announcer);
+    if (vrf === undefined) return;
+    this.#leaving.delete(announcer);
+    if (!this.waits(vrf) && this.client.connected) this.#announce(vrf);
   }
 
+  // ---- connections ---------------------------------------------------------------------------------------------------
+
   #connected(reconnected: boolean): void {
-    // All interfaces are told again; those that went meanwhile are not.
-    if (this.known) this.#toldInterfaces = new Interfaces();
-    else this.interfaces.clear();
-    this.#toldRouterId = undefined;
+    // All VRFs and interfaces are told again; those that went meanwhile are not.
+    for (const vrf of this.#vrfs.values()) {
+      const main = vrf.name === VRF_DEFAULT;
+      if (!vrf.known) vrf.interfaces.clear();
+      if (vrf.known || (vrf.exists && !main)) {
+        vrf.again = { interfaces: new Interfaces(), routerId: undefined, told: main };
+      }
+    }
     if (reconnected) {
       for (const instance of this.#instances) {
         instance.tracker.doubt(true);
@@ -235,20 +274,22 @@ export class ZebraLink {
       }
     }
     this.#settle.start(SETTLE_MS);
-    for (const afi of AFIS) this.#pending.add(afi);
+    for (const vrf of this.#byId.values()) if (this.#inhabited(vrf)) this.#pending.set(vrf, new Set(AFIS));
     this.#limitMs = this.#bgp.loop.now() + RESTORE_LIMIT_MS;
     this.#restore.start(SETTLE_MS);
-    this.#announce();
+    for (const vrf of this.#byId.values()) this.#announce(vrf);
   }
 
-  #announce(): void {
-    for (const instance of this.#instances) for (const family of instance.families) family.announcer.connected();
+  #announce(vrf: Vrf): void {
+    for (const instance of this.#instances) {
+      if (instance.vrf === vrf) for (const family of instance.families) family.announcer.connected();
+    }
   }
 
   #disconnected(): void {
     this.#settle.stop();
     this.#restore.stop();
-    for (const one of this.#leaving) one.disconnected();
+    for (const one of this.#leaving.keys()) one.disconnected();
     this.#leaving.clear();
     for (const instance of this.#instances) for (const family of instance.families) family.announcer.disconnected();
   }
@@ -256,41 +297,99 @@ export class ZebraLink {
   /** What zebra says now is all true. */
   #settled(): void {
     for (const instance of this.#instances) instance.tracker.doubt(false);
-    if (this.#toldInterfaces === undefined) return;
-    this.interfaces = this.#toldInterfaces;
-    this.#toldInterfaces = undefined;
-    if (this.#toldRouterId !== undefined) this.#setRouterId(this.#toldRouterId);
+    for (const vrf of this.#vrfs.values()) {
+      const { again } = vrf;
+      if (again === undefined) continue;
+      vrf.again = undefined;
+      if (!again.told) this.#vrfGone(vrf);
+      else {
+        vrf.interfaces = again.interfaces;
+        if (again.routerId !== undefined) vrf.routerId = again.routerId;
+      }
+      this.#bgp.changed();
+    }
+  }
+
+  // ---- VRFs ----------------------------------------------------------------------------------------------------------
+
+  #vrfAdd(name: string, id: number, namespace: string): void {
+    // Whatever zebra calls it.
+    if (id === 0) return;
+    const vrf = this.vrf(name);
+    if (vrf.again !== undefined) vrf.again.told = true;
+    if (vrf.id === id && this.#byId.get(id) === vrf) return;
+    if (vrf.exists) this.#vrfGone(vrf);
+    // Renamed: one of another name had the number.
+    const before = this.#byId.get(id);
+    if (before !== undefined) this.#vrfGone(before);
+    vrf.id = id;
+    vrf.namespace = namespace;
+    this.#byId.set(id, vrf);
+    if (!this.#inhabited(vrf)) return;
+    this.#subscribe(vrf);
+    this.#pending.set(vrf, new Set(AFIS));
+    this.#limitMs = this.#bgp.loop.now() + RESTORE_LIMIT_MS;
+    this.#restore.start(SETTLE_MS);
+    for (const instance of this.#instances) {
+      if (instance.vrf === vrf) instance.vrfAppeared();
+    }
+    this.#announce(vrf);
     this.#bgp.changed();
   }
 
-  #setRouterId(id: number): void {
-    if (id === this.routerId) return;
-    this.routerId = id;
+  /** Its routes went with it, in zebra too. */
+  #vrfGone(vrf: Vrf): void {
+    if (vrf.name === VRF_DEFAULT) return;
+    this.#byId.delete(vrf.id);
+    this.client.leaveVrf(vrf.id, false);
+    this.#pending.delete(vrf);
+    vrf.forget();
+    for (const [one, of] of this.#leaving) {
+      if (of !== vrf) continue;
+      this.#leaving.delete(one);
+      one.disconnected();
+    }
+    for (const instance of this.#instances) {
+      if (instance.vrf === vrf) instance.vrfGone();
+    }
+    if (!this.#inhabited(vrf)) this.#vrfs.delete(vrf.name);
     this.#bgp.changed();
   }
+
+  #setRouterId(vrf: Vrf, id: number): void {
+    if (id === vrf.routerId) return;
+    vrf.routerId = id;
+    this.#bgp.changed();
+  }
+
+  // ---- the end of a restart -------------------------------------------------------------------------------------------
 
   /** Families whose routes are all announced again are reported to zebra. */
   #lookRestored(): void {
     const { loop } = this.#bgp;
     const late = loop.now() >= this.#limitMs;
-    for (const afi of this.#pending) {
-      if (this.waits || !this.#restored(afi, late)) continue;
-      const message = {
-        capability: CAPABILITY_ROUTE_UPDATE_COMPLETE,
-        vrf: 0,
-        afi: AFI_NUMBER[afi],
-        safi: 1,
-        staleTimeS: 0,
-      };
-      if (this.client.send('CLIENT_CAPABILITIES', message)) this.#pending.delete(afi);
+    for (const [vrf, families] of this.#pending) {
+      for (const afi of families) {
+        if (this.waits(vrf) || !this.#restored(vrf, afi, late)) continue;
+        const message = {
+          capability: CAPABILITY_ROUTE_UPDATE_COMPLETE,
+          vrf: vrf.id,
+          afi: AFI_NUMBER[afi],
+          safi: 1,
+          staleTimeS: 0,
+        };
+        if (this.client.send('CLIENT_CAPABILITIES', message, vrf.id)) families.delete(afi);
+      }
+      if (families.size === 0) this.#pending.delete(vrf);
     }
     if (this.#pending.size > 0) this.#restore.start(LOOK_MS);
   }
 
-  #restored(afi: Afi, late: boolean): boolean {
+  #restored(vrf: Vrf, afi: Afi, late: boolean): boolean {
     // A speaker that is not configured (yet) has nothing to say; one whose lines are just being told, not all.
     if (!late && (this.#instances.size === 0 || this.#bgp.loop.now() - this.#bgp.changedMs < SETTLE_MS)) return false;
     for (const instance of this.#instances) {
+      if (instance.vrf !== vrf) continue;
       if (!instance.family[afi].announcer.idle) return false;
       if (late) continue;
       if (!instance.tracker.answered) return false;
@@ -299,29 +398,30 @@ export class ZebraLink {
     return true;
   }
 
-  /** Where interfaces are told to: a zebra that came back is believed when it has told them all. */
-  get #told(): Interfaces {
-    return this.#toldInterfaces ?? this.interfaces;
-  }
+  // ---- interfaces and routes ------------------------------------------------------------------------------------------
 
-  #interface(message: InterfaceMessage): void {
+  #interface(message: InterfaceMessage, id: number): void {
     const up = (message.flags & UP_AND_RUNNING) === UP_AND_RUNNING;
-    const before = this.interfaces.get(message.ifindex)?.name;
-    this.#told.set(message.ifindex, message.name, up);
-    if (before !== message.name) this.#bgp.renamed(message.name);
-    if (before !== undefined && before !== message.name) this.#bgp.renamed(before);
-    this.#changed();
+    const before = this.#byId.get(id)?.interfaces.get(message.ifindex)?.name;
+    this.#changes(id, told => told.set(message.ifindex, message.name, up));
+    if (before === message.name) return;
+    this.#bgp.renamed(message.name);
+    if (before !== undefined) this.#bgp.renamed(before);
   }
 
-  #changed(): void {
-    this.known = true;
-    if (this.#toldInterfaces === undefined) this.#bgp.changed();
+  #changes(id: number, change: (told: Interfaces) => void): void {
+    const vrf = this.#byId.get(id);
+    if (vrf === undefined) return;
+    change(vrf.told);
+    vrf.known = true;
+    if (vrf.again === undefined) this.#bgp.changed();
   }
 
-  #route(add: boolean, route: RouteMessage): void {
+  #route(add: boolean, route: RouteMessage, id: number): void {
     const protocol = this.#protocols.get(route.type);
     if (protocol === undefined || route.safi !== 1) return;
     for (const instance of this.#instances) {
+      if (instance.vrf.id !== id) continue;
       instance.family[route.family === 2 ? 'ipv4' : 'ipv6'].local.redistributed(add, protocol, route);
     }
   }

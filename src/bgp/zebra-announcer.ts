@@ -72,14 +72,15 @@ export class ZebraAnnouncer {
     this.#announce = (prefix, paths, count) => this.#one(prefix, paths, count);
     this.#work = family.instance.bgp.loop.work('bgp announce to zebra', () => this.#run());
     family.table.onZebra = () => this.#work.wake();
-    if (family.instance.bgp.zebra?.client.connected === true) this.connected();
+    if (family.instance.zebra?.client.connected === true && family.instance.vrf.exists) this.connected();
   }
 
   /** A new connection: zebra has nothing of ours that it would not forget by itself. */
   connected(): void {
     this.#has.fill(0, 0, this.#family.table.prefixes.limit);
     this.#forgetBlocks();
-    if (this.#silent || this.#family.instance.bgp.zebra?.waits === true) return;
+    const { zebra, vrf } = this.#family.instance;
+    if (this.#silent || zebra === undefined || !vrf.exists || zebra.waits(vrf)) return;
     this.#attach();
   }
 
@@ -114,8 +115,8 @@ export class ZebraAnnouncer {
 
   /** Everything may have to be said differently, or not at all (`bgp no-rib`). */
   restart(): void {
-    const { zebra } = this.#family.instance.bgp;
-    if (zebra?.client.connected !== true || zebra.waits) return;
+    const { zebra, vrf } = this.#family.instance;
+    if (zebra?.client.connected !== true || !vrf.exists || zebra.waits(vrf)) return;
     this.#forgetBlocks();
     if (this.#attached || !this.#silent) this.#attach();
   }
@@ -158,7 +159,7 @@ export class ZebraAnnouncer {
   }
 
   #run(): boolean {
-    const client = this.#family.instance.bgp.zebra?.client;
+    const client = this.#family.instance.zebra?.client;
     if (client === undefined || !this.#attached) return false;
     const { loop } = this.#family.instance.bgp;
     let more = true;
@@ -171,7 +172,7 @@ export class ZebraAnnouncer {
   /** Everything is withdrawn. */
   #leave(): void {
     this.disconnected();
-    if (this.#closing) this.#family.instance.bgp.zebra?.left(this);
+    if (this.#closing) this.#family.instance.zebra?.left(this);
   }
 
   #one(prefix: number, paths: Uint32Array, count: number): boolean {
@@ -244,7 +245,7 @@ export class ZebraAnnouncer {
     route.nexthopCount = block.count;
     route.nexthopStart = 0;
     route.nexthopEnd = block.bytes.length;
-    if (!instance.bgp.zebra!.client.routeAdd(route, instance.vrf)) return false;
+    if (!instance.zebra!.client.routeAdd(route, instance.vrf.id)) return false;
     this.#has[prefix] = 1;
     this.announced++;
     return true;
@@ -254,7 +255,7 @@ export class ZebraAnnouncer {
     if (this.#has[prefix] === 0) return true;
     route.message = 0;
     route.flags = 0;
-    if (!this.#family.instance.bgp.zebra!.client.routeDelete(route, this.#family.instance.vrf)) return false;
+    if (!this.#family.instance.zebra!.client.routeDelete(route, this.#family.instance.vrf.id)) return false;
     this.#has[prefix] = 0;
     this.withdrawn++;
     return true;
@@ -327,7 +328,7 @@ export class ZebraAnnouncer {
     const global = nexthops.words(hop);
     const columns = this.#hops;
     if (nexthops.family(hop) === AF_INET) {
-      columns.w0[columns.add(NEXTHOP_IPV4, instance.vrf)] = global[0];
+      columns.w0[columns.add(NEXTHOP_IPV4, instance.vrf.id)] = global[0];
       return true;
     }
     // On the link, the link-local address is what packets go to (RFC 2545 §2); it needs the link's name.
@@ -335,7 +336,7 @@ export class ZebraAnnouncer {
     const ifindex = link === undefined ? 0 : this.#ifindex(path);
     const words = link !== undefined && ifindex > 0 ? link : global;
     if (isLinkLocal6(words) && ifindex <= 0) return false;
-    const row = columns.add(ifindex > 0 ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IPV6, instance.vrf);
+    const row = columns.add(ifindex > 0 ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IPV6, instance.vrf.id);
     columns.ifindex[row] = Math.max(ifindex, 0);
     columns.w0[row] = words[0];
     columns.w1[row] = words[1];
@@ -353,9 +354,9 @@ export class ZebraAnnouncer {
     if (remote.scopeId !== 0) return remote.scopeId;
     if (owner.family === AF_INET6 && isLinkLocal6(owner.words)) {
       const local = owner.negotiated?.localAddress;
-      return local === undefined ? 0 : (instance.bgp.interfaces.owner(local.family, local.words)?.ifindex ?? 0);
+      return local === undefined ? 0 : (instance.interfaces.owner(local.family, local.words)?.ifindex ?? 0);
     }
-    return instance.bgp.interfaces.connected(owner.family, owner.words)?.on.ifindex ?? 0;
+    return instance.interfaces.connected(owner.family, owner.words)?.on.ifindex ?? 0;
   }
 
   #encode(): Block {
@@ -369,12 +370,12 @@ export class ZebraAnnouncer {
   /** The instance goes: what zebra has of it is withdrawn, as fast as the connection takes it. */
   close(): void {
     this.#closing = true;
-    const { zebra } = this.#family.instance.bgp;
+    const { zebra, vrf } = this.#family.instance;
     if (!this.#attached || zebra?.client.connected !== true) {
       this.disconnected();
       return;
     }
-    zebra.leaving(this);
+    zebra.leaving(this, vrf);
     this.#attach();
   }
 }

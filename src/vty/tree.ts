@@ -193,6 +193,8 @@ export class ConfigTree {
       const line = block.groups.get(config.sequence.group(args))?.unnumbered.get(config.sequence.write(args, 0));
       if (line) return [line];
     }
+    // Nor is it another one that merely begins so (`no router bgp`, where there are only VRFs').
+    if (config.opens !== undefined && config.key !== undefined) return [];
     return [...block.lines.values()].filter(
       line => line.entry.command === entry.command && begins(line.text, match.text),
     );

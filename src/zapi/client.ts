@@ -261,6 +261,18 @@ export class ZapiClient {
     this.#unwant(`nexthop/${vrf}/${safi}/${formatPrefix(prefix)}`);
   }
 
+  /** Nothing of a VRF is wanted any more; `tell`: zebra, which has it still, is told. */
+  leaveVrf(vrf: number, tell: boolean): void {
+    for (const [key, one] of this.#subscriptions) {
+      if (one.vrf !== vrf) continue;
+      this.#subscriptions.delete(key);
+      one.wanted = false;
+      if (tell) this.#dirty.add(one);
+      else this.#dirty.delete(one);
+    }
+    this.flush();
+  }
+
   /** Any other message that has to be said on every connection; saying it again under the same key replaces it. */
   always<Name extends keyof ClientMessages>(key: string, name: Name, message: ClientMessages[Name], vrf = 0): void {
     this.#subscriptions.delete(`always/${key}`);

@@ -5,11 +5,13 @@ import { test } from 'node:test';
 import { runCommand } from '../lib/netns.ts';
 import { bootVm, describeInVm, INSIDE_VM } from '../lib/vm.ts';
 import { until } from '../lib/wait.ts';
+import * as bgpVrf from './bgp-vrf.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
+import * as operations from './operations.ts';
 
-const SUITES = [kernel, interfaces, labels];
+const SUITES = [kernel, interfaces, labels, operations, bgpVrf];
 
 describeInVm(
   'inside the virtual machine',

@@ -21,6 +21,7 @@ import type { Session } from '../session/types.ts';
 import { giveMemoryBack } from '../../sys/index.ts';
 import { AFIS } from '../settings.ts';
 import { messageLength } from '../wire/message.ts';
+import { VRF_DEFAULT } from '../vrf.ts';
 import { zapiOverTransport } from '../zclient.ts';
 import { type Act, announcements, FEEDER_AS, FEEDER_IPV4, withdrawals } from './script.ts';
 
@@ -153,8 +154,8 @@ class Stage {
     this.#leave();
     this.#players = [feeder, receiver];
     before?.close();
-    if (bgp.zebra !== undefined) await this.#until(() => bgp.zebra!.known);
-    const instance = bgp.openInstance('default', OUR_AS);
+    const instance = bgp.openInstance(VRF_DEFAULT, OUR_AS);
+    if (bgp.zebra !== undefined) await this.#until(() => instance.vrf.known);
     Object.assign(instance.options, { routerId: OUR_IPV4, ebgpRequiresPolicy: false, defaultIpv6: true });
     for (const { as, name } of [
       { as: FEEDER_AS, name: '10.0.0.2' },

@@ -193,6 +193,11 @@ export class BgpTable extends TableColumns {
     if (this.#consumers.zebraPending > 0) this.onZebra();
   }
 
+  /** Walks under way or waiting. */
+  get walks(): number {
+    return this.#walks.length;
+  }
+
   /** Decisions made, and how many of them changed the best path. */
   get decisions(): number {
     return this.#decision.decisions;

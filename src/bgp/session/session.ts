@@ -460,11 +460,12 @@ class Driver implements Session {
     switch (output.type) {
       case 'connect': {
         leg.connection?.close();
-        const { remote, local, device, md5Key, ttl, minTtl } = this.#config;
+        const { remote, local, device, namespace, md5Key, ttl, minTtl } = this.#config;
         const connection = this.#environment.transport.connect({
           remote,
           ...(local && { local }),
           ...(device !== undefined && { device }),
+          ...(namespace !== undefined && { namespace }),
           ...(md5Key !== undefined && { md5Key }),
           ...(ttl !== undefined && { ttl }),
           ...(minTtl !== undefined && { minTtl }),

@@ -17,6 +17,8 @@ export interface SessionConfig {
   readonly local?: SocketAddress;
   /** Interface or VRF that the socket is tied to. */
   readonly device?: string;
+  /** Path of the network namespace that it is opened in; default: the process's. */
+  readonly namespace?: string;
   /** Never connects, only accepts. */
   readonly passive?: boolean;
   readonly md5Key?: string;

@@ -1,0 +1,62 @@
+// A VRF as the speaker knows it: what zebra tells of it, over reconnections. One that zebra does not have (any more) has no
+// number, and instances in it wait: they neither open sockets nor announce anything. The default one is always there.
+import { Interfaces } from './interfaces.ts';
+
+export const VRF_DEFAULT = 'default';
+/** The number of a VRF that zebra does not have. */
+export const VRF_UNKNOWN = -1;
+
+/** Where a VRF's sockets are opened. */
+export interface SocketPlace {
+  /** A VRF's device. */
+  readonly device?: string;
+  /** Path of a network namespace. */
+  readonly namespace?: string;
+}
+
+export class Vrf {
+  readonly name: string;
+  /** As ZAPI has it; the interface index of its device, for one that has one. */
+  id: number;
+  /** Of a VRF that is a network namespace: its name. */
+  namespace = '';
+  interfaces: Interfaces = new Interfaces();
+  /** As a word; 0 until zebra has said one. */
+  routerId = 0;
+  /** Zebra has told its interfaces at least once. */
+  known = false;
+  /** What zebra was told: so many seconds it keeps our routes when it has lost us. */
+  staleS = 0;
+  /** What a zebra that came back has told so far; what it told before is believed until it has told everything. */
+  again: { interfaces: Interfaces; routerId: number | undefined; told: boolean } | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    this.id = name === VRF_DEFAULT ? 0 : VRF_UNKNOWN;
+  }
+
+  get exists(): boolean {
+    return this.id !== VRF_UNKNOWN;
+  }
+
+  /** Where interfaces are told to. */
+  get told(): Interfaces {
+    return this.again?.interfaces ?? this.interfaces;
+  }
+
+  get place(): SocketPlace {
+    if (this.name === VRF_DEFAULT) return {};
+    return this.namespace === '' ? { device: this.name } : { namespace: `/run/netns/${this.namespace}` };
+  }
+
+  /** Zebra has it no more. */
+  forget(): void {
+    this.id = VRF_UNKNOWN;
+    this.namespace = '';
+    this.interfaces = new Interfaces();
+    this.routerId = 0;
+    this.known = false;
+    this.staleS = 0;
+    this.again = undefined;
+  }
+}
