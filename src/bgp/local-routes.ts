@@ -52,6 +52,7 @@ interface Hop {
 
 /** Routes that a zebra which came back has not said again by then are gone. */
 const SWEEP_MS = 5000;
+const SETS_KEPT = 1024;
 const ZERO: AddressWords = [0, 0, 0, 0];
 const NOWHERE: Hop = { words: ZERO, ifindex: 0 };
 
@@ -61,7 +62,8 @@ export class LocalRoutes {
   readonly networks: Map<string, Network> = new Map();
   readonly #networkSources: Map<string, Source> = new Map();
   readonly redistributions: Map<Protocol, Redistribution> = new Map();
-  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. */
+  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. Forgotten where they become
+   *  many: interfaces and next hops that come and go leave some behind. */
   readonly #sets: Map<string, number> = new Map();
   readonly #hops: NexthopColumns = new NexthopColumns();
   /** What maps were bound with. */
@@ -256,9 +258,15 @@ export class LocalRoutes {
         ifindex: hop.ifindex,
         nextHop: { family: table.family, words: hop.words },
       });
+      if (this.#sets.size >= SETS_KEPT) this.#forgetSets();
       this.#sets.set(key, set);
     }
     table.announce(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength, set);
+  }
+
+  #forgetSets(): void {
+    for (const set of this.#sets.values()) this.#family.instance.store.release(set);
+    this.#sets.clear();
   }
 
   /** Where a route leads to, as its first next hop says. */

@@ -128,7 +128,7 @@ export class ExportTransform {
   #build(attributes: number, prefix: number, peer: number, kind: number, reflected: boolean): number {
     const store = this.#store;
     const policy = this.#options.policy;
-    if (!policy) return this.#transform(attributes, attributes, peer, kind, reflected);
+    if (!policy) return this.#transform(attributes, peer, kind, reflected);
     // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
     let base = attributes;
     const strip = this.#ebgp && kind !== PEER_LOCAL && (store.flags[attributes]! & HAS_MED) !== 0;
@@ -140,21 +140,20 @@ export class ExportTransform {
     let out = 0;
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
-      out = this.#transform(chosen, attributes, peer, kind, reflected);
+      out = this.#transform(chosen, peer, kind, reflected);
       store.release(chosen);
     }
     if (strip) store.release(base);
     return out;
   }
 
-  /** `original`: the set before the policy, which may have chosen a next hop. */
-  #transform(attributes: number, original: number, peer: number, kind: number, reflected: boolean): number {
+  #transform(attributes: number, peer: number, kind: number, reflected: boolean): number {
     const store = this.#store;
     const options = this.#options;
     const ebgp = this.#ebgp;
     const to = this.#writer;
     const arena = store.arena;
-    const self = this.#nexthopIsSelf(attributes, original, kind);
+    const self = this.#nexthopIsSelf(attributes, kind);
     if (self && this.#self.length === 0) return 0;
     const keepMed = !ebgp || kind === PEER_LOCAL || options.policy !== undefined;
     to.length = 0;
@@ -271,7 +270,7 @@ export class ExportTransform {
   }
 
   /** RFC 4271 §5.1.3. */
-  #nexthopIsSelf(attributes: number, original: number, kind: number): boolean {
+  #nexthopIsSelf(attributes: number, kind: number): boolean {
     const store = this.#store;
     const options = this.#options;
     const hop = store.nexthop[attributes]!;
@@ -283,7 +282,7 @@ export class ExportTransform {
     // An address that the members could not use in this family at all.
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
-    if (hop !== store.nexthop[original] || (store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
     if (options.nextHopUnchanged) return false;
     if (this.#ebgp) {
       if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
