@@ -193,7 +193,7 @@ export const showCommands: readonly Command<Bgp>[] = [
       routes(bgp, 'ipv4', { prefix: args.prefix, longer: args['longer-prefixes'] === true, json: args.json === true }),
   }),
   exec({
-    syntax: 'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X>$neighbor] [json]',
+    syntax: 'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X|WORD>$neighbor] [json]',
     help: [
       SHOW,
       'IP information',
@@ -202,13 +202,14 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
       'Neighbor to display information about',
+      'Neighbor on BGP configured interface',
       JSON_HELP,
     ],
     run: (bgp: Bgp, args) => neighbors(bgp, args.neighbor, args.json === true),
   }),
   exec({
     syntax:
-      'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
+      'show [ip] bgp [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X|WORD>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
     help: [
       SHOW,
       'IP information',
@@ -217,6 +218,7 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
       'Neighbor to display information about',
+      'Neighbor on BGP configured interface',
       'Display the routes advertised to a BGP neighbor',
       'Display the received routes from neighbor',
       'Display routes learned from neighbor',

@@ -9,7 +9,7 @@
 //
 //    connected ─▶ routes announced ─▶ every peer's End-of-RIB, next hops known, nothing waits ─▶ ROUTE_UPDATE_COMPLETE
 import type { TaskLoop, TimerTask } from '../concurrency/index.ts';
-import type { Prefix } from '../net/index.ts';
+import { type AddressWords, equalWords, type Prefix } from '../net/index.ts';
 import {
   AFI_IP,
   CAPABILITY_GRACEFUL_RESTART,
@@ -40,6 +40,8 @@ const SETTLE_MS = 3000;
 /** Peers that are not back by then are not waited for. */
 const RESTORE_LIMIT_MS = 120_000;
 const LOOK_MS = 100;
+/** Between two router advertisements towards an unnumbered neighbour, as FRR's. */
+const ADVERTISE_S = 10;
 
 /** The speaker that the link belongs to. */
 export interface ZebraHost {
@@ -83,6 +85,8 @@ export class ZebraLink {
   interfaces: Interfaces = new Interfaces();
   /** As a word; 0 until zebra has said one. */
   routerId = 0;
+  /** The router that advertises itself on an interface, by the interface's index. */
+  readonly neighbours: Map<number, AddressWords> = new Map();
   /** Zebra has told its interfaces at least once. */
   known = false;
   readonly #bgp: ZebraHost;
@@ -147,6 +151,16 @@ export class ZebraLink {
             one.addresses.delete(message.address);
             this.#changed();
           },
+          INTERFACE_NBR_ADDRESS_ADD: ({ ifindex, address }) => {
+            this.neighbours.set(ifindex, address.words);
+            this.#bgp.changed();
+          },
+          INTERFACE_NBR_ADDRESS_DELETE: ({ ifindex, address }) => {
+            const known = this.neighbours.get(ifindex);
+            if (known === undefined || !equalWords(known, address.words)) return;
+            this.neighbours.delete(ifindex);
+            this.#bgp.changed();
+          },
           NEXTHOP_UPDATE: message => {
             for (const instance of this.#instances) instance.tracker.updated(message);
           },
@@ -184,6 +198,16 @@ export class ZebraLink {
 
   unregister(prefix: Prefix): void {
     this.client.unwantNexthop(prefix);
+  }
+
+  /** Has zebra advertise us on an interface, and look for the router at its other end. */
+  discover(ifindex: number): void {
+    this.client.wantAdvertisements(ifindex, ADVERTISE_S);
+  }
+
+  stopDiscovery(ifindex: number): void {
+    this.client.unwantAdvertisements(ifindex);
+    this.neighbours.delete(ifindex);
   }
 
   redistribute(instance: ZebraUser, afi: number, protocol: Protocol): void {

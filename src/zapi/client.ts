@@ -261,6 +261,16 @@ export class ZapiClient {
     this.#unwant(`nexthop/${vrf}/${safi}/${formatPrefix(prefix)}`);
   }
 
+  /** Has zebra send router advertisements on an interface, and tell of the neighbour that does the same there. */
+  wantAdvertisements(ifindex: number, intervalS: number): void {
+    const message = { ifindex, intervalS };
+    this.#want(`advertisements/${ifindex}`, 'INTERFACE_ENABLE_RADV', 'INTERFACE_DISABLE_RADV', message, 0);
+  }
+
+  unwantAdvertisements(ifindex: number): void {
+    this.#unwant(`advertisements/${ifindex}`);
+  }
+
   /** Any other message that has to be said on every connection; saying it again under the same key replaces it. */
   always<Name extends keyof ClientMessages>(key: string, name: Name, message: ClientMessages[Name], vrf = 0): void {
     this.#subscriptions.delete(`always/${key}`);
