@@ -320,6 +320,45 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instanceOf(bgp, context).setGroup(args.neighbor, undefined);
     },
   }),
+  config({
+    mode: 'router-bgp',
+    syntax:
+      'neighbor WORD$name interface [v6only] [<remote-as <(1-4294967295)|internal|external>$as|peer-group WORD$group>]',
+    help: [
+      'Specify neighbor router',
+      'Interface name or neighbor tag',
+      'Enable BGP on interface',
+      'Enable BGP with v6 link-local only',
+      'Specify a BGP neighbor',
+      'AS number',
+      'Internal BGP peer',
+      'External BGP peer',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `${args.name} interface`,
+    no: ['neighbor WORD$name interface'],
+    takes: args => [`neighbor ${args.name}`],
+    check({ name, group }, _, lines) {
+      if (parseAddress(name) !== undefined)
+        throw new CommandError(`% An interface has a name, not an address: ${name}`);
+      if (lines.text(`${name} peer-group`) !== undefined) throw new CommandError(`% Peer-group ${name} exists already`);
+      if (group !== undefined && lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+    },
+    apply(bgp: Bgp, { name, as, group }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, true);
+      if (as !== undefined) instance.setRemoteAs(name, parseAs(String(as)));
+      if (group !== undefined) instance.setGroup(name, group);
+    },
+    remove(bgp: Bgp, { name }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, false);
+      instance.setRemoteAs(name, undefined);
+    },
+  }),
   peerLine(
     'description LINE...$text',
     ['Neighbor specific description', 'Up to 80 characters describing this neighbor'],

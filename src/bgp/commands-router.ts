@@ -615,7 +615,7 @@ function named(instance: BgpInstance, who: string): Peer[] | string {
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
-      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who [soft] [<in|out>$direction]',
     help: [
       'Reset functions',
       'IP information',
@@ -628,6 +628,7 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
       'Soft reconfig inbound and outbound updates',
       'Send route-refresh unless using soft-reconfiguration inbound',
       'Resend all outbound updates',
@@ -644,7 +645,8 @@ export const clearCommands: readonly Command<Bgp>[] = [
     },
   }),
   exec({
-    syntax: 'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who message LINE...$text',
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who message LINE...$text',
     help: [
       'Reset functions',
       'IP information',
@@ -654,6 +656,7 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
       'Tell them why (RFC 9003)',
       'The message',
     ],

@@ -4,6 +4,7 @@
 import {
   type AddressWords,
   AF_INET,
+  AF_INET6,
   containsAddress,
   equalWords,
   type Family,
@@ -270,6 +271,18 @@ export class BgpInstance {
     this.peersChanged();
   }
 
+  /** `neighbor IFNAME interface`: whoever is at its other end. */
+  setUnnumbered(name: string, on: boolean): void {
+    const known = this.peers.get(name);
+    if (on && known === undefined) {
+      this.peers.set(name, new Peer(this, name, AF_INET6, [0, 0, 0, 0], this.own(name), { unnumbered: true }));
+    } else if (!on && known !== undefined) {
+      this.peers.delete(name);
+      known.close();
+    }
+    this.peersChanged();
+  }
+
   #needPeer(name: string): Peer {
     let peer = this.peers.get(name);
     // One that came by itself makes room for one that is configured.
@@ -280,13 +293,13 @@ export class BgpInstance {
     if (this.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
-    peer = new Peer(this, name, address.family, address.words, this.own(name), false);
+    peer = new Peer(this, name, address.family, address.words, this.own(name));
     this.peers.set(name, peer);
     return peer;
   }
 
   #dropIfBare(peer: Peer): void {
-    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined) return;
+    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined || peer.unnumbered !== undefined) return;
     this.peers.delete(peer.name);
     peer.close();
   }
@@ -388,6 +401,8 @@ export class BgpInstance {
     let why = 'not a configured neighbor';
     for (const peer of this.peers.values()) {
       if (peer.family !== family || !equalWords(peer.words, words)) continue;
+      // The same link-local address may be on several links.
+      if (peer.unnumbered !== undefined && peer.remoteAddress().scopeId !== connection.remote.scopeId) continue;
       if (peer.accept(connection)) return undefined;
       why = peer.idleReason ?? why;
     }
@@ -409,7 +424,7 @@ export class BgpInstance {
     const { listenLimit } = this.options;
     if (this.dynamicPeers.length >= listenLimit) return `limit of ${listenLimit} dynamic neighbors reached`;
     const name = formatAddress(family, words);
-    const peer = new Peer(this, name, family, words, emptyLayer(), true);
+    const peer = new Peer(this, name, family, words, emptyLayer(), { dynamic: true });
     peer.groupName = range.group;
     this.peers.set(name, peer);
     peer.reconcile();

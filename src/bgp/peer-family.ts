@@ -1,6 +1,14 @@
 // A neighbour in one address family: its index in the table, its import policy, and its update group. The index lives as long
 // as the family is activated, over sessions; the membership in a group lives as long as a session.
-import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  equalWords,
+  type Family,
+  isLinkLocal6,
+  type Prefix,
+} from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
 import type { BgpInstance } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
@@ -101,7 +109,8 @@ export class PeerFamily {
     const differs =
       info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
     // With another role the session begins anew, so nothing is there yet.
-    if (differs || loops || info.role !== now.role) {
+    const moved = !equalWords(info.address, now.address);
+    if (differs || moved || loops || info.role !== now.role) {
       Object.assign(info, {
         kind: now.kind,
         as: now.as,
@@ -109,6 +118,7 @@ export class PeerFamily {
         weight: now.weight,
         allowOwnAs: now.allowOwnAs,
         role: now.role,
+        address: now.address,
       });
       this.family.table.peerChanged(this.index);
     }

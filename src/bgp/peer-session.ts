@@ -14,6 +14,8 @@ export interface SessionPeer extends Neighbour {
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
   readonly dynamic: boolean;
+  /** It is whoever is at the other end of this interface. */
+  readonly unnumbered: string | undefined;
   /** By an operator, who wants it so. */
   readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
@@ -31,6 +33,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (!instance.ready) return 'Waiting for VRF to be initialized';
+  if (peer.unnumbered !== undefined && isUnspecified6(peer.words)) return 'Waiting for router advertisement';
   if (routerId === 0) return 'Router ID not configured yet';
   if (!reachable(peer)) return 'Waiting for NHT';
   const local = sourceAddress(peer);
@@ -52,7 +55,8 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
-    ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
+    // An unnumbered link has no IPv4 address that could be a next hop.
+    ...(settings.extendedNextHop === true || peer.unnumbered !== undefined ? { extendedNextHop: true } : {}),
     gracefulRestart: peer.restartCapability(active),
     ...(options.hardAdministrativeReset ? {} : { hardAdministrativeReset: false }),
     ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
@@ -60,6 +64,8 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }
+
+const isUnspecified6 = (words: readonly number[]): boolean => words.every(word => word === 0);
 
 /** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
 function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined {

@@ -28,6 +28,8 @@ import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
 
+const NOWHERE: AddressWords = [0, 0, 0, 0];
+
 const rank = (state: SessionState): number => STATES.indexOf(state);
 
 /** Settings that many neighbours share. */
@@ -46,10 +48,13 @@ export class Peer implements SessionHandler, SessionPeer {
   /** The address as configured. */
   readonly name: string;
   readonly family: Family;
-  readonly words: AddressWords;
+  /** Of an unnumbered neighbour: as it advertises itself, zeros before it does. */
+  words: AddressWords;
   readonly own: SettingsLayer;
   /** It came by itself from a listen range, and goes with its session. */
   readonly dynamic: boolean;
+  /** `neighbor IFNAME interface`: it is whoever is at the other end of the interface, which is its name. */
+  readonly unnumbered: string | undefined;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -72,6 +77,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #md5Installed = false;
   #restart: TimerTask | undefined;
   #restartAtMs = 0;
+  /** The interface that zebra was asked to advertise us on; 0: none. */
+  #discoversOn = 0;
   #closed = false;
 
   constructor(
@@ -80,12 +87,13 @@ export class Peer implements SessionHandler, SessionPeer {
     family: Family,
     words: AddressWords,
     own: SettingsLayer,
-    dynamic: boolean,
+    kind: { readonly dynamic?: boolean; readonly unnumbered?: boolean } = {},
   ) {
     this.instance = instance;
     this.name = name;
     this.own = own;
-    this.dynamic = dynamic;
+    this.dynamic = kind.dynamic === true;
+    this.unnumbered = kind.unnumbered === true ? name : undefined;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
@@ -127,6 +135,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** Compares settings with what runs, and changes what differs. */
   reconcile(): void {
     if (this.#closed) return;
+    if (this.unnumbered !== undefined) this.#discover(this.unnumbered);
     const group = this.group;
     // A description is of one, whoever has it.
     const { description: _, ...shared } = group?.own.peer ?? {};
@@ -142,6 +151,18 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     this.#reconcileSession();
     this.#updateFirstAs();
+  }
+
+  /** Looks for the neighbour at the other end of its interface. */
+  #discover(name: string): void {
+    const { zebra, interfaces, vrf } = this.instance;
+    const ifindex = interfaces.named(name)?.ifindex ?? 0;
+    if (ifindex !== this.#discoversOn) {
+      if (this.#discoversOn !== 0) zebra?.stopDiscovery(vrf, this.#discoversOn);
+      if (ifindex !== 0) zebra?.discover(vrf, ifindex);
+      this.#discoversOn = ifindex;
+    }
+    this.words = vrf.neighbours.get(ifindex) ?? NOWHERE;
   }
 
   /** Lists or maps changed. */
@@ -222,8 +243,9 @@ export class Peer implements SessionHandler, SessionPeer {
   remoteAddress(): SocketAddress {
     const { settings, family, words } = this;
     let scopeId = 0;
-    if (family === AF_INET6 && isLinkLocal6(words) && settings.interface !== undefined) {
-      scopeId = this.instance.interfaces.named(settings.interface)?.ifindex ?? 0;
+    const on = this.unnumbered ?? settings.interface;
+    if (family === AF_INET6 && isLinkLocal6(words) && on !== undefined) {
+      scopeId = this.instance.interfaces.named(on)?.ifindex ?? 0;
     }
     return { family, words, port: settings.port ?? 179, scopeId };
   }
@@ -254,6 +276,7 @@ export class Peer implements SessionHandler, SessionPeer {
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.#restart?.stop();
     this.helper.stop();
+    if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
     this.session?.destroy(quietly);
     this.session = undefined;
     this.negotiated = undefined;
