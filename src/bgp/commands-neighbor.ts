@@ -395,7 +395,20 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ updateSource: args.source }),
     ['updateSource'],
   ),
-  peerLine('interface WORD$name', ['Interface', 'Interface name'], args => ({ interface: args.name }), ['interface']),
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor <A.B.C.D|X:X::X:X>$neighbor interface WORD$name',
+    help: [...NEIGHBOR_HELP.slice(0, 3), 'Interface', 'Interface name'],
+    key: args => `${args.neighbor} interface`,
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      layer.peer.interface = args.name;
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.peer.interface);
+    },
+  }),
   peerLine(
     'ebgp-multihop [(1-255)$hops]',
     ['Allow EBGP neighbors not on directly connected networks', 'maximum hop count'],
