@@ -45,6 +45,11 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
     ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
+    addPath: active.flatMap(afi => {
+      const { disableAddPathRx, addPathTx } = peer.families[afi].settings;
+      const [receive, send] = [disableAddPathRx !== true, addPathTx !== undefined];
+      return receive || send ? [{ afi: AFI_NUMBER[afi], safi: 1, receive, send }] : [];
+    }),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
     restartTimeS: options.restartTimeS,

@@ -145,14 +145,14 @@ export class BgpTable extends TableColumns {
   announce(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, attributes: number): void {
     const prefix = this.insert(w0, w1, w2, w3, length);
     this.#ingest.tick();
-    this.#ingest.announceOne(prefix, peer, attributes, this.#ingest.loopFlag(peer, attributes));
+    this.#ingest.announceOne(prefix, peer, 0, attributes, this.#ingest.loopFlag(peer, attributes));
     this.onWork();
   }
 
   /** Withdraws one prefix; false where the peer had not announced it. */
   withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const prefix = this.prefixes.find(w0, w1, w2, w3, length);
-    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer)) return false;
+    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer, 0)) return false;
     this.onWork();
     return true;
   }
@@ -193,6 +193,16 @@ export class BgpTable extends TableColumns {
     if (this.#consumers.zebraPending > 0) this.onZebra();
   }
 
+  /** Leaves the best path of each neighbouring AS in `ofEachAs`; returns how many they are. */
+  bestOfEachAs(prefix: number): number {
+    return this.#decision.bestOfEachAs(prefix);
+  }
+
+  /** What `bestOfEachAs` found last. */
+  get ofEachAs(): Uint32Array {
+    return this.#decision.ofEachAs;
+  }
+
   /** Decisions made, and how many of them changed the best path. */
   get decisions(): number {
     return this.#decision.decisions;
@@ -204,7 +214,7 @@ export class BgpTable extends TableColumns {
 
   // ===== consumers =====
 
-  /** Update groups attach themselves; every prefix with a best path is dirty for them at first. */
+  /** Update groups attach themselves; every prefix that has a path to use is dirty for them at first. */
   attach(consumer: TableConsumer): void {
     this.decide();
     this.#consumers.attach(consumer);
@@ -219,9 +229,9 @@ export class BgpTable extends TableColumns {
     this.#consumers.markAll(dirty);
   }
 
-  /** Adds every prefix whose best path starts here. */
-  markLocal(dirty: DirtySet): void {
-    this.#consumers.markLocal(dirty);
+  /** Adds every prefix whose best path starts here, or, with `anyPath`, any of its paths. */
+  markLocal(dirty: DirtySet, anyPath: boolean): void {
+    this.#consumers.markLocal(dirty, anyPath);
   }
 
   /** Zebra is there (again): every selected prefix is pending for it. */
@@ -265,6 +275,11 @@ export class BgpTable extends TableColumns {
     this.#consumers.releasePrefix(prefix);
   }
 
+  /** Gives a path's row back if the path is gone and nobody is still to be told of that. */
+  releasePath(path: number): void {
+    this.#consumers.releasePath(path);
+  }
+
   /** `releasePrefix` for all of a set, which is empty then. */
   releaseAll(dirty: DirtySet): void {
     this.#consumers.releaseAll(dirty);
@@ -282,7 +297,7 @@ export class BgpTable extends TableColumns {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25,
+      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25 + this.pathId.length * 4,
       undecided: this.undecided.size,
       walks: this.#walks.length,
     };
