@@ -9,6 +9,7 @@ import type { Connection } from './io/types.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
@@ -82,6 +83,7 @@ export class BgpInstance {
   /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
    *  and go in any order. */
   readonly #own: Map<string, SettingsLayer> = new Map();
+  readonly queue: ProcessQueue;
   readonly nexthops: NexthopTable;
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
@@ -95,6 +97,7 @@ export class BgpInstance {
     this.name = name;
     this.as = as;
     this.vrf = vrf;
+    this.queue = new ProcessQueue(bgp.loop, name);
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {

@@ -34,7 +34,7 @@ const side = threadSide<ZebraThreadData>();
 const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const plane = new DataplanePlane(new DataplaneClient(channel));
-const { zebra, close } = runZebra(loop, plane, text => side.post(text));
+const { zebra, queue, close } = runZebra(loop, plane, text => side.post(text));
 const ethtool = new Ethtool();
 readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
@@ -60,7 +60,7 @@ function tables(): Tables {
   return out;
 }
 
-serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), tables });
+serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), queues: () => [queue.stats()], tables });
 
 side.onStop(async how => {
   await server.close();

@@ -203,6 +203,11 @@ export class BgpTable extends TableColumns {
     return this.#decision.ofEachAs;
   }
 
+  /** Walks under way or waiting. */
+  get walks(): number {
+    return this.#walks.length;
+  }
+
   /** Decisions made, and how many of them changed the best path. */
   get decisions(): number {
     return this.#decision.decisions;
