@@ -141,18 +141,28 @@ export class BgpTable extends TableColumns {
     if (this.undecided.size > 0) this.onWork();
   }
 
-  /** Announces one prefix with the attribute set `attributes`, of which the caller keeps its reference. */
-  announce(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, attributes: number): void {
+  /** Announces one prefix with the attribute set `attributes`, of which the caller keeps its reference; `id`: which path of
+   *  the peer it is, where it has several. */
+  announce(
+    peer: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    attributes: number,
+    id = 0,
+  ): void {
     const prefix = this.insert(w0, w1, w2, w3, length);
     this.#ingest.tick();
-    this.#ingest.announceOne(prefix, peer, 0, attributes, this.#ingest.loopFlag(peer, attributes));
+    this.#ingest.announceOne(prefix, peer, id, attributes, this.#ingest.loopFlag(peer, attributes));
     this.onWork();
   }
 
-  /** Withdraws one prefix; false where the peer had not announced it. */
-  withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+  /** Withdraws one prefix, or one path to it; false where the peer had not announced it. */
+  withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, id = 0): boolean {
     const prefix = this.prefixes.find(w0, w1, w2, w3, length);
-    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer, 0)) return false;
+    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer, id)) return false;
     this.onWork();
     return true;
   }
