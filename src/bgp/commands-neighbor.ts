@@ -658,6 +658,23 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ weight: args.weight }),
     ['weight'],
   ),
+  afLine('disable-addpath-rx', ['Do not accept additional paths'], () => ({ disableAddPathRx: true }), [
+    'disableAddPathRx',
+  ]),
+  afLine(
+    'addpath-tx-all-paths',
+    ['Use addpath to advertise all paths to a neighbor'],
+    () => ({ addPathTx: 'all' }),
+    ['addPathTx'],
+    () => 'addpath-tx',
+  ),
+  afLine(
+    'addpath-tx-bestpath-per-AS',
+    ['Use addpath to advertise the bestpath per each neighboring AS'],
+    () => ({ addPathTx: 'best-per-as' }),
+    ['addPathTx'],
+    () => 'addpath-tx',
+  ),
   afLine(
     'attribute-unchanged next-hop',
     ['BGP attribute is propagated unchanged to this neighbor', 'Nexthop attribute'],

@@ -16,8 +16,9 @@ import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
-import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
+import { type Afi, AFI_NUMBER, type PeerAfSettings, type PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
+import type { AddPath } from './wire/capability.ts';
 
 /** The neighbour, as its families see it. */
 export interface Neighbour {
@@ -63,6 +64,11 @@ export class PeerFamily {
     this.afi = afi;
     this.family = peer.instance.family[afi];
     this.limit = new PrefixLimit(afi);
+  }
+
+  /** What the present session agreed on of paths besides the best one (RFC 7911). */
+  get addPath(): AddPath | undefined {
+    return this.peer.negotiated?.addPath.find(one => one.afi === AFI_NUMBER[this.afi] && one.safi === 1);
   }
 
   // ---- inwards -------------------------------------------------------------------------------------------------------
@@ -267,6 +273,8 @@ export class PeerFamily {
       role: this.peer.role,
       gracefulShutdown: instance.gracefulShutdown,
       maximumPrefixes: settings.maximumPrefixOut ?? 0,
+      // Without the setting, the session that agreed on it ends in a moment.
+      addPath: this.addPath?.send === true ? (settings.addPathTx ?? 'all') : undefined,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
     // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.

@@ -54,6 +54,11 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
     ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
+    addPath: active.flatMap(afi => {
+      const { disableAddPathRx, addPathTx } = peer.families[afi].settings;
+      const [receive, send] = [disableAddPathRx !== true, addPathTx !== undefined];
+      return receive || send ? [{ afi: AFI_NUMBER[afi], safi: 1, receive, send }] : [];
+    }),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
     // An unnumbered link has no IPv4 address that could be a next hop.
     ...(settings.extendedNextHop === true || peer.unnumbered !== undefined ? { extendedNextHop: true } : {}),

@@ -300,6 +300,8 @@ export class Peer implements SessionHandler, SessionPeer {
       as4: negotiated.as4,
       ipv4: this.families.ipv4.index !== 0 && has('ipv4'),
       ipv6: this.families.ipv6.index !== 0 && has('ipv6'),
+      addPath4: this.families.ipv4.addPath?.receive === true,
+      addPath6: this.families.ipv6.addPath?.receive === true,
       firstAs: this.#firstAs(negotiated),
     });
     for (const afi of AFIS) {

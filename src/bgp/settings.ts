@@ -69,6 +69,10 @@ export interface PeerAfSettings {
   removePrivateAs?: 'if-only' | 'all' | 'replace';
   weight?: number;
   nextHopUnchanged?: boolean;
+  /** Paths besides the best one are not taken (RFC 7911). */
+  disableAddPathRx?: boolean;
+  /** Which paths are sent besides the best one. */
+  addPathTx?: 'all' | 'best-per-as';
 }
 
 /** Address families by the names that commands give them. */

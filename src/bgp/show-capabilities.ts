@@ -1,5 +1,5 @@
 // What two OPENs said, as `show bgp neighbors` tells it: capabilities, and what follows from graceful restart. What the other
-// side offers and we have not (ADD-PATH, long-lived graceful restart) is `received`.
+// side offers and we have not (long-lived graceful restart) is `received`.
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';

@@ -10,6 +10,11 @@ const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>
   replace: { text: '(all) replaced', key: 'privateAsNumsAllReplacedInUpdatesToNbr' },
 };
 
+const ADD_PATH: Readonly<Record<NonNullable<PeerAfSettings['addPathTx']>, { text: string; key: string }>> = {
+  all: { text: 'Advertise all paths via addpath', key: 'addpathTxAllPaths' },
+  'best-per-as': { text: 'Advertise bestpath per AS via addpath', key: 'addpathTxBestpathPerAS' },
+};
+
 /** Which communities are sent; FRR's JSON knows of no large ones. */
 function communities(settings: PeerAfSettings): { text: string | undefined; key: string | undefined } {
   const standard = settings.sendCommunity ?? true;
@@ -42,6 +47,7 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   if (settings.removePrivateAs !== undefined) {
     lines.push(`  Private AS numbers ${PRIVATE_AS[settings.removePrivateAs].text} in updates to this neighbor`);
   }
+  if (settings.addPathTx !== undefined) lines.push(`  ${ADD_PATH[settings.addPathTx].text}`);
   if (settings.nextHopSelf !== undefined) lines.push('  NEXT_HOP is always this router');
   if (settings.nextHopUnchanged === true) lines.push('  NEXT_HOP is propagated unchanged to this neighbor');
   const { text } = communities(settings);
@@ -113,6 +119,7 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
     ...(settings.routeReflectorClient === true ? { routeReflectorClient: true } : {}),
     ...(settings.softReconfiguration === true ? { inboundSoftConfigPermit: true } : {}),
     ...(settings.removePrivateAs === undefined ? {} : { [PRIVATE_AS[settings.removePrivateAs].key]: true }),
+    ...(settings.addPathTx === undefined ? {} : { [ADD_PATH[settings.addPathTx].key]: true }),
     ...(settings.nextHopSelf === undefined ? {} : { routerAlwaysNextHop: true }),
     ...(settings.nextHopUnchanged === true ? { unchangedNextHopPropogatedToNbr: true } : {}),
     ...given('commAttriSentToNbr', communities(settings).key),

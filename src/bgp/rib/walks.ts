@@ -114,7 +114,8 @@ export class Walks {
       }
       const before = rows.pathFlags[path]!;
       const stale = before >>> EPOCH_SHIFT;
-      this.#ingest.announce(rows.pathPrefix[path]!, peer, received, answer, this.#ingest.loopFlag(peer, received));
+      const loop = this.#ingest.loopFlag(peer, received);
+      this.#ingest.announce(rows.pathPrefix[path]!, peer, rows.idOf(path), received, answer, loop);
       // A walk is no announcement: what was stale is still.
       rows.pathFlags[path] = (rows.pathFlags[path]! & FLAG_MASK) | (stale << EPOCH_SHIFT);
     }

@@ -2,7 +2,7 @@
 import type { TaskLoop } from '../../concurrency/index.ts';
 import type { Connection, SocketAddress, Transport, TransportFailure } from '../io/types.ts';
 import type { SessionState } from '../fsm/machine.ts';
-import type { AddressFamily, Capability, GracefulRestart } from '../wire/capability.ts';
+import type { AddPath, AddressFamily, Capability, GracefulRestart } from '../wire/capability.ts';
 import type { PeerError } from '../wire/notification.ts';
 import type { RouteRefresh } from '../wire/refresh.ts';
 
@@ -40,6 +40,8 @@ export interface SessionConfig {
   readonly sendHoldS?: number;
   /** Address families to announce. */
   readonly families: readonly AddressFamily[];
+  /** Families in which prefixes may have several paths, and in which direction (RFC 7911). */
+  readonly addPath?: readonly AddPath[];
   /** Default true: everything below. */
   readonly announceRouteRefresh?: boolean;
   readonly announceExtendedMessages?: boolean;
@@ -102,6 +104,8 @@ export interface Negotiated {
   readonly extendedNextHop: boolean;
   /** A NOTIFICATION ends no more than a broken connection does, unless it is a hard reset (RFC 8538). */
   readonly notificationRestart: boolean;
+  /** Families in which we send, or receive, path identifiers with every prefix (RFC 7911 §4). */
+  readonly addPath: readonly AddPath[];
   /** 4096 or 65535, for what we send and what we take. */
   readonly maximumMessageBytes: number;
   readonly localAddress: SocketAddress;
