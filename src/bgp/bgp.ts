@@ -30,8 +30,10 @@ export class Bgp implements Speaker {
   readonly zebra: ZebraLink | undefined;
   hostname: string;
   noRib = false;
+  gracefulShutdown = false;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
+  readonly #startedMs: number;
   readonly #listeners: Listeners;
   /** Of a speaker without zebra. */
   readonly #vrfs: Map<string, Vrf> = new Map();
@@ -42,6 +44,7 @@ export class Bgp implements Speaker {
   constructor(environment: BgpEnvironment) {
     this.environment = environment;
     this.loop = environment.loop;
+    this.#startedMs = this.loop.now();
     this.hostname = environment.hostname ?? '';
     this.#listeners = new Listeners(this);
     this.#reconcile = this.loop.event('bgp configuration', () => {
@@ -59,6 +62,10 @@ export class Bgp implements Speaker {
   get interfaces(): Interfaces {
     this.#interfaces ??= Interfaces.ofSystem();
     return this.#interfaces;
+  }
+
+  startedAgoMs(): number {
+    return this.loop.now() - this.#startedMs;
   }
 
   /** Milliseconds since the epoch. */
@@ -93,11 +100,11 @@ export class Bgp implements Speaker {
     return instance;
   }
 
-  closeInstance(name: string): void {
+  closeInstance(name: string, retain = false): void {
     const instance = this.instances.get(name);
     this.instances.delete(name);
     this.#listen();
-    instance?.close();
+    instance?.close(retain);
   }
 
   #vrf(name: string): Vrf {
@@ -117,18 +124,23 @@ export class Bgp implements Speaker {
   }
 
   listening(vrf: Vrf): void {
-    for (const instance of this.#in(vrf)) for (const peer of instance.peers.values()) peer.installMd5Key();
+    for (const instance of this.#in(vrf)) instance.listening();
   }
 
   accepted(vrf: Vrf, connection: Connection): void {
     const { family, words } = plainAddress(connection.remote);
-    if (this.#in(vrf).some(instance => instance.accept(connection, family, words))) return;
-    this.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
+    let why = 'no BGP instance';
+    for (const instance of this.#in(vrf)) {
+      const refusal = instance.accept(connection, family, words);
+      if (refusal === undefined) return;
+      why = refusal;
+    }
+    this.log(`connection from ${formatAddress(family, words)} refused: ${why}`);
     connection.close();
   }
 
-  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void {
-    this.#listeners.setMd5Key(vrf, family, words, key);
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string, length?: number): void {
+    this.#listeners.setMd5Key(vrf, family, words, key, length);
   }
 
   /** The router's own name, as configured: sessions that come up from now on announce it. */
@@ -141,6 +153,11 @@ export class Bgp implements Speaker {
     for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();
   }
 
+  setGracefulShutdown(on: boolean): void {
+    this.gracefulShutdown = on;
+    this.changed();
+  }
+
   /** Settings or surroundings changed: compare and act, once, soon. */
   changed(): void {
     this.#interfaces = undefined;
@@ -148,10 +165,18 @@ export class Bgp implements Speaker {
     this.#reconcile.schedule();
   }
 
-  /** Ends all sessions with a NOTIFICATION. What zebra has stays there: whether it outlives us is zebra's to know. */
-  close(): void {
+  /**
+   * Ends all sessions, with a NOTIFICATION unless routes outlive us (`retain`) and the neighbour knows that we come back. What
+   * zebra has stays there: whether it outlives us is zebra's to know.
+   */
+  close(retain = false): void {
     this.zebra?.stop();
-    for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
+    for (const name of Array.from(this.instances.keys())) this.closeInstance(name, retain);
+  }
+
+  /** An interface got this name, or had it before: policy may name it. */
+  renamed(name: string): void {
+    this.policy.touch('interface', name);
   }
 
   #policyChanged(): void {

@@ -5,6 +5,7 @@ import { type Args, type Command, CommandError, type CommandArgs, config, type S
 import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
+import { SHUTDOWN_BYTES } from './wire/notification.ts';
 import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
 
 const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
@@ -15,6 +16,13 @@ type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
 /** RFC 4271 §4.2. */
 export function badHoldTime(holdS: number): string {
   return `% hold time value must be either 0 or at least 3: ${holdS}`;
+}
+
+/** RFC 9003 §2. */
+export function shutdownMessage(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= SHUTDOWN_BYTES) return text;
+  throw new CommandError(`% Shutdown message size exceeded ${SHUTDOWN_BYTES}: it has ${bytes} octets`);
 }
 
 /** The words of a line that say which setting it is: those before the first variable or bracket. */
@@ -38,6 +46,9 @@ function layerOf(
   neighbor: string,
 ): { instance: BgpInstance; layer: SettingsLayer } {
   const instance = instanceOf(bgp, context);
+  if (instance.peers.get(neighbor)?.dynamic === true) {
+    throw new CommandError(`% Operation not allowed on a dynamic neighbor: ${neighbor}`);
+  }
   if (!instance.knows(neighbor)) {
     throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
   }
@@ -62,8 +73,11 @@ function peerLine<const Tail extends string>(
   help: readonly string[],
   read: (args: Args<Neighbor<Tail>>) => PeerSettings,
   fields: readonly (keyof PeerSettings)[],
+  /** Throws where the line does not go with what is said of the neighbour already. */
+  fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
+  /** Where several lines are about one setting. */
+  key: string = setting(tail),
 ): Command<Bgp> {
-  const key = setting(tail);
   return config({
     mode: 'router-bgp',
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
@@ -72,6 +86,7 @@ function peerLine<const Tail extends string>(
     check: args => void read(args),
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, neighborOf(args));
+      fits({ ...instance.peers.get(neighborOf(args))?.group?.own.peer, ...layer.peer }, instance);
       for (const field of fields) delete layer.peer[field];
       Object.assign(layer.peer, read(args));
       instance.peersChanged();
@@ -112,26 +127,42 @@ function afLine<const Tail extends string>(
   });
 }
 
+type ListWord = 'distribute-list' | 'prefix-list' | 'filter-list' | 'route-map';
+
+const LIST_FIELDS: Readonly<Record<ListWord, Readonly<Record<'in' | 'out', keyof PeerAfSettings>>>> = {
+  'distribute-list': { in: 'distributeListIn', out: 'distributeListOut' },
+  'prefix-list': { in: 'prefixListIn', out: 'prefixListOut' },
+  'filter-list': { in: 'filterListIn', out: 'filterListOut' },
+  'route-map': { in: 'routeMapIn', out: 'routeMapOut' },
+};
+
+/** Lists of prefixes of which a neighbour has one in each direction. */
+const EITHER: Readonly<Partial<Record<ListWord, ListWord>>> = {
+  'distribute-list': 'prefix-list',
+  'prefix-list': 'distribute-list',
+};
+
 /** A line with a direction: `prefix-list NAME in`. */
-function listLine(
-  word: 'prefix-list' | 'filter-list' | 'route-map',
-  help: readonly string[],
-  inField: 'prefixListIn' | 'filterListIn' | 'routeMapIn',
-  outField: 'prefixListOut' | 'filterListOut' | 'routeMapOut',
-): Command<Bgp> {
-  const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
+function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
+    check({ neighbor, name, direction }, _, lines) {
+      const other = EITHER[word];
+      const there = other === undefined ? undefined : lines.text(`${neighbor} ${other} ${direction}`);
+      if (there === undefined) return;
+      throw new CommandError(`% Prefix/distribute list can not co-exist: ${word} ${name} ${direction} with ${there}`);
+    },
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      Object.assign(layer.af[afiOf(context)], { [field(args)]: args.name });
+      Object.assign(layer.af[afiOf(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field(args)]);
+      const field = LIST_FIELDS[word][args.direction];
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field]);
     },
   });
 }
@@ -178,9 +209,46 @@ function groupOf(neighbor: string, lines: Siblings): string | undefined {
   return lines.text(`${neighbor} peer-group`)?.split(' ')[3];
 }
 
+/** The ranges whose neighbours are of this group. */
+function rangesOf(group: string, lines: Siblings): string[] {
+  return [...lines.texts()].filter(
+    text => text.startsWith('bgp listen range ') && text.endsWith(` peer-group ${group}`),
+  );
+}
+
 /** All that is said of a neighbour; of a group, of its members too. */
 function allOf(name: string, lines: Siblings): string[] {
   return [name, ...membersOf(name, lines)].map(one => `neighbor ${one}`);
+}
+
+/** Lines of FRR's that ask for what is not here, or would change nothing: who types them is told so. */
+const REFUSED: readonly { readonly tail: string; readonly help: readonly string[]; readonly why: string }[] = [
+  {
+    tail: 'capability dynamic',
+    help: ['Advertise capability to the peer', 'Advertise dynamic capability to this neighbor'],
+    why: 'capabilities are said in OPEN, and change with the next session',
+  },
+  {
+    tail: 'capability orf prefix-list <both|send|receive>$way',
+    help: [
+      'Advertise capability to the peer',
+      'Advertise ORF capability to the peer',
+      'Advertise prefixlist ORF capability to this neighbor',
+      'Capability to SEND and RECEIVE the ORF to/from this neighbor',
+      'Capability to SEND the ORF to this neighbor',
+      'Capability to RECEIVE the ORF from this neighbor',
+    ],
+    why: 'outbound route filters (RFC 5291) are not spoken; a policy of the neighbor does the same',
+  },
+  {
+    tail: 'override-capability',
+    help: ['Override capability negotiation result'],
+    why: 'what a neighbor did not say it can do, it is not sent',
+  },
+];
+
+function refuse(line: string, why: string): never {
+  throw new CommandError(`% ${setting(line)} is not supported: ${why}`);
 }
 
 export const neighborCommands: readonly Command<Bgp>[] = [
@@ -189,7 +257,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     syntax: 'neighbor WORD$name peer-group',
     help: ['Specify neighbor router', 'Neighbor tag', 'Configure peer-group'],
     key: args => `${args.name} peer-group`,
-    takes: (args, lines) => allOf(args.name, lines),
+    takes: (args, lines) => [...allOf(args.name, lines), ...rangesOf(args.name, lines)],
     check({ name }) {
       if (parseAddress(name) !== undefined)
         throw new CommandError(`% A peer-group has a name, not an address: ${name}`);
@@ -252,6 +320,45 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instanceOf(bgp, context).setGroup(args.neighbor, undefined);
     },
   }),
+  config({
+    mode: 'router-bgp',
+    syntax:
+      'neighbor WORD$name interface [v6only] [<remote-as <(1-4294967295)|internal|external>$as|peer-group WORD$group>]',
+    help: [
+      'Specify neighbor router',
+      'Interface name or neighbor tag',
+      'Enable BGP on interface',
+      'Enable BGP with v6 link-local only',
+      'Specify a BGP neighbor',
+      'AS number',
+      'Internal BGP peer',
+      'External BGP peer',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `${args.name} interface`,
+    no: ['neighbor WORD$name interface'],
+    takes: args => [`neighbor ${args.name}`],
+    check({ name, group }, _, lines) {
+      if (parseAddress(name) !== undefined)
+        throw new CommandError(`% An interface has a name, not an address: ${name}`);
+      if (lines.text(`${name} peer-group`) !== undefined) throw new CommandError(`% Peer-group ${name} exists already`);
+      if (group !== undefined && lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+    },
+    apply(bgp: Bgp, { name, as, group }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, true);
+      if (as !== undefined) instance.setRemoteAs(name, parseAs(String(as)));
+      if (group !== undefined) instance.setGroup(name, group);
+    },
+    remove(bgp: Bgp, { name }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, false);
+      instance.setRemoteAs(name, undefined);
+    },
+  }),
   peerLine(
     'description LINE...$text',
     ['Neighbor specific description', 'Up to 80 characters describing this neighbor'],
@@ -288,7 +395,20 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ updateSource: args.source }),
     ['updateSource'],
   ),
-  peerLine('interface WORD$name', ['Interface', 'Interface name'], args => ({ interface: args.name }), ['interface']),
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor <A.B.C.D|X:X::X:X>$neighbor interface WORD$name',
+    help: [...NEIGHBOR_HELP.slice(0, 3), 'Interface', 'Interface name'],
+    key: args => `${args.neighbor} interface`,
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      layer.peer.interface = args.name;
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.peer.interface);
+    },
+  }),
   peerLine(
     'ebgp-multihop [(1-255)$hops]',
     ['Allow EBGP neighbors not on directly connected networks', 'maximum hop count'],
@@ -305,7 +425,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   peerLine(
     'shutdown [message LINE...$text]',
     ['Administratively shut down this neighbor', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
-    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: args.text }) }),
+    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: shutdownMessage(args.text) }) }),
     ['shutdown', 'shutdownMessage'],
   ),
   peerLine('port (0-65535)$port', ["Neighbor's BGP port", 'TCP port number'], args => ({ port: args.port }), ['port']),
@@ -351,9 +471,48 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ dontCapabilityNegotiate: true }),
     ['dontCapabilityNegotiate'],
   ),
-  peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
-    'gracefulRestartDisable',
-  ]),
+  peerLine(
+    'extended-optional-parameters',
+    ['Force the extended optional parameters format for OPEN messages'],
+    () => ({ extendedParameters: true }),
+    ['extendedParameters'],
+  ),
+  peerLine(
+    'local-role <provider|rs-server|rs-client|customer|peer>$role [strict-mode]',
+    [
+      'Set session role',
+      'We are the provider of the neighbor',
+      'We are a route server of the neighbor',
+      'We are a client of the route server',
+      'We are a customer of the neighbor',
+      'We are peers',
+      'Refuse a neighbor that says no role',
+    ],
+    args => ({ localRole: args.role, strictRole: args['strict-mode'] === true }),
+    ['localRole', 'strictRole'],
+    ({ remoteAs, localAs }, { as }) => {
+      if (remoteAs === 'internal' || remoteAs === (localAs ?? as))
+        throw new CommandError('% External roles can be set only on eBGP session');
+    },
+  ),
+  peerLine('solo', ['Solo peer - part of its own update group'], () => ({ solo: true }), ['solo']),
+  ...REFUSED.map(({ tail, help, why }) => peerLine(tail, help, () => refuse(tail, why), [])),
+  ...(
+    [
+      ['graceful-restart', 'Graceful restart of either side', 'restart'],
+      ['graceful-restart-helper', 'Graceful restart of the neighbor only', 'helper'],
+      ['graceful-restart-disable', 'Graceful restart disable command', 'disable'],
+    ] as const
+  ).map(([tail, help, mode]) =>
+    peerLine(
+      tail,
+      [help],
+      () => ({ gracefulRestart: mode }),
+      ['gracefulRestart'],
+      () => {},
+      'graceful restart',
+    ),
+  ),
   config({
     mode: ['address-family', 'router-bgp'],
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
@@ -412,34 +571,30 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instance.peersChanged();
     },
   }),
-  listLine(
-    'prefix-list',
-    [
-      'Filter updates to/from this neighbor',
-      'Name of a prefix list',
-      'Filter incoming updates',
-      'Filter outgoing updates',
-    ],
-    'prefixListIn',
-    'prefixListOut',
-  ),
-  listLine(
-    'filter-list',
-    ['Establish BGP filters', 'AS path access-list name', 'Filter incoming routes', 'Filter outgoing routes'],
-    'filterListIn',
-    'filterListOut',
-  ),
-  listLine(
-    'route-map',
-    [
-      'Apply route map to neighbor',
-      'Name of route map',
-      'Apply map to incoming routes',
-      'Apply map to outbound routes',
-    ],
-    'routeMapIn',
-    'routeMapOut',
-  ),
+  listLine('distribute-list', [
+    'Filter updates to/from this neighbor',
+    'IP Access-list name',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('prefix-list', [
+    'Filter updates to/from this neighbor',
+    'Name of a prefix list',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('filter-list', [
+    'Establish BGP filters',
+    'AS path access-list name',
+    'Filter incoming routes',
+    'Filter outgoing routes',
+  ]),
+  listLine('route-map', [
+    'Apply route map to neighbor',
+    'Name of route map',
+    'Apply map to incoming routes',
+    'Apply map to outbound routes',
+  ]),
   afLine(
     'soft-reconfiguration inbound',
     ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],
@@ -450,7 +605,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'defaultOriginate',
   ]),
   afLine(
-    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>]',
+    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',
     [
       'Maximum number of prefix accept from this peer',
       'maximum no. of prefix limit',
@@ -458,14 +613,28 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       'Only give warning message when limit is exceeded',
       'Restart bgp connection after limit is exceeded',
       'Restart interval in minutes',
+      'Force checking all received routes not only accepted',
     ],
     args => ({
       maximumPrefix: args.count,
       maximumPrefixThreshold: args.threshold ?? 75,
       maximumPrefixWarningOnly: args['warning-only'] === true,
+      maximumPrefixForce: args.force === true,
       ...(args.restart === undefined ? {} : { maximumPrefixRestartMin: args.restart }),
     }),
-    ['maximumPrefix', 'maximumPrefixThreshold', 'maximumPrefixWarningOnly', 'maximumPrefixRestartMin'],
+    [
+      'maximumPrefix',
+      'maximumPrefixThreshold',
+      'maximumPrefixWarningOnly',
+      'maximumPrefixForce',
+      'maximumPrefixRestartMin',
+    ],
+  ),
+  afLine(
+    'maximum-prefix-out (1-4294967295)$count',
+    ['Maximum number of prefixes to be sent to this peer', 'Maximum no. of prefix limit'],
+    args => ({ maximumPrefixOut: args.count }),
+    ['maximumPrefixOut'],
   ),
   afLine(
     'allowas-in [(1-10)$count]',

@@ -1,6 +1,8 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
 import {
   AF_INET,
+  AF_INET6,
+  equalPrefix,
   formatPrefix,
   isLinkLocal6,
   makePrefix,
@@ -11,9 +13,12 @@ import {
 } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf, badHoldTime } from './commands-neighbor.ts';
-import type { InstanceOptions } from './instance.ts';
-import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
+import type { BgpInstance, InstanceOptions } from './instance.ts';
+import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
+import type { Peer } from './peer.ts';
+import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S } from './graceful-restart.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
 import { VRF_DEFAULT } from './vrf.ts';
@@ -29,8 +34,9 @@ function optionLine<const Syntax extends string>(
   unset: (options: InstanceOptions) => void,
   keeps: 'positive' | 'negative' = 'positive',
   writes?: (args: Args<Syntax>) => readonly string[],
+  /** Where several lines are about one setting. */
+  key: string = syntax.split(/ (?=[A-Z(<[])/)[0]!,
 ): Command<Bgp> {
-  const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
   return config({
     mode: 'router-bgp',
     syntax,
@@ -72,6 +78,43 @@ function flagLine(
   );
 }
 
+type Seconds = { [K in keyof InstanceOptions]-?: InstanceOptions[K] extends number ? K : never }[keyof InstanceOptions];
+
+/** A line that is a number of seconds, and nothing else. */
+function secondsLine(
+  syntax: `${string}$seconds`,
+  help: readonly string[],
+  option: Seconds,
+  otherwise: number,
+): Command<Bgp> {
+  return optionLine(
+    syntax,
+    help,
+    (options, args) => {
+      options[option] = Number(args.seconds);
+    },
+    options => {
+      options[option] = otherwise;
+    },
+  );
+}
+
+function restartLine(syntax: string, help: string, mode: RestartMode): Command<Bgp> {
+  return optionLine(
+    syntax,
+    [BGP, help],
+    options => {
+      options.gracefulRestart = mode;
+    },
+    options => {
+      options.gracefulRestart = 'helper';
+    },
+    'positive',
+    undefined,
+    'graceful restart',
+  );
+}
+
 function readIp4(text: string): number {
   const word = parseIp4(text);
   if (word < 0) throw new CommandError(`% Malformed address: ${text}`);
@@ -103,6 +146,49 @@ function networkPrefix(address: string, mask: string | undefined): Prefix {
   return makePrefix(AF_INET, [word, 0, 0, 0], length);
 }
 
+/** Lines of FRR's that bound what is bounded otherwise here (docs/architecture.md §3): who types them is told how. */
+const REFUSED: readonly {
+  readonly mode: string;
+  readonly syntax: string;
+  readonly help: readonly string[];
+  readonly why: string;
+}[] = [
+  {
+    mode: 'router-bgp',
+    syntax: 'read-quanta (1-10)$count',
+    help: ['How many packets to read from peer socket per I/O cycle', 'Number of packets'],
+    why: 'bgp-io gives each neighbor an equal share of bytes in a turn',
+  },
+  {
+    mode: 'router-bgp',
+    syntax: 'write-quanta (1-64)$count',
+    help: ['How many packets to write to peer socket per run', 'Number of packets'],
+    why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp input-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Input Queue limit for all peers when message parsing', 'Number of messages'],
+    why: 'a neighbor is not read while 256 KiB to 1 MiB of its UPDATEs, 8 MiB in all, are not yet taken',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp output-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Output Queue limit for all peers when message parsing', 'Number of messages'],
+    why: '256 KiB wait for a neighbor at most; what has no room stays a mark in its update group',
+  },
+];
+
+/** Where dynamic neighbours come from. */
+function listenPrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new CommandError(`% Malformed listen range: ${text}`);
+  if (prefix.family === AF_INET6 && isLinkLocal6(prefix.words)) {
+    throw new CommandError(`% Malformed listen range (link-local address): ${text}`);
+  }
+  return prefix;
+}
+
 export const routerCommands: readonly Command<Bgp>[] = [
   config({
     mode: 'configure',
@@ -110,6 +196,13 @@ export const routerCommands: readonly Command<Bgp>[] = [
     help: [BGP, 'Disable BGP route installation to RIB (Zebra)'],
     apply: (bgp: Bgp) => bgp.setNoRib(true),
     remove: (bgp: Bgp) => bgp.setNoRib(false),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'bgp graceful-shutdown',
+    help: [BGP, 'Graceful shutdown parameters'],
+    apply: (bgp: Bgp) => bgp.setGracefulShutdown(true),
+    remove: (bgp: Bgp) => bgp.setGracefulShutdown(false),
   }),
   config({
     mode: 'configure',
@@ -249,8 +342,48 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'networkImportCheck',
     'negative',
   ),
-  flagLine('bgp graceful-restart-disable', [BGP, 'Graceful restart disable command'], 'gracefulRestartDisable'),
-  optionLine(
+  restartLine('bgp graceful-restart', 'Graceful restart of this speaker', 'restart'),
+  restartLine('bgp graceful-restart-disable', 'Graceful restart disable command', 'disable'),
+  flagLine(
+    'bgp graceful-restart preserve-fw-state',
+    [BGP, 'Graceful restart capability parameters', 'Forwarding goes on while this speaker restarts (F bit)'],
+    'preserveForwarding',
+  ),
+  flagLine(
+    'bgp graceful-restart notification',
+    [BGP, 'Graceful restart capability parameters', 'A NOTIFICATION keeps routes, too (RFC 8538)'],
+    'notificationRestart',
+    'negative',
+  ),
+  flagLine(
+    'bgp hard-administrative-reset',
+    [BGP, 'What an operator resets is reset for good (RFC 8538)'],
+    'hardAdministrativeReset',
+    'negative',
+  ),
+  secondsLine(
+    'bgp graceful-restart stalepath-time (1-4095)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long paths of a neighbor that is back stay without being said again',
+      'Delay value (seconds)',
+    ],
+    'stalePathS',
+    DEFAULT_STALE_PATH_S,
+  ),
+  secondsLine(
+    'bgp graceful-restart select-defer-time (0-3600)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long nothing is selected after a restart, at most',
+      'Delay value (seconds, 0 - no deferral)',
+    ],
+    'selectDeferS',
+    DEFAULT_SELECT_DEFER_S,
+  ),
+  secondsLine(
     'bgp graceful-restart restart-time (0-4095)$seconds',
     [
       BGP,
@@ -258,14 +391,10 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Set the time to wait to delete stale routes before a BGP open message is received',
       'Delay value (seconds)',
     ],
-    (options, args) => {
-      options.restartTimeS = args.seconds;
-    },
-    options => {
-      options.restartTimeS = DEFAULT_RESTART_TIME_S;
-    },
+    'restartTimeS',
+    DEFAULT_RESTART_TIME_S,
   ),
-  optionLine(
+  secondsLine(
     'bgp graceful-restart rib-stale-time (1-3600)$seconds',
     [
       BGP,
@@ -273,12 +402,82 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Specify the stale route removal timer in rib',
       'Delay value (seconds)',
     ],
+    'staleS',
+    DEFAULT_STALE_S,
+  ),
+  optionLine(
+    'bgp shutdown [message LINE...$text]',
+    [BGP, 'Administrative shutdown of the BGP instance', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
     (options, args) => {
-      options.staleS = args.seconds;
+      options.shutdownMessage = args.text === undefined ? undefined : shutdownMessage(args.text);
+      options.shutdown = true;
     },
     options => {
-      options.staleS = DEFAULT_STALE_S;
+      options.shutdown = false;
+      options.shutdownMessage = undefined;
     },
+  ),
+  flagLine('bgp graceful-shutdown', [BGP, 'Graceful shutdown parameters'], 'gracefulShutdown'),
+  optionLine(
+    'bgp listen limit (1-65535)$count',
+    [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Maximum number of BGP Dynamic Neighbors that can be created',
+      'Limit',
+    ],
+    (options, args) => {
+      options.listenLimit = args.count;
+    },
+    options => {
+      options.listenLimit = DEFAULT_LISTEN_LIMIT;
+    },
+  ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp listen range <A.B.C.D/M|X:X::X:X/M>$prefix peer-group WORD$group',
+    help: [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Configure BGP dynamic neighbors listen range',
+      'IPv4 prefix',
+      'IPv6 prefix',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `bgp listen range ${formatPrefix(listenPrefix(args.prefix))}`,
+    writes: args => [`bgp listen range ${formatPrefix(listenPrefix(args.prefix))} peer-group ${args.group}`],
+    check({ prefix, group }, _, lines) {
+      const wanted = listenPrefix(prefix);
+      if (lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+      for (const text of lines.texts()) {
+        if (!text.startsWith('bgp listen range ')) continue;
+        const other = parsePrefix(text.split(' ')[3]!)!;
+        if (!equalPrefix(other, wanted) && overlap(other, wanted)) {
+          throw new CommandError(`% Listen range overlaps with existing listen range ${formatPrefix(other)}`);
+        }
+      }
+    },
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), args.group);
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), undefined);
+    },
+  }),
+  ...REFUSED.map(({ mode, syntax, help, why }) =>
+    config({
+      mode,
+      syntax,
+      help,
+      check(): void {
+        throw new CommandError(`% ${syntax.split(' (')[0]} is not supported: ${why}`);
+      },
+      apply() {},
+      remove() {},
+    }),
   ),
   optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
@@ -333,6 +532,18 @@ export const routerCommands: readonly Command<Bgp>[] = [
     },
     remove(bgp: Bgp, _, context) {
       instanceOf(bgp, context).setDistance(afiOf(context), 20, 200, 200);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: 'table-map WORD$name',
+    help: ['BGP table to RIB route download filter', 'Name of the route map'],
+    key: () => 'table-map',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(args.name);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(undefined);
     },
   }),
   config({
@@ -398,10 +609,18 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
 ];
 
+/** The neighbours that a `clear` is about, or what is said where there are none. */
+function named(instance: BgpInstance, who: string): Peer[] | string {
+  const peers = [...instance.peers.values()].filter(
+    peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
+  );
+  return peers.length === 0 && who !== '*' ? `%BGP: Unknown neighbor - "${who}"\n` : peers;
+}
+
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
-      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who [soft] [<in|out>$direction]',
     help: [
       'Reset functions',
       'IP information',
@@ -414,22 +633,43 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
       'Soft reconfig inbound and outbound updates',
       'Send route-refresh unless using soft-reconfiguration inbound',
       'Resend all outbound updates',
     ],
     run(bgp: Bgp, args) {
-      const instance = theInstance(bgp.instances, args);
-      const who = String(args.who);
-      const peers = [...instance.peers.values()].filter(
-        peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
-      );
-      if (peers.length === 0 && who !== '*') return `%BGP: Unknown neighbor - "${who}"\n`;
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
       const afis = args.afi === undefined ? AFIS : [args.afi];
       for (const peer of peers) {
         if (args.soft !== true && args.direction === undefined) peer.reset();
-        else for (const afi of afis) instance.softClear(peer, afi, args.direction);
+        else for (const afi of afis) peer.instance.softClear(peer, afi, args.direction);
       }
+      return undefined;
+    },
+  }),
+  exec({
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who message LINE...$text',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      ...WHERE_HELP,
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
+      'Tell them why (RFC 9003)',
+      'The message',
+    ],
+    run(bgp: Bgp, args) {
+      const text = shutdownMessage(args.text);
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
+      for (const peer of peers) peer.reset(text);
       return undefined;
     },
   }),

@@ -215,6 +215,11 @@ export class FamilyInstance {
       now: () => Math.floor(instance.bgp.wallMs() / 1000),
     });
     instance.queue.add(this.table);
+    this.table.onPolicyApplied = index => {
+      for (const peer of instance.peers.values()) {
+        if (peer.families[afi].index === index) peer.limitChanged(peer.families[afi]);
+      }
+    };
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
   }

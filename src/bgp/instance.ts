@@ -1,18 +1,32 @@
 // One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
 // configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
 // settings, interfaces or router id.
-import { type AddressWords, AF_INET, equalWords, type Family, parseAddress, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  containsAddress,
+  equalWords,
+  type Family,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  type Prefix,
+} from '../net/index.ts';
+import type { TimerTask } from '../concurrency/index.ts';
 import { CommandError } from '../vty/index.ts';
 import { FamilyInstance } from './family.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Connection } from './io/types.ts';
+import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
-import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
-import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S, restartMode, undefer } from './graceful-restart.ts';
+import { type Afi, AFIS, emptyLayer, type RestartMode, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
 import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
@@ -41,8 +55,23 @@ export interface InstanceOptions {
   staleS: number;
   /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
   restartTimeS: number;
-  gracefulRestartDisable: boolean;
+  gracefulRestart: RestartMode;
+  /** Our forwarding goes on while we restart (the F bits of our OPENs). */
+  preserveForwarding: boolean;
+  /** A NOTIFICATION keeps routes, too (RFC 8538's N bit). */
+  notificationRestart: boolean;
+  hardAdministrativeReset: boolean;
+  /** Routes of a neighbour that is back stay so long without being said again. */
+  stalePathS: number;
+  /** Nothing is selected for so long after a restart, at most. */
+  selectDeferS: number;
   enforceFirstAs: boolean;
+  /** No neighbour is spoken to. */
+  shutdown: boolean;
+  shutdownMessage: string | undefined;
+  gracefulShutdown: boolean;
+  /** Neighbours that nobody configured, at most. */
+  listenLimit: number;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -65,8 +94,17 @@ function defaultOptions(): InstanceOptions {
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
     restartTimeS: DEFAULT_RESTART_TIME_S,
-    gracefulRestartDisable: false,
+    gracefulRestart: 'helper',
+    preserveForwarding: false,
+    notificationRestart: true,
+    hardAdministrativeReset: true,
+    stalePathS: DEFAULT_STALE_PATH_S,
+    selectDeferS: DEFAULT_SELECT_DEFER_S,
     enforceFirstAs: false,
+    shutdown: false,
+    shutdownMessage: undefined,
+    gracefulShutdown: false,
+    listenLimit: DEFAULT_LISTEN_LIMIT,
   };
 }
 
@@ -80,6 +118,7 @@ export class BgpInstance {
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
   readonly groups: Map<string, PeerGroup> = new Map();
+  readonly ranges: ListenRanges = new ListenRanges();
   /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
    *  and go in any order. */
   readonly #own: Map<string, SettingsLayer> = new Map();
@@ -89,6 +128,11 @@ export class BgpInstance {
   readonly access: AttributeAccess;
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
+  #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
+  /** OPENs say no more that we have restarted. */
+  readonly #restarted: TimerTask;
+  readonly #deferred: TimerTask;
+  #begun = false;
   #closed = false;
 
   constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
@@ -98,6 +142,8 @@ export class BgpInstance {
     this.as = as;
     this.vrf = vrf;
     this.queue = new ProcessQueue(bgp.loop, name);
+    this.#restarted = bgp.loop.timer('bgp graceful restart', () => this.peersChanged());
+    this.#deferred = bgp.loop.timer('bgp select deferral', () => undefer(this, true));
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {
@@ -128,6 +174,16 @@ export class BgpInstance {
     return this.bgp.zebra === undefined || this.vrf.exists;
   }
 
+  /** What the maps of all uses have in common. */
+  get policyUse(): Pick<PolicyUse, 'localAs' | 'defaultLocalPref' | 'random' | 'interfaceName'> {
+    return {
+      localAs: this.as,
+      defaultLocalPref: this.options.defaultLocalPref,
+      random: this.bgp.environment.random,
+      interfaceName: index => this.interfaces.get(index)?.name,
+    };
+  }
+
   get families(): readonly FamilyInstance[] {
     return AFIS.map(afi => this.family[afi]);
   }
@@ -143,6 +199,11 @@ export class BgpInstance {
       }
     }
     return highest;
+  }
+
+  /** What we announce is about to go (RFC 8326). */
+  get gracefulShutdown(): boolean {
+    return this.options.gracefulShutdown || this.bgp.gracefulShutdown;
   }
 
   get clusterId(): number {
@@ -210,9 +271,23 @@ export class BgpInstance {
     this.peersChanged();
   }
 
+  /** `neighbor IFNAME interface`: whoever is at its other end. */
+  setUnnumbered(name: string, on: boolean): void {
+    const known = this.peers.get(name);
+    if (on && known === undefined) {
+      this.peers.set(name, new Peer(this, name, AF_INET6, [0, 0, 0, 0], this.own(name), { unnumbered: true }));
+    } else if (!on && known !== undefined) {
+      this.peers.delete(name);
+      known.close();
+    }
+    this.peersChanged();
+  }
+
   #needPeer(name: string): Peer {
     let peer = this.peers.get(name);
-    if (peer !== undefined) return peer;
+    // One that came by itself makes room for one that is configured.
+    if (peer?.dynamic === true) this.dropDynamic(peer);
+    else if (peer !== undefined) return peer;
     const address = parseAddress(name);
     if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
     if (this.interfaces.owner(address.family, address.words) !== undefined) {
@@ -224,7 +299,7 @@ export class BgpInstance {
   }
 
   #dropIfBare(peer: Peer): void {
-    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined) return;
+    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined || peer.unnumbered !== undefined) return;
     this.peers.delete(peer.name);
     peer.close();
   }
@@ -262,33 +337,47 @@ export class BgpInstance {
 
   // ---- running -------------------------------------------------------------------------------------------------------
 
+  /** Families in which nobody owes us anything may select. */
+  undefer(): void {
+    undefer(this, false);
+  }
+
+  /** We have just been started, perhaps again: neighbours may have kept our routes, and are waited for. */
+  #begin(): void {
+    this.#begun = true;
+    const leftMs = this.options.restartTimeS * 1000 - this.bgp.startedAgoMs();
+    if (leftMs <= 0 || !Array.from(this.peers.values()).some(peer => restartMode(peer) === 'restart')) return;
+    this.#restarted.start(leftMs);
+    if (this.options.selectDeferS === 0) return;
+    for (const family of this.families) family.table.deferred = true;
+    this.#deferred.start(this.options.selectDeferS * 1000);
+  }
+
   /** Brings what runs to what is configured. */
   reconcile(): void {
     if (this.#closed) return;
     this.zebra?.keepStale(this.vrf, this.options.staleS);
     for (const family of this.families) family.reconcile();
     for (const peer of this.peers.values()) peer.reconcile();
+    this.#installRangeKeys();
     this.tracker.interfacesChanged();
+    if (!this.#begun) this.#begin();
+    this.undefer();
   }
 
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) family.local.policyChanged(changed);
+    for (const family of this.families) {
+      family.local.policyChanged(changed);
+      family.announcer.policyChanged(changed);
+    }
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */
   softClear(peer: Peer, afi: Afi, direction: 'in' | 'out' | undefined): void {
     if (direction !== 'out') peer.softIn(afi);
     if (direction !== 'in') peer.softOut(afi);
-  }
-
-  /** The peer that an incoming connection is from, if it is one of these; it takes the connection. */
-  accept(connection: Connection, family: Family, words: AddressWords): boolean {
-    for (const peer of this.peers.values()) {
-      if (peer.family === family && equalWords(peer.words, words) && peer.accept(connection)) return true;
-    }
-    return false;
   }
 
   /** Zebra has its VRF (again): what is wanted of it is asked for. */
@@ -307,10 +396,87 @@ export class BgpInstance {
     this.tracker.vrfGone();
   }
 
+  /** Why none of these neighbours has this incoming connection; undefined: one has taken it. */
+  accept(connection: Connection, family: Family, words: AddressWords): string | undefined {
+    let why = 'not a configured neighbor';
+    for (const peer of this.peers.values()) {
+      if (peer.family !== family || !equalWords(peer.words, words)) continue;
+      // The same link-local address may be on several links.
+      if (peer.unnumbered !== undefined && peer.remoteAddress().scopeId !== connection.remote.scopeId) continue;
+      if (peer.accept(connection)) return undefined;
+      why = peer.idleReason ?? why;
+    }
+    const range = this.ranges.find(family, words);
+    if (range !== undefined && !this.peers.has(formatAddress(family, words))) {
+      return this.#acceptDynamic(connection, family, words, range);
+    }
+    return why;
+  }
+
+  // ---- neighbours that come by themselves ----------------------------------------------------------------------------
+
+  get dynamicPeers(): Peer[] {
+    return [...this.peers.values()].filter(peer => peer.dynamic);
+  }
+
+  /** Why it is refused; undefined: it is not. */
+  #acceptDynamic(connection: Connection, family: Family, words: AddressWords, range: ListenRange): string | undefined {
+    const { listenLimit } = this.options;
+    if (this.dynamicPeers.length >= listenLimit) return `limit of ${listenLimit} dynamic neighbors reached`;
+    const name = formatAddress(family, words);
+    const peer = new Peer(this, name, family, words, emptyLayer(), { dynamic: true });
+    peer.groupName = range.group;
+    this.peers.set(name, peer);
+    peer.reconcile();
+    if (peer.accept(connection)) return undefined;
+    this.dropDynamic(peer);
+    return peer.idleReason ?? `peer-group ${range.group} is not configured`;
+  }
+
+  dropDynamic(peer: Peer): void {
+    if (this.peers.get(peer.name) === peer) this.peers.delete(peer.name);
+    peer.close();
+  }
+
+  setRange(prefix: Prefix, group: string | undefined): void {
+    const before = this.ranges.delete(prefix);
+    if (group !== undefined) this.ranges.set(prefix, group);
+    if (before !== undefined && before.group !== group) {
+      for (const peer of this.dynamicPeers) {
+        if (containsAddress(prefix, peer.family, peer.words)) this.dropDynamic(peer);
+      }
+    }
+    this.#installRangeKeys();
+  }
+
+  /** A socket of its VRF listens: it is told the passwords. */
+  listening(): void {
+    for (const peer of this.peers.values()) peer.installMd5Key();
+    this.#rangeKeys = new Map();
+    this.#installRangeKeys();
+  }
+
+  /** Passwords of groups are those of whoever comes from their ranges. */
+  #installRangeKeys(): void {
+    const wanted = new Map<string, { prefix: Prefix; key: string }>();
+    for (const { prefix, group } of this.ranges) {
+      const key = this.groups.get(group)?.own.peer.password;
+      if (key !== undefined) wanted.set(formatPrefix(prefix), { prefix, key });
+    }
+    const tell = (prefix: Prefix, key: string): void => {
+      this.bgp.setMd5Key(this.vrf, prefix.family, prefix.words, key, prefix.length);
+    };
+    for (const [name, { prefix }] of this.#rangeKeys) if (!wanted.has(name)) tell(prefix, '');
+    for (const [name, { prefix, key }] of wanted) if (this.#rangeKeys.get(name)?.key !== key) tell(prefix, key);
+    this.#rangeKeys = wanted;
+  }
+
   /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */
-  close(): void {
+  close(retain = false): void {
     this.#closed = true;
-    for (const peer of this.peers.values()) peer.close();
+    this.#restarted.stop();
+    this.#deferred.stop();
+    for (const peer of this.peers.values()) peer.close(retain && restartMode(peer) === 'restart');
     for (const family of this.families) family.close();
     this.tracker.close();
     this.zebra?.detach(this);

@@ -1,11 +1,20 @@
 // A neighbour in one address family: its index in the table, its import policy, and its update group. The index lives as long
 // as the family is activated, over sessions; the membership in a group lives as long as a session.
-import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  equalWords,
+  type Family,
+  isLinkLocal6,
+  type Prefix,
+} from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
 import type { BgpInstance } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
 import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import { type Afi, AFI_NUMBER, type PeerAfSettings, type PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
@@ -16,6 +25,8 @@ export interface Neighbour {
   readonly instance: BgpInstance;
   /** The address as configured. */
   readonly name: string;
+  /** The peer group that it is in. */
+  readonly groupName: string | undefined;
   readonly family: Family;
   readonly words: AddressWords;
   readonly settings: PeerSettings;
@@ -25,6 +36,10 @@ export interface Neighbour {
   readonly localAs: number;
   readonly internal: boolean;
   readonly singleHop: boolean;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  readonly role: number;
+  /** What may be announced in the family, or what counts, changed. */
+  limitChanged(one: PeerFamily): void;
 }
 
 export class PeerFamily {
@@ -41,13 +56,14 @@ export class PeerFamily {
   up = false;
   membership: Membership | undefined = undefined;
   endOfRibReceived = false;
-  /** The maximum was reached, and said so once. */
-  warned = false;
+  readonly limit: PrefixLimit;
+  #limits = '';
 
   constructor(peer: Neighbour, afi: Afi) {
     this.peer = peer;
     this.afi = afi;
     this.family = peer.instance.family[afi];
+    this.limit = new PrefixLimit(afi);
   }
 
   /** What the present session agreed on of paths besides the best one (RFC 7911). */
@@ -86,6 +102,7 @@ export class PeerFamily {
       address: this.peer.words,
       weight: this.settings.weight ?? 0,
       allowOwnAs: this.settings.allowAsIn ?? 0,
+      role: this.peer.role,
       owner: this.peer,
     };
   }
@@ -97,34 +114,58 @@ export class PeerFamily {
     const loops = info.allowOwnAs !== now.allowOwnAs;
     const differs =
       info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
-    if (differs || loops) {
+    // With another role the session begins anew, so nothing is there yet.
+    const moved = !equalWords(info.address, now.address);
+    if (differs || moved || loops || info.role !== now.role) {
       Object.assign(info, {
         kind: now.kind,
         as: now.as,
         routerId: now.routerId,
         weight: now.weight,
         allowOwnAs: now.allowOwnAs,
+        role: now.role,
+        address: now.address,
       });
       this.family.table.peerChanged(this.index);
     }
     this.updateImport(loops);
+    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixForce } = this.settings;
+    const limits = `${maximumPrefix} ${maximumPrefixThreshold} ${maximumPrefixWarningOnly} ${maximumPrefixForce}`;
+    if (limits !== this.#limits) {
+      this.#limits = limits;
+      this.limit.renew();
+      this.peer.limitChanged(this);
+    }
     if (this.up) this.joinGroup();
   }
 
   /** The import policy; set anew where its names changed, or where `again` says that its answers may differ. */
   updateImport(again: boolean): void {
-    const { prefixListIn, filterListIn, routeMapIn } = this.settings;
+    const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = this.settings;
     const { localAs, localAsNoPrepend } = this.peer.settings;
     const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.peer.internal ? localAs : 0;
     const guarded = missingPolicy(this).in;
-    const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.peer.internal].join('\n');
+    const named = distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn;
+    const key = [
+      distributeListIn,
+      prefixListIn,
+      filterListIn,
+      routeMapIn,
+      prepend,
+      guarded,
+      this.peer.internal,
+      this.peer.localAs,
+      this.peer.groupName,
+      this.peer.instance.options.defaultLocalPref,
+    ].join('\n');
     if (key === this.importKey && !again) return;
     this.importKey = key;
     this.importPolicy = undefined;
     let policy: Policy | undefined;
     if (guarded) policy = DENY_ALL;
-    else if (prefixListIn !== undefined || filterListIn !== undefined || routeMapIn !== undefined || prepend !== 0) {
+    else if (named !== undefined || prepend !== 0) {
       this.importPolicy = this.#policy({
+        distributeList: distributeListIn,
         prefixList: prefixListIn,
         filterList: filterListIn,
         routeMap: routeMapIn,
@@ -136,10 +177,15 @@ export class PeerFamily {
   }
 
   #policy(names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
-    const { instance } = this.peer;
+    const { instance, groupName } = this.peer;
     return new PeerPolicy(names, instance.bgp.policy, this.family.table, instance.access, {
-      name: this.peer.name,
-      address: own ?? hostPrefix(this.peer.family, this.peer.words),
+      ...instance.policyUse,
+      peer: this.peer.name,
+      peerNames: groupName === undefined ? [] : [groupName],
+      peerAddress: hostPrefix(this.peer.family, this.peer.words),
+      ownAddress: own,
+      internal: this.peer.internal,
+      localAs: this.peer.localAs,
     });
   }
 
@@ -163,10 +209,11 @@ export class PeerFamily {
   joinGroup(): void {
     const { instance, session, negotiated } = this.peer;
     if (session === undefined || negotiated === undefined) return;
-    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
+    const { distributeListOut, prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
     const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.peer.settings;
     const names = {
+      distributeList: distributeListOut,
       prefixList: prefixListOut,
       filterList: filterListOut,
       routeMap: routeMapOut,
@@ -185,7 +232,10 @@ export class PeerFamily {
       names,
       guarded,
       this.peer.settings.advertisementIntervalS ?? 0,
-      policy?.perPeer === true ? this.peer.name : '',
+      // A limit counts what this one was told.
+      options.maximumPrefixes > 0 || this.peer.settings.solo === true || policy?.perPeer === true
+        ? `${this.peer.name} ${this.peer.groupName ?? ''}`
+        : '',
     ]);
     this.membership = this.family.join(this, {
       key,
@@ -220,6 +270,9 @@ export class PeerFamily {
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
+      role: this.peer.role,
+      gracefulShutdown: instance.gracefulShutdown,
+      maximumPrefixes: settings.maximumPrefixOut ?? 0,
       // Without the setting, the session that agreed on it ends in a moment.
       addPath: this.addPath?.send === true ? (settings.addPathTx ?? 'all') : undefined,
     };
@@ -241,10 +294,11 @@ export class PeerFamily {
 
 /** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
 export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = settings;
+  const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = settings;
   const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
   return {
-    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
-    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
+    in: required && (distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
+    out: required && (distributeListOut ?? prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
   };
 }

@@ -1,13 +1,14 @@
-// All that stands between a neighbour and the table in one direction, as one policy: prefix-list, filter-list, route-map,
-// in this order, each of which may refuse; and RFC 8212, which refuses everything where none of them is configured.
-import { AF_INET, type Prefix } from '../net/index.ts';
+// All that stands between a neighbour and the table in one direction, as one policy: distribute-list or prefix-list,
+// filter-list, route-map, in this order, each of which may refuse; and RFC 8212, which refuses everything where none of them is configured.
+import { AF_INET } from '../net/index.ts';
 import type { AsPathList } from './policy/as-path-list.ts';
-import { type AttributeAccess, BoundMap } from './policy/index.ts';
+import { type PrefixFilter, prefixFilter } from './policy/binding.ts';
+import { type AttributeAccess, BoundMap, type PathEdit, type PolicyUse, prependPath } from './policy/index.ts';
 import type { PolicyLibrary } from './policy/library.ts';
-import type { PrefixList } from './policy/prefix-list.ts';
 import type { AttributeStore, BgpTable, Policy } from './rib/index.ts';
 
 export interface PolicyNamesOf {
+  readonly distributeList?: string | undefined;
   readonly prefixList: string | undefined;
   readonly filterList: string | undefined;
   readonly routeMap: string | undefined;
@@ -23,12 +24,13 @@ export class PeerPolicy implements Policy {
   readonly perPeer: boolean;
   /** What the answer depends on, as `kind name`. */
   readonly depends: Set<string> = new Set();
-  readonly #prefixList: PrefixList | undefined;
+  /** Lists that permit prefixes; all of them must. */
+  readonly #filters: readonly PrefixFilter[];
   readonly #filterList: AsPathList | undefined;
   readonly #map: BoundMap | undefined;
   /** A list that is named but does not exist refuses everything. */
   readonly #refuse: boolean;
-  readonly #prepend: number;
+  readonly #prepend: readonly PathEdit[] | undefined;
   readonly #noDefault: boolean;
   readonly #attributes: AttributeAccess;
   readonly #table: BgpTable;
@@ -39,19 +41,25 @@ export class PeerPolicy implements Policy {
     library: PolicyLibrary,
     table: BgpTable,
     attributes: AttributeAccess,
-    peer: { readonly name: string; readonly address: Prefix | undefined; readonly protocol?: string },
+    use: PolicyUse,
   ) {
     this.#table = table;
     this.#store = table.store;
     this.#attributes = attributes;
-    this.#prepend = names.prepend ?? 0;
+    this.#prepend = (names.prepend ?? 0) === 0 ? undefined : [prependPath([names.prepend!])];
     this.#noDefault = names.noDefault === true;
     let refuse = false;
-    if (names.prefixList !== undefined) {
-      this.depends.add(`prefix-list ${names.prefixList}`);
-      this.#prefixList = library.prefixList(table.family, names.prefixList);
-      refuse ||= this.#prefixList === undefined;
+    const filters: PrefixFilter[] = [];
+    for (const [kind, name] of [
+      ['access-list', names.distributeList],
+      ['prefix-list', names.prefixList],
+    ] as const) {
+      if (name === undefined) continue;
+      const list = prefixFilter(library, this.depends, kind, table.family, name);
+      if (list === undefined) refuse = true;
+      else filters.push(list);
     }
+    this.#filters = filters;
     if (names.filterList !== undefined) {
       this.depends.add(`as-path ${names.filterList}`);
       this.#filterList = library.asPathList(names.filterList);
@@ -59,27 +67,25 @@ export class PeerPolicy implements Policy {
     }
     if (names.routeMap !== undefined) {
       this.#map = new BoundMap(names.routeMap, {
+        ...use,
         names: library,
         attributes,
         prefixes: table.prefixes,
-        peer: peer.name,
-        peerAddress: peer.address,
-        ...(peer.protocol === undefined ? {} : { protocol: peer.protocol }),
       });
       for (const name of this.#map.depends) this.depends.add(name);
     }
     this.#refuse = refuse;
-    this.perPrefix = !refuse && (this.#prefixList !== undefined || this.#map?.perPrefix === true || this.#noDefault);
+    this.perPrefix = !refuse && (filters.length > 0 || this.#map?.perPrefix === true || this.#noDefault);
     this.perPeer = this.#map?.perPeer === true;
   }
 
   apply(attributes: number, prefix: number, peer: number): number {
     if (this.#refuse || (this.#noDefault && this.#table.prefixes.length[prefix] === 0)) return -1;
-    const list = this.#prefixList;
-    if (list !== undefined) {
+    const filters = this.#filters;
+    for (let i = 0; i < filters.length; i++) {
       const table = this.#table.prefixes;
       const wide = table.family !== AF_INET;
-      const permitted = list.permits(
+      const permitted = filters[i]!.permits(
         table.w0[prefix]!,
         wide ? table.w1[prefix]! : 0,
         wide ? table.w2[prefix]! : 0,
@@ -90,8 +96,8 @@ export class PeerPolicy implements Policy {
     }
     if (this.#filterList !== undefined && !this.#filterList.permits(this.#store.asPathText(attributes))) return -1;
     const out = this.#map === undefined ? this.#store.retain(attributes) : this.#map.apply(attributes, prefix, peer);
-    if (this.#prepend === 0 || out < 0) return out;
-    const longer = this.#attributes.edit(out, { prepend: [this.#prepend] });
+    if (this.#prepend === undefined || out < 0) return out;
+    const longer = this.#attributes.edit(out, { path: this.#prepend });
     this.#store.release(out);
     return longer;
   }

@@ -4,6 +4,8 @@ import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
+import type { GracefulRestart } from './wire/capability.ts';
+import { NO_ROLE } from './wire/role.ts';
 import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
 
 /** The neighbour, as far as its session hangs on it. */
@@ -11,7 +13,13 @@ export interface SessionPeer extends Neighbour {
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
+  readonly dynamic: boolean;
+  /** It is whoever is at the other end of this interface. */
+  readonly unnumbered: string | undefined;
+  /** By an operator, who wants it so. */
+  readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
+  restartCapability(active: readonly Afi[]): GracefulRestart | false;
 }
 
 /** What the session runs with; where it must not run, why, in FRR's words. */
@@ -21,10 +29,11 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   const active = AFIS.filter(afi => peer.families[afi].index !== 0);
   const routerId = instance.routerId;
   if (settings.remoteAs === undefined) return 'No remote AS configured';
-  if (settings.shutdown === true) return 'Admin. shutdown';
+  if (peer.shutDown) return 'Admin. shutdown';
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (!instance.ready) return 'Waiting for VRF to be initialized';
+  if (peer.unnumbered !== undefined && isUnspecified6(peer.words)) return 'Waiting for router advertisement';
   if (routerId === 0) return 'Router ID not configured yet';
   if (!reachable(peer)) return 'Waiting for NHT';
   const local = sourceAddress(peer);
@@ -37,7 +46,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     remote: peer.remoteAddress(),
     ...(local === undefined ? {} : { local }),
     ...instance.vrf.place,
-    passive: settings.passive === true,
+    passive: settings.passive === true || peer.dynamic,
     ...(settings.password === undefined ? {} : { md5Key: settings.password }),
     ...(ttl === undefined ? {} : ttl),
     holdTimeS: settings.holdTimeS ?? options.holdTimeS,
@@ -51,12 +60,17 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
       return receive || send ? [{ afi: AFI_NUMBER[afi], safi: 1, receive, send }] : [];
     }),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
-    ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
-    restartTimeS: options.restartTimeS,
-    announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    // An unnumbered link has no IPv4 address that could be a next hop.
+    ...(settings.extendedNextHop === true || peer.unnumbered !== undefined ? { extendedNextHop: true } : {}),
+    gracefulRestart: peer.restartCapability(active),
+    ...(options.hardAdministrativeReset ? {} : { hardAdministrativeReset: false }),
+    ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
+    ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }
+
+const isUnspecified6 = (words: readonly number[]): boolean => words.every(word => word === 0);
 
 /** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
 function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined {

@@ -5,8 +5,11 @@
 //            ─▶ update group of the table ─ messages ─▶ session.send
 //
 // Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
+import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
+import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance } from './instance.ts';
+import { RestartHelper, restartCapability } from './graceful-restart.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
 import { PeerFamily } from './peer-family.ts';
@@ -15,13 +18,19 @@ import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
+import { NO_ROLE, ROLES } from './wire/role.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
+
+const NOWHERE: AddressWords = [0, 0, 0, 0];
+
+const rank = (state: SessionState): number => STATES.indexOf(state);
 
 /** Settings that many neighbours share. */
 export class PeerGroup {
@@ -39,8 +48,13 @@ export class Peer implements SessionHandler, SessionPeer {
   /** The address as configured. */
   readonly name: string;
   readonly family: Family;
-  readonly words: AddressWords;
+  /** Of an unnumbered neighbour: as it advertises itself, zeros before it does. */
+  words: AddressWords;
   readonly own: SettingsLayer;
+  /** It came by itself from a listen range, and goes with its session. */
+  readonly dynamic: boolean;
+  /** `neighbor IFNAME interface`: it is whoever is at the other end of the interface, which is its name. */
+  readonly unnumbered: string | undefined;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -48,6 +62,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
   learnt: Negotiated | undefined;
   readonly families: Readonly<Record<Afi, PeerFamily>>;
+  readonly helper: RestartHelper;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
   /** After maximum-prefix: until `clear`. */
@@ -60,15 +75,29 @@ export class Peer implements SessionHandler, SessionPeer {
   #sessionKey = '';
   #parser: UpdateParser | undefined;
   #md5Installed = false;
+  #restart: TimerTask | undefined;
+  #restartAtMs = 0;
+  /** The interface that zebra was asked to advertise us on; 0: none. */
+  #discoversOn = 0;
   #closed = false;
 
-  constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords, own: SettingsLayer) {
+  constructor(
+    instance: BgpInstance,
+    name: string,
+    family: Family,
+    words: AddressWords,
+    own: SettingsLayer,
+    kind: { readonly dynamic?: boolean; readonly unnumbered?: boolean } = {},
+  ) {
     this.instance = instance;
     this.name = name;
     this.own = own;
+    this.dynamic = kind.dynamic === true;
+    this.unnumbered = kind.unnumbered === true ? name : undefined;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
+    this.helper = new RestartHelper(this);
   }
 
   get group(): PeerGroup | undefined {
@@ -90,6 +119,12 @@ export class Peer implements SessionHandler, SessionPeer {
     return this.settings.localAs ?? this.instance.as;
   }
 
+  /** Roles are for external sessions (RFC 9234 §3). */
+  get role(): number {
+    const { localRole } = this.settings;
+    return localRole === undefined || this.internal ? NO_ROLE : ROLES.indexOf(localRole);
+  }
+
   get internal(): boolean {
     const as = this.settings.remoteAs;
     return as === 'internal' || as === this.localAs;
@@ -100,6 +135,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** Compares settings with what runs, and changes what differs. */
   reconcile(): void {
     if (this.#closed) return;
+    if (this.unnumbered !== undefined) this.#discover(this.unnumbered);
     const group = this.group;
     // A description is of one, whoever has it.
     const { description: _, ...shared } = group?.own.peer ?? {};
@@ -115,6 +151,18 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     this.#reconcileSession();
     this.#updateFirstAs();
+  }
+
+  /** Looks for the neighbour at the other end of its interface. */
+  #discover(name: string): void {
+    const { zebra, interfaces, vrf } = this.instance;
+    const ifindex = interfaces.named(name)?.ifindex ?? 0;
+    if (ifindex !== this.#discoversOn) {
+      if (this.#discoversOn !== 0) zebra?.stopDiscovery(vrf, this.#discoversOn);
+      if (ifindex !== 0) zebra?.discover(vrf, ifindex);
+      this.#discoversOn = ifindex;
+    }
+    this.words = vrf.neighbours.get(ifindex) ?? NOWHERE;
   }
 
   /** Lists or maps changed. */
@@ -138,12 +186,12 @@ export class Peer implements SessionHandler, SessionPeer {
 
   // ---- session -------------------------------------------------------------------------------------------------------
 
-  /** `clear bgp X`. */
-  reset(): void {
+  /** `clear bgp X`: the neighbour hears `text`, where there is one (RFC 9003). */
+  reset(text?: string): void {
     const stopped = this.held || this.session === undefined;
-    this.held = false;
+    this.#release();
     if (stopped) this.reconcile();
-    else this.session?.reset();
+    else this.session?.reset(text === undefined ? {} : { text });
   }
 
   #reconcileSession(): void {
@@ -151,6 +199,8 @@ export class Peer implements SessionHandler, SessionPeer {
     this.idleReason = typeof config === 'string' ? config : undefined;
     if (typeof config === 'string') {
       this.#sessionKey = '';
+      // What is kept of one that restarts is not kept of one that is not wanted.
+      if (this.shutDown || this.held || this.settings.remoteAs === undefined) this.helper.stop();
       if (this.session !== undefined) this.session.stop(this.#farewell());
       return;
     }
@@ -168,8 +218,15 @@ export class Peer implements SessionHandler, SessionPeer {
     this.installMd5Key();
   }
 
-  #farewell(): { text?: string } {
-    return this.settings.shutdownMessage === undefined ? {} : { text: this.settings.shutdownMessage };
+  get shutDown(): boolean {
+    return this.settings.shutdown === true || this.instance.options.shutdown;
+  }
+
+  /** What a neighbour that we stop to talk to hears: an operator's words, if it was one (RFC 9003). */
+  #farewell(): { error?: PeerError; text?: string } {
+    if (!this.shutDown) return { error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) };
+    const text = this.settings.shutdownMessage ?? this.instance.options.shutdownMessage;
+    return text === undefined ? {} : { text };
   }
 
   get singleHop(): boolean {
@@ -186,10 +243,15 @@ export class Peer implements SessionHandler, SessionPeer {
   remoteAddress(): SocketAddress {
     const { settings, family, words } = this;
     let scopeId = 0;
-    if (family === AF_INET6 && isLinkLocal6(words) && settings.interface !== undefined) {
-      scopeId = this.instance.interfaces.named(settings.interface)?.ifindex ?? 0;
+    const on = this.unnumbered ?? settings.interface;
+    if (family === AF_INET6 && isLinkLocal6(words) && on !== undefined) {
+      scopeId = this.instance.interfaces.named(on)?.ifindex ?? 0;
     }
     return { family, words, port: settings.port ?? 179, scopeId };
+  }
+
+  restartCapability(active: readonly Afi[]): GracefulRestart | false {
+    return restartCapability(this, active);
   }
 
   /** Whether the connection is this peer's. */
@@ -200,16 +262,22 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   installMd5Key(): void {
+    // A range's key is its group's.
+    if (this.dynamic) return;
     if (this.settings.password !== undefined || this.#md5Installed) {
       this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.words, this.settings.password ?? '');
       this.#md5Installed = this.settings.password !== undefined;
     }
   }
 
-  close(): void {
+  /** `quietly`: without a word to the neighbour, who keeps our routes if it can. */
+  close(quietly = false): void {
     this.#closed = true;
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
-    this.session?.destroy();
+    this.#restart?.stop();
+    this.helper.stop();
+    if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
+    this.session?.destroy(quietly);
     this.session = undefined;
     this.negotiated = undefined;
   }
@@ -241,9 +309,11 @@ export class Peer implements SessionHandler, SessionPeer {
       if (one.index === 0 || !has(afi)) continue;
       one.up = true;
       one.endOfRibReceived = false;
-      one.warned = false;
+      one.limit.renew();
       one.update();
     }
+    this.helper.up(negotiated);
+    this.instance.undefer();
   }
 
   /** The AS that must stand first in what an external neighbour sends; 0: any may. */
@@ -265,7 +335,7 @@ export class Peer implements SessionHandler, SessionPeer {
   told(afi: Afi): boolean {
     const { settings, negotiated } = this;
     const one = this.families[afi];
-    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.held) return true;
+    if (one.index === 0 || settings.remoteAs === undefined || this.shutDown || this.held) return true;
     if (negotiated === undefined) return false;
     if (!one.up || one.endOfRibReceived) return true;
     // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.
@@ -277,6 +347,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.#log(`Down ${formatDownReason(reason)}`);
     this.#unwatch();
     this.#unwatch = () => {};
+    const negotiated = this.negotiated!;
     this.negotiated = undefined;
     this.#parser = undefined;
     for (const afi of AFIS) {
@@ -284,7 +355,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (!one.up) continue;
       one.up = false;
       one.leaveGroup();
-      if (one.index !== 0) one.family.table.peerDown(one.index);
+      if (one.index !== 0) this.helper.down(one, reason, negotiated);
     }
   }
 
@@ -301,40 +372,59 @@ export class Peer implements SessionHandler, SessionPeer {
     if (update.endOfRib !== 0) {
       const one = update.endOfRib === AF_INET ? ipv4 : ipv6;
       one.endOfRibReceived = true;
+      this.helper.endOfRib(one.afi);
+      this.instance.undefer();
       return undefined;
     }
     if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);
     if (ipv6.up) ipv6.family.table.ingest(ipv6.index, parser);
-    return this.#overLimit(ipv4) ?? this.#overLimit(ipv6);
+    return this.#judgeLimit(ipv4) ?? this.#judgeLimit(ipv6);
   }
 
-  /** `maximum-prefix` (RFC 4486: Cease, maximum number of prefixes reached). */
-  #overLimit(one: PeerFamily): PeerError | undefined {
-    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixRestartMin } = one.settings;
-    if (maximumPrefix === undefined || !one.up) return undefined;
-    const { received } = one.family.table.peerCounts(one.index);
-    if (received <= (maximumPrefix * (maximumPrefixThreshold ?? 75)) / 100) return undefined;
-    const over = received > maximumPrefix;
-    if (!one.warned || over) {
-      one.warned = true;
-      this.instance.bgp.log(`${this.name}: ${received} prefixes received, limit ${maximumPrefix}`);
-    }
-    if (!over || maximumPrefixWarningOnly === true) return undefined;
+  /** What the session is to be ended with, where there are too many prefixes. It rests then until `clear`, or for a time. */
+  #judgeLimit(one: PeerFamily): PeerError | undefined {
+    const { settings } = one;
+    if (settings.maximumPrefix === undefined || !one.up) return undefined;
+    const { bgp } = this.instance;
+    const counts = one.family.table.peerCounts(one.index);
+    const error = one.limit.judge(counts, settings, this.name, text => bgp.log(text));
+    if (error === undefined) return undefined;
     this.held = true;
-    this.instance.bgp.changed();
-    if (maximumPrefixRestartMin !== undefined) {
-      const timer = this.instance.bgp.loop.timer('bgp maximum prefix restart', () => {
-        this.held = false;
-        this.instance.bgp.changed();
-      });
-      timer.start(maximumPrefixRestartMin * 60_000);
+    bgp.changed();
+    if (settings.maximumPrefixRestartMin !== undefined) {
+      this.#restart ??= bgp.loop.timer('bgp maximum prefix restart', () => this.#release());
+      this.#restart.start(settings.maximumPrefixRestartMin * 60_000);
+      this.#restartAtMs = bgp.loop.now() + settings.maximumPrefixRestartMin * 60_000;
     }
-    const data = new Uint8Array(7);
-    const view = new DataView(data.buffer);
-    view.setUint16(0, AFI_NUMBER[one.afi]);
-    view.setUint8(2, 1);
-    view.setUint32(3, maximumPrefix);
-    return peerError(ErrorCode.cease, Cease.maximumPrefixes, data);
+    return error;
+  }
+
+  /** The limit, or what counts, changed while the session goes on. */
+  limitChanged(one: PeerFamily): void {
+    const error = this.#judgeLimit(one);
+    if (error !== undefined) this.session?.stop({ error });
+  }
+
+  /** Milliseconds until it may come back by itself; undefined: not before `clear`. */
+  get restartMs(): number | undefined {
+    if (!this.held || this.#restart?.active !== true) return undefined;
+    return Math.max(0, this.#restartAtMs - this.instance.bgp.loop.now());
+  }
+
+  #release(): void {
+    this.#restart?.stop();
+    if (!this.held) return;
+    this.held = false;
+    this.instance.bgp.changed();
+  }
+
+  stateChanged(from: SessionState, to: SessionState): void {
+    if (!this.dynamic || rank(from) < rank('OpenSent') || rank(to) >= rank('OpenSent')) return;
+    this.instance.bgp.loop
+      .event('bgp dynamic neighbor', () => {
+        if (rank(this.session?.state ?? 'Idle') < rank('OpenSent')) this.instance.dropDynamic(this);
+      })
+      .schedule();
   }
 
   routeRefresh(refresh: RouteRefresh): void {

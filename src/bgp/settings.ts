@@ -1,6 +1,10 @@
 // What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
 // these over the defaults: a field that is undefined lets the next layer through.
 import type { Family } from '../net/index.ts';
+import type { RoleName } from './wire/role.ts';
+
+/** What is done about a restart (RFC 4724): of ours and theirs, of theirs, nothing. */
+export type RestartMode = 'restart' | 'helper' | 'disable';
 
 export interface PeerSettings {
   remoteAs?: number | 'internal' | 'external';
@@ -28,8 +32,13 @@ export interface PeerSettings {
   disableConnectedCheck?: boolean;
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
+  extendedParameters?: boolean;
+  /** An update group of its own. */
+  solo?: boolean;
+  localRole?: RoleName;
+  strictRole?: boolean;
   enforceFirstAs?: boolean;
-  gracefulRestartDisable?: boolean;
+  gracefulRestart?: RestartMode;
 }
 
 export interface PeerAfSettings {
@@ -40,6 +49,8 @@ export interface PeerAfSettings {
   sendCommunity?: boolean;
   sendExtendedCommunity?: boolean;
   sendLargeCommunity?: boolean;
+  distributeListIn?: string;
+  distributeListOut?: string;
   prefixListIn?: string;
   prefixListOut?: string;
   filterListIn?: string;
@@ -52,6 +63,8 @@ export interface PeerAfSettings {
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;
   maximumPrefixRestartMin?: number;
+  maximumPrefixForce?: boolean;
+  maximumPrefixOut?: number;
   allowAsIn?: number;
   removePrivateAs?: 'if-only' | 'all' | 'replace';
   weight?: number;

@@ -1,9 +1,11 @@
 // What two OPENs said, as `show bgp neighbors` tells it: capabilities, and what follows from graceful restart. What the other
-// side offers and we have not (long-lived graceful restart, a role) is `received`.
+// side offers and we have not (long-lived graceful restart) is `received`.
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';
-import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { restartMode } from './graceful-restart.ts';
+import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
+import { ROLES } from './wire/role.ts';
 import type { AddPath, AddressFamily, Capability } from './wire/capability.ts';
 
 type Kind = Capability['kind'];
@@ -26,8 +28,6 @@ function has(open: OpenSummary, ...kinds: Kind[]): boolean {
 function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
   return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
 }
-
-const ROLES: readonly string[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer'];
 
 /** RFC 9234 §4.1. */
 export function roleOf(open: OpenSummary | undefined): string {
@@ -83,6 +83,7 @@ export function capabilityText(agreed: Negotiated): string[] {
     const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
     add(`Address Family ${AFI_TITLE[afi]}`, state);
   }
+  add('Role', both('role'));
   const name = (open: OpenSummary): string =>
     `name: ${open.hostname ?? 'n/a'},domain name: ${open.domainname || 'n/a'}`;
   lines.push(
@@ -134,6 +135,7 @@ export function capabilitiesJson(agreed: Negotiated): object {
     const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
     return state === undefined ? undefined : { [state.key]: true };
   });
+  add('role', both('role'));
   json['hostName'] = {
     ...(local.hostname === undefined ? {} : { advHostName: local.hostname, advDomainName: local.domainname || 'n/a' }),
     ...(remote.hostname === undefined
@@ -154,9 +156,12 @@ export function capabilitiesJson(agreed: Negotiated): object {
 
 // ---- graceful restart ------------------------------------------------------------------------------------------------
 
-/** We say End-of-RIB and understand it, and keep no routes of a neighbour that is gone: no helper, in FRR's words. */
-const LOCAL_MODE = 'Disable';
-const STALE_PATH_TIME_S = 0;
+const MODES: Readonly<Record<RestartMode, string>> = { restart: 'Restart', helper: 'Helper', disable: 'Disable' };
+
+/** With a star: as the instance has it. */
+function localMode(peer: Peer): string {
+  return `${MODES[restartMode(peer)]}${peer.settings.gracefulRestart === undefined ? '*' : ''}`;
+}
 
 function remoteMode(peer: Peer): string {
   if (peer.negotiated === undefined) return 'NotApplicable';
@@ -198,7 +203,7 @@ export function restartText(peer: Peer): string[] {
   if (names(one => one.sent) !== '') lines.push(`    End-of-RIB send: ${names(one => one.sent)}`);
   if (names(one => one.received) !== '') lines.push(`    End-of-RIB received: ${names(one => one.received)}`);
   lines.push(
-    `    Local GR Mode: ${LOCAL_MODE}`,
+    `    Local GR Mode: ${localMode(peer)}`,
     `    Remote GR Mode: ${remoteMode(peer)}`,
     `    R bit: ${flag(remote?.restarting)}`,
     `    N bit: ${flag(remote?.notification)}`,
@@ -214,7 +219,7 @@ export function restartText(peer: Peer): string[] {
       `      End-of-RIB sent after update: ${yes(one.last)}`,
       `      End-of-RIB received: ${yes(one.received)}`,
       '      Timers:',
-      `        Configured Stale Path Time(sec): ${STALE_PATH_TIME_S}`,
+      `        Configured Stale Path Time(sec): ${peer.instance.options.stalePathS}`,
     );
   }
   return lines;
@@ -228,7 +233,7 @@ export function restartJson(peer: Peer): object {
   return {
     endOfRibSend: keys(one => one.sent),
     endOfRibRecv: keys(one => one.received),
-    localGrMode: LOCAL_MODE,
+    localGrMode: localMode(peer),
     remoteGrMode: remoteMode(peer),
     rBit: remote?.restarting === true,
     nBit: remote?.notification === true,
@@ -246,7 +251,7 @@ export function restartJson(peer: Peer): object {
             endOfRibSentAfterUpdate: one.last,
             endOfRibRecv: one.received,
           },
-          timers: { stalePathTimer: STALE_PATH_TIME_S },
+          timers: { stalePathTimer: peer.instance.options.stalePathS },
         },
       ]),
     ),

@@ -55,19 +55,18 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   if (settings.defaultOriginate === true) {
     lines.push(`  Default information originate, default ${one.membership === undefined ? 'not sent' : 'sent'}`);
   }
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
-  if ((prefixListIn ?? filterListIn ?? routeMapIn) !== undefined) lines.push('  Inbound path policy configured');
-  if ((prefixListOut ?? filterListOut ?? routeMapOut) !== undefined) lines.push('  Outbound path policy configured');
-  if (prefixListIn !== undefined) lines.push(`  Incoming update prefix filter list is *${prefixListIn}`);
-  if (prefixListOut !== undefined) lines.push(`  Outgoing update prefix filter list is *${prefixListOut}`);
-  if (filterListIn !== undefined) lines.push(`  Incoming update AS path filter list is *${filterListIn}`);
-  if (filterListOut !== undefined) lines.push(`  Outgoing update AS path filter list is *${filterListOut}`);
-  if (routeMapIn !== undefined) lines.push(`  Route map for incoming advertisements is *${routeMapIn}`);
-  if (routeMapOut !== undefined) lines.push(`  Route map for outgoing advertisements is *${routeMapOut}`);
+  if (named(settings, 'In')) lines.push('  Inbound path policy configured');
+  if (named(settings, 'Out')) lines.push('  Outbound path policy configured');
+  for (const { field, text } of LISTS) {
+    if (settings[field] !== undefined) lines.push(`  ${text} is *${settings[field]}`);
+  }
   const missing = missingPolicy(one);
   if (missing.in) lines.push('  Inbound updates discarded due to missing policy');
   if (missing.out) lines.push('  Outbound updates discarded due to missing policy');
   lines.push(`  ${one.family.table.peerCounts(one.index).accepted} accepted prefixes`);
+  if (settings.maximumPrefixOut !== undefined) {
+    lines.push(`  Maximum allowed prefixes sent ${settings.maximumPrefixOut}`);
+  }
   if (settings.maximumPrefix !== undefined) {
     const { maximumPrefixRestartMin, maximumPrefixWarningOnly, maximumPrefixThreshold } = settings;
     lines.push(
@@ -79,9 +78,33 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   return lines;
 }
 
+/** The lists and maps of a neighbour, in FRR's words. */
+const LISTS = [
+  {
+    field: 'distributeListIn',
+    text: 'Incoming update network filter list',
+    key: 'incomingUpdateNetworkFilterList',
+  },
+  {
+    field: 'distributeListOut',
+    text: 'Outgoing update network filter list',
+    key: 'outgoingUpdateNetworkFilterList',
+  },
+  { field: 'prefixListIn', text: 'Incoming update prefix filter list', key: 'incomingUpdatePrefixFilterList' },
+  { field: 'prefixListOut', text: 'Outgoing update prefix filter list', key: 'outgoingUpdatePrefixFilterList' },
+  { field: 'filterListIn', text: 'Incoming update AS path filter list', key: 'incomingUpdateAsPathFilterList' },
+  { field: 'filterListOut', text: 'Outgoing update AS path filter list', key: 'outgoingUpdateAsPathFilterList' },
+  { field: 'routeMapIn', text: 'Route map for incoming advertisements', key: 'routeMapForIncomingAdvertisements' },
+  { field: 'routeMapOut', text: 'Route map for outgoing advertisements', key: 'routeMapForOutgoingAdvertisements' },
+] as const;
+
+/** Whether there is a policy in this direction. */
+function named(settings: PeerAfSettings, direction: 'In' | 'Out'): boolean {
+  return LISTS.some(({ field }) => field.endsWith(direction) && settings[field] !== undefined);
+}
+
 export function familyJson(one: PeerFamily, groupName: string | undefined): object {
   const { settings, membership } = one;
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
   const given = (key: string, value: unknown): object => (value === undefined ? {} : { [key]: value });
   const missing = missingPolicy(one);
   return {
@@ -103,18 +126,16 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
     ...(settings.defaultOriginate === true
       ? { [membership === undefined ? 'defaultNotSent' : 'defaultSent']: true }
       : {}),
-    ...((prefixListIn ?? filterListIn ?? routeMapIn) === undefined ? {} : { inboundPathPolicyConfig: true }),
-    ...((prefixListOut ?? filterListOut ?? routeMapOut) === undefined ? {} : { outboundPathPolicyConfig: true }),
-    ...given('incomingUpdatePrefixFilterList', prefixListIn),
-    ...given('outgoingUpdatePrefixFilterList', prefixListOut),
-    ...given('incomingUpdateAsPathFilterList', filterListIn),
-    ...given('outgoingUpdateAsPathFilterList', filterListOut),
-    ...given('routeMapForIncomingAdvertisements', routeMapIn),
-    ...given('routeMapForOutgoingAdvertisements', routeMapOut),
+    ...(named(settings, 'In') ? { inboundPathPolicyConfig: true } : {}),
+    ...(named(settings, 'Out') ? { outboundPathPolicyConfig: true } : {}),
+    ...Object.fromEntries(
+      LISTS.filter(({ field }) => settings[field] !== undefined).map(({ field, key }) => [key, settings[field]]),
+    ),
     ...(missing.in ? { inboundEbgpRequiresPolicy: 'Inbound updates discarded due to missing policy' } : {}),
     ...(missing.out ? { outboundEbgpRequiresPolicy: 'Outbound updates discarded due to missing policy' } : {}),
     acceptedPrefixCounter: one.family.table.peerCounts(one.index).accepted,
     ...(membership === undefined ? {} : { sentPrefixCounter: sentCount(one) }),
+    ...given('prefixOutAllowedMax', settings.maximumPrefixOut),
     ...(settings.maximumPrefix === undefined
       ? {}
       : {

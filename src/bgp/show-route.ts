@@ -2,7 +2,7 @@
 import { formatIp4 } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
 import type { Peer } from './peer.ts';
-import { formatCommunities, jsonCommunity } from './policy/index.ts';
+import { formatCommunities, formatExtendedCommunities, jsonCommunity } from './policy/index.ts';
 import {
   type AttributeSet,
   HAS_NO_ADVERTISE,
@@ -102,6 +102,10 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   return `${lines.join('\n')}\n`;
 }
 
+function extendedText({ extendedCommunities }: AttributeSet): string {
+  return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')));
+}
+
 function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): string[] {
   const { instance, table } = family;
   const { view, set, flags } = one;
@@ -128,12 +132,15 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
     if (!view.redistributed) words.push('local');
   } else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
   if (set.atomicAggregate) words.push('atomic-aggregate');
+  if (set.otc !== undefined) words.push(`otc ${set.otc}`);
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
   if (addPath.isBestOfAs(one.path))
     words.push(`bestpath-from-AS ${instance.store.neighborAs[view.attributes] || 'Local'}`);
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
   const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
   if (set.communities.length > 0) lines.push(`      Community: ${formatCommunities(set.communities)}`);
+  const extended = extendedText(set);
+  if (extended !== '') lines.push(`      Extended Community: ${extended}`);
   if (set.largeCommunities.length > 0) {
     lines.push(`      Large Community: ${set.largeCommunities.map(one => one.join(':')).join(' ')}`);
   }
@@ -199,6 +206,7 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
     ...(view.local ? { sourced: true } : {}),
     ...(view.local && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
+    ...(set.otc === undefined ? {} : { otc: set.otc }),
     ...(multipath ? { multipath: true } : {}),
     ...(ofAs || best
       ? {
@@ -211,6 +219,7 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
     ...(set.communities.length === 0
       ? {}
       : { community: { string: formatCommunities(set.communities), list: set.communities.map(jsonCommunity) } }),
+    ...(set.extendedCommunities.length === 0 ? {} : { extendedCommunity: { string: extendedText(set) } }),
     ...(set.largeCommunities.length === 0
       ? {}
       : {

@@ -9,9 +9,11 @@ import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
 import { readSpeeds } from './interface/speed.ts';
+import { RouterDiscovery } from './router-discovery.ts';
 import { rehearse } from './rehearsal.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
+import { drift } from './show/zebra.ts';
 
 /** workerData of this thread. */
 export interface ZebraThreadData {
@@ -39,7 +41,8 @@ const ethtool = new Ethtool();
 readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
 
-const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text) });
+const discovery = new RouterDiscovery(loop, zebra.interfaces, text => side.post(text));
+const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text), discovery });
 zebra.server = server;
 
 function tables(): Tables {
@@ -69,8 +72,15 @@ side.onStop(async how => {
     zebra.withdraw();
     const deadline = performance.now() + WITHDRAW_MS;
     while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
+    if (!zebra.idle) {
+      const { destinationsWaiting: waiting, destinationsInFlight: inFlight } = drift(zebra);
+      side.post(
+        `routes stay in the kernel: after ${WITHDRAW_MS / 1000} s ${waiting} prefixes wait for the dataplane and ${inFlight} are on their way`,
+      );
+    }
   }
   close();
+  discovery.close();
   await ethtool.close();
   loop.close();
 });

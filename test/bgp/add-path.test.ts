@@ -16,6 +16,7 @@ import type { SessionConfig } from '../../src/bgp/session/types.ts';
 import { type GroupMember, UpdateGroup } from '../../src/bgp/updategroup/index.ts';
 import { ACTION_OK, ACTION_RESET, ACTION_WITHDRAW } from '../../src/bgp/wire/attribute.ts';
 import type { AddPath } from '../../src/bgp/wire/capability.ts';
+import { NO_ROLE } from '../../src/bgp/wire/role.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
 import { encodeWithdrawals, type PrefixWords } from '../../src/bgp/withdrawals.ts';
 import { AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
@@ -115,7 +116,15 @@ function table(family: Family): BgpTable {
   return new BgpTable({ family, store: new AttributeStore(nexthops), decision: defaultDecisionOptions(65000, 99) });
 }
 
-const PEER = { kind: PEER_EBGP, as: 65001, routerId: 1, address: [1, 0, 0, 0], weight: 0, allowOwnAs: 0 } as const;
+const PEER = {
+  kind: PEER_EBGP,
+  as: 65001,
+  routerId: 1,
+  address: [1, 0, 0, 0],
+  weight: 0,
+  allowOwnAs: 0,
+  role: NO_ROLE,
+} as const;
 
 /** `id prefix` of all that a table has. */
 function content(of: BgpTable): string[] {
@@ -324,6 +333,9 @@ const RULES = {
   localAddress6: [0x20010db8, 0, 0, 0x63],
   nextHopSelf: false,
   nextHopUnchanged: false,
+  role: NO_ROLE,
+  gracefulShutdown: false,
+  maximumPrefixes: 0,
   sendCommunity: true,
   sendExtendedCommunity: true,
   sendLargeCommunity: true,

@@ -3,103 +3,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 import fc from 'fast-check';
-import { bgpCommands } from '../../src/bgp/commands.ts';
-import { Bgp } from '../../src/bgp/index.ts';
-import { TaskLoop } from '../../src/concurrency/index.ts';
-import { type Block, CommandError, ConfigTree, loadConfig, perform, type Step, wordsOf } from '../../src/vty/index.ts';
-import { MemoryNetwork } from './lib/memory-transport.ts';
-import { grammar } from './lib/router.ts';
+import { closeAll, Speaker } from './lib/configured.ts';
 
-const speakers: Speaker[] = [];
-const closeAll = (): void => {
-  for (const speaker of speakers.splice(0)) speaker.close();
-};
 afterEach(closeAll);
-
-/** A speaker that is configured and never runs. */
-class Speaker {
-  readonly tree: ConfigTree = new ConfigTree(grammar);
-  readonly bgp: Bgp;
-  #block: Block = this.tree.root;
-
-  constructor(text = '') {
-    const loop = new TaskLoop('configuration');
-    speakers.push(this);
-    const here = { family: 2, words: [0x0a000001, 0, 0, 0], port: 179, scopeId: 0 } as const;
-    const transport = new MemoryNetwork(loop).transport(here);
-    this.bgp = new Bgp({ loop, transport, random: Math.random, listenPort: 0 });
-    this.load(text);
-  }
-
-  #commit(steps: readonly Step[]): string {
-    for (const step of steps) {
-      const { error } = perform(bgpCommands, this.bgp, step.action);
-      if (error !== undefined) return error;
-      step.commit();
-    }
-    return '';
-  }
-
-  /** Types lines one after the other, as a shell does; gives what was said to those that were refused. */
-  type(text: string): string {
-    return text
-      .trim()
-      .split('\n')
-      .map(line => this.#typeLine(line))
-      .filter(said => said !== '')
-      .join('\n');
-  }
-
-  #typeLine(line: string): string {
-    if (line.trim() === 'exit') {
-      this.#block = this.#block.parent ?? this.#block;
-      return '';
-    }
-    const match = grammar.parse(this.#block.mode, wordsOf(line));
-    if (!('entry' in match)) return `% Unknown command: ${line.trim()}`;
-    try {
-      const plan = this.tree.plan(this.#block, match);
-      const error = this.#commit(plan.steps);
-      if (error !== '') return error;
-      if (plan.enter) this.#block = plan.enter();
-      else while (this.#block.mode !== match.mode && this.#block.parent) this.#block = this.#block.parent;
-      return '';
-    } catch (error) {
-      if (error instanceof CommandError) return error.message;
-      throw error;
-    }
-  }
-
-  /** Makes `text` the configuration. */
-  load(text: string): void {
-    const { tree, problems } = loadConfig(grammar, text, 'saved.conf');
-    assert.deepEqual(problems, [], text);
-    assert.equal(this.#commit(tree.stepsFrom(this.tree)), '', text);
-  }
-
-  close(): void {
-    this.bgp.close();
-    this.bgp.loop.close();
-  }
-
-  /** What the lines have come to. */
-  get state(): object {
-    const [instance] = this.bgp.instances.values();
-    if (instance === undefined) return {};
-    const known = [...instance.peers.keys(), ...instance.groups.keys()].sort();
-    return {
-      known: known.map(name => [name, instance.peers.get(name)?.groupName, instance.own(name)]),
-      options: instance.options,
-      families: instance.families.map(({ local, table }) => ({
-        networks: [...local.networks].map(([prefix, { map }]) => `${prefix} ${map}`).sort(),
-        redistributions: [...local.redistributions.values()]
-          .map(({ protocol, metric, source }) => `${protocol} ${metric} ${source.map}`)
-          .sort(),
-        paths: [table.decision.maximumPathsEbgp, table.decision.maximumPathsIbgp],
-      })),
-    };
-  }
-}
 
 /** `router bgp 1` with these lines, as it is shown afterwards, without its frame. */
 function shown(lines: string): string {
@@ -393,4 +299,22 @@ void test('a reload leads from any configuration to any other', () => {
     }),
     { numRuns: 400 },
   );
+});
+
+void test('what FRR has and would mean nothing here is refused with the reason', () => {
+  const speaker = new Speaker('router bgp 1\nneighbor 10.1.1.1 remote-as 2\n');
+  const refused = (line: string): string => speaker.type(`router bgp 1\n${line}`);
+  for (const line of [
+    'read-quanta 5',
+    'write-quanta 32',
+    'neighbor 10.1.1.1 capability dynamic',
+    'neighbor 10.1.1.1 capability orf prefix-list both',
+    'neighbor 10.1.1.1 override-capability',
+  ]) {
+    assert.match(refused(line), /^% [\w -]+ is not supported: .{20}/, line);
+  }
+  for (const line of ['bgp input-queue-limit 10', 'bgp output-queue-limit 10']) {
+    assert.match(speaker.type(`exit\n${line}`), /^% bgp (in|out)put-queue-limit is not supported: .{20}/);
+  }
+  assert.equal(inside(speaker), 'neighbor 10.1.1.1 remote-as 2\n');
 });

@@ -22,8 +22,11 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGIN,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   asPathLength,
+  COMMUNITY_BLACKHOLE,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
   COMMUNITY_NO_ADVERTISE,
   COMMUNITY_NO_EXPORT,
   COMMUNITY_NO_EXPORT_SUBCONFED,
@@ -33,6 +36,7 @@ import {
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
+import { INTERNAL_FLAGS, INTERNAL_HAS_WEIGHT, INTERNAL_NEXT_HOP_KEPT, INTERNAL_WEIGHT } from './internal-attribute.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;
@@ -45,6 +49,11 @@ export const HAS_NO_EXPORT_SUBCONFED = 64;
 export const HAS_COMMUNITIES = 128;
 export const HAS_WEIGHT = 256;
 export const HAS_ATOMIC_AGGREGATE = 512;
+export const HAS_GRACEFUL_SHUTDOWN = 1024;
+export const HAS_BLACKHOLE = 2048;
+export const HAS_OTC = 4096;
+/** Policy chose the next hop. */
+export const HAS_NEXT_HOP_KEPT = 8192;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -310,8 +319,9 @@ export class AttributeStore {
       at += 3;
       switch (code) {
         case ATTR_INTERNAL:
-          this.weight[id] = readWord(arena, at);
-          if (arena[at + 8] === 1) flags |= HAS_WEIGHT;
+          this.weight[id] = readWord(arena, at + INTERNAL_WEIGHT);
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_HAS_WEIGHT) !== 0) flags |= HAS_WEIGHT;
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_NEXT_HOP_KEPT) !== 0) flags |= HAS_NEXT_HOP_KEPT;
           break;
         case ATTR_ORIGIN:
           this.origin[id] = arena[at]!;
@@ -341,6 +351,8 @@ export class AttributeStore {
             if (community === COMMUNITY_NO_EXPORT) flags |= HAS_NO_EXPORT;
             else if (community === COMMUNITY_NO_ADVERTISE) flags |= HAS_NO_ADVERTISE;
             else if (community === COMMUNITY_NO_EXPORT_SUBCONFED) flags |= HAS_NO_EXPORT_SUBCONFED;
+            else if (community === COMMUNITY_GRACEFUL_SHUTDOWN) flags |= HAS_GRACEFUL_SHUTDOWN;
+            else if (community === COMMUNITY_BLACKHOLE) flags |= HAS_BLACKHOLE;
           }
           break;
         case ATTR_ORIGINATOR_ID:
@@ -350,6 +362,9 @@ export class AttributeStore {
         case ATTR_CLUSTER_LIST:
           this.clusterLength[id] = length >>> 2;
           flags |= HAS_CLUSTER_LIST;
+          break;
+        case ATTR_OTC:
+          flags |= HAS_OTC;
           break;
         default:
       }

@@ -15,7 +15,7 @@ import { Decision } from './decision.ts';
 import type { DirtySet } from './dirty.ts';
 import { Ingest } from './ingest.ts';
 import type { DecisionOptions, PeerInfo, Policy } from './types.ts';
-import { Walks } from './walks.ts';
+import { type WalkKind, Walks } from './walks.ts';
 
 const MAX_PEERS = 65534;
 
@@ -43,14 +43,18 @@ export class BgpTable extends TableColumns {
   onWork: () => void = () => {};
   /** Called when zebra's dirty set has something in it. */
   onZebra: () => void = () => {};
+  /** Called when a peer's import policy was applied to all that it had announced. */
+  onPolicyApplied: (peer: number) => void = () => {};
 
+  #deferred = false;
   readonly #ingest: Ingest;
   readonly #walks: Walks;
   readonly #decision: Decision;
   readonly #consumers: Consumers;
   readonly #leaving = new Set<number>(); // peers to be forgotten when their paths are gone
-  readonly #peerGone = (peer: number): void => {
-    if (this.#leaving.has(peer)) this.#forget(peer);
+  readonly #walked = (kind: WalkKind, peer: number): void => {
+    if (kind === 'gone' && this.#leaving.has(peer)) this.#forget(peer);
+    else if (kind === 'policy') this.onPolicyApplied(peer);
   };
 
   constructor(options: BgpTableOptions) {
@@ -172,7 +176,7 @@ export class BgpTable extends TableColumns {
   /** A slice of the walks, at most `maxRows` path rows, then all decisions that are due. True: there is more to do. */
   work(maxRows: number): boolean {
     this.#ingest.tick();
-    this.#walks.run(maxRows, this.#peerGone);
+    this.#walks.run(maxRows, this.#walked);
     this.decide();
     return this.#walks.length > 0;
   }
@@ -196,9 +200,25 @@ export class BgpTable extends TableColumns {
     this.peerPolicies[peer] = undefined;
   }
 
+  /**
+   * While true, nothing is selected: after a restart, until the neighbours have said what they had said before (RFC 4724 §4.1).
+   * Who sends what is selected has nothing to send, and nothing to say that it was all.
+   */
+  get deferred(): boolean {
+    return this.#deferred;
+  }
+
+  set deferred(deferred: boolean) {
+    this.#deferred = deferred;
+    if (deferred) return;
+    this.decide();
+    this.#consumers.wakeGroups();
+    this.onWork();
+  }
+
   /** Decides every prefix that is due. Consumers call it before they read. */
   decide(): void {
-    if (!this.#decision.run()) return;
+    if (this.#deferred || !this.#decision.run()) return;
     this.#consumers.wakeGroups();
     if (this.#consumers.zebraPending > 0) this.onZebra();
   }

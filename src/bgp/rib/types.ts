@@ -27,6 +27,8 @@ export interface PeerInfo {
   weight: number;
   /** How many times the local AS may stand in AS_PATH before a path counts as a loop (allowas-in). */
   allowOwnAs: number;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  role: number;
   /** Whatever the owner wants to find again from a path. */
   readonly owner?: unknown;
 }

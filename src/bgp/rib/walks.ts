@@ -6,12 +6,14 @@ import { EPOCH_SHIFT, FLAG_MASK, NO_PEER, type TableColumns } from './columns.ts
 import type { Ingest } from './ingest.ts';
 import { PATH_CHANGED, PATH_REMOVED } from './types.ts';
 
-type WalkKind = 'gone' | 'peer' | 'policy' | 'nexthops' | 'all';
+export type WalkKind = 'gone' | 'peer' | 'policy' | 'nexthops' | 'all';
 
 interface Walk {
   kind: WalkKind;
   peer: number;
   row: number;
+  /** Of `gone`: paths of this session stay, as those of the present one do. */
+  epoch?: number;
   changed?: Uint8Array;
 }
 
@@ -37,9 +39,10 @@ export class Walks {
    * every prefix is decided again.
    */
   start(kind: 'gone' | 'peer' | 'policy' | 'all', peer = 0): void {
+    const epoch = this.#rows.peerEpochs[peer]!;
     const walk = this.#walks.find(other => other.kind === kind && other.peer === peer);
-    if (walk) walk.row = 1;
-    else this.#walks.push({ kind, peer, row: 1 });
+    if (walk) Object.assign(walk, { row: 1, epoch });
+    else this.#walks.push({ kind, peer, row: 1, epoch });
   }
 
   /** The prefixes that lead to these next hops are decided again. */
@@ -53,14 +56,14 @@ export class Walks {
     } else this.#walks.push({ kind: 'nexthops', peer: 0, row: 1, changed: changed.slice() });
   }
 
-  /** A slice of at most `maxRows` path rows; `gone` hears of peers whose stale paths are all gone. */
-  run(maxRows: number, gone: (peer: number) => void): void {
+  /** A slice of at most `maxRows` path rows; `done` hears of walks that came to their end. */
+  run(maxRows: number, done: (kind: WalkKind, peer: number) => void): void {
     let left = maxRows;
     while (left > 0 && this.#walks.length > 0) {
       const walk = this.#walks[0]!;
       const end = Math.min(this.#rows.pathLimit, walk.row + left);
       left -= end - walk.row;
-      if (walk.kind === 'gone') this.#walkGone(walk.peer, walk.row, end);
+      if (walk.kind === 'gone') this.#walkGone(walk.peer, walk.epoch!, walk.row, end);
       else if (walk.kind === 'peer') this.#walkPeer(walk.peer, walk.row, end);
       else if (walk.kind === 'policy') this.#walkPolicy(walk.peer, walk.row, end);
       else if (walk.kind === 'nexthops') this.#walkNexthops(walk.changed!, walk.row, end);
@@ -68,18 +71,19 @@ export class Walks {
       walk.row = end;
       if (end === this.#rows.pathLimit) {
         this.#walks.shift();
-        if (walk.kind === 'gone') gone(walk.peer);
+        done(walk.kind, walk.peer);
       }
     }
   }
 
-  #walkGone(peer: number, from: number, end: number): void {
+  #walkGone(peer: number, alive: number, from: number, end: number): void {
     const rows = this.#rows;
-    const epoch = rows.peerEpochs[peer]!;
+    const present = rows.peerEpochs[peer]!;
     for (let path = from; path < end; path++) {
       if (rows.pathPeer[path] !== peer) continue;
       const flags = rows.pathFlags[path]!;
-      if (flags >>> EPOCH_SHIFT !== epoch && (flags & PATH_REMOVED) === 0) this.#ingest.removePath(path);
+      const epoch = flags >>> EPOCH_SHIFT;
+      if (epoch !== present && epoch !== alive && (flags & PATH_REMOVED) === 0) this.#ingest.removePath(path);
     }
   }
 

@@ -5,6 +5,7 @@ import {
   type AddPath,
   type AddressFamily,
   type Capability,
+  type GracefulRestart,
   SAFI_UNICAST,
   sameFamily,
   writeCapability,
@@ -12,6 +13,7 @@ import {
 import { EXTENDED_MESSAGE_BYTES, MAXIMUM_MESSAGE_BYTES } from '../wire/message.ts';
 import { ErrorCode, OpenError, type PeerError, peerError } from '../wire/notification.ts';
 import { AS_TRANS, type Open } from '../wire/open.ts';
+import { COUNTERPART } from '../wire/role.ts';
 import type { Negotiated, OpenSummary, SessionConfig } from './types.ts';
 
 export const DEFAULT_HOLD_S = 180;
@@ -21,6 +23,13 @@ export const DEFAULT_RESTART_TIME_S = 120;
 /** `Negotiated` without what only the connection knows. */
 export type Agreement = Omit<Negotiated, 'localAddress' | 'remoteAddress' | 'outgoing'>;
 
+const HELPER: GracefulRestart = {
+  restarting: false,
+  notification: false,
+  timeS: DEFAULT_RESTART_TIME_S,
+  families: [],
+};
+
 /** Our OPEN. */
 export function localOpen(config: SessionConfig): Open {
   return {
@@ -28,6 +37,7 @@ export function localOpen(config: SessionConfig): Open {
     holdTimeS: config.holdTimeS ?? DEFAULT_HOLD_S,
     routerId: config.routerId,
     capabilities: config.dontCapabilityNegotiate === true ? [] : localCapabilities(config),
+    ...(config.extendedParameters === true && { extended: true }),
   };
 }
 
@@ -42,14 +52,12 @@ function localCapabilities(config: SessionConfig): Capability[] {
     list.push({ kind: 'addPath', families: config.addPath });
   }
   if (config.announceExtendedMessages !== false) list.push({ kind: 'extendedMessage' });
+  if (config.role !== undefined) list.push({ kind: 'role', role: config.role.number });
   if (config.hostname !== undefined) {
     list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
   }
-  if (config.announceGracefulRestart !== false) {
-    // No family is listed: we help a restarting peer with End-of-RIB (RFC 4724 §4), and keep no state of our own.
-    const timeS = config.restartTimeS ?? DEFAULT_RESTART_TIME_S;
-    const restart = { restarting: false, notification: false, timeS, families: [] };
-    list.push({ kind: 'gracefulRestart', restart });
+  if (config.gracefulRestart !== false) {
+    list.push({ kind: 'gracefulRestart', restart: config.gracefulRestart ?? HELPER });
   }
   list.push(...(config.extraCapabilities ?? []));
   return list;
@@ -87,6 +95,13 @@ export function summarize(open: Open): OpenSummary {
 }
 
 const IPV4_UNICAST: AddressFamily = { afi: AFI_IPV4, safi: SAFI_UNICAST };
+
+/** RFC 9234 §4.2; one that says several roles must not say different ones. */
+function rolesAgree({ role }: SessionConfig, { capabilities }: Open): boolean {
+  if (role === undefined) return true;
+  const said = capabilities.flatMap(one => (one.kind === 'role' ? [one.role] : []));
+  return said.length === 0 ? !role.strict : said.every(one => one === COUNTERPART[role.number]);
+}
 
 /** Path identifiers go one way where one side offers to send and the other to receive them (RFC 7911 §4). */
 function agreedAddPath(local: OpenSummary, remote: OpenSummary, families: readonly AddressFamily[]): AddPath[] {
@@ -126,6 +141,7 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
   ) {
     return badAs();
   }
+  if (!internal && !rolesAgree(config, theirs)) return peerError(ErrorCode.open, OpenError.roleMismatch);
   // RFC 6286 §2.2: any identifier but 0, and inside an AS none like ours.
   if (remote.routerId === 0 || (internal && remote.routerId === config.routerId)) {
     const id = theirs.routerId;
@@ -166,6 +182,7 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
     routeRefresh: local.routeRefresh && remote.routeRefresh,
     enhancedRefresh: local.enhancedRefresh && remote.enhancedRefresh,
     extendedNextHop: local.extendedNextHop && remote.extendedNextHop,
+    notificationRestart: local.gracefulRestart?.notification === true && remote.gracefulRestart?.notification === true,
     addPath: agreedAddPath(local, remote, families),
     maximumMessageBytes: extended ? EXTENDED_MESSAGE_BYTES : MAXIMUM_MESSAGE_BYTES,
   };

@@ -64,6 +64,10 @@ export class UpdateGroup implements TableConsumer {
   readonly #adj: AdjRibOut;
   readonly #streams: Streams;
   readonly #packer: Packer;
+  /** What there was no place for within `maximumPrefixes`. */
+  readonly #beyond: DirtySet = new DirtySet();
+  /** Places that are free, but not yet said to be. */
+  #leaving = 0;
   #fresh = true; // nobody has joined yet
   #isMember = new Uint8Array(64); // by peer
   #only = -1; // the member where there is just one: its own paths are not even transformed
@@ -171,6 +175,7 @@ export class UpdateGroup implements TableConsumer {
     this.#table.detach(this);
     this.#adj.close();
     this.#table.releaseAll(this.dirty);
+    this.#routes.releaseAll(this.#beyond);
     for (const stream of this.#streams.all) {
       this.#routes.releaseAll(stream.dirty);
       for (const member of stream.members) this.#routes.releaseAll(member.unsend);
@@ -188,11 +193,15 @@ export class UpdateGroup implements TableConsumer {
   holds(prefix: number): boolean {
     if (this.dirty.has(prefix)) return true;
     // Of a prefix with a path left, nobody asks.
-    return !this.everyPath && (this.#adj.holds(prefix) || this.#streams.holds(prefix));
+    return !this.everyPath && this.#holdsRoute(prefix);
   }
 
   holdsPath(path: number): boolean {
-    return this.#adj.holds(path) || this.#streams.holds(path);
+    return this.#holdsRoute(path);
+  }
+
+  #holdsRoute(route: number): boolean {
+    return this.#beyond.has(route) || this.#adj.holds(route) || this.#streams.holds(route);
   }
 
   // ===== work =====
@@ -211,13 +220,14 @@ export class UpdateGroup implements TableConsumer {
       if (prefix < 0) break;
       this.#evaluate(prefix);
     }
-    let more = this.dirty.size > 0;
+    let more = false;
     // Streams may be added, and emptied ones go, while this runs.
     for (let i = 0; i < this.#streams.all.length; i++) {
       if (this.#fill(this.#streams.all[i]!, maxPrefixes, nowMs)) more = true;
     }
+    if (this.options.maximumPrefixes > 0) this.#moveUp();
     this.#merge();
-    return more;
+    return more || this.dirty.size > 0;
   }
 
   /** What the members are to be told of a prefix now. */
@@ -248,6 +258,7 @@ export class UpdateGroup implements TableConsumer {
       out = 0;
     }
     const source = best === 0 ? 0 : this.#sourceOf(best, out);
+    if (this.options.maximumPrefixes > 0) out = this.#limited(route, out, source);
     const from = this.#adj.source[route]!;
     if (!this.#adj.want(route, out, source)) {
       // Who is left out changes only if one of the two is a member.
@@ -259,6 +270,29 @@ export class UpdateGroup implements TableConsumer {
     }
     const streams = this.#streams.all;
     for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(route);
+  }
+
+  /** `out` where it has a place, else 0. */
+  #limited(route: number, out: number, source: number): number {
+    this.#beyond.delete(route);
+    const told = out !== 0 && source !== this.#only;
+    const had = this.#adj.out[route] !== 0 && this.#adj.source[route] !== this.#only;
+    if (had && !told) this.#leaving++;
+    if (had || !told || this.#adj.wantedBy(this.#only) + this.#leaving < this.options.maximumPrefixes) return out;
+    this.#beyond.add(route);
+    this.#store.release(out);
+    return 0;
+  }
+
+  /** Gives free places to those that had none, when all that was withdrawn is said: the member never has too many. */
+  #moveUp(): void {
+    if (this.dirty.size > 0 || this.#streams.pending > 0) return;
+    this.#leaving = 0;
+    const free = this.options.maximumPrefixes - this.#adj.wantedBy(this.#only);
+    for (let i = 0; i < free && this.#beyond.size > 0; i++) {
+      const route = this.#beyond.take();
+      this.dirty.add(this.everyPath ? this.#table.pathPrefix[route]! : route);
+    }
   }
 
   /** Who is not told of a path. */
@@ -379,6 +413,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   #endOfRib(stream: Stream): void {
+    if (this.#table.deferred) return;
     for (let i = 0; i < stream.members.length; i++) {
       const member = stream.members[i]!;
       if (!member.endOfRib || !member.target.hasRoom(64)) continue;

@@ -1,15 +1,27 @@
 // What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
 // RFC 4456 (reflection), RFC 1997 (well-known communities), and what the operator asked for. One pass over the
 // canonical octets into a scratch area, and the result is interned like any other set.
-import { AF_INET, AF_INET6, containsAddress, type Family, grown, isLinkLocal6, writeAddress } from '../../net/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  containsAddress,
+  type Family,
+  grown,
+  isLinkLocal6,
+  readWord,
+  writeAddress,
+} from '../../net/index.ts';
 import { decodeAsPath, encodeAsPath } from '../rib/attribute-set.ts';
 import {
   type AttributeStore,
+  HAS_GRACEFUL_SHUTDOWN,
   HAS_LOCAL_PREF,
   HAS_MED,
+  HAS_NEXT_HOP_KEPT,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
+  HAS_OTC,
 } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { PEER_EBGP, PEER_IBGP, PEER_LOCAL } from '../rib/types.ts';
@@ -24,20 +36,26 @@ import {
   ATTR_MED,
   ATTR_NEXT_HOP,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   attributeTypes,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
   FLAG_EXTENDED,
   FLAG_OPTIONAL,
   FLAG_PARTIAL,
   FLAG_TRANSITIVE,
   SEGMENT_SEQUENCE,
 } from '../wire/attribute.ts';
+import { keepsMarked, marksOutward } from '../wire/role.ts';
 import type { GroupOptions } from './types.ts';
 
 /** 64512–65534 and 4200000000–4294967294 (RFC 6996 §5). */
 export function isPrivateAs(as: number): boolean {
   return (as >= 64512 && as <= 65534) || (as >= 4200000000 && as <= 4294967294);
 }
+
+/** Type octet of an extended community that stays in the AS (RFC 4360 §2). */
+const NON_TRANSITIVE = 0x40;
 
 export class ExportTransform {
   readonly #store: AttributeStore;
@@ -80,6 +98,7 @@ export class ExportTransform {
     if ((flags & HAS_NO_ADVERTISE) !== 0) return 0;
     if (this.#ebgp) {
       if ((flags & (HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
+      if ((flags & HAS_OTC) !== 0 && keepsMarked(this.#options.role)) return 0;
     } else if (kind === PEER_IBGP && this.#options.kind === 'ibgp') {
       return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
     }
@@ -109,36 +128,41 @@ export class ExportTransform {
   #build(attributes: number, prefix: number, peer: number, kind: number, reflected: boolean): number {
     const store = this.#store;
     const policy = this.#options.policy;
-    if (!policy) return this.#transform(attributes, attributes, peer, kind, reflected);
-    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but one that our policy sets is.
+    if (!policy) return this.#transform(attributes, peer, kind, reflected);
+    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
     let base = attributes;
     const strip = this.#ebgp && kind !== PEER_LOCAL && (store.flags[attributes]! & HAS_MED) !== 0;
-    if (strip) base = store.editor.begin(attributes).remove(ATTR_MED).finish();
+    if (strip) {
+      const receivedMed = store.med[attributes]!;
+      base = store.editor.begin(attributes).remove(ATTR_MED).setInternal({ receivedMed }).finish();
+    }
     const chosen = policy.apply(base, prefix, peer);
     let out = 0;
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
-      out = this.#transform(chosen, attributes, peer, kind, reflected);
+      out = this.#transform(chosen, peer, kind, reflected);
       store.release(chosen);
     }
     if (strip) store.release(base);
     return out;
   }
 
-  /** `original`: the set before the policy, which may have chosen a next hop. */
-  #transform(attributes: number, original: number, peer: number, kind: number, reflected: boolean): number {
+  #transform(attributes: number, peer: number, kind: number, reflected: boolean): number {
     const store = this.#store;
     const options = this.#options;
     const ebgp = this.#ebgp;
     const to = this.#writer;
     const arena = store.arena;
-    const self = this.#nexthopIsSelf(attributes, original, kind);
+    const self = this.#nexthopIsSelf(attributes, kind);
     if (self && this.#self.length === 0) return 0;
     const keepMed = !ebgp || kind === PEER_LOCAL || options.policy !== undefined;
     to.length = 0;
     // What is not in the set but has to be in the result, by ascending code.
     let hop = self;
     let pref = !ebgp && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
+    let mark = ebgp && options.gracefulShutdown && options.sendCommunity;
+    if ((store.flags[attributes]! & HAS_GRACEFUL_SHUTDOWN) !== 0) mark = false;
+    let otc = ebgp && marksOutward(options.role) && (store.flags[attributes]! & HAS_OTC) === 0;
     let originator = reflected;
     let cluster = reflected;
     let at = store.start[attributes]!;
@@ -154,8 +178,17 @@ export class ExportTransform {
         if (hop) hop = this.#writeSelf(to);
         if (code > ATTR_LOCAL_PREF) {
           if (pref) pref = this.#writeLocalPref(to);
+          if (mark && code >= ATTR_COMMUNITIES) {
+            const own = code === ATTR_COMMUNITIES;
+            mark = this.#writeMark(to, arena, own ? value : 0, own ? next : 0);
+            if (own) {
+              at = next;
+              continue;
+            }
+          }
           if (code >= ATTR_ORIGINATOR_ID) {
             if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
+            if (otc && code > ATTR_OTC) otc = this.#writeOtc(to);
             if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
           }
         }
@@ -184,13 +217,15 @@ export class ExportTransform {
           keep = keepMed;
           break;
         case ATTR_LOCAL_PREF:
-          keep = !ebgp;
+          keep = !ebgp && !options.gracefulShutdown;
+          if (!ebgp && !keep) this.#writeLocalPref(to);
           break;
         case ATTR_COMMUNITIES:
           keep = options.sendCommunity;
           break;
         case ATTR_ORIGINATOR_ID:
-          keep = !ebgp;
+          // What policy sets counts here, in the decision; it is said where the route is reflected (RFC 4456 §8).
+          keep = reflected;
           originator = false;
           break;
         case ATTR_CLUSTER_LIST:
@@ -202,6 +237,10 @@ export class ExportTransform {
           break;
         case ATTR_EXTENDED_COMMUNITIES:
           keep = options.sendExtendedCommunity;
+          if (keep && ebgp) {
+            this.#writeTransitive(to, value, next);
+            keep = false;
+          }
           break;
         case ATTR_LARGE_COMMUNITIES:
           keep = options.sendLargeCommunity;
@@ -222,14 +261,16 @@ export class ExportTransform {
     }
     if (hop) this.#writeSelf(to);
     if (pref) this.#writeLocalPref(to);
+    if (mark) this.#writeMark(to, arena, 0, 0);
     if (originator) this.#writeOriginator(to, peer);
     if (cluster) this.#writeCluster(to, arena, 0, 0);
+    if (otc) this.#writeOtc(to);
     to.pad();
     return store.intern(to);
   }
 
   /** RFC 4271 §5.1.3. */
-  #nexthopIsSelf(attributes: number, original: number, kind: number): boolean {
+  #nexthopIsSelf(attributes: number, kind: number): boolean {
     const store = this.#store;
     const options = this.#options;
     const hop = store.nexthop[attributes]!;
@@ -241,7 +282,7 @@ export class ExportTransform {
     // An address that the members could not use in this family at all.
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
-    if (hop !== store.nexthop[original]) return false;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
     if (options.nextHopUnchanged) return false;
     if (this.#ebgp) {
       if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
@@ -259,7 +300,24 @@ export class ExportTransform {
 
   #writeLocalPref(to: AttributeWriter): false {
     to.header(FLAG_TRANSITIVE, ATTR_LOCAL_PREF, 4);
-    to.word(this.#options.defaultLocalPref);
+    to.word(this.#options.gracefulShutdown ? 0 : this.#options.defaultLocalPref);
+    return false;
+  }
+
+  /** The communities with GRACEFUL_SHUTDOWN among them, in its place. */
+  #writeMark(to: AttributeWriter, arena: Uint8Array, from: number, end: number): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_COMMUNITIES, 4 + end - from);
+    let at = from;
+    while (at < end && readWord(arena, at) < COMMUNITY_GRACEFUL_SHUTDOWN) at += 4;
+    to.copy(arena, from, at);
+    to.word(COMMUNITY_GRACEFUL_SHUTDOWN);
+    to.copy(arena, at, end);
+    return false;
+  }
+
+  #writeOtc(to: AttributeWriter): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_OTC, 4);
+    to.word(this.#options.localAs);
     return false;
   }
 
@@ -274,6 +332,16 @@ export class ExportTransform {
     to.word(this.#options.clusterId);
     to.copy(arena, from, end);
     return false;
+  }
+
+  /** Extended communities that may leave the AS (RFC 4360 §6). */
+  #writeTransitive(to: AttributeWriter, from: number, end: number): void {
+    const { arena } = this.#store;
+    let count = 0;
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) count++;
+    if (count === 0) return;
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_EXTENDED_COMMUNITIES, count * 8);
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) to.copy(arena, at, at + 8);
   }
 
   /** The path with our AS in front (RFC 4271 §5.1.2 (b)). */

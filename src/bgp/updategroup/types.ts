@@ -34,6 +34,12 @@ export interface GroupOptions {
   addPath?: 'all' | 'best-per-as' | undefined;
   /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
   maximumMessageBytes: number;
+  /** Ours towards external members (RFC 9234), NO_ROLE for none. */
+  role: number;
+  /** We are about to leave (RFC 8326): what goes out is marked, or is the last choice inside the AS. */
+  gracefulShutdown: boolean;
+  /** The members, of which there is one then, are told of so many prefixes at most; 0: of all. */
+  maximumPrefixes: number;
   /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
   policy?: Policy | undefined;
 }
@@ -60,6 +66,9 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     extendedNextHop: options.extendedNextHop,
     addPath: options.addPath,
     maximumMessageBytes: options.maximumMessageBytes,
+    role: options.role,
+    gracefulShutdown: options.gracefulShutdown,
+    maximumPrefixes: options.maximumPrefixes,
     policy: options.policy,
   };
 }

@@ -187,7 +187,8 @@ export function parseNotification(bytes: Uint8Array, offset: number, length: num
   };
 }
 
-const SHUTDOWN_BYTES = 255;
+/** The longest shutdown communication, in octets of UTF-8 (RFC 9003 §2). */
+export const SHUTDOWN_BYTES = 255;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Data of Cease 2 or 4 with a text for the peer's operator (RFC 9003 §2): a length byte and at most 255 bytes of UTF-8. */
@@ -215,4 +216,34 @@ export function shutdownText(error: PeerError): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A peer's text as one harmless line in quotes: what would break the line, or turn its direction, is shown as U+FFFD (§6). */
+export function quoteShutdownText(text: string): string {
+  return `"${text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd')}"`;
+}
+
+/** What ends a session for good, whatever graceful restart would keep (RFC 8538 §3, §5); `administrative`: a reset by an operator too. */
+export function isHard({ code, subcode }: PeerError, administrative: boolean): boolean {
+  if (code !== ErrorCode.cease) return false;
+  if (subcode === Cease.administrativeReset) return administrative;
+  return (
+    subcode === Cease.maximumPrefixes ||
+    subcode === Cease.administrativeShutdown ||
+    subcode === Cease.peerDeconfigured ||
+    subcode === Cease.hardReset ||
+    subcode === Cease.bfdDown
+  );
+}
+
+/** The hard reset that has a reason inside (RFC 8538 §3). */
+export function hardReset({ code, subcode, data }: PeerError): PeerError {
+  return peerError(ErrorCode.cease, Cease.hardReset, Uint8Array.of(code, subcode, ...data));
+}
+
+/** RFC 8538 §3: a hard reset has the reason inside. */
+export function innerNotification(error: PeerError): { error: PeerError; hard: boolean } {
+  const hard = error.code === ErrorCode.cease && error.subcode === Cease.hardReset;
+  if (!hard || error.data.length < 2) return { error, hard };
+  return { error: { code: error.data[0]!, subcode: error.data[1]!, data: error.data.slice(2) }, hard };
 }

@@ -4,11 +4,11 @@
 // kernel-job.ts for whose turn it is.
 //
 // A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
-// the batch and before any later batch: all requests say how things shall be, or ask how they are, so repeating them does no
-// harm, and the order stays. Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
+// the batch and before any later batch, so that the order stays: all requests say how things shall be, or ask how they are, and
+// what finds its own work is done (netlink/batch.ts). Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
-import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
+import { BATCH_DOUBTFUL, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
 import { isTransient } from './encoding/encoding.ts';
@@ -40,20 +40,29 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
   let doubts = 0;
   let retries = 0;
   let busyUs = 0;
-  for (let from = 0; from >= 0; retries++) {
+  for (let from = 0; ; ) {
     const startUs = clockMonotonicUs();
     const outcome = batch.send(from);
     if (outcome === BATCH_DOUBTFUL) {
       doubts++;
       batch.verify();
-    } else if (outcome === BATCH_REFUSED) batch.errors.fill(batch.sendErrno, from, batch.count);
+    }
     busyUs += clockMonotonicUs() - startUs;
-    from = firstTransient(batch, from);
+    // Each message replaces once, so this ends.
+    const replacing = batch.replaceThere();
+    const transient = firstTransient(batch, from);
+    if (replacing >= 0) {
+      from = transient < 0 ? replacing : Math.min(replacing, transient);
+      continue;
+    }
+    from = transient;
     if (from < 0 || retries === ATTEMPTS) break;
     // Nobody changes the word while it is our turn, unless we are to close.
     job.sleep(JOB_POSTED, Math.min(PAUSE_MAX_MS, 2 ** retries));
     if (job.state !== JOB_POSTED) return;
+    retries++;
   }
+  batch.tellReplaced();
   job.explain(batch.reasons);
   job.report(doubts, retries, busyUs);
 }

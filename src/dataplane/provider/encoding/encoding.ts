@@ -1,7 +1,7 @@
 // Contexts as rtnetlink messages: for each kind of object how many bytes its message needs and how it is written, and what an
 // errno in answer means. Whoever speaks netlink (the kernel, FPM, a capture) writes them by these, through the rows of
 // operation.ts. A file here for each kind of object; in this one what they share.
-import { type MessageBuffer, MessageWriter, rtnetlink as c } from '../../../netlink/index.ts';
+import { type MessageBuffer, MessageWriter, rtnetlink as c, saysGone } from '../../../netlink/index.ts';
 import { E } from '../../../sys/index.ts';
 import { FLAG_DUMP, FLAG_REPLACE } from '../../constants.ts';
 import type { ContextPool } from '../../context.ts';
@@ -34,11 +34,17 @@ export interface Encoding extends Message {
   readonly judge: Judge;
   /** Takes it back; absent where the context does not say what there was before. */
   readonly undo?: Encode;
+  /** What it finds there it overwrites: then nobody knows what there was before. */
+  readonly overwrites?: true;
+  /** Nothing of it lasts, so there is nothing to take back. */
+  readonly passing?: true;
   /** Of a question: without an answer it has failed. */
   readonly answer?: Answer;
 }
 
 export const CREATE: number = c.NLM_F_CREATE | c.NLM_F_REPLACE;
+/** The same, and the answer says whether it took the place of something (netlink/batch.ts). */
+export const CREATE_AND_SAY: number = CREATE | c.NLM_F_EXCL;
 
 /** Lack of memory, or somebody else holding what we need: a matter of time, so the message is sent again. */
 export function isTransient(errno: number): boolean {
@@ -49,11 +55,8 @@ export const judgeInstall: Judge = errno =>
   // EEXIST in answer to "create or replace": just this is there already, behind another one of the same prefix.
   errno === E.EEXIST ? 0 : errno;
 
-export const judgeDelete: Judge = errno => {
-  // Whatever is gone, with its table, its device or its nexthop object, is deleted.
-  const gone = errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EADDRNOTAVAIL;
-  return gone ? 0 : errno;
-};
+/** Whatever is gone is deleted. */
+export const judgeDelete: Judge = errno => (saysGone(errno) ? 0 : errno);
 
 export const judgeAsIs: Judge = errno => errno;
 
@@ -87,9 +90,15 @@ export function pair(install: Encode, remove: Encode): Pair {
   };
 }
 
+/** The same of an install by CREATE_AND_SAY. */
+export function overwritingPair(install: Encode, remove: Encode): Pair {
+  const both = pair(install, remove);
+  return { ...both, install: { ...both.install, overwrites: true } };
+}
+
 /** An install over what there is, which is nowhere in the context. */
-export function update({ bytes, encode, judge }: Encoding): Encoding {
-  return { bytes, encode, judge };
+export function update(bytes: Measure, encode: Encode): Encoding {
+  return { bytes, encode, judge: judgeInstall };
 }
 
 /** A notification, as far as the context kept it, for whoever passes it on: of an object that is there, and of one that is gone. */
