@@ -282,7 +282,6 @@ const VARIES = new RegExp(
 /** Where we say otherwise, and why. */
 const REASONS: readonly (readonly [path: RegExp, why: string])[] = [
   // Capabilities that FRR offers and we do not: ours is `received` where FRR's is `advertisedAndReceived`.
-  [/\.addPath\.ipv[46]Unicast\.rx/, 'we do not offer ADD-PATH'],
   [/\.longLivedGracefulRestart$/, 'we do not offer long-lived graceful restart'],
   [/\.gracefulRestartInfo\.localGrMode$/, 'we keep no routes of a neighbour that restarts'],
   [/\.timers\.stalePathTimer$/, 'we keep no routes of a neighbour that restarts: 0'],
