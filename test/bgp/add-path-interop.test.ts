@@ -48,13 +48,13 @@ exit
 const session = (name: string, address: number): string => `protocol bgp ${name} {
   local 10.0.0.2 as 65002; neighbor 10.0.0.${address} as 65010;
   connect retry time 1; connect delay time 1; error wait time 1, 2;
-  ipv4 { add paths on; import all; export where paths(); };
-  ipv6 { add paths on; import all; export where paths(); next hop address fd00::2; };
+  ipv4 { add paths on; import all; export where ours(); };
+  ipv6 { add paths on; import all; export where ours(); next hop address fd00::2; };
 }
 `;
 const BIRD = `router id 10.0.0.2;
 protocol device {}
-function paths() {
+function ours() {
   if proto = "a4" || proto = "a6" then { bgp_med = 1; return true; }
   if proto = "b4" || proto = "b6" then { bgp_med = 2; bgp_path.prepend(64999); return true; }
   return false;
@@ -224,7 +224,7 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
 };
 
 const configure = (...lines: string[]): Promise<string> =>
-  grevy.sh(['configure', 'router bgp 65010', 'address-family ipv4 unicast', ...lines].join('\n'));
+  grevy.sh(['configure terminal', 'router bgp 65010', 'address-family ipv4 unicast', ...lines].join('\n'));
 
 test('both paths of a prefix come from BIRD, in both families', async () => {
   for (const [afi, prefix] of [
@@ -302,7 +302,7 @@ test('a route refresh, a soft clear and a policy change leave every neighbour wi
   await agrees(frr4, '10.0.0.4', 'ipv4', '10.2.0.0/24', 4);
   await grevy.sh(
     [
-      'configure',
+      'configure terminal',
       'bgp as-path access-list LONG seq 5 permit 64999',
       'route-map SHORT deny 10',
       'match as-path LONG',
