@@ -1,5 +1,5 @@
-// Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD and GoBGP from Debian.
-// Each is given its configuration text and resolves once its own shell answers.
+// Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD, GoBGP and OpenBGPD from
+// Debian. Each is given its configuration text and resolves once its own shell answers.
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -141,4 +141,17 @@ export async function startGobgp(lab: Lab, namespace: Namespace, configuration: 
   const child = namespace.spawn(['gobgpd', '-f', file, '--log-level=error', '--pprof-disable']);
   const sh = (command: string): Promise<string> => namespace.run('gobgp', ...command.split(' '));
   return await started(lab, child, home, sh, 'global');
+}
+
+/** OpenBGPD, whose name for itself is FRR's too; its shell's commands are bgpctl's arguments. */
+export async function startOpenbgpd(lab: Lab, namespace: Namespace, configuration: string): Promise<Daemon> {
+  const home = await lab.directory();
+  const file = join(home, 'bgpd.conf');
+  const socket = join(home, 'bgpd.sock');
+  // It reads no file that others may read, and locks its engines in a directory of Debian's that a reboot takes away.
+  writeFileSync(file, `socket "${socket}"\n${configuration}`, { mode: 0o600 });
+  mkdirSync('/run/openbgpd', { recursive: true });
+  const child = namespace.spawn(['/usr/sbin/bgpd', '-d', '-f', file]);
+  const sh = (command: string): Promise<string> => runCommand('bgpctl', ['-s', socket, ...command.split(' ')]);
+  return await started(lab, child, home, sh, 'show', socket);
 }
