@@ -9,12 +9,12 @@
 // Those who play the neighbours use the same processors; what they spend stands beside. Only failover has to do with the
 // kernel's table. Targets compare within this run only.
 import { parseArgs } from 'node:util';
-import { chosen, type Contestant, grevy } from '../lib/contestants.ts';
+import { chosen, type Contestant, grevy, openbgpd } from '../lib/contestants.ts';
 import { short, summary, table, type Target } from '../lib/report.ts';
 import { firstStart, median, type Result } from '../lib/stage.ts';
 import { failover } from './failover.ts';
 import { FEEDERS, feeders } from './feeders.ts';
-import { type Disturbance, manyPeers } from './many-peers.ts';
+import { type Disturbance, manyPeers, reloadAlone } from './many-peers.ts';
 import { RECEIVERS, routeServer } from './route-server.ts';
 import { firstRoute, through } from './through.ts';
 
@@ -176,6 +176,8 @@ async function peersPart(): Promise<void> {
     3 * PREFIXES,
     c => manyPeers(c, PREFIXES, SESSIONS),
     () => Infinity,
+    // A thousand sessions keep it busy for minutes.
+    contestant => contestant !== openbgpd,
   );
   for (const what of ['load', 'reload'] as const) {
     const all = medians(results, result => result[what]);
@@ -200,6 +202,9 @@ async function peersPart(): Promise<void> {
     );
     if (what === 'reload') target(what, all, 'BIRD', 1);
   }
+  const alone = medians(await rounds(3 * PREFIXES, c => reloadAlone(c, PREFIXES), seconds), result => result);
+  show(`${short(PREFIXES)}: a new policy, no other peers`, alone);
+  target('reload, no other peers', alone, 'BIRD', 1);
 }
 
 const PARTS: Record<string, () => Promise<void>> = {

@@ -2,7 +2,7 @@
 // and then while the policy for all of it changes: how late their KEEPALIVEs are, how many sessions are lost, how long the
 // shell takes to answer. They are sent no routes: a thousand full tables would be a measure of something else.
 import { setTimeout as pause } from 'node:timers/promises';
-import { Helper } from '../lib/field.ts';
+import { Helper, quiet } from '../lib/field.ts';
 import type { Contestant, ShellSocket } from '../lib/contestants.ts';
 import { DUT_ASN, peers } from '../lib/peers.ts';
 import { nowMs } from '../lib/speaker.ts';
@@ -61,6 +61,14 @@ async function during(stage: Stage, prefix: string, act: () => Promise<number>):
   return { ...result, ...silence, lateMs: numbers(silence.lateMs), answers: answers && numbers(answers) };
 }
 
+/** Resolves with the milliseconds from the change of what the feeder's routes become to the last one's arrival. */
+async function newPolicy({ tester, running }: Stage, feeder: string, prefixes: number): Promise<number> {
+  tester.tell({ do: 'expect', held: prefixes, forget: true, mark: COMMUNITY });
+  const atMs = nowMs();
+  await running.setImport(feeder, { community: COMMUNITY });
+  return (await tester.event<{ atMs: number }>('reached', LIMIT_MS)).atMs - atMs;
+}
+
 export function manyPeers(
   contestant: Contestant,
   prefixes: number,
@@ -72,7 +80,7 @@ export function manyPeers(
   const prefix = prefixText(built.addresses[prefixes >> 1]!, built.lengths[prefixes >> 1]!);
   const router = { holdTimeS: SHORTEST_HOLD_S, kernel: false, keepReceived: true, peers: all };
   return onStage(contestant, router, async stage => {
-    const { tester, running } = stage;
+    const { tester } = stage;
     const change = async (act: 'announce' | 'withdraw'): Promise<number> => {
       tester.tell({ do: 'expect', held: act === 'announce' ? prefixes : 0 });
       tester.tell({ do: act });
@@ -84,12 +92,22 @@ export function manyPeers(
       for (const act of ['withdraw', 'announce', 'withdraw', 'announce'] as const) ms += await change(act);
       return ms;
     });
-    const reload = await during(stage, prefix, async () => {
-      tester.tell({ do: 'expect', held: prefixes, forget: true, mark: COMMUNITY });
-      const atMs = nowMs();
-      await running.setImport(all[0]!.address, { community: COMMUNITY });
-      return (await tester.event<{ atMs: number }>('reached', LIMIT_MS)).atMs - atMs;
-    });
+    const reload = await during(stage, prefix, () => newPolicy(stage, all[0]!.address, prefixes));
     return { load, reload };
+  });
+}
+
+/** The same change of policy where there is nobody but the feeder and the receiver. */
+export function reloadAlone(contestant: Contestant, prefixes: number): Promise<Result> {
+  const two = peers({ table: { prefixes, attributeSets: setsOf(prefixes) } }, { export: 'all' });
+  const router = { holdTimeS: SHORTEST_HOLD_S, kernel: false, keepReceived: true, peers: two };
+  return onStage(contestant, router, async stage => {
+    const { tester, measure } = stage;
+    tester.tell({ do: 'expect', held: prefixes });
+    tester.tell({ do: 'announce' });
+    await tester.event('reached', LIMIT_MS);
+    await quiet();
+    const end = measure();
+    return end(await newPolicy(stage, two[0]!.address, prefixes));
   });
 }

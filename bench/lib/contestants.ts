@@ -238,7 +238,7 @@ ${router.peers.map(rules).join('')}`;
 export const openbgpd: Contestant = {
   name: 'OpenBGPD',
   kernel: false,
-  most: 30_000_000,
+  most: 10_000_000,
   async start({ lab, dut }, router) {
     const daemon = await startOpenbgpd(lab, dut, openbgpdText(router));
     return {

@@ -38,13 +38,14 @@ export async function onStage<T>(
     const running = await contestant.start(field, router);
     const { holdTimeS } = router;
     const idle = ({ table, export: policy }: Peer): boolean => table === undefined && policy === 'none';
+    const tester = new Tester(field, { holdTimeS, peers: router.peers.filter(peer => !idle(peer)) });
+    await tester.event('established');
+    await quiet();
+    // The machine does not rest any more when they are up: they are last.
     const silentPeers = router.peers.filter(idle);
     const silent =
       silentPeers.length > 0 ? new Tester(field, { holdTimeS, peers: silentPeers, urgent: true }) : undefined;
     await silent?.event('established');
-    const tester = new Tester(field, { holdTimeS, peers: router.peers.filter(peer => !idle(peer)) });
-    await tester.event('established');
-    await quiet();
     const spent = (): [number, number] => [
       cpuSeconds(running.pids()),
       cpuSeconds([...tester.pids(), ...(silent?.pids() ?? [])]),
