@@ -8,8 +8,8 @@ import { AF_INET } from '../src/net/index.ts';
 import { AttributeStore, BgpTable, defaultDecisionOptions, NexthopTable, PEER_EBGP } from '../src/bgp/rib/index.ts';
 import { UpdateGroup } from '../src/bgp/updategroup/index.ts';
 import { UpdateParser } from '../src/bgp/wire/update.ts';
-import { bird } from './full-table/contestants.ts';
-import { through } from './full-table/through.ts';
+import { through } from './bgp/through.ts';
+import { bird } from './lib/contestants.ts';
 import { buildTable, setsOf } from './lib/table.ts';
 
 const prefixes = Number(process.argv[2] ?? 1_000_000);
@@ -156,7 +156,7 @@ for (let round = 0; round < stageRounds; round++) {
 }
 totals.sort((a, b) => a - b);
 const median = totals[totals.length >> 1]! / 1000;
-const { seconds } = await through(bird, prefixes);
+const { seconds } = (await through(bird, prefixes)).announce;
 console.log(`median ${median.toFixed(3)} s; BIRD end to end ${seconds.toFixed(2)} s`);
 summary('bgp-table', [
   { name: 'table, decision, encoding', value: median / seconds, most: 0.6, unit: ' × BIRD end to end' },

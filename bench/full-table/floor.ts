@@ -2,7 +2,7 @@
 // a program that does nothing else. Run inside the namespace: `floor.ts PREFIXES SETS NEXTHOP_ID`.
 import { check, libc, receive } from '../../src/sys/index.ts';
 import { buildTable } from '../lib/table.ts';
-import { nowMs } from './speaker.ts';
+import { nowMs } from '../lib/speaker.ts';
 
 const MESSAGE = 52; // nlmsghdr 16, rtmsg 12, RTA_DST 8, RTA_PRIORITY 8, RTA_NH_ID 8
 const BATCH = 1200; // 62,400 bytes a send

@@ -10,13 +10,14 @@ import { parseArgs } from 'node:util';
 import { summary, short, table, type Target } from '../lib/report.ts';
 import { countRoutes, RouteProbe } from '../lib/kernel-routes.ts';
 import { percentile } from '../lib/percentile.ts';
-import { cpuSeconds, peakMegabytes } from '../lib/process.ts';
 import { until } from '../../test/lib/wait.ts';
-import { bird, type Contestant, frr, grevy, HOLD_S } from './contestants.ts';
-import { Helper, makeField, quiet } from './lab.ts';
+import { chosen, type Contestant, grevy } from '../lib/contestants.ts';
+import { Helper, makeField, quiet } from '../lib/field.ts';
+import { peers, type RouterDescription } from '../lib/peers.ts';
+import { firstStart, LIMIT_MS, median, onStage, type Result } from '../lib/stage.ts';
 import { buildTable, setsOf } from '../lib/table.ts';
-import { feeder, type Result, through } from './through.ts';
-import { nowMs } from './speaker.ts';
+import { nowMs } from '../lib/speaker.ts';
+import { HOLD_S, type Through, through } from '../bgp/through.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -30,13 +31,7 @@ const SETS = setsOf(PREFIXES);
 /** Loads of Grevy's beside loads of the floor's. */
 const PAIRS = 5;
 const parts = options.parts.split(',');
-const contestants: readonly (readonly [string, Contestant])[] = (
-  [
-    ['Grevy', grevy],
-    ['BIRD', bird],
-    ['FRR', frr],
-  ] as const
-).filter(([name]) => options.contestants.split(',').includes(name.toLowerCase()));
+const contestants = chosen(options.contestants);
 
 interface UnderLoad {
   askMs: number;
@@ -47,7 +42,7 @@ interface UnderLoad {
 
 async function floor(): Promise<Result> {
   await quiet();
-  const field = await makeField();
+  const field = await makeField(peers({}));
   await field.dut.run('ip', 'nexthop', 'add', 'id', '7', 'via', '10.0.0.2', 'dev', 'eth0');
   const script = new URL('floor.ts', import.meta.url).pathname;
   const answer = await field.dut.run(process.execPath, script, String(PREFIXES), String(SETS), '7');
@@ -55,7 +50,7 @@ async function floor(): Promise<Result> {
   const count = await countRoutes(field.dut);
   if (count < PREFIXES) throw new Error(`the floor left ${count} routes`);
   await field.lab.close();
-  return { seconds: ms / 1000, cpu, megabytes: 0 };
+  return { seconds: ms / 1000, cpu, testerCpu: 0, megabytes: 0 };
 }
 
 /** /24s, which nothing longer hides: spread over the table, and the last ones announced. */
@@ -72,101 +67,79 @@ function probes(): [number, number][] {
   return chosen;
 }
 
+/** One feeder, and nobody who is sent anything. */
+function oneFeeder(kernel: boolean): RouterDescription {
+  return { holdTimeS: HOLD_S, kernel, peers: peers({ table: { prefixes: PREFIXES, attributeSets: SETS } }) };
+}
+
 /** From session up to the last route in the kernel; `disturbed` by an operator or left alone. */
-async function toKernel(
+function toKernel(
   contestant: Contestant,
   disturbed = false,
 ): Promise<Result & { silenceMs: number; load?: UnderLoad }> {
-  await quiet();
-  const field = await makeField();
-  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: true, receiver: false });
-  const feed = feeder(field, PREFIXES);
-  await feed.event('established');
-  const operator = disturbed ? new Helper(field.dut, 'operator.ts', [running.runDir!, field.recv.path]) : undefined;
-  await operator?.event('ready');
-  await quiet();
-  const look = probes();
-  const probe = new RouteProbe(field.dut);
-  const before = cpuSeconds(running.pids());
-  feed.say('announce');
-  const { atMs: startMs } = await feed.event<{ atMs: number }>('announcing');
-  operator?.say('begin');
-  let next = 0;
-  let doneMs = 0;
-  await until(
-    async () => {
-      const from = next;
-      while (next < look.length && probe.has(look[next]![0], look[next]![1])) next++;
-      if (next < look.length) return false;
-      if (from < next) operator?.say('end');
-      const atMs = nowMs();
-      if ((await countRoutes(field.dut)) < PREFIXES) return false;
-      doneMs = atMs;
-      return true;
-    },
-    {
-      timeoutMs: 300_000,
-      everyMs: 20,
-      what: () => `the last route in the kernel; ${next} of ${look.length} probes found`,
-    },
-  );
-  const pids = running.pids();
-  const result = { seconds: (doneMs - startMs) / 1000, cpu: cpuSeconds(pids) - before, megabytes: peakMegabytes(pids) };
-  feed.say('silence');
-  const silenceMs = (await feed.event<{ longestMs: number }>('silence')).longestMs;
-  const load = await operator?.event<UnderLoad & Record<string, number>>('load');
-  probe.close();
-  await running.stop();
-  await field.lab.close();
-  return { ...result, silenceMs, ...(load && { load }) };
-}
-
-async function tableAlone(contestant: Contestant): Promise<Result> {
-  await quiet();
-  const field = await makeField();
-  const running = await contestant({ lab: field.lab, dut: field.dut, kernel: false, receiver: false });
-  const feed = feeder(field, PREFIXES);
-  await feed.event('established');
-  await quiet();
-  const before = cpuSeconds(running.pids());
-  feed.say('announce');
-  const { atMs } = await feed.event<{ atMs: number }>('announcing');
-  await until(async () => (await running.tableSize()) >= PREFIXES, {
-    everyMs: 10,
-    timeoutMs: 120_000,
-    what: 'the whole table',
+  return onStage(contestant, oneFeeder(true), async ({ field, running, tester, measure }) => {
+    const script = new URL('operator.ts', import.meta.url);
+    const operator = disturbed ? new Helper(field.dut, script, [running.runDir!, field.neighbours.path]) : undefined;
+    await operator?.event('ready');
+    await quiet();
+    const look = probes();
+    const probe = new RouteProbe(field.dut);
+    const end = measure();
+    tester.tell({ do: 'announce' });
+    const { atMs: startMs } = await tester.event<{ atMs: number }>('announcing');
+    operator?.say('begin');
+    let next = 0;
+    let doneMs = 0;
+    await until(
+      async () => {
+        const from = next;
+        while (next < look.length && probe.has(look[next]![0], look[next]![1])) next++;
+        if (next < look.length) return false;
+        if (from < next) operator?.say('end');
+        const atMs = nowMs();
+        if ((await countRoutes(field.dut)) < PREFIXES) return false;
+        doneMs = atMs;
+        return true;
+      },
+      {
+        timeoutMs: LIMIT_MS,
+        everyMs: 20,
+        what: () => `the last route in the kernel; ${next} of ${look.length} probes found`,
+      },
+    );
+    const result = end(doneMs - startMs);
+    tester.tell({ do: 'silence' });
+    const silenceMs = (await tester.event<{ longestMs: number }>('silence')).longestMs;
+    const load = await operator?.event<UnderLoad & Record<string, number>>('load');
+    probe.close();
+    return { ...result, silenceMs, ...(load && { load }) };
   });
-  const pids = running.pids();
-  const result = { seconds: (nowMs() - atMs) / 1000, cpu: cpuSeconds(pids) - before, megabytes: peakMegabytes(pids) };
-  await running.stop();
-  await field.lab.close();
-  return result;
 }
 
-/** One start of Grevy that is not measured: what runs for the first time after an installation is compiled and kept. */
-async function firstStart(): Promise<void> {
-  const field = await makeField();
-  const running = await grevy({ lab: field.lab, dut: field.dut, kernel: true, receiver: true });
-  await quiet();
-  await running.stop();
-  await field.lab.close();
+function tableAlone(contestant: Contestant): Promise<Result> {
+  return onStage(contestant, oneFeeder(false), async ({ running, tester, measure }) => {
+    const end = measure();
+    tester.tell({ do: 'announce' });
+    const { atMs } = await tester.event<{ atMs: number }>('announcing');
+    await until(async () => (await running.paths()) >= PREFIXES, {
+      everyMs: 10,
+      timeoutMs: LIMIT_MS,
+      what: 'the whole table',
+    });
+    return end(nowMs() - atMs);
+  });
 }
 
 /** Runs every contestant in turn; the results by name. */
 async function each<T>(run: (contestant: Contestant) => Promise<T>): Promise<Map<string, T>> {
   const results = new Map<string, T>();
-  for (const [name, contestant] of contestants) results.set(name, await run(contestant));
+  for (const contestant of contestants) results.set(contestant.name, await run(contestant));
   return results;
 }
 
 /** A column's value relative to one contestant's, NaN where that one did not run. */
 function ratio(results: Map<string, Result>, name: string, to: string): number {
   return (results.get(name)?.seconds ?? Number.NaN) / (results.get(to)?.seconds ?? Number.NaN);
-}
-
-/** The middle one by seconds. */
-function median<R extends Result>(results: readonly R[]): R {
-  return results.toSorted((a, b) => a.seconds - b.seconds)[results.length >> 1]!;
 }
 
 const targets: Target[] = [];
@@ -179,7 +152,7 @@ if (parts.includes('kernel')) {
   const loads: Result[] = [];
   for (let round = 0; round < PAIRS; round++) {
     floors.push(await floor());
-    if (contestants.some(([, contestant]) => contestant === grevy)) loads.push(await toKernel(grevy));
+    if (contestants.includes(grevy)) loads.push(await toKernel(grevy));
   }
   const bottom = median(floors);
   const pairs = loads.map((load, round) => load.seconds / floors[round]!.seconds);
@@ -247,8 +220,8 @@ if (parts.includes('through')) {
     // What takes a quarter of a second is soon disturbed: the middle one of three, from everybody.
     const rounds = prefixes < PREFIXES ? 3 : 1;
     const results = await each(async contestant => {
-      const runs: Awaited<ReturnType<typeof through>>[] = [];
-      for (let round = 0; round < rounds; round++) runs.push(await through(contestant, prefixes));
+      const runs: Through['announce'][] = [];
+      for (let round = 0; round < rounds; round++) runs.push((await through(contestant, prefixes)).announce);
       return median(runs);
     });
     table(

@@ -7,6 +7,7 @@ import type { Namespace } from '../../test/lib/netns.ts';
 
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
+const RTA_GATEWAY = 5;
 const RTM_F_FIB_MATCH = 0x2000;
 
 export class RouteProbe {
@@ -24,18 +25,34 @@ export class RouteProbe {
     view.setUint16(6, 1 /* NLM_F_REQUEST */, true);
     view.setUint8(16, 2 /* AF_INET */);
     view.setUint8(17, 32);
-    view.setUint32(24, RTM_F_FIB_MATCH, true);
     view.setUint16(28, 8, true);
     view.setUint16(30, 1 /* RTA_DST */, true);
   }
 
   /** Whether the kernel has a route of exactly this length that wins for the address. */
   has(address: number, length: number): boolean {
+    const reply = this.#ask(address, RTM_F_FIB_MATCH);
+    return reply !== undefined && reply.getUint8(17) === length;
+  }
+
+  /** The gateway that a packet to this address would be sent to; 0 for none. */
+  gateway(address: number): number {
+    const reply = this.#ask(address, 0);
+    for (let at = 28; reply !== undefined && at + 4 <= reply.byteLength; ) {
+      if (reply.getUint16(at + 2, true) === RTA_GATEWAY) return reply.getUint32(at + 4);
+      at += (reply.getUint16(at, true) + 3) & ~3;
+    }
+    return 0;
+  }
+
+  #ask(address: number, flags: number): DataView | undefined {
+    this.#request.setUint32(24, flags, true);
     this.#request.setUint32(32, address);
     transmit(this.#fd, new Uint8Array(this.#request.buffer), 0, 36);
     const count = receive(this.#fd, this.#reply, 0, this.#reply.length);
-    const view = new DataView(this.#reply.buffer);
-    return count > 28 && view.getUint16(4, true) === RTM_NEWROUTE && view.getUint8(17) === length;
+    if (count <= 28) return undefined;
+    const view = new DataView(this.#reply.buffer, 0, count);
+    return view.getUint16(4, true) === RTM_NEWROUTE ? view : undefined;
   }
 
   close(): void {
@@ -43,9 +60,10 @@ export class RouteProbe {
   }
 }
 
-/** Routes of the main table as ip(8) prints them: one line each. */
-export function countRoutes(namespace: Namespace): Promise<number> {
-  const [command, argv] = namespace.wrap(['ip', '-4', '-o', 'route', 'show']);
+/** Routes of the main table as ip(8) prints them, one line each: all, or those through one gateway. */
+export function countRoutes(namespace: Namespace, gateway?: string): Promise<number> {
+  const via = gateway === undefined ? [] : ['via', gateway];
+  const [command, argv] = namespace.wrap(['ip', '-4', '-o', 'route', 'show', ...via]);
   return new Promise((resolve, reject) => {
     const child = spawn(command, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     let lines = 0;

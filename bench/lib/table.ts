@@ -7,6 +7,10 @@ export interface TableOptions {
   attributeSets: number;
   /** First AS of every path: the feeder's. */
   as?: number;
+  /** How often that AS is in the path once more. */
+  prepended?: number;
+  /** Another table of the same prefixes: paths, their lengths and all else are drawn anew. */
+  seed?: number;
   /** Next hop of every set, as a word. */
   nextHop?: number;
   /** 'ascending' (default) by address, or 'shuffled'. */
@@ -117,8 +121,9 @@ export function buildTable(options: TableOptions): BuiltTable {
   const as = options.as ?? 65001;
   const nextHop = options.nextHop ?? 0x0a000001;
   const { addresses, lengths } = choosePrefixes(options);
-  const random = randomWords(0x9e3779b9);
-  const updates = new Uint8Array(options.prefixes * 4 + sets * 140 + 4096);
+  const prepended = options.prepended ?? 0;
+  const random = randomWords(0x9e3779b9 ^ Math.imul(options.seed ?? 0, 0x85ebca6b));
+  const updates = new Uint8Array(options.prefixes * 4 + sets * (140 + prepended * 4) + 4096);
   let end = 0;
   let messageCount = 0;
   let taken = 0;
@@ -146,10 +151,10 @@ export function buildTable(options: TableOptions): BuiltTable {
       at = 4 + word(updates, at, 0x40010100 | origin) - 4;
       updates[at++] = 0x40;
       updates[at++] = 2;
-      updates[at++] = 2 + (hops + 2) * 4;
+      updates[at++] = 2 + (prepended + hops + 2) * 4;
       updates[at++] = 2;
-      updates[at++] = hops + 2;
-      at = word(updates, at, as);
+      updates[at++] = prepended + hops + 2;
+      for (let i = 0; i <= prepended; i++) at = word(updates, at, as);
       for (let i = 0; i < hops; i++) at = word(updates, at, 1000 + (drawn[i]! % 64000));
       at = word(updates, at, 100_000 + set); // makes the set its own
       updates[at++] = 0x40;

@@ -1,5 +1,5 @@
-// Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD and GoBGP from Debian.
-// Each is given its configuration text and resolves once its own shell answers.
+// Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD, GoBGP, OpenBGPD and
+// ExaBGP from Debian. Each is given its configuration text and resolves once its own shell answers.
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
