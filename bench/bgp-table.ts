@@ -50,6 +50,7 @@ function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages:
     sendExtendedCommunity: true,
     sendLargeCommunity: true,
     removePrivateAs: 'no',
+    unsuppress: false,
     as4: true,
     extendedNextHop: false,
     maximumMessageBytes: 4096,

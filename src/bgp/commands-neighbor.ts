@@ -441,6 +441,12 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'routeMapOut',
   ),
   afLine(
+    'unsuppress-map WORD$map',
+    ['Route-map to selectively unsuppress suppressed routes', 'Name of route map'],
+    args => ({ unsuppressMap: args.map }),
+    ['unsuppressMap'],
+  ),
+  afLine(
     'soft-reconfiguration inbound',
     ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],
     () => ({ softReconfiguration: true }),

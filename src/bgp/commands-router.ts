@@ -1,5 +1,6 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
 import {
+  addressBits,
   AF_INET,
   formatPrefix,
   isLinkLocal6,
@@ -10,9 +11,11 @@ import {
   type Prefix,
 } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
+import type { AggregateSettings } from './aggregation.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf, badHoldTime } from './commands-neighbor.ts';
 import type { InstanceOptions } from './instance.ts';
+import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
@@ -101,6 +104,60 @@ function networkPrefix(address: string, mask: string | undefined): Prefix {
   const length = Math.clz32(~readIp4(mask));
   if (maskWord(length) !== readIp4(mask)) throw new CommandError(`% Inconsistent address and mask: ${mask} is no mask`);
   return makePrefix(AF_INET, [word, 0, 0, 0], length);
+}
+
+const AGGREGATE_TAIL =
+  '[{as-set|summary-only|route-map WORD$map|origin <egp|igp|incomplete>$origin|matching-MED-only|suppress-map WORD$suppress}]';
+const AGGREGATE_HELP = [
+  'Generate AS set path information',
+  'Filter more specific routes from updates',
+  'Apply route map to aggregate network',
+  'Route map name',
+  'BGP origin code',
+  'Remote EGP',
+  'Local IGP',
+  'Unknown heritage',
+  'Only aggregate routes with matching MED',
+  'Suppress the selected more specific routes',
+  'Route map with the route selectors',
+];
+const ORIGINS = { igp: ORIGIN_IGP, egp: ORIGIN_EGP, incomplete: ORIGIN_INCOMPLETE };
+
+type AggregateArgs = Args<`aggregate-address A.B.C.D/M$prefix ${typeof AGGREGATE_TAIL}`>;
+
+function aggregateSettings(args: Omit<AggregateArgs, 'prefix'>): AggregateSettings {
+  return {
+    asSet: args['as-set'] === true,
+    summaryOnly: args['summary-only'] === true,
+    matchingMedOnly: args['matching-MED-only'] === true,
+    origin: args.origin && ORIGINS[args.origin],
+    map: args.map,
+    suppressMap: args.suppress,
+  };
+}
+
+/** The line as it is written, of what it stands for. */
+function aggregateLine(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): string {
+  const words = [
+    'aggregate-address',
+    formatPrefix(prefix),
+    args['as-set'] === true && 'as-set',
+    args['summary-only'] === true && 'summary-only',
+    args.map !== undefined && `route-map ${args.map}`,
+    args.origin !== undefined && `origin ${args.origin}`,
+    args['matching-MED-only'] === true && 'matching-MED-only',
+    args.suppress !== undefined && `suppress-map ${args.suppress}`,
+  ];
+  return words.filter(Boolean).join(' ');
+}
+
+function checkAggregate(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): void {
+  if (prefix.length === addressBits(prefix.family)) {
+    throw new CommandError(`% ${formatPrefix(prefix)} has nothing below it to be aggregated`);
+  }
+  if (args['summary-only'] === true && args.suppress !== undefined) {
+    throw new CommandError("% 'summary-only' and 'suppress-map' can't be used at the same time");
+  }
 }
 
 export const routerCommands: readonly Command<Bgp>[] = [
@@ -371,6 +428,32 @@ export const routerCommands: readonly Command<Bgp>[] = [
     writes: ({ address, mask, map }) => [
       `network ${formatPrefix(networkPrefix(address, mask))}${map === undefined ? '' : ` route-map ${map}`}`,
     ],
+    // It is written, and carried out, as the line above.
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `aggregate-address <A.B.C.D/M|X:X::X:X/M>$prefix ${AGGREGATE_TAIL}`,
+    help: ['Configure BGP aggregate entries', 'Aggregate prefix', 'Aggregate prefix', ...AGGREGATE_HELP],
+    key: args => `aggregate-address ${args.prefix}`,
+    writes: args => [aggregateLine(parsePrefix(args.prefix)!, args)],
+    check: (args, context) => checkAggregate(readPrefix(afiOf(context), args.prefix), args),
+    apply(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), aggregateSettings(args));
+    },
+    remove(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), undefined);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `aggregate-address A.B.C.D$address A.B.C.D$mask ${AGGREGATE_TAIL}`,
+    help: ['Configure BGP aggregate entries', 'Aggregate address', 'Aggregate mask', ...AGGREGATE_HELP],
+    key: args => `aggregate-address ${args.address} ${args.mask}`,
+    writes: args => [aggregateLine(networkPrefix(args.address, args.mask), args)],
     // It is written, and carried out, as the line above.
     apply() {},
     remove() {},

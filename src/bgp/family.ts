@@ -6,6 +6,7 @@
 //                          └────▶ zebra    'bgp announce to zebra'
 import type { TimerTask, WorkTask } from '../concurrency/index.ts';
 import type { PrefixTable } from '../net/index.ts';
+import { Aggregation } from './aggregation.ts';
 import type { BgpInstance } from './instance.ts';
 import { LocalRoutes } from './local-routes.ts';
 import type { PeerFamily } from './peer-family.ts';
@@ -189,6 +190,7 @@ export class FamilyInstance {
   readonly afi: Afi;
   readonly table: BgpTable;
   readonly local: LocalRoutes;
+  readonly aggregation: Aggregation;
   readonly announcer: ZebraAnnouncer;
   readonly groups: Map<string, GroupSlot> = new Map();
   /** The default route alone, for `default-originate`. */
@@ -216,6 +218,7 @@ export class FamilyInstance {
     this.table.onWork = () => this.#work.wake();
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
+    this.aggregation = new Aggregation(this);
   }
 
   /** Options of the instance that the decision looks at. */
@@ -240,6 +243,7 @@ export class FamilyInstance {
       this.table.redecideAll();
     }
     this.local.reconcile();
+    this.aggregation.reconcile();
   }
 
   setDistance(external: number, internal: number, local: number): void {

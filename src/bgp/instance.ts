@@ -3,6 +3,7 @@
 // settings, interfaces or router id.
 import { type AddressWords, AF_INET, equalWords, type Family, parseAddress, type Prefix } from '../net/index.ts';
 import { CommandError } from '../vty/index.ts';
+import type { AggregateSettings } from './aggregation.ts';
 import { FamilyInstance } from './family.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Connection } from './io/types.ts';
@@ -42,6 +43,7 @@ export interface InstanceOptions {
   restartTimeS: number;
   gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
+  rejectAsSets: boolean;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -66,6 +68,7 @@ function defaultOptions(): InstanceOptions {
     restartTimeS: DEFAULT_RESTART_TIME_S,
     gracefulRestartDisable: false,
     enforceFirstAs: false,
+    rejectAsSets: false,
   };
 }
 
@@ -140,6 +143,11 @@ export class BgpInstance {
       }
     }
     return highest;
+  }
+
+  /** The AS that others know us by. */
+  get publicAs(): number {
+    return this.as;
   }
 
   get clusterId(): number {
@@ -241,6 +249,10 @@ export class BgpInstance {
     this.family[afi].local.setNetwork(prefix, network);
   }
 
+  setAggregate(afi: Afi, prefix: Prefix, settings: AggregateSettings | undefined): void {
+    this.family[afi].aggregation.set(prefix, settings);
+  }
+
   setRedistribute(
     afi: Afi,
     protocol: 'kernel' | 'connected' | 'static',
@@ -271,7 +283,10 @@ export class BgpInstance {
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) family.local.policyChanged(changed);
+    for (const family of this.families) {
+      family.local.policyChanged(changed);
+      family.aggregation.policyChanged(changed);
+    }
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */

@@ -9,7 +9,14 @@ import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage } from '.
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
-import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
+import {
+  BgpTable,
+  defaultDecisionOptions,
+  ORIGIN_IGP,
+  ORIGIN_INCOMPLETE,
+  PEER_LOCAL,
+  type PeerInfo,
+} from './rib/index.ts';
 
 interface Source {
   readonly index: number;
@@ -35,6 +42,26 @@ interface Redistribution {
 /** Routes that a zebra which came back has not said again by then are gone. */
 const SWEEP_MS = 5000;
 const ZERO: AddressWords = [0, 0, 0, 0];
+
+/** A source of routes that start here, as the table knows it. */
+export function localPeer({ instance }: FamilyInstance, name: string): PeerInfo {
+  return {
+    kind: PEER_LOCAL,
+    as: 0,
+    routerId: instance.routerId,
+    address: ZERO,
+    weight: 0,
+    allowOwnAs: 0,
+    owner: name,
+  };
+}
+
+/** A route map for routes that start here. */
+export function localPolicy({ instance, table }: FamilyInstance, map: string, protocol: string): PeerPolicy {
+  const names = { prefixList: undefined, filterList: undefined, routeMap: map };
+  const whom = { name: 'local', address: undefined, protocol };
+  return new PeerPolicy(names, instance.bgp.policy, table, instance.access, whom);
+}
 
 export class LocalRoutes {
   readonly #family: FamilyInstance;
@@ -128,16 +155,7 @@ export class LocalRoutes {
   }
 
   #makeSource(name: string, map: string | undefined, protocol: string): Source {
-    const { table, instance } = this.#family;
-    const index = table.addPeer({
-      kind: PEER_LOCAL,
-      as: 0,
-      routerId: instance.routerId,
-      address: ZERO,
-      weight: 0,
-      allowOwnAs: 0,
-      owner: name,
-    });
+    const index = this.#family.table.addPeer(localPeer(this.#family, name));
     const source: Source = { index, policy: undefined, map: undefined };
     this.#setMap(source, map, protocol);
     return source;
@@ -145,23 +163,9 @@ export class LocalRoutes {
 
   #setMap(source: Source, map: string | undefined, protocol: string, again = false): void {
     if (source.map === map && !again) return;
-    const { table, instance } = this.#family;
     source.map = map;
-    source.policy =
-      map === undefined
-        ? undefined
-        : new PeerPolicy(
-            { prefixList: undefined, filterList: undefined, routeMap: map },
-            instance.bgp.policy,
-            table,
-            instance.access,
-            {
-              name: 'local',
-              address: undefined,
-              protocol,
-            },
-          );
-    table.setImportPolicy(source.index, source.policy);
+    source.policy = map === undefined ? undefined : localPolicy(this.#family, map, protocol);
+    this.#family.table.setImportPolicy(source.index, source.policy);
   }
 
   policyChanged(changed: ReadonlySet<string>): void {
@@ -282,15 +286,7 @@ export class LocalRoutes {
       store: instance.store,
       decision: defaultDecisionOptions(instance.as, instance.routerId),
     });
-    const source = table.addPeer({
-      kind: PEER_LOCAL,
-      as: 0,
-      routerId: instance.routerId,
-      address: ZERO,
-      weight: 0,
-      allowOwnAs: 0,
-      owner: 'default-originate',
-    });
+    const source = table.addPeer(localPeer(this.#family, 'default-originate'));
     const set = instance.store.encode({
       origin: ORIGIN_IGP,
       asPath: [],

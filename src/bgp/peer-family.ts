@@ -164,6 +164,7 @@ export class PeerFamily {
       prefixList: prefixListOut,
       filterList: filterListOut,
       routeMap: routeMapOut,
+      unsuppressMap: this.settings.unsuppressMap,
       prepend: localAs !== undefined && localAsReplace !== true && !this.peer.internal ? instance.as : 0,
       noDefault: defaultOriginate === true,
     };
@@ -211,6 +212,7 @@ export class PeerFamily {
       sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
       sendLargeCommunity: settings.sendLargeCommunity ?? true,
       removePrivateAs: settings.removePrivateAs ?? 'no',
+      unsuppress: settings.unsuppressMap !== undefined,
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,

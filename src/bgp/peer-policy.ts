@@ -11,6 +11,8 @@ export interface PolicyNamesOf {
   readonly prefixList: string | undefined;
   readonly filterList: string | undefined;
   readonly routeMap: string | undefined;
+  /** In place of the route map, for routes that an aggregate suppresses. */
+  readonly unsuppressMap?: string | undefined;
   /** An AS put in front of the path at the end (local-as). */
   readonly prepend?: number | undefined;
   /** The default route is refused: it is sent another way (default-originate). */
@@ -26,6 +28,7 @@ export class PeerPolicy implements Policy {
   readonly #prefixList: PrefixList | undefined;
   readonly #filterList: AsPathList | undefined;
   readonly #map: BoundMap | undefined;
+  readonly #unsuppressMap: BoundMap | undefined;
   /** A list that is named but does not exist refuses everything. */
   readonly #refuse: boolean;
   readonly #prepend: number;
@@ -57,20 +60,29 @@ export class PeerPolicy implements Policy {
       this.#filterList = library.asPathList(names.filterList);
       refuse ||= this.#filterList === undefined;
     }
-    if (names.routeMap !== undefined) {
-      this.#map = new BoundMap(names.routeMap, {
-        names: library,
-        attributes,
-        prefixes: table.prefixes,
-        peer: peer.name,
-        peerAddress: peer.address,
-        ...(peer.protocol === undefined ? {} : { protocol: peer.protocol }),
-      });
-      for (const name of this.#map.depends) this.depends.add(name);
-    }
+    const bind = (map: string | undefined): BoundMap | undefined =>
+      map === undefined
+        ? undefined
+        : new BoundMap(map, {
+            names: library,
+            attributes,
+            prefixes: table.prefixes,
+            peer: peer.name,
+            peerAddress: peer.address,
+            ...(peer.protocol === undefined ? {} : { protocol: peer.protocol }),
+          });
+    this.#map = bind(names.routeMap);
+    this.#unsuppressMap = bind(names.unsuppressMap);
+    const maps = [this.#map, this.#unsuppressMap].filter(map => map !== undefined);
+    for (const map of maps) for (const name of map.depends) this.depends.add(name);
     this.#refuse = refuse;
-    this.perPrefix = !refuse && (this.#prefixList !== undefined || this.#map?.perPrefix === true || this.#noDefault);
-    this.perPeer = this.#map?.perPeer === true;
+    this.perPrefix =
+      !refuse &&
+      (this.#prefixList !== undefined ||
+        this.#unsuppressMap !== undefined ||
+        this.#noDefault ||
+        maps.some(map => map.perPrefix));
+    this.perPeer = maps.some(map => map.perPeer);
   }
 
   apply(attributes: number, prefix: number, peer: number): number {
@@ -89,7 +101,9 @@ export class PeerPolicy implements Policy {
       if (!permitted) return -1;
     }
     if (this.#filterList !== undefined && !this.#filterList.permits(this.#store.asPathText(attributes))) return -1;
-    const out = this.#map === undefined ? this.#store.retain(attributes) : this.#map.apply(attributes, prefix, peer);
+    const unsuppress = this.#unsuppressMap !== undefined && this.#table.suppressed[prefix] === 1;
+    const map = unsuppress ? this.#unsuppressMap : this.#map;
+    const out = map === undefined ? this.#store.retain(attributes) : map.apply(attributes, prefix, peer);
     if (this.#prepend === 0 || out < 0) return out;
     const longer = this.#attributes.edit(out, { prepend: [this.#prepend] });
     this.#store.release(out);

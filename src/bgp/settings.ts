@@ -46,6 +46,7 @@ export interface PeerAfSettings {
   filterListOut?: string;
   routeMapIn?: string;
   routeMapOut?: string;
+  unsuppressMap?: string;
   softReconfiguration?: boolean;
   defaultOriginate?: boolean;
   maximumPrefix?: number;

@@ -72,6 +72,7 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   if ((limits & HAS_NO_ADVERTISE) !== 0) scope = ', not advertised to any peer';
   else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
   else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
+  if (table.suppressed[prefix] === 1) scope += ', Advertisements suppressed by an aggregate.';
   const selected =
     best < 0
       ? ', no best path'
@@ -109,7 +110,7 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
   if ((set.tag ?? 0) !== 0) words.push(`tag ${set.tag}`);
   words.push((flags & PATH_VALID) === 0 ? 'invalid' : 'valid');
   if (view.local) {
-    words.push('sourced');
+    words.push(view.aggregated ? 'aggregated' : 'sourced');
     if (!view.redistributed) words.push('local');
   } else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
   if (set.atomicAggregate) words.push('atomic-aggregate');
@@ -180,7 +181,7 @@ function pathObject(family: FamilyInstance, one: Detail): object {
     ...((set.tag ?? 0) === 0 ? {} : { tag: set.tag }),
     valid: (flags & PATH_VALID) !== 0,
     version: versionOf(family, table.pathPrefix[one.path]!),
-    ...(view.local ? { sourced: true } : {}),
+    ...(view.local ? { [view.aggregated ? 'aggregated' : 'sourced']: true } : {}),
     ...(view.local && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
     ...(multipath ? { multipath: true } : {}),

@@ -11,6 +11,7 @@ import {
   MESSAGE_METRIC,
   MESSAGE_NEXTHOP,
   MESSAGE_TAG,
+  NEXTHOP_BLACKHOLE,
   NEXTHOP_IPV4,
   NEXTHOP_IPV6,
   NEXTHOP_IPV6_IFINDEX,
@@ -25,6 +26,9 @@ import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
 import { HAS_MED, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
+
+/** A blackhole that says nothing to who sent the packet. */
+const BLACKHOLE_NULL = 1;
 
 /** Prefixes between two looks at the clock. */
 const BATCH = 512;
@@ -142,22 +146,23 @@ export class ZebraAnnouncer {
     const client = instance.zebra!.client;
     if (prefix >= this.#has.length) [this.#has] = grown(table.prefixes.capacity, this.#has);
     const best = count === 0 ? 0 : paths[0]!;
-    // Routes of our own came from zebra.
-    const local = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    // Routes of our own came from zebra, all but those that stand for others.
+    const own = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    const aggregate = own && this.#family.aggregation.made(table.pathPeer[best]!);
+    const local = own && !aggregate;
     const route = this.#route;
     this.#prefix(route, prefix);
     if (best === 0 || local || this.#silent) return this.#withdraw(route, prefix);
     const { store } = instance;
     const attributes = table.pathAttributes[best]!;
-    const block = count === 1 ? this.#blockOf(best) : this.#groupOf(paths, count);
+    const block = aggregate ? this.#discard() : count === 1 ? this.#blockOf(best) : this.#groupOf(paths, count);
     if (block === undefined) return this.#withdraw(route, prefix);
     const external = table.peerKind(table.pathPeer[best]!) === PEER_EBGP;
-    route.flags = external
-      ? this.#recursive(best)
-        ? ROUTE_FLAG_ALLOW_RECURSION
-        : 0
-      : ROUTE_FLAG_IBGP | ROUTE_FLAG_ALLOW_RECURSION;
-    route.distance = external ? this.distance.external : this.distance.internal;
+    if (aggregate) route.flags = 0;
+    else if (external) route.flags = this.#recursive(best) ? ROUTE_FLAG_ALLOW_RECURSION : 0;
+    else route.flags = ROUTE_FLAG_IBGP | ROUTE_FLAG_ALLOW_RECURSION;
+    if (aggregate) route.distance = this.distance.local;
+    else route.distance = external ? this.distance.external : this.distance.internal;
     route.metric = (store.flags[attributes]! & HAS_MED) === 0 ? 0 : store.med[attributes]!;
     route.message = MESSAGE_NEXTHOP | MESSAGE_DISTANCE | MESSAGE_METRIC;
     route.tag = 0;
@@ -213,6 +218,13 @@ export class ZebraAnnouncer {
     const block = this.#encode();
     this.#blocks[hop] = block;
     return block;
+  }
+
+  /** What an aggregate stands for and is not there is discarded (RFC 4632 §5.1). */
+  #discard(): Block {
+    this.#hops.count = 0;
+    this.#hops.blackhole[this.#hops.add(NEXTHOP_BLACKHOLE, this.#family.instance.vrf.id)] = BLACKHOLE_NULL;
+    return this.#encode();
   }
 
   /** A next hop went, and its id may be given to another. */

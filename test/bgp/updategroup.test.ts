@@ -36,6 +36,7 @@ const OPTIONS: GroupOptions = {
   sendExtendedCommunity: true,
   sendLargeCommunity: true,
   removePrivateAs: 'no',
+  unsuppress: false,
   as4: true,
   extendedNextHop: false,
   maximumMessageBytes: 4096,

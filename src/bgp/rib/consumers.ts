@@ -38,6 +38,11 @@ export class Consumers {
     return this.#zebraAttached;
   }
 
+  /** Whether the prefix is told to peers changed; `by` knows. */
+  suppressionChanged(prefix: number, by: TableConsumer): void {
+    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i] !== by) this.#groups[i]!.dirty.add(prefix);
+  }
+
   wakeGroups(): void {
     for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.wake();
   }

@@ -74,6 +74,7 @@ export class ExportTransform {
     const store = this.#store;
     const attributes = table.pathAttributes[path]!;
     if (attributes === 0) return 0;
+    if (table.suppressed[prefix] === 1 && !this.#options.unsuppress) return 0;
     const flags = store.flags[attributes]!;
     const peer = table.pathPeer[path]!;
     const kind = table.peerKind(peer);

@@ -32,6 +32,8 @@ export interface GroupOptions {
   extendedNextHop: boolean;
   /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
   maximumMessageBytes: number;
+  /** The policy is asked of routes that an aggregate suppresses too (unsuppress-map). */
+  unsuppress: boolean;
   /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
   policy?: Policy | undefined;
 }
@@ -57,6 +59,7 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     as4: options.as4,
     extendedNextHop: options.extendedNextHop,
     maximumMessageBytes: options.maximumMessageBytes,
+    unsuppress: options.unsuppress,
     policy: options.policy,
   };
 }
