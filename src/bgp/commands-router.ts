@@ -228,6 +228,56 @@ export const routerCommands: readonly Command<Bgp>[] = [
       options.clusterId = undefined;
     },
   ),
+  optionLine(
+    'bgp confederation identifier (1-4294967295)$as',
+    [BGP, 'AS confederation parameters', 'Set routing domain confederation AS', 'AS number'],
+    (options, args) => {
+      options.confederation = args.as;
+    },
+    options => {
+      options.confederation = undefined;
+    },
+  ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp confederation peers (1-4294967295)...$members',
+    help: [BGP, 'AS confederation parameters', 'Peer ASs in BGP confederation', 'AS number'],
+    // Each is added to those that are there, and may go alone: a line for each.
+    key: args => `bgp confederation peers ${args.members?.join(' ')}`,
+    writes: args => Array.from(new Set(args.members), as => `bgp confederation peers ${as}`),
+    check({ members }, context) {
+      if (members.includes(context[0]?.['asn'] as number)) {
+        throw new CommandError('% Local member-AS not allowed in confed peer list');
+      }
+    },
+    apply(bgp: Bgp, args, context) {
+      const instance = instanceOf(bgp, context);
+      for (const as of args.members) instance.options.confederationPeers.add(as);
+      instance.optionsChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      const instance = instanceOf(bgp, context);
+      for (const as of args.members) instance.options.confederationPeers.delete(as);
+      instance.optionsChanged();
+    },
+  }),
+  flagLine(
+    'bgp client-to-client reflection',
+    [BGP, 'Configure client to client route reflection', 'reflection of routes allowed'],
+    'clientToClient',
+    'negative',
+  ),
+  flagLine('bgp reject-as-sets', [BGP, 'Reject routes with AS_SET or AS_CONFED_SET flag'], 'rejectAsSets'),
+  flagLine(
+    'bgp bestpath as-path confed',
+    [
+      BGP,
+      'Change the default bestpath selection',
+      'AS-path attribute',
+      'Compare path lengths including confederation sets & sequences in selecting a route',
+    ],
+    'countConfederation',
+  ),
   flagLine(
     'bgp ebgp-requires-policy',
     [BGP, 'Require in and out policy for eBGP peers (RFC8212)'],

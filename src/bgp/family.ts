@@ -198,6 +198,7 @@ export class FamilyInstance {
   readonly #work: WorkTask;
   #nextGroup = 1;
   #decisionKey = '';
+  #acceptanceKey = '';
 
   constructor(instance: BgpInstance, afi: Afi) {
     this.instance = instance;
@@ -226,6 +227,7 @@ export class FamilyInstance {
     const { options, as, routerId, clusterId } = this.instance;
     const decision = {
       localAs: as,
+      confederation: options.confederation ?? 0,
       routerId,
       clusterId,
       defaultLocalPref: options.defaultLocalPref,
@@ -234,6 +236,8 @@ export class FamilyInstance {
       missingMedAsWorst: options.missingMedAsWorst,
       compareRouterId: options.compareRouterId,
       ignoreAsPathLength: options.ignoreAsPathLength,
+      countConfederation: options.countConfederation,
+      rejectAsSets: options.rejectAsSets,
       multipathRelax: options.multipathRelax,
     };
     const key = JSON.stringify(decision);
@@ -242,6 +246,9 @@ export class FamilyInstance {
       Object.assign(this.table.decision, decision);
       this.table.redecideAll();
     }
+    const acceptance = JSON.stringify([as, routerId, clusterId, options.confederation, options.rejectAsSets]);
+    if (acceptance !== this.#acceptanceKey) this.table.acceptanceChanged();
+    this.#acceptanceKey = acceptance;
     this.local.reconcile();
     this.aggregation.reconcile();
   }

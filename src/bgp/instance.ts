@@ -20,9 +20,15 @@ import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
 /** A view has tables and neighbours like any other, in the default VRF, and nothing to do with zebra. */
 export type InstanceKind = 'default' | 'vrf' | 'view';
 
+/** Of a neighbour: in our AS, in another one of our confederation, or in neither. */
+export type Place = 'inside' | 'confed' | 'outside';
+
 export interface InstanceOptions {
   routerId: number | undefined;
   clusterId: number | undefined;
+  /** The confederation's AS, and the other ASes in it (RFC 5065). */
+  confederation: number | undefined;
+  readonly confederationPeers: Set<number>;
   ebgpRequiresPolicy: boolean;
   defaultIpv4: boolean;
   defaultIpv6: boolean;
@@ -31,6 +37,7 @@ export interface InstanceOptions {
   alwaysCompareMed: boolean;
   deterministicMed: boolean;
   ignoreAsPathLength: boolean;
+  countConfederation: boolean;
   multipathRelax: boolean;
   compareRouterId: boolean;
   missingMedAsWorst: boolean;
@@ -44,12 +51,16 @@ export interface InstanceOptions {
   gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
   rejectAsSets: boolean;
+  /** Routes of clients are reflected to other clients. */
+  clientToClient: boolean;
 }
 
 function defaultOptions(): InstanceOptions {
   return {
     routerId: undefined,
     clusterId: undefined,
+    confederation: undefined,
+    confederationPeers: new Set(),
     ebgpRequiresPolicy: true,
     defaultIpv4: true,
     defaultIpv6: false,
@@ -58,6 +69,7 @@ function defaultOptions(): InstanceOptions {
     alwaysCompareMed: false,
     deterministicMed: false,
     ignoreAsPathLength: false,
+    countConfederation: false,
     multipathRelax: false,
     compareRouterId: false,
     missingMedAsWorst: false,
@@ -69,6 +81,7 @@ function defaultOptions(): InstanceOptions {
     gracefulRestartDisable: false,
     enforceFirstAs: false,
     rejectAsSets: false,
+    clientToClient: true,
   };
 }
 
@@ -145,9 +158,16 @@ export class BgpInstance {
     return highest;
   }
 
-  /** The AS that others know us by. */
+  /** The AS that those outside know us by. */
   get publicAs(): number {
-    return this.as;
+    return this.options.confederation ?? this.as;
+  }
+
+  /** Where a neighbour of this AS is. */
+  placeOf(as: number | 'internal' | 'external' | undefined): Place {
+    if (as === 'internal' || as === this.as) return 'inside';
+    const { confederation, confederationPeers } = this.options;
+    return confederation !== undefined && typeof as === 'number' && confederationPeers.has(as) ? 'confed' : 'outside';
   }
 
   get clusterId(): number {

@@ -2,10 +2,18 @@
 // as the family is activated, over sessions; the membership in a group lives as long as a session.
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
-import type { BgpInstance } from './instance.ts';
+import type { BgpInstance, Place } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
 import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
-import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import {
+  PEER_CONFED,
+  PEER_EBGP,
+  PEER_IBGP,
+  PEER_IBGP_CLIENT,
+  type PeerInfo,
+  type PeerKind,
+  type Policy,
+} from './rib/index.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
@@ -22,6 +30,7 @@ export interface Neighbour {
   readonly negotiated: Negotiated | undefined;
   readonly remoteAs: number;
   readonly localAs: number;
+  readonly place: Place;
   readonly internal: boolean;
   readonly singleHop: boolean;
 }
@@ -68,18 +77,21 @@ export class PeerFamily {
   }
 
   #info(): PeerInfo {
-    const kind = !this.peer.internal
-      ? PEER_EBGP
-      : this.settings.routeReflectorClient === true
-        ? PEER_IBGP_CLIENT
-        : PEER_IBGP;
+    const { settings } = this;
+    const { localAs, localAsNoPrepend } = this.peer.settings;
+    const inside: PeerKind = settings.routeReflectorClient === true ? PEER_IBGP_CLIENT : PEER_IBGP;
     return {
-      kind,
+      kind: ({ outside: PEER_EBGP, confed: PEER_CONFED, inside } as const)[this.peer.place],
       as: this.peer.remoteAs,
       routerId: this.peer.negotiated?.remoteRouterId ?? 0,
       address: this.peer.words,
-      weight: this.settings.weight ?? 0,
-      allowOwnAs: this.settings.allowAsIn ?? 0,
+      weight: settings.weight ?? 0,
+      allowOwnAs: settings.allowAsIn ?? 0,
+      allowOwnOrigin: settings.allowAsInOrigin === true,
+      localAs: localAs ?? 0,
+      // Once, where we put it there ourselves.
+      allowLocalAs: settings.allowAsIn ?? (localAsNoPrepend === true ? 0 : 1),
+      routeServerClient: settings.routeServerClient === true,
       owner: this.peer,
     };
   }
@@ -88,17 +100,11 @@ export class PeerFamily {
   update(): void {
     const info = this.info!;
     const now = this.#info();
-    const loops = info.allowOwnAs !== now.allowOwnAs;
-    const differs =
-      info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
-    if (differs || loops) {
-      Object.assign(info, {
-        kind: now.kind,
-        as: now.as,
-        routerId: now.routerId,
-        weight: now.weight,
-        allowOwnAs: now.allowOwnAs,
-      });
+    const changed = (...fields: (keyof PeerInfo)[]): boolean => fields.some(field => info[field] !== now[field]);
+    const loops = changed('allowOwnAs', 'allowOwnOrigin', 'localAs', 'allowLocalAs');
+    if (loops || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient')) {
+      const { owner: _, address: __, ...fields } = now;
+      Object.assign(info, fields);
       this.family.table.peerChanged(this.index);
     }
     this.updateImport(loops);
@@ -200,9 +206,11 @@ export class PeerFamily {
     const local = negotiated.localAddress;
     const on = interfaces.owner(local.family, local.words);
     const near = interfaces.connected(this.peer.family, this.peer.words);
+    const inside = settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp';
     const options: GroupOptions = {
-      kind: !internal ? 'ebgp' : settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp',
+      kind: ({ outside: 'ebgp', confed: 'confed', inside } as const)[this.peer.place],
       localAs: this.peer.localAs,
+      remoteAs: (settings.asOverride ?? settings.removePrivateAs) === undefined ? 0 : negotiated.remoteAs,
       routerId: instance.routerId,
       clusterId: instance.clusterId,
       defaultLocalPref: instance.options.defaultLocalPref,
@@ -212,6 +220,11 @@ export class PeerFamily {
       sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
       sendLargeCommunity: settings.sendLargeCommunity ?? true,
       removePrivateAs: settings.removePrivateAs ?? 'no',
+      overrideAs: settings.asOverride === true,
+      asPathUnchanged: settings.asPathUnchanged === true,
+      medUnchanged: settings.medUnchanged === true,
+      routeServerClient: settings.routeServerClient === true,
+      clientToClient: instance.options.clientToClient,
       unsuppress: settings.unsuppressMap !== undefined,
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,

@@ -49,14 +49,19 @@ export interface PeerAfSettings {
   unsuppressMap?: string;
   softReconfiguration?: boolean;
   defaultOriginate?: boolean;
+  defaultOriginateMap?: string;
   maximumPrefix?: number;
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;
   maximumPrefixRestartMin?: number;
   allowAsIn?: number;
-  removePrivateAs?: 'if-only' | 'all' | 'replace';
+  allowAsInOrigin?: boolean;
+  asOverride?: boolean;
+  removePrivateAs?: 'if-only' | 'all' | 'replace' | 'replace-if-only';
   weight?: number;
   nextHopUnchanged?: boolean;
+  asPathUnchanged?: boolean;
+  medUnchanged?: boolean;
 }
 
 /** Address families by the names that commands give them. */

@@ -6,6 +6,7 @@ import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
 
 const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {
   'if-only': { text: 'removed', key: 'privateAsNumsRemovedInUpdatesToNbr' },
+  'replace-if-only': { text: 'replaced', key: 'privateAsNumsReplacedInUpdatesToNbr' },
   all: { text: '(all) removed', key: 'privateAsNumsAllRemovedInUpdatesToNbr' },
   replace: { text: '(all) replaced', key: 'privateAsNumsAllReplacedInUpdatesToNbr' },
 };

@@ -12,6 +12,7 @@ import {
   PATH_BEST,
   PATH_MULTIPATH,
   PATH_VALID,
+  PEER_CONFED,
   PEER_EBGP,
   PEER_IBGP_CLIENT,
   REASONS,
@@ -88,6 +89,13 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** Where a path is from, as seen from our AS. */
+function kindText({ instance }: FamilyInstance, kind: number): string {
+  if (kind === PEER_EBGP) return 'external';
+  if (kind === PEER_CONFED) return 'confed-external';
+  return instance.options.confederation === undefined ? 'internal' : 'confed-internal';
+}
+
 function pathLines(family: FamilyInstance, one: Detail): string[] {
   const { instance, table } = family;
   const { view, set, flags } = one;
@@ -112,7 +120,7 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
   if (view.local) {
     words.push(view.aggregated ? 'aggregated' : 'sourced');
     if (!view.redistributed) words.push('local');
-  } else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
+  } else words.push(kindText(family, one.kind));
   if (set.atomicAggregate) words.push('atomic-aggregate');
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
@@ -215,7 +223,7 @@ function pathObject(family: FamilyInstance, one: Detail): object {
             peerId: view.peer.name,
             routerId: formatIp4(view.peer.negotiated?.remoteRouterId ?? 0),
             ...(hostname === undefined ? {} : { hostname }),
-            type: one.kind === PEER_EBGP ? 'external' : 'internal',
+            type: kindText(family, one.kind),
           },
   };
 }

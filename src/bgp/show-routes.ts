@@ -219,7 +219,13 @@ function advertisedView(one: PeerFamily, membership: Membership, path: number, s
   let { nextHop, path: asPath } = sent;
   if (nextHop === address4) nextHop = '0.0.0.0';
   else if (addresses6.includes(nextHop)) nextHop = '::';
-  if (options.kind === 'ebgp') asPath = asPath.split(' ').slice(1).join(' ');
+  const silent = options.routeServerClient || (options.asPathUnchanged && own.path !== '');
+  if (options.kind === 'ebgp') {
+    const kept = silent ? asPath : asPath.split(' ').slice(1).join(' ');
+    // What is the confederation's own is there until the message is made.
+    asPath = `${/^(?:\([^)]*\)|\[[^\]]*\]| )*/.exec(own.path)![0]}${kept}`.trim();
+  } else if (options.kind === 'confed')
+    asPath = asPath.replace(/^\(\d+(?:\) ?| )/, put => (put.includes(')') ? '' : '('));
   return { ...sent, nextHop, path: asPath, localPref: sent.localPref ?? own.localPref, weight: own.weight };
 }
 

@@ -18,6 +18,7 @@ import {
   PEER_LOCAL,
   REASON_AS_PATH,
   REASON_CLUSTER,
+  REASON_CONFED_AS_PATH,
   REASON_FIRST,
   REASON_IGP_METRIC,
   REASON_INELIGIBLE,
@@ -247,8 +248,13 @@ export class Decision {
 
     if (!decision.ignoreAsPathLength) {
       this.#reason = REASON_AS_PATH;
-      const lengthA = store.asPathLength[setA]!;
-      const lengthB = store.asPathLength[setB]!;
+      let lengthA = store.asPathLength[setA]!;
+      let lengthB = store.asPathLength[setB]!;
+      if (decision.countConfederation) {
+        this.#reason = REASON_CONFED_AS_PATH;
+        lengthA += store.confederationLength(setA);
+        lengthB += store.confederationLength(setB);
+      }
       if (lengthA !== lengthB) return lengthA - lengthB;
     }
 

@@ -186,6 +186,14 @@ export class BgpTable extends TableColumns {
     this.onWork();
   }
 
+  /** What makes a path a loop, or unacceptable from anybody, changed: all are looked at anew, in slices. */
+  acceptanceChanged(): void {
+    for (let index = 1; index < this.peers.length; index++) {
+      if (this.peers[index] !== undefined && this.peerReceived[index] !== 0) this.#walks.start('policy', index);
+    }
+    this.onWork();
+  }
+
   #forget(peer: number): void {
     this.#leaving.delete(peer);
     this.decide();
