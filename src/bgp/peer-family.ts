@@ -215,7 +215,7 @@ export class PeerFamily {
       clusterId: instance.clusterId,
       defaultLocalPref: instance.options.defaultLocalPref,
       nextHopSelf: settings.nextHopSelf ?? false,
-      nextHopUnchanged: settings.nextHopUnchanged === true,
+      nextHopUnchanged: settings.nextHopUnchanged === true || settings.routeServerClient === true,
       sendCommunity: settings.sendCommunity ?? true,
       sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
       sendLargeCommunity: settings.sendLargeCommunity ?? true,

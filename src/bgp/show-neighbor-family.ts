@@ -29,6 +29,22 @@ function communities(settings: PeerAfSettings): { text: string | undefined; key:
   return { text, key };
 }
 
+/** Attributes that are propagated unchanged. */
+function keptAttributes(settings: PeerAfSettings): { title: string; key: string }[] {
+  return [
+    ...(settings.asPathUnchanged === true ? [{ title: 'AS_PATH', key: 'AsPath' }] : []),
+    ...(settings.nextHopUnchanged === true || settings.routeServerClient === true
+      ? [{ title: 'NEXT_HOP', key: 'NextHop' }]
+      : []),
+    ...(settings.medUnchanged === true ? [{ title: 'MED', key: 'Med' }] : []),
+  ];
+}
+
+/** Whether it was told of a default route that we make. */
+function originates({ membership }: PeerFamily): boolean {
+  return membership?.originatesDefault === true;
+}
+
 export function familyText(one: PeerFamily, groupName: string | undefined): string[] {
   const { settings } = one;
   const lines = [` For address family: ${AFI_TITLE[one.afi]}`];
@@ -39,26 +55,32 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
     lines.push(`  Update group ${slot.id}, subgroup ${slot.id}`, `  Packet Queue length ${slot.group.stats().pending}`);
   }
   if (settings.routeReflectorClient === true) lines.push('  Route-Reflector Client');
+  if (settings.routeServerClient === true) lines.push('  Route-Server Client');
   if (settings.softReconfiguration === true) lines.push('  Inbound soft reconfiguration allowed');
   if (settings.removePrivateAs !== undefined) {
     lines.push(`  Private AS numbers ${PRIVATE_AS[settings.removePrivateAs].text} in updates to this neighbor`);
   }
+  if (settings.asOverride === true) lines.push('  Override ASNs in outbound updates if aspath equals remote-as');
   if (settings.nextHopSelf !== undefined) lines.push('  NEXT_HOP is always this router');
-  if (settings.nextHopUnchanged === true) lines.push('  NEXT_HOP is propagated unchanged to this neighbor');
+  for (const { title } of keptAttributes(settings)) lines.push(`  ${title} is propagated unchanged to this neighbor`);
   const { text } = communities(settings);
   if (text !== undefined) lines.push(`  Community attribute sent to this neighbor(${text})`);
   if (settings.defaultOriginate === true) {
-    lines.push(`  Default information originate, default ${one.membership === undefined ? 'not sent' : 'sent'}`);
+    const map = settings.defaultOriginateMap;
+    const criteria = map === undefined ? '' : ` default route-map *${map},`;
+    lines.push(`  Default information originate,${criteria} default ${originates(one) ? 'sent' : 'not sent'}`);
   }
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut, unsuppressMap } = settings;
   if ((prefixListIn ?? filterListIn ?? routeMapIn) !== undefined) lines.push('  Inbound path policy configured');
-  if ((prefixListOut ?? filterListOut ?? routeMapOut) !== undefined) lines.push('  Outbound path policy configured');
+  if ((prefixListOut ?? filterListOut ?? routeMapOut ?? unsuppressMap) !== undefined)
+    lines.push('  Outbound path policy configured');
   if (prefixListIn !== undefined) lines.push(`  Incoming update prefix filter list is *${prefixListIn}`);
   if (prefixListOut !== undefined) lines.push(`  Outgoing update prefix filter list is *${prefixListOut}`);
   if (filterListIn !== undefined) lines.push(`  Incoming update AS path filter list is *${filterListIn}`);
   if (filterListOut !== undefined) lines.push(`  Outgoing update AS path filter list is *${filterListOut}`);
   if (routeMapIn !== undefined) lines.push(`  Route map for incoming advertisements is *${routeMapIn}`);
   if (routeMapOut !== undefined) lines.push(`  Route map for outgoing advertisements is *${routeMapOut}`);
+  if (unsuppressMap !== undefined) lines.push(`  Route map for selective unsuppress is *${unsuppressMap}`);
   const missing = missingPolicy(one);
   if (missing.in) lines.push('  Inbound updates discarded due to missing policy');
   if (missing.out) lines.push('  Outbound updates discarded due to missing policy');
@@ -76,7 +98,7 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
 
 export function familyJson(one: PeerFamily, groupName: string | undefined): object {
   const { settings, membership } = one;
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut, unsuppressMap } = settings;
   const given = (key: string, value: unknown): object => (value === undefined ? {} : { [key]: value });
   const missing = missingPolicy(one);
   return {
@@ -89,22 +111,30 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
           packetQueueLength: membership.slot.group.stats().pending,
         }),
     ...(settings.routeReflectorClient === true ? { routeReflectorClient: true } : {}),
+    ...(settings.routeServerClient === true ? { routeServerClient: true } : {}),
     ...(settings.softReconfiguration === true ? { inboundSoftConfigPermit: true } : {}),
     ...(settings.removePrivateAs === undefined ? {} : { [PRIVATE_AS[settings.removePrivateAs].key]: true }),
+    ...(settings.asOverride === true ? { overrideASNsInOutboundUpdates: 'ifAspathEqualRemoteAs' } : {}),
     ...(settings.nextHopSelf === undefined ? {} : { routerAlwaysNextHop: true }),
-    ...(settings.nextHopUnchanged === true ? { unchangedNextHopPropogatedToNbr: true } : {}),
+    ...Object.fromEntries(keptAttributes(settings).map(({ key }) => [`unchanged${key}PropogatedToNbr`, true])),
     ...given('commAttriSentToNbr', communities(settings).key),
     ...(settings.defaultOriginate === true
-      ? { [membership === undefined ? 'defaultNotSent' : 'defaultSent']: true }
+      ? {
+          ...given('defaultRouteMap', settings.defaultOriginateMap),
+          [originates(one) ? 'defaultSent' : 'defaultNotSent']: true,
+        }
       : {}),
     ...((prefixListIn ?? filterListIn ?? routeMapIn) === undefined ? {} : { inboundPathPolicyConfig: true }),
-    ...((prefixListOut ?? filterListOut ?? routeMapOut) === undefined ? {} : { outboundPathPolicyConfig: true }),
+    ...((prefixListOut ?? filterListOut ?? routeMapOut ?? unsuppressMap) === undefined
+      ? {}
+      : { outboundPathPolicyConfig: true }),
     ...given('incomingUpdatePrefixFilterList', prefixListIn),
     ...given('outgoingUpdatePrefixFilterList', prefixListOut),
     ...given('incomingUpdateAsPathFilterList', filterListIn),
     ...given('outgoingUpdateAsPathFilterList', filterListOut),
     ...given('routeMapForIncomingAdvertisements', routeMapIn),
     ...given('routeMapForOutgoingAdvertisements', routeMapOut),
+    ...given('selectiveUnsuppressRouteMap', unsuppressMap),
     ...(missing.in ? { inboundEbgpRequiresPolicy: 'Inbound updates discarded due to missing policy' } : {}),
     ...(missing.out ? { outboundEbgpRequiresPolicy: 'Outbound updates discarded due to missing policy' } : {}),
     acceptedPrefixCounter: one.family.table.peerCounts(one.index).accepted,
