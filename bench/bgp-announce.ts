@@ -63,6 +63,7 @@ const peer = table.addPeer({
   address: [0x0a000001, 0, 0, 0],
   weight: 0,
   allowOwnAs: 0,
+  role: -1,
 });
 
 const sets: number[] = [];

@@ -29,7 +29,7 @@ function fresh(): { store: AttributeStore; rib: BgpTable; parser: UpdateParser; 
   nexthops.defaultReachable = true;
   const store = new AttributeStore(nexthops);
   const rib = new BgpTable({ family: AF_INET, rows: prefixes, store, decision: defaultDecisionOptions(65000, 1) });
-  const peer = { kind: PEER_EBGP, weight: 0, allowOwnAs: 0 } as const;
+  const peer = { kind: PEER_EBGP, weight: 0, allowOwnAs: 0, role: -1 } as const;
   const feeder = rib.addPeer({ ...peer, as: 65001, routerId: 2, address: [0x0a000001, 0, 0, 0] });
   const receiver = rib.addPeer({ ...peer, as: 65002, routerId: 3, address: [0x0a000002, 0, 0, 0] });
   const parser = new UpdateParser({ ebgp: true, as4: true, ipv4: true, ipv6: false, firstAs: 65001 });
@@ -60,6 +60,9 @@ function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages:
     as4: true,
     extendedNextHop: false,
     maximumMessageBytes: 4096,
+    role: -1,
+    gracefulShutdown: false,
+    maximumPrefixes: 0,
   });
   const ring = new Uint8Array(1 << 20);
   made.join({

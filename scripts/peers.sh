@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 need frr /usr/lib/frr/zebra /usr/lib/frr/bgpd /usr/lib/frr/staticd vtysh
 need bird2 bird birdc
 need gobgpd gobgpd gobgp
+need openbgpd bgpctl
+need exabgp exabgp
 need iproute2 ip ss
 need util-linux unshare nsenter setpriv
 need procps ps sysctl

@@ -30,6 +30,7 @@ export class Bgp implements Speaker {
   readonly zebra: ZebraLink | undefined;
   hostname: string;
   noRib = false;
+  gracefulShutdown = false;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
   readonly #listeners: Listeners;
@@ -117,18 +118,23 @@ export class Bgp implements Speaker {
   }
 
   listening(vrf: Vrf): void {
-    for (const instance of this.#in(vrf)) for (const peer of instance.peers.values()) peer.installMd5Key();
+    for (const instance of this.#in(vrf)) instance.listening();
   }
 
   accepted(vrf: Vrf, connection: Connection): void {
     const { family, words } = plainAddress(connection.remote);
-    if (this.#in(vrf).some(instance => instance.accept(connection, family, words))) return;
-    this.log(`connection from ${formatAddress(family, words)} refused: not a configured neighbor`);
+    let why = 'no BGP instance';
+    for (const instance of this.#in(vrf)) {
+      const refusal = instance.accept(connection, family, words);
+      if (refusal === undefined) return;
+      why = refusal;
+    }
+    this.log(`connection from ${formatAddress(family, words)} refused: ${why}`);
     connection.close();
   }
 
-  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void {
-    this.#listeners.setMd5Key(vrf, family, words, key);
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string, length?: number): void {
+    this.#listeners.setMd5Key(vrf, family, words, key, length);
   }
 
   /** The router's own name, as configured: sessions that come up from now on announce it. */
@@ -139,6 +145,11 @@ export class Bgp implements Speaker {
   setNoRib(noRib: boolean): void {
     this.noRib = noRib;
     for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();
+  }
+
+  setGracefulShutdown(on: boolean): void {
+    this.gracefulShutdown = on;
+    this.changed();
   }
 
   /** Settings or surroundings changed: compare and act, once, soon. */

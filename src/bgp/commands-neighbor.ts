@@ -5,6 +5,7 @@ import { type Args, type Command, CommandError, type CommandArgs, config, type S
 import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
+import { SHUTDOWN_BYTES } from './wire/notification.ts';
 import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
 
 const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
@@ -15,6 +16,13 @@ type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
 /** RFC 4271 §4.2. */
 export function badHoldTime(holdS: number): string {
   return `% hold time value must be either 0 or at least 3: ${holdS}`;
+}
+
+/** RFC 9003 §2. */
+export function shutdownMessage(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= SHUTDOWN_BYTES) return text;
+  throw new CommandError(`% Shutdown message size exceeded ${SHUTDOWN_BYTES}: it has ${bytes} octets`);
 }
 
 /** The words of a line that say which setting it is: those before the first variable or bracket. */
@@ -38,6 +46,9 @@ function layerOf(
   neighbor: string,
 ): { instance: BgpInstance; layer: SettingsLayer } {
   const instance = instanceOf(bgp, context);
+  if (instance.peers.get(neighbor)?.dynamic === true) {
+    throw new CommandError(`% Operation not allowed on a dynamic neighbor: ${neighbor}`);
+  }
   if (!instance.knows(neighbor)) {
     throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
   }
@@ -62,6 +73,8 @@ function peerLine<const Tail extends string>(
   help: readonly string[],
   read: (args: Args<Neighbor<Tail>>) => PeerSettings,
   fields: readonly (keyof PeerSettings)[],
+  /** Throws where the line does not go with what is said of the neighbour already. */
+  fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
 ): Command<Bgp> {
   const key = setting(tail);
   return config({
@@ -72,6 +85,7 @@ function peerLine<const Tail extends string>(
     check: args => void read(args),
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, neighborOf(args));
+      fits({ ...instance.peers.get(neighborOf(args))?.group?.own.peer, ...layer.peer }, instance);
       for (const field of fields) delete layer.peer[field];
       Object.assign(layer.peer, read(args));
       instance.peersChanged();
@@ -192,9 +206,46 @@ function groupOf(neighbor: string, lines: Siblings): string | undefined {
   return lines.text(`${neighbor} peer-group`)?.split(' ')[3];
 }
 
+/** The ranges whose neighbours are of this group. */
+function rangesOf(group: string, lines: Siblings): string[] {
+  return [...lines.texts()].filter(
+    text => text.startsWith('bgp listen range ') && text.endsWith(` peer-group ${group}`),
+  );
+}
+
 /** All that is said of a neighbour; of a group, of its members too. */
 function allOf(name: string, lines: Siblings): string[] {
   return [name, ...membersOf(name, lines)].map(one => `neighbor ${one}`);
+}
+
+/** Lines of FRR's that ask for what is not here, or would change nothing: who types them is told so. */
+const REFUSED: readonly { readonly tail: string; readonly help: readonly string[]; readonly why: string }[] = [
+  {
+    tail: 'capability dynamic',
+    help: ['Advertise capability to the peer', 'Advertise dynamic capability to this neighbor'],
+    why: 'capabilities are said in OPEN, and change with the next session',
+  },
+  {
+    tail: 'capability orf prefix-list <both|send|receive>$way',
+    help: [
+      'Advertise capability to the peer',
+      'Advertise ORF capability to the peer',
+      'Advertise prefixlist ORF capability to this neighbor',
+      'Capability to SEND and RECEIVE the ORF to/from this neighbor',
+      'Capability to SEND the ORF to this neighbor',
+      'Capability to RECEIVE the ORF from this neighbor',
+    ],
+    why: 'outbound route filters (RFC 5291) are not spoken; a policy of the neighbor does the same',
+  },
+  {
+    tail: 'override-capability',
+    help: ['Override capability negotiation result'],
+    why: 'what a neighbor did not say it can do, it is not sent',
+  },
+];
+
+function refuse(line: string, why: string): never {
+  throw new CommandError(`% ${setting(line)} is not supported: ${why}`);
 }
 
 export const neighborCommands: readonly Command<Bgp>[] = [
@@ -203,7 +254,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     syntax: 'neighbor WORD$name peer-group',
     help: ['Specify neighbor router', 'Neighbor tag', 'Configure peer-group'],
     key: args => `${args.name} peer-group`,
-    takes: (args, lines) => allOf(args.name, lines),
+    takes: (args, lines) => [...allOf(args.name, lines), ...rangesOf(args.name, lines)],
     check({ name }) {
       if (parseAddress(name) !== undefined)
         throw new CommandError(`% A peer-group has a name, not an address: ${name}`);
@@ -319,7 +370,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   peerLine(
     'shutdown [message LINE...$text]',
     ['Administratively shut down this neighbor', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
-    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: args.text }) }),
+    args => ({ shutdown: true, ...(args.text !== undefined && { shutdownMessage: shutdownMessage(args.text) }) }),
     ['shutdown', 'shutdownMessage'],
   ),
   peerLine('port (0-65535)$port', ["Neighbor's BGP port", 'TCP port number'], args => ({ port: args.port }), ['port']),
@@ -365,6 +416,32 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => ({ dontCapabilityNegotiate: true }),
     ['dontCapabilityNegotiate'],
   ),
+  peerLine(
+    'extended-optional-parameters',
+    ['Force the extended optional parameters format for OPEN messages'],
+    () => ({ extendedParameters: true }),
+    ['extendedParameters'],
+  ),
+  peerLine(
+    'local-role <provider|rs-server|rs-client|customer|peer>$role [strict-mode]',
+    [
+      'Set session role',
+      'We are the provider of the neighbor',
+      'We are a route server of the neighbor',
+      'We are a client of the route server',
+      'We are a customer of the neighbor',
+      'We are peers',
+      'Refuse a neighbor that says no role',
+    ],
+    args => ({ localRole: args.role, strictRole: args['strict-mode'] === true }),
+    ['localRole', 'strictRole'],
+    ({ remoteAs, localAs }, { as }) => {
+      if (remoteAs === 'internal' || remoteAs === (localAs ?? as))
+        throw new CommandError('% External roles can be set only on eBGP session');
+    },
+  ),
+  peerLine('solo', ['Solo peer - part of its own update group'], () => ({ solo: true }), ['solo']),
+  ...REFUSED.map(({ tail, help, why }) => peerLine(tail, help, () => refuse(tail, why), [])),
   peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
     'gracefulRestartDisable',
   ]),
@@ -480,7 +557,7 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['defaultOriginate', 'defaultOriginateMap'],
   ),
   afLine(
-    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>]',
+    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',
     [
       'Maximum number of prefix accept from this peer',
       'maximum no. of prefix limit',
@@ -488,14 +565,28 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       'Only give warning message when limit is exceeded',
       'Restart bgp connection after limit is exceeded',
       'Restart interval in minutes',
+      'Force checking all received routes not only accepted',
     ],
     args => ({
       maximumPrefix: args.count,
       maximumPrefixThreshold: args.threshold ?? 75,
       maximumPrefixWarningOnly: args['warning-only'] === true,
+      maximumPrefixForce: args.force === true,
       ...(args.restart === undefined ? {} : { maximumPrefixRestartMin: args.restart }),
     }),
-    ['maximumPrefix', 'maximumPrefixThreshold', 'maximumPrefixWarningOnly', 'maximumPrefixRestartMin'],
+    [
+      'maximumPrefix',
+      'maximumPrefixThreshold',
+      'maximumPrefixWarningOnly',
+      'maximumPrefixForce',
+      'maximumPrefixRestartMin',
+    ],
+  ),
+  afLine(
+    'maximum-prefix-out (1-4294967295)$count',
+    ['Maximum number of prefixes to be sent to this peer', 'Maximum no. of prefix limit'],
+    args => ({ maximumPrefixOut: args.count }),
+    ['maximumPrefixOut'],
   ),
   afLine(
     'allowas-in [<(1-10)|origin>$which]',

@@ -2,6 +2,8 @@
 import {
   addressBits,
   AF_INET,
+  AF_INET6,
+  equalPrefix,
   formatPrefix,
   isLinkLocal6,
   makePrefix,
@@ -13,8 +15,10 @@ import {
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf, badHoldTime } from './commands-neighbor.ts';
-import type { InstanceOptions } from './instance.ts';
+import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
+import type { BgpInstance, InstanceOptions } from './instance.ts';
+import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
+import type { Peer } from './peer.ts';
 import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
@@ -160,6 +164,49 @@ function checkAggregate(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): vo
   }
 }
 
+/** Lines of FRR's that bound what is bounded otherwise here (docs/architecture.md §3): who types them is told how. */
+const REFUSED: readonly {
+  readonly mode: string;
+  readonly syntax: string;
+  readonly help: readonly string[];
+  readonly why: string;
+}[] = [
+  {
+    mode: 'router-bgp',
+    syntax: 'read-quanta (1-10)$count',
+    help: ['How many packets to read from peer socket per I/O cycle', 'Number of packets'],
+    why: 'bgp-io gives each neighbor an equal share of bytes in a turn',
+  },
+  {
+    mode: 'router-bgp',
+    syntax: 'write-quanta (1-64)$count',
+    help: ['How many packets to write to peer socket per run', 'Number of packets'],
+    why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp input-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Input Queue limit for all peers when message parsing', 'Number of messages'],
+    why: 'a neighbor is not read while 256 KiB to 1 MiB of its UPDATEs, 8 MiB in all, are not yet taken',
+  },
+  {
+    mode: 'configure',
+    syntax: 'bgp output-queue-limit (1-4294967295)$count',
+    help: [BGP, 'Set the BGP Output Queue limit for all peers when message parsing', 'Number of messages'],
+    why: '256 KiB wait for a neighbor at most; what has no room stays a mark in its update group',
+  },
+];
+
+/** Where dynamic neighbours come from. */
+function listenPrefix(text: string): Prefix {
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) throw new CommandError(`% Malformed listen range: ${text}`);
+  if (prefix.family === AF_INET6 && isLinkLocal6(prefix.words)) {
+    throw new CommandError(`% Malformed listen range (link-local address): ${text}`);
+  }
+  return prefix;
+}
+
 export const routerCommands: readonly Command<Bgp>[] = [
   config({
     mode: 'configure',
@@ -167,6 +214,13 @@ export const routerCommands: readonly Command<Bgp>[] = [
     help: [BGP, 'Disable BGP route installation to RIB (Zebra)'],
     apply: (bgp: Bgp) => bgp.setNoRib(true),
     remove: (bgp: Bgp) => bgp.setNoRib(false),
+  }),
+  config({
+    mode: 'configure',
+    syntax: 'bgp graceful-shutdown',
+    help: [BGP, 'Graceful shutdown parameters'],
+    apply: (bgp: Bgp) => bgp.setGracefulShutdown(true),
+    remove: (bgp: Bgp) => bgp.setGracefulShutdown(false),
   }),
   config({
     mode: 'configure',
@@ -388,6 +442,80 @@ export const routerCommands: readonly Command<Bgp>[] = [
     },
   ),
   optionLine(
+    'bgp shutdown [message LINE...$text]',
+    [BGP, 'Administrative shutdown of the BGP instance', 'Add a shutdown message (RFC 9003)', 'Shutdown message'],
+    (options, args) => {
+      options.shutdownMessage = args.text === undefined ? undefined : shutdownMessage(args.text);
+      options.shutdown = true;
+    },
+    options => {
+      options.shutdown = false;
+      options.shutdownMessage = undefined;
+    },
+  ),
+  flagLine('bgp graceful-shutdown', [BGP, 'Graceful shutdown parameters'], 'gracefulShutdown'),
+  optionLine(
+    'bgp listen limit (1-65535)$count',
+    [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Maximum number of BGP Dynamic Neighbors that can be created',
+      'Limit',
+    ],
+    (options, args) => {
+      options.listenLimit = args.count;
+    },
+    options => {
+      options.listenLimit = DEFAULT_LISTEN_LIMIT;
+    },
+  ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp listen range <A.B.C.D/M|X:X::X:X/M>$prefix peer-group WORD$group',
+    help: [
+      BGP,
+      'BGP Dynamic Neighbors listen commands',
+      'Configure BGP dynamic neighbors listen range',
+      'IPv4 prefix',
+      'IPv6 prefix',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `bgp listen range ${formatPrefix(listenPrefix(args.prefix))}`,
+    writes: args => [`bgp listen range ${formatPrefix(listenPrefix(args.prefix))} peer-group ${args.group}`],
+    check({ prefix, group }, _, lines) {
+      const wanted = listenPrefix(prefix);
+      if (lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+      for (const text of lines.texts()) {
+        if (!text.startsWith('bgp listen range ')) continue;
+        const other = parsePrefix(text.split(' ')[3]!)!;
+        if (!equalPrefix(other, wanted) && overlap(other, wanted)) {
+          throw new CommandError(`% Listen range overlaps with existing listen range ${formatPrefix(other)}`);
+        }
+      }
+    },
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), args.group);
+    },
+    remove(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setRange(listenPrefix(args.prefix), undefined);
+    },
+  }),
+  ...REFUSED.map(({ mode, syntax, help, why }) =>
+    config({
+      mode,
+      syntax,
+      help,
+      check(): void {
+        throw new CommandError(`% ${syntax.split(' (')[0]} is not supported: ${why}`);
+      },
+      apply() {},
+      remove() {},
+    }),
+  ),
+  optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],
     (options, args) => {
@@ -531,6 +659,14 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
 ];
 
+/** The neighbours that a `clear` is about, or what is said where there are none. */
+function named(instance: BgpInstance, who: string): Peer[] | string {
+  const peers = [...instance.peers.values()].filter(
+    peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
+  );
+  return peers.length === 0 && who !== '*' ? `%BGP: Unknown neighbor - "${who}"\n` : peers;
+}
+
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
@@ -552,17 +688,35 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'Resend all outbound updates',
     ],
     run(bgp: Bgp, args) {
-      const instance = theInstance(bgp.instances, args);
-      const who = String(args.who);
-      const peers = [...instance.peers.values()].filter(
-        peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
-      );
-      if (peers.length === 0 && who !== '*') return `%BGP: Unknown neighbor - "${who}"\n`;
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
       const afis = args.afi === undefined ? AFIS : [args.afi];
       for (const peer of peers) {
         if (args.soft !== true && args.direction === undefined) peer.reset();
-        else for (const afi of afis) instance.softClear(peer, afi, args.direction);
+        else for (const afi of afis) peer.instance.softClear(peer, afi, args.direction);
       }
+      return undefined;
+    },
+  }),
+  exec({
+    syntax: 'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who message LINE...$text',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      ...WHERE_HELP,
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'Tell them why (RFC 9003)',
+      'The message',
+    ],
+    run(bgp: Bgp, args) {
+      const text = shutdownMessage(args.text);
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
+      for (const peer of peers) peer.reset(text);
       return undefined;
     },
   }),

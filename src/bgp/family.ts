@@ -1,7 +1,7 @@
 // One address family of an instance: its table, the routes that start here, the update groups, and zebra's announcer, each
 // served by a named task in slices.
 //
-//   sessions ─ingest─▶ BgpTable ─▶ [work]  'bgp process'
+//   sessions ─ingest─▶ BgpTable ─▶ the instance's process queue
 //                          ├────▶ groups   'bgp generate updates'
 //                          └────▶ zebra    'bgp announce to zebra'
 import type { TimerTask, WorkTask } from '../concurrency/index.ts';
@@ -19,8 +19,7 @@ import { encodeRouteRefresh, RefreshKind } from './wire/refresh.ts';
 import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
-/** Rows of a walk, and prefixes of a group, between two looks at the clock: some milliseconds even before they are compiled. */
-const WALK_ROWS = 1_000;
+/** Prefixes of a group between two looks at the clock: some milliseconds even before they are compiled. */
 const GROUP_PREFIXES = 1_000;
 
 export interface JoinRequest {
@@ -195,7 +194,6 @@ export class FamilyInstance {
   readonly groups: Map<string, GroupSlot> = new Map();
   /** The default route alone, for `default-originate`. */
   #defaults: { table: BgpTable; slots: Map<string, GroupSlot> } | undefined;
-  readonly #work: WorkTask;
   #nextGroup = 1;
   #decisionKey = '';
   #acceptanceKey = '';
@@ -203,20 +201,18 @@ export class FamilyInstance {
   constructor(instance: BgpInstance, afi: Afi) {
     this.instance = instance;
     this.afi = afi;
-    const { loop } = instance.bgp;
     this.table = new BgpTable({
       family: AFI_FAMILY[afi],
       store: instance.store,
       decision: defaultDecisionOptions(instance.as, instance.options.routerId ?? 0),
       now: () => Math.floor(instance.bgp.wallMs() / 1000),
     });
-    this.#work = loop.work('bgp process', () => {
-      let more: boolean;
-      do more = this.table.work(WALK_ROWS);
-      while (more && !loop.shouldYield());
-      return more;
-    });
-    this.table.onWork = () => this.#work.wake();
+    instance.queue.add(this.table);
+    this.table.onPolicyApplied = index => {
+      for (const peer of instance.peers.values()) {
+        if (peer.families[afi].index === index) peer.limitChanged(peer.families[afi]);
+      }
+    };
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
     this.aggregation = new Aggregation(this);

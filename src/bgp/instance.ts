@@ -1,15 +1,27 @@
 // One BGP instance: a local AS with its neighbours and its tables, one for each address family. `reconcile` compares what is
 // configured with what runs, and changes only what differs: it may be called at any time, and is, after every change of
 // settings, interfaces or router id.
-import { type AddressWords, AF_INET, equalWords, type Family, parseAddress, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  containsAddress,
+  equalWords,
+  type Family,
+  formatAddress,
+  formatPrefix,
+  parseAddress,
+  type Prefix,
+} from '../net/index.ts';
 import { CommandError } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { FamilyInstance } from './family.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Connection } from './io/types.ts';
+import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
@@ -53,6 +65,12 @@ export interface InstanceOptions {
   rejectAsSets: boolean;
   /** Routes of clients are reflected to other clients. */
   clientToClient: boolean;
+  /** No neighbour is spoken to. */
+  shutdown: boolean;
+  shutdownMessage: string | undefined;
+  gracefulShutdown: boolean;
+  /** Neighbours that nobody configured, at most. */
+  listenLimit: number;
 }
 
 function defaultOptions(): InstanceOptions {
@@ -82,6 +100,10 @@ function defaultOptions(): InstanceOptions {
     enforceFirstAs: false,
     rejectAsSets: false,
     clientToClient: true,
+    shutdown: false,
+    shutdownMessage: undefined,
+    gracefulShutdown: false,
+    listenLimit: DEFAULT_LISTEN_LIMIT,
   };
 }
 
@@ -95,14 +117,17 @@ export class BgpInstance {
   /** By address as text. */
   readonly peers: Map<string, Peer> = new Map();
   readonly groups: Map<string, PeerGroup> = new Map();
+  readonly ranges: ListenRanges = new ListenRanges();
   /** What is configured of a neighbour or group, by its name. It is here whether or not there is one, so that lines may come
    *  and go in any order. */
   readonly #own: Map<string, SettingsLayer> = new Map();
+  readonly queue: ProcessQueue;
   readonly nexthops: NexthopTable;
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
+  #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
   #closed = false;
 
   constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
@@ -111,6 +136,7 @@ export class BgpInstance {
     this.name = name;
     this.as = as;
     this.vrf = vrf;
+    this.queue = new ProcessQueue(bgp.loop, name);
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {
@@ -168,6 +194,11 @@ export class BgpInstance {
     if (as === 'internal' || as === this.as) return 'inside';
     const { confederation, confederationPeers } = this.options;
     return confederation !== undefined && typeof as === 'number' && confederationPeers.has(as) ? 'confed' : 'outside';
+  }
+
+  /** What we announce is about to go (RFC 8326). */
+  get gracefulShutdown(): boolean {
+    return this.options.gracefulShutdown || this.bgp.gracefulShutdown;
   }
 
   get clusterId(): number {
@@ -237,13 +268,15 @@ export class BgpInstance {
 
   #needPeer(name: string): Peer {
     let peer = this.peers.get(name);
-    if (peer !== undefined) return peer;
+    // One that came by itself makes room for one that is configured.
+    if (peer?.dynamic === true) this.dropDynamic(peer);
+    else if (peer !== undefined) return peer;
     const address = parseAddress(name);
     if (address === undefined) throw new CommandError(`% Create the peer-group or interface first: ${name}`);
     if (this.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
-    peer = new Peer(this, name, address.family, address.words, this.own(name));
+    peer = new Peer(this, name, address.family, address.words, this.own(name), false);
     this.peers.set(name, peer);
     return peer;
   }
@@ -297,6 +330,7 @@ export class BgpInstance {
     this.zebra?.keepStale(this.vrf, this.options.staleS);
     for (const family of this.families) family.reconcile();
     for (const peer of this.peers.values()) peer.reconcile();
+    this.#installRangeKeys();
     this.tracker.interfacesChanged();
   }
 
@@ -315,14 +349,6 @@ export class BgpInstance {
     if (direction !== 'in') peer.softOut(afi);
   }
 
-  /** The peer that an incoming connection is from, if it is one of these; it takes the connection. */
-  accept(connection: Connection, family: Family, words: AddressWords): boolean {
-    for (const peer of this.peers.values()) {
-      if (peer.family === family && equalWords(peer.words, words) && peer.accept(connection)) return true;
-    }
-    return false;
-  }
-
   /** Zebra has its VRF (again): what is wanted of it is asked for. */
   vrfAppeared(): void {
     this.tracker.vrfAppeared();
@@ -337,6 +363,79 @@ export class BgpInstance {
       family.local.vrfGone();
     }
     this.tracker.vrfGone();
+  }
+
+  /** Why none of these neighbours has this incoming connection; undefined: one has taken it. */
+  accept(connection: Connection, family: Family, words: AddressWords): string | undefined {
+    let why = 'not a configured neighbor';
+    for (const peer of this.peers.values()) {
+      if (peer.family !== family || !equalWords(peer.words, words)) continue;
+      if (peer.accept(connection)) return undefined;
+      why = peer.idleReason ?? why;
+    }
+    const range = this.ranges.find(family, words);
+    if (range !== undefined && !this.peers.has(formatAddress(family, words))) {
+      return this.#acceptDynamic(connection, family, words, range);
+    }
+    return why;
+  }
+
+  // ---- neighbours that come by themselves ----------------------------------------------------------------------------
+
+  get dynamicPeers(): Peer[] {
+    return [...this.peers.values()].filter(peer => peer.dynamic);
+  }
+
+  /** Why it is refused; undefined: it is not. */
+  #acceptDynamic(connection: Connection, family: Family, words: AddressWords, range: ListenRange): string | undefined {
+    const { listenLimit } = this.options;
+    if (this.dynamicPeers.length >= listenLimit) return `limit of ${listenLimit} dynamic neighbors reached`;
+    const name = formatAddress(family, words);
+    const peer = new Peer(this, name, family, words, emptyLayer(), true);
+    peer.groupName = range.group;
+    this.peers.set(name, peer);
+    peer.reconcile();
+    if (peer.accept(connection)) return undefined;
+    this.dropDynamic(peer);
+    return peer.idleReason ?? `peer-group ${range.group} is not configured`;
+  }
+
+  dropDynamic(peer: Peer): void {
+    if (this.peers.get(peer.name) === peer) this.peers.delete(peer.name);
+    peer.close();
+  }
+
+  setRange(prefix: Prefix, group: string | undefined): void {
+    const before = this.ranges.delete(prefix);
+    if (group !== undefined) this.ranges.set(prefix, group);
+    if (before !== undefined && before.group !== group) {
+      for (const peer of this.dynamicPeers) {
+        if (containsAddress(prefix, peer.family, peer.words)) this.dropDynamic(peer);
+      }
+    }
+    this.#installRangeKeys();
+  }
+
+  /** A socket of its VRF listens: it is told the passwords. */
+  listening(): void {
+    for (const peer of this.peers.values()) peer.installMd5Key();
+    this.#rangeKeys = new Map();
+    this.#installRangeKeys();
+  }
+
+  /** Passwords of groups are those of whoever comes from their ranges. */
+  #installRangeKeys(): void {
+    const wanted = new Map<string, { prefix: Prefix; key: string }>();
+    for (const { prefix, group } of this.ranges) {
+      const key = this.groups.get(group)?.own.peer.password;
+      if (key !== undefined) wanted.set(formatPrefix(prefix), { prefix, key });
+    }
+    const tell = (prefix: Prefix, key: string): void => {
+      this.bgp.setMd5Key(this.vrf, prefix.family, prefix.words, key, prefix.length);
+    };
+    for (const [name, { prefix }] of this.#rangeKeys) if (!wanted.has(name)) tell(prefix, '');
+    for (const [name, { prefix, key }] of wanted) if (this.#rangeKeys.get(name)?.key !== key) tell(prefix, key);
+    this.#rangeKeys = wanted;
   }
 
   /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */

@@ -49,8 +49,8 @@ class Place {
     this.#sockets.set(family, listener);
   }
 
-  setMd5Key(family: Family, words: AddressWords, key: string): void {
-    this.#sockets.get(family)?.setMd5Key({ family, words, port: 0, scopeId: 0 }, key);
+  setMd5Key(family: Family, words: AddressWords, key: string, length?: number): void {
+    this.#sockets.get(family)?.setMd5Key({ family, words, port: 0, scopeId: 0 }, key, length);
   }
 
   close(): void {
@@ -84,9 +84,9 @@ export class Listeners {
     }
   }
 
-  /** MD5 keys are the listeners' business: the kernel checks them before a connection is accepted. Empty: none. */
-  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void {
-    this.#places.get(keyOf(vrf))?.setMd5Key(family, words, key);
+  /** MD5 keys are the listeners' business: the kernel checks them before a connection is accepted. Empty: none. With `length`, of all of a prefix. */
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string, length?: number): void {
+    this.#places.get(keyOf(vrf))?.setMd5Key(family, words, key, length);
   }
 
   close(): void {

@@ -17,6 +17,7 @@ import {
   PEER_LOCAL,
   type PeerInfo,
 } from './rib/index.ts';
+import { NO_ROLE } from './wire/role.ts';
 
 interface Source {
   readonly index: number;
@@ -52,6 +53,7 @@ export function localPeer({ instance }: FamilyInstance, name: string): PeerInfo 
     address: ZERO,
     weight: 0,
     allowOwnAs: 0,
+    role: NO_ROLE,
     owner: name,
   };
 }

@@ -14,6 +14,7 @@ import {
   type PeerKind,
   type Policy,
 } from './rib/index.ts';
+import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
@@ -33,6 +34,10 @@ export interface Neighbour {
   readonly place: Place;
   readonly internal: boolean;
   readonly singleHop: boolean;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  readonly role: number;
+  /** What may be announced in the family, or what counts, changed. */
+  limitChanged(one: PeerFamily): void;
 }
 
 export class PeerFamily {
@@ -49,13 +54,14 @@ export class PeerFamily {
   up = false;
   membership: Membership | undefined = undefined;
   endOfRibReceived = false;
-  /** The maximum was reached, and said so once. */
-  warned = false;
+  readonly limit: PrefixLimit;
+  #limits = '';
 
   constructor(peer: Neighbour, afi: Afi) {
     this.peer = peer;
     this.afi = afi;
     this.family = peer.instance.family[afi];
+    this.limit = new PrefixLimit(afi);
   }
 
   // ---- inwards -------------------------------------------------------------------------------------------------------
@@ -92,6 +98,7 @@ export class PeerFamily {
       // Once, where we put it there ourselves.
       allowLocalAs: settings.allowAsIn ?? (localAsNoPrepend === true ? 0 : 1),
       routeServerClient: settings.routeServerClient === true,
+      role: this.peer.role,
       owner: this.peer,
     };
   }
@@ -102,12 +109,20 @@ export class PeerFamily {
     const now = this.#info();
     const changed = (...fields: (keyof PeerInfo)[]): boolean => fields.some(field => info[field] !== now[field]);
     const loops = changed('allowOwnAs', 'allowOwnOrigin', 'localAs', 'allowLocalAs');
-    if (loops || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient')) {
+    // With another role the session begins anew, so nothing is there yet.
+    if (loops || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient', 'role')) {
       const { owner: _, address: __, ...fields } = now;
       Object.assign(info, fields);
       this.family.table.peerChanged(this.index);
     }
     this.updateImport(loops);
+    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixForce } = this.settings;
+    const limits = `${maximumPrefix} ${maximumPrefixThreshold} ${maximumPrefixWarningOnly} ${maximumPrefixForce}`;
+    if (limits !== this.#limits) {
+      this.#limits = limits;
+      this.limit.renew();
+      this.peer.limitChanged(this);
+    }
     if (this.up) this.joinGroup();
   }
 
@@ -186,7 +201,8 @@ export class PeerFamily {
       names,
       guarded,
       this.peer.settings.advertisementIntervalS ?? 0,
-      policy?.perPeer === true ? this.peer.name : '',
+      // A limit counts what this one was told.
+      policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
     ]);
     this.membership = this.family.join(this, {
       key,
@@ -229,6 +245,9 @@ export class PeerFamily {
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,
+      role: this.peer.role,
+      gracefulShutdown: instance.gracefulShutdown,
+      maximumPrefixes: settings.maximumPrefixOut ?? 0,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
     // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.

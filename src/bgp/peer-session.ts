@@ -4,6 +4,7 @@ import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
+import { NO_ROLE } from './wire/role.ts';
 import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
 
 /** The neighbour, as far as its session hangs on it. */
@@ -11,6 +12,9 @@ export interface SessionPeer extends Neighbour {
   readonly families: Readonly<Record<Afi, PeerFamily>>;
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
+  readonly dynamic: boolean;
+  /** By an operator, who wants it so. */
+  readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
 }
 
@@ -21,7 +25,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   const active = AFIS.filter(afi => peer.families[afi].index !== 0);
   const routerId = instance.routerId;
   if (settings.remoteAs === undefined) return 'No remote AS configured';
-  if (settings.shutdown === true) return 'Admin. shutdown';
+  if (peer.shutDown) return 'Admin. shutdown';
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (!instance.ready) return 'Waiting for VRF to be initialized';
@@ -37,7 +41,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     remote: peer.remoteAddress(),
     ...(local === undefined ? {} : { local }),
     ...instance.vrf.place,
-    passive: settings.passive === true,
+    passive: settings.passive === true || peer.dynamic,
     ...(settings.password === undefined ? {} : { md5Key: settings.password }),
     ...(ttl === undefined ? {} : ttl),
     holdTimeS: settings.holdTimeS ?? options.holdTimeS,
@@ -49,6 +53,8 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
     restartTimeS: options.restartTimeS,
     announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
+    ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }

@@ -5,7 +5,9 @@
 //            ─▶ update group of the table ─ messages ─▶ session.send
 //
 // Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
+import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
+import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance, Place } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
@@ -18,10 +20,13 @@ import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLay
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
+import { NO_ROLE, ROLES } from './wire/role.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
+
+const rank = (state: SessionState): number => STATES.indexOf(state);
 
 /** Settings that many neighbours share. */
 export class PeerGroup {
@@ -41,6 +46,8 @@ export class Peer implements SessionHandler, SessionPeer {
   readonly family: Family;
   readonly words: AddressWords;
   readonly own: SettingsLayer;
+  /** It came by itself from a listen range, and goes with its session. */
+  readonly dynamic: boolean;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -62,12 +69,22 @@ export class Peer implements SessionHandler, SessionPeer {
   /** Where it was when the session came up. */
   #placeThen: Place | undefined;
   #md5Installed = false;
+  #restart: TimerTask | undefined;
+  #restartAtMs = 0;
   #closed = false;
 
-  constructor(instance: BgpInstance, name: string, family: Family, words: AddressWords, own: SettingsLayer) {
+  constructor(
+    instance: BgpInstance,
+    name: string,
+    family: Family,
+    words: AddressWords,
+    own: SettingsLayer,
+    dynamic: boolean,
+  ) {
     this.instance = instance;
     this.name = name;
     this.own = own;
+    this.dynamic = dynamic;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
@@ -98,6 +115,12 @@ export class Peer implements SessionHandler, SessionPeer {
   get place(): Place {
     const as = this.settings.remoteAs;
     return as === this.localAs && this.settings.localAs !== undefined ? 'inside' : this.instance.placeOf(as);
+  }
+
+  /** Roles are for external sessions (RFC 9234 §3). */
+  get role(): number {
+    const { localRole } = this.settings;
+    return localRole === undefined || this.place !== 'outside' ? NO_ROLE : ROLES.indexOf(localRole);
   }
 
   get internal(): boolean {
@@ -147,12 +170,12 @@ export class Peer implements SessionHandler, SessionPeer {
 
   // ---- session -------------------------------------------------------------------------------------------------------
 
-  /** `clear bgp X`. */
-  reset(): void {
+  /** `clear bgp X`: the neighbour hears `text`, where there is one (RFC 9003). */
+  reset(text?: string): void {
     const stopped = this.held || this.session === undefined;
-    this.held = false;
+    this.#release();
     if (stopped) this.reconcile();
-    else this.session?.reset();
+    else this.session?.reset(text === undefined ? {} : { text });
   }
 
   #reconcileSession(): void {
@@ -181,8 +204,15 @@ export class Peer implements SessionHandler, SessionPeer {
     this.installMd5Key();
   }
 
-  #farewell(): { text?: string } {
-    return this.settings.shutdownMessage === undefined ? {} : { text: this.settings.shutdownMessage };
+  get shutDown(): boolean {
+    return this.settings.shutdown === true || this.instance.options.shutdown;
+  }
+
+  /** What a neighbour that we stop to talk to hears: an operator's words, if it was one (RFC 9003). */
+  #farewell(): { error?: PeerError; text?: string } {
+    if (!this.shutDown) return { error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) };
+    const text = this.settings.shutdownMessage ?? this.instance.options.shutdownMessage;
+    return text === undefined ? {} : { text };
   }
 
   get singleHop(): boolean {
@@ -213,6 +243,8 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   installMd5Key(): void {
+    // A range's key is its group's.
+    if (this.dynamic) return;
     if (this.settings.password !== undefined || this.#md5Installed) {
       this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.words, this.settings.password ?? '');
       this.#md5Installed = this.settings.password !== undefined;
@@ -222,6 +254,7 @@ export class Peer implements SessionHandler, SessionPeer {
   close(): void {
     this.#closed = true;
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
+    this.#restart?.stop();
     this.session?.destroy();
     this.session = undefined;
     this.negotiated = undefined;
@@ -254,7 +287,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (one.index === 0 || !has(afi)) continue;
       one.up = true;
       one.endOfRibReceived = false;
-      one.warned = false;
+      one.limit.renew();
       one.update();
     }
   }
@@ -278,7 +311,7 @@ export class Peer implements SessionHandler, SessionPeer {
   told(afi: Afi): boolean {
     const { settings, negotiated } = this;
     const one = this.families[afi];
-    if (one.index === 0 || settings.remoteAs === undefined || settings.shutdown === true || this.held) return true;
+    if (one.index === 0 || settings.remoteAs === undefined || this.shutDown || this.held) return true;
     if (negotiated === undefined) return false;
     if (!one.up || one.endOfRibReceived) return true;
     // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.
@@ -318,36 +351,53 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);
     if (ipv6.up) ipv6.family.table.ingest(ipv6.index, parser);
-    return this.#overLimit(ipv4) ?? this.#overLimit(ipv6);
+    return this.#judgeLimit(ipv4) ?? this.#judgeLimit(ipv6);
   }
 
-  /** `maximum-prefix` (RFC 4486: Cease, maximum number of prefixes reached). */
-  #overLimit(one: PeerFamily): PeerError | undefined {
-    const { maximumPrefix, maximumPrefixThreshold, maximumPrefixWarningOnly, maximumPrefixRestartMin } = one.settings;
-    if (maximumPrefix === undefined || !one.up) return undefined;
-    const { received } = one.family.table.peerCounts(one.index);
-    if (received <= (maximumPrefix * (maximumPrefixThreshold ?? 75)) / 100) return undefined;
-    const over = received > maximumPrefix;
-    if (!one.warned || over) {
-      one.warned = true;
-      this.instance.bgp.log(`${this.name}: ${received} prefixes received, limit ${maximumPrefix}`);
-    }
-    if (!over || maximumPrefixWarningOnly === true) return undefined;
+  /** What the session is to be ended with, where there are too many prefixes. It rests then until `clear`, or for a time. */
+  #judgeLimit(one: PeerFamily): PeerError | undefined {
+    const { settings } = one;
+    if (settings.maximumPrefix === undefined || !one.up) return undefined;
+    const { bgp } = this.instance;
+    const counts = one.family.table.peerCounts(one.index);
+    const error = one.limit.judge(counts, settings, this.name, text => bgp.log(text));
+    if (error === undefined) return undefined;
     this.held = true;
-    this.instance.bgp.changed();
-    if (maximumPrefixRestartMin !== undefined) {
-      const timer = this.instance.bgp.loop.timer('bgp maximum prefix restart', () => {
-        this.held = false;
-        this.instance.bgp.changed();
-      });
-      timer.start(maximumPrefixRestartMin * 60_000);
+    bgp.changed();
+    if (settings.maximumPrefixRestartMin !== undefined) {
+      this.#restart ??= bgp.loop.timer('bgp maximum prefix restart', () => this.#release());
+      this.#restart.start(settings.maximumPrefixRestartMin * 60_000);
+      this.#restartAtMs = bgp.loop.now() + settings.maximumPrefixRestartMin * 60_000;
     }
-    const data = new Uint8Array(7);
-    const view = new DataView(data.buffer);
-    view.setUint16(0, AFI_NUMBER[one.afi]);
-    view.setUint8(2, 1);
-    view.setUint32(3, maximumPrefix);
-    return peerError(ErrorCode.cease, Cease.maximumPrefixes, data);
+    return error;
+  }
+
+  /** The limit, or what counts, changed while the session goes on. */
+  limitChanged(one: PeerFamily): void {
+    const error = this.#judgeLimit(one);
+    if (error !== undefined) this.session?.stop({ error });
+  }
+
+  /** Milliseconds until it may come back by itself; undefined: not before `clear`. */
+  get restartMs(): number | undefined {
+    if (!this.held || this.#restart?.active !== true) return undefined;
+    return Math.max(0, this.#restartAtMs - this.instance.bgp.loop.now());
+  }
+
+  #release(): void {
+    this.#restart?.stop();
+    if (!this.held) return;
+    this.held = false;
+    this.instance.bgp.changed();
+  }
+
+  stateChanged(from: SessionState, to: SessionState): void {
+    if (!this.dynamic || rank(from) < rank('OpenSent') || rank(to) >= rank('OpenSent')) return;
+    this.instance.bgp.loop
+      .event('bgp dynamic neighbor', () => {
+        if (rank(this.session?.state ?? 'Idle') < rank('OpenSent')) this.instance.dropDynamic(this);
+      })
+      .schedule();
   }
 
   routeRefresh(refresh: RouteRefresh): void {

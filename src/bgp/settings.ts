@@ -1,6 +1,7 @@
 // What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
 // these over the defaults: a field that is undefined lets the next layer through.
 import type { Family } from '../net/index.ts';
+import type { RoleName } from './wire/role.ts';
 
 export interface PeerSettings {
   remoteAs?: number | 'internal' | 'external';
@@ -28,6 +29,11 @@ export interface PeerSettings {
   disableConnectedCheck?: boolean;
   extendedNextHop?: boolean;
   dontCapabilityNegotiate?: boolean;
+  extendedParameters?: boolean;
+  /** An update group of its own. */
+  solo?: boolean;
+  localRole?: RoleName;
+  strictRole?: boolean;
   enforceFirstAs?: boolean;
   gracefulRestartDisable?: boolean;
 }
@@ -54,6 +60,8 @@ export interface PeerAfSettings {
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;
   maximumPrefixRestartMin?: number;
+  maximumPrefixForce?: boolean;
+  maximumPrefixOut?: number;
   allowAsIn?: number;
   allowAsInOrigin?: boolean;
   asOverride?: boolean;

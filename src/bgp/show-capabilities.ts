@@ -1,9 +1,10 @@
 // What two OPENs said, as `show bgp neighbors` tells it: capabilities, and what follows from graceful restart. What the other
-// side offers and we have not (ADD-PATH, long-lived graceful restart, a role) is `received`.
+// side offers and we have not (ADD-PATH, long-lived graceful restart) is `received`.
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';
 import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { ROLES } from './wire/role.ts';
 import type { AddPath, AddressFamily, Capability } from './wire/capability.ts';
 
 type Kind = Capability['kind'];
@@ -26,8 +27,6 @@ function has(open: OpenSummary, ...kinds: Kind[]): boolean {
 function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
   return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
 }
-
-const ROLES: readonly string[] = ['provider', 'rs-server', 'rs-client', 'customer', 'peer'];
 
 /** RFC 9234 §4.1. */
 export function roleOf(open: OpenSummary | undefined): string {
@@ -83,6 +82,7 @@ export function capabilityText(agreed: Negotiated): string[] {
     const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
     add(`Address Family ${AFI_TITLE[afi]}`, state);
   }
+  add('Role', both('role'));
   const name = (open: OpenSummary): string =>
     `name: ${open.hostname ?? 'n/a'},domain name: ${open.domainname || 'n/a'}`;
   lines.push(
@@ -134,6 +134,7 @@ export function capabilitiesJson(agreed: Negotiated): object {
     const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
     return state === undefined ? undefined : { [state.key]: true };
   });
+  add('role', both('role'));
   json['hostName'] = {
     ...(local.hostname === undefined ? {} : { advHostName: local.hostname, advDomainName: local.domainname || 'n/a' }),
     ...(remote.hostname === undefined

@@ -59,6 +59,11 @@ export function peersOf(instance: BgpInstance): Peer[] {
   });
 }
 
+/** A neighbour as it is listed: with a star where nobody configured it. */
+export function shownName(peer: Peer): string {
+  return peer.dynamic ? `*${peer.name}` : peer.name;
+}
+
 /** All messages of either direction. */
 export function count(messages: object | undefined): number {
   return Object.values((messages ?? {}) as Record<string, number>).reduce((sum, one) => sum + one, 0);

@@ -85,6 +85,9 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   if (missing.in) lines.push('  Inbound updates discarded due to missing policy');
   if (missing.out) lines.push('  Outbound updates discarded due to missing policy');
   lines.push(`  ${one.family.table.peerCounts(one.index).accepted} accepted prefixes`);
+  if (settings.maximumPrefixOut !== undefined) {
+    lines.push(`  Maximum allowed prefixes sent ${settings.maximumPrefixOut}`);
+  }
   if (settings.maximumPrefix !== undefined) {
     const { maximumPrefixRestartMin, maximumPrefixWarningOnly, maximumPrefixThreshold } = settings;
     lines.push(
@@ -139,6 +142,7 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
     ...(missing.out ? { outboundEbgpRequiresPolicy: 'Outbound updates discarded due to missing policy' } : {}),
     acceptedPrefixCounter: one.family.table.peerCounts(one.index).accepted,
     ...(membership === undefined ? {} : { sentPrefixCounter: sentCount(one) }),
+    ...given('prefixOutAllowedMax', settings.maximumPrefixOut),
     ...(settings.maximumPrefix === undefined
       ? {}
       : {

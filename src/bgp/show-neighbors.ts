@@ -1,12 +1,12 @@
 // `show bgp neighbors`: everything about a session, in FRR's words and keys; its address families, what its OPENs said and
 // why it ended last are told by files of their own.
-import { formatIp4 } from '../net/index.ts';
+import { formatIp4, formatPrefix } from '../net/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { SessionStats } from './session/types.ts';
 import { AFI_KEY, AFIS } from './settings.ts';
 import { capabilitiesJson, capabilityText, restartJson, restartText, roleOf } from './show-capabilities.ts';
-import { addressText, clockTime, count, routerIdText, uptime } from './show-format.ts';
+import { addressText, clockTime, count, routerIdText, shownName, uptime } from './show-format.ts';
 import { familyJson, familyText } from './show-neighbor-family.ts';
 import { resetJson, resetText } from './show-reset.ts';
 
@@ -33,8 +33,8 @@ export function neighborText(peer: Peer): string {
   const link = `${confederated(peer) ? 'confed-' : ''}${peer.internal ? 'internal' : 'external'}`;
   const prepend = `${settings.localAsNoPrepend === true ? ' no-prepend' : ''}${settings.localAsReplace === true ? ' replace-as' : ''}`;
   lines.push(
-    `BGP neighbor is ${peer.name}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
-    '  Local Role: undefined',
+    `BGP neighbor is ${shownName(peer)}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
+    `  Local Role: ${settings.localRole ?? 'undefined'}`,
     `  Remote Role: ${roleOf(negotiated?.remote)}`,
   );
   if (settings.description !== undefined) lines.push(` Description: ${settings.description}`);
@@ -42,7 +42,9 @@ export function neighborText(peer: Peer): string {
   if (hostname !== undefined) lines.push(`Hostname: ${hostname}`);
   if (peer.place === 'confed') lines.push('  Neighbor under common administration');
   if (peer.groupName !== undefined) lines.push(` Member of peer-group ${peer.groupName} for session parameters`);
-  if (settings.shutdown === true) lines.push(' Administratively shut down');
+  const range = rangeOf(peer);
+  if (range !== undefined) lines.push(`  Belongs to the subnet range group: ${range}`);
+  if (peer.shutDown) lines.push(' Administratively shut down');
   lines.push(
     `  BGP version 4, remote router ID ${formatIp4(negotiated?.remoteRouterId ?? 0)}, local router ID ${routerIdText(instance)}`,
   );
@@ -58,6 +60,7 @@ export function neighborText(peer: Peer): string {
     `  Hold time is ${stats === undefined ? hold : seconds(stats.holdTimeMs)} seconds, keepalive interval is ${stats === undefined ? keepalive : seconds(stats.keepaliveMs)} seconds`,
     `  Configured hold time is ${hold} seconds, keepalive interval is ${keepalive} seconds`,
   );
+  if (settings.extendedParameters === true) lines.push('  Extended Optional Parameters Length is enabled');
   if (negotiated !== undefined) lines.push(...capabilityText(negotiated));
   lines.push(...restartText(peer), ...messageText(stats));
   lines.push(`  Minimum time between advertisement runs is ${settings.advertisementIntervalS ?? 0} seconds`);
@@ -68,6 +71,15 @@ export function neighborText(peer: Peer): string {
     `  Connections established ${stats?.connectionsEstablished ?? 0}; dropped ${stats?.connectionsDropped ?? 0}`,
     resetText(stats?.lastReset),
   );
+  if (peer.held) {
+    const ms = peer.restartMs;
+    lines.push(
+      '  Peer had exceeded the max. no. of prefixes configured.',
+      ms === undefined
+        ? `  Reduce the no. of prefix and clear ip bgp ${peer.name} to restore peering`
+        : `  Reduce the no. of prefix from ${peer.name}, will restart in ${Math.floor(ms / 1000)} seconds`,
+    );
+  }
   const kind = peer.internal ? 'Internal' : 'External';
   lines.push(`  ${kind} BGP neighbor may be up to ${hopsAway(peer)} hops away.`);
   if (negotiated !== undefined) {
@@ -87,6 +99,12 @@ export function neighborText(peer: Peer): string {
   const thread = negotiated === undefined ? 'off' : 'on';
   lines.push(`Read thread: ${thread}  Write thread: ${thread}`);
   return `${lines.join('\n')}\n\n`;
+}
+
+/** Where a neighbour that nobody configured came from. */
+function rangeOf(peer: Peer): string | undefined {
+  const range = peer.dynamic ? peer.instance.ranges.find(peer.family, peer.words) : undefined;
+  return range && formatPrefix(range.prefix);
 }
 
 /** Only accepts, and nobody has come yet. */
@@ -148,12 +166,13 @@ export function neighborJson(peer: Peer): object {
     ...(settings.localAsNoPrepend === true ? { localAsNoPrepend: true } : {}),
     ...(settings.localAsReplace === true ? { localAsReplaceAs: true } : {}),
     [`nbr${confederated(peer) ? 'Confed' : ''}${peer.internal ? 'Internal' : 'External'}Link`]: true,
-    localRole: 'undefined',
+    localRole: settings.localRole ?? 'undefined',
     remoteRole: roleOf(negotiated?.remote),
     ...(settings.description === undefined ? {} : { nbrDesc: settings.description }),
     ...(hostname === undefined ? {} : { hostname }),
     ...(peer.groupName === undefined ? {} : { peerGroup: peer.groupName }),
-    ...(settings.shutdown === true ? { adminShutDown: true } : {}),
+    ...(rangeOf(peer) === undefined ? {} : { peerSubnetRangeGroup: rangeOf(peer) }),
+    ...(peer.shutDown ? { adminShutDown: true } : {}),
     bgpVersion: 4,
     remoteRouterId: formatIp4(negotiated?.remoteRouterId ?? 0),
     localRouterId: routerIdText(instance),
@@ -175,7 +194,7 @@ export function neighborJson(peer: Peer): object {
     bgpTimerConfiguredKeepAliveIntervalMsecs: keepaliveMs,
     bgpTimerHoldTimeMsecs: stats?.holdTimeMs ?? holdMs,
     bgpTimerKeepAliveIntervalMsecs: stats?.keepaliveMs ?? keepaliveMs,
-    extendedOptionalParametersLength: false,
+    extendedOptionalParametersLength: settings.extendedParameters === true,
     // Nothing is advertised on a condition.
     bgpTimerConfiguredConditionalAdvertisementsSec: 0,
     ...(negotiated === undefined ? {} : { neighborCapabilities: capabilitiesJson(negotiated) }),
@@ -189,6 +208,14 @@ export function neighborJson(peer: Peer): object {
     connectionsEstablished: stats?.connectionsEstablished ?? 0,
     connectionsDropped: stats?.connectionsDropped ?? 0,
     ...resetJson(stats?.lastReset),
+    ...(peer.held
+      ? {
+          prefixesConfigExceedMax: true,
+          ...(peer.restartMs === undefined
+            ? { reducePrefixNumAndClearIpBgp: peer.name }
+            : { reducePrefixNumFrom: peer.name, restartInTimerMsec: Math.floor(peer.restartMs) }),
+        }
+      : {}),
     [peer.internal ? 'internalBgpNbrMaxHopsAway' : 'externalBgpNbrMaxHopsAway']: hopsAway(peer),
     ...(negotiated === undefined
       ? { hostLocal: 'Unknown', portLocal: -1, hostForeign: 'Unknown', portForeign: -1 }

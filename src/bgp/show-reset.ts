@@ -1,7 +1,15 @@
 // Why a session ended last, in FRR's words and with its numbers (`lastResetDueTo`, `lastResetCode`).
 import { clockTime } from './show-format.ts';
 import type { DownReason, SessionStats } from './session/types.ts';
-import { Cease, ErrorCode, formatNotification, type PeerError } from './wire/notification.ts';
+import {
+  Cease,
+  ErrorCode,
+  formatNotification,
+  innerNotification,
+  type PeerError,
+  quoteShutdownText,
+  shutdownText,
+} from './wire/notification.ts';
 
 interface Words {
   /** Of `lastResetDueTo`. */
@@ -37,21 +45,16 @@ function wordsOf(reason: DownReason): Words {
   }
 }
 
-/** RFC 8538 §3: a hard reset has the reason inside. */
-function opened(error: PeerError): { error: PeerError; hard: boolean } {
-  const hard = error.code === ErrorCode.cease && error.subcode === Cease.hardReset;
-  if (!hard || error.data.length < 2) return { error, hard };
-  return { error: { code: error.data[0]!, subcode: error.data[1]!, data: error.data.slice(2) }, hard };
-}
-
 export function resetText(reset: SessionStats['lastReset']): string {
   if (reset === undefined) return '  Last reset never';
   const { cause, error, more } = wordsOf(reset.reason);
   let text = `${cause}${more ?? ''}`;
   if (error !== undefined) {
-    const inner = opened(error);
+    const inner = innerNotification(error);
     const way = reset.reason.kind === 'notification-received' ? 'received' : 'sent';
+    const said = shutdownText(inner.error);
     text = `Notification ${way} (${formatNotification(inner.error)}${inner.hard ? '/Hard Reset' : ''})`;
+    if (said !== undefined) text += `\n    Message: ${quoteShutdownText(said)}`;
   }
   return `  Last reset ${clockTime(reset.agoMs)},  ${text}`;
 }
@@ -59,7 +62,8 @@ export function resetText(reset: SessionStats['lastReset']): string {
 export function resetJson(reset: SessionStats['lastReset']): object {
   if (reset === undefined) return { lastReset: 'never' };
   const { cause, code, error } = wordsOf(reset.reason);
-  const inner = error === undefined ? undefined : opened(error);
+  const inner = error === undefined ? undefined : innerNotification(error);
+  const said = inner && shutdownText(inner.error);
   const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
   return {
     lastResetTimerMsecs: Math.floor(reset.agoMs),
@@ -69,6 +73,7 @@ export function resetJson(reset: SessionStats['lastReset']): object {
           lastErrorCodeSubcode: hex(inner.error.code) + hex(inner.error.subcode),
           lastNotificationReason: formatNotification(inner.error),
           lastNotificationHardReset: inner.hard,
+          ...(said === undefined ? {} : { lastShutdownDescription: said }),
         }),
     lastResetDueTo: cause,
     lastResetCode: code,

@@ -122,6 +122,7 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
     if (!view.redistributed) words.push('local');
   } else words.push(kindText(family, one.kind));
   if (set.atomicAggregate) words.push('atomic-aggregate');
+  if (set.otc !== undefined) words.push(`otc ${set.otc}`);
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
   const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
@@ -192,6 +193,7 @@ function pathObject(family: FamilyInstance, one: Detail): object {
     ...(view.local ? { [view.aggregated ? 'aggregated' : 'sourced']: true } : {}),
     ...(view.local && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
+    ...(set.otc === undefined ? {} : { otc: set.otc }),
     ...(multipath ? { multipath: true } : {}),
     ...(best ? { bestpath: { overall: true, selectionReason: REASONS[table.pathReason[one.path]!] } } : {}),
     ...(set.communities.length === 0

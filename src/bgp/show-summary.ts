@@ -3,7 +3,7 @@ import type { FamilyInstance } from './family.ts';
 import type { InstanceOptions } from './instance.ts';
 import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
-import { count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
+import { shownName, count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
 import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
 import { titleOf } from './show-instances.ts';
 
@@ -57,7 +57,7 @@ function overLimit(peer: Peer): boolean {
 
 /** What stands in State/PfxRcd. */
 function stateOf(peer: Peer): string {
-  if (peer.settings.shutdown === true) return 'Idle (Admin)';
+  if (peer.shutDown) return 'Idle (Admin)';
   if (overLimit(peer)) return 'Idle (PfxCt)';
   return peer.state;
 }
@@ -72,7 +72,7 @@ export function* summaryText(family: FamilyInstance, titled: boolean): Generator
   yield `Peers ${all.length}, using ${memorySize(all.length * PEER_BYTES)} of memory\n`;
   if (instance.groups.size > 0)
     yield `Peer groups ${instance.groups.size}, using ${memorySize(instance.groups.size * 64)} of memory\n`;
-  const width = Math.max(16, ...all.map(({ peer }) => peer.name.length + 1));
+  const width = Math.max(16, ...all.map(({ peer }) => shownName(peer).length + 1));
   yield `\n${'Neighbor'.padEnd(width)}V         AS   MsgRcvd   MsgSent   TblVer  InQ OutQ  Up/Down State/PfxRcd   PfxSnt Desc\n`;
   for (const { peer, one, received, sent } of all) {
     const stats = peer.session?.stats();
@@ -88,7 +88,7 @@ export function* summaryText(family: FamilyInstance, titled: boolean): Generator
         : 'NoNeg';
     const out = one.up ? (missing.out ? '(Policy)' : String(sent)) : '0';
     const pad = (value: string | number, n: number): string => String(value).padStart(n);
-    yield `${peer.name.padEnd(width)}4 ${pad(peer.remoteAs, 10)} ${pad(count(stats?.received), 9)} ${pad(
+    yield `${shownName(peer).padEnd(width)}4 ${pad(peer.remoteAs, 10)} ${pad(count(stats?.received), 9)} ${pad(
       count(stats?.sent),
       9,
     )} ${pad(0, 8)} ${pad(0, 4)} ${pad(0, 4)} ${pad(since === undefined ? 'never' : uptime(since), 8)} ${pad(shown, 12)} ${pad(out, 8)} ${
@@ -96,6 +96,10 @@ export function* summaryText(family: FamilyInstance, titled: boolean): Generator
     }\n`;
   }
   yield `\nTotal number of neighbors ${all.length}\n`;
+  const dynamic = all.filter(({ peer }) => peer.dynamic).length;
+  if (dynamic > 0) {
+    yield `* - dynamic neighbor\n${dynamic} dynamic neighbor(s), limit ${instance.options.listenLimit}\n`;
+  }
 }
 
 export function summaryJson(family: FamilyInstance): object {
@@ -119,13 +123,13 @@ export function summaryJson(family: FamilyInstance): object {
     failedPeers: all.length - established,
     displayedPeers: all.length,
     totalPeers: all.length,
-    dynamicPeers: 0,
+    dynamicPeers: all.filter(({ peer }) => peer.dynamic).length,
     bestPath: bestPathJson(instance.options),
   };
 }
 
 function peerState(peer: Peer, one: PeerFamily): string {
-  if (peer.settings.shutdown === true) return 'Admin';
+  if (peer.shutDown) return 'Admin';
   if (overLimit(peer)) return 'PfxCt';
   if (peer.settings.passive === true) return 'Passive';
   const missing = missingPolicy(one);
@@ -139,6 +143,7 @@ function peerJson({ peer, one, received, sent }: Row): object {
   const hostname = peer.learnt?.remote.hostname;
   return {
     ...(hostname === undefined ? {} : { hostname }),
+    ...(peer.dynamic ? { dynamicPeer: true } : {}),
     remoteAs: peer.remoteAs,
     localAs: peer.localAs,
     version: 4,

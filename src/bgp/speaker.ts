@@ -35,11 +35,13 @@ export interface Speaker {
   readonly hostname: string;
   /** Nothing is told to zebra. */
   readonly noRib: boolean;
+  /** All instances are about to leave (RFC 8326). */
+  readonly gracefulShutdown: boolean;
   /** Milliseconds since the epoch. */
   wallMs(): number;
   log(text: string): void;
-  /** Of a neighbour's connections to us; empty: none. */
-  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string): void;
+  /** Of a neighbour's connections to us, or of all from a prefix with that `length`; empty: none. */
+  setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string, length?: number): void;
   /** Settings or surroundings changed: compare and act, once, soon. */
   changed(): void;
 }

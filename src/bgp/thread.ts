@@ -1,7 +1,7 @@
 // Entry of the bgp thread: its loop, its transport over the bgp-io thread, its session with zebra, and main's commands.
 //
 // Its tasks, by the names that `show event cpu` has: what bgp-io read is handed to sessions and tables in bounded turns;
-// 'bgp process' walks and decides; 'bgp generate updates' writes to peers while they have room; 'bgp announce to zebra'
+// 'bgp process NAME' walks and decides; 'bgp generate updates' writes to peers while they have room; 'bgp announce to zebra'
 // does the same towards zebra; timers are the sessions'.
 import { hostname } from 'node:os';
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
@@ -47,7 +47,11 @@ const bgp = new Bgp({
   ...(zserv === undefined ? {} : { zebra: zapiOverTransport(transport, zserv) }),
   ...(listenPort === undefined ? {} : { listenPort }),
 });
-serveCommands(bgpCommands, bgp, side, { tasks: () => loop.stats(), tables: () => memoryTables(bgp) });
+serveCommands(bgpCommands, bgp, side, {
+  tasks: () => loop.stats(),
+  queues: () => Array.from(bgp.instances.values(), instance => instance.queue.stats()),
+  tables: () => memoryTables(bgp),
+});
 // Main owns the name and says it when it changes.
 side.onMessage(message => {
   const { hostname: name } = message as { hostname?: unknown };

@@ -31,6 +31,7 @@ export {
   type WorkTask,
   YIELD_MS,
 } from './tasks.ts';
+export { MarkQueue, type MarkQueueOptions } from './mark-queue.ts';
 export { type StopKind, Thread, type ThreadOptions, type ThreadSide, threadSide } from './thread.ts';
 export {
   formatWorkQueues,

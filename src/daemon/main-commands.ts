@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
-import { eventCpuJson, formatEventCpu } from '../concurrency/index.ts';
+import { eventCpuJson, formatEventCpu, formatWorkQueues } from '../concurrency/index.ts';
 import {
   type Command,
   CommandError,
@@ -249,6 +249,11 @@ export const mainCommands: CommandSet<MainState> = commandSet<MainState>(
       run: showEventCpu,
     }),
     exec({
+      syntax: 'show work-queues [json]',
+      help: [SHOW, 'Work queue information', JSON_HELP],
+      run: showWorkQueues,
+    }),
+    exec({
       syntax: 'show threads [json]',
       help: [SHOW, "The daemon's threads: state and restarts", JSON_HELP],
       run: showThreads,
@@ -434,6 +439,12 @@ async function showEventCpu(main: MainState, args: { json?: true }): Promise<str
   const statuses = await main.statuses();
   const threads = statuses.map(({ name, status }) => ({ thread: name, tasks: status.tasks }));
   return args.json ? eventCpuJson(threads) : formatEventCpu(threads);
+}
+
+async function showWorkQueues(main: MainState, args: { json?: true }): Promise<string | object> {
+  const threads = (await main.statuses()).filter(({ status }) => status.queues.length > 0);
+  if (args.json) return Object.fromEntries(threads.map(({ name, status }) => [name, status.queues]));
+  return threads.map(({ name, status }) => `Work queues of ${name}:\n${formatWorkQueues(status.queues)}`).join('\n');
 }
 
 function showThreads(main: MainState, args: { json?: true }): string | object {

@@ -57,30 +57,33 @@ const ACTIVE = 1;
 const LIMIT = 2;
 const HEADER_BYTES = 64;
 const NAME_BYTES = 64;
-const NAMES = 64;
+/** Providers at a time. */
+export const PROVIDERS_MAX = 64;
 
 export class DataplanePage {
   readonly #words: Int32Array;
   readonly #names: Uint8Array;
 
   static create(): SharedArrayBuffer {
-    return new SharedArrayBuffer(HEADER_BYTES + NAMES * NAME_BYTES);
+    return new SharedArrayBuffer(HEADER_BYTES + PROVIDERS_MAX * NAME_BYTES);
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.#words = words(memory, 0, HEADER_BYTES / 4);
-    this.#names = octets(memory, HEADER_BYTES, NAMES * NAME_BYTES);
+    this.#names = octets(memory, HEADER_BYTES, PROVIDERS_MAX * NAME_BYTES);
   }
 
-  /** The pipeline: this provider has its turn. */
-  begin(provider: number): void {
+  /** The pipeline: this provider has its turn. Returns whose turn is interrupted by it, for `end`. */
+  begin(provider: number): number {
+    const before = this.#words[ACTIVE]!;
     store(this.#words, TURN, this.#words[TURN]! + 1);
     store(this.#words, ACTIVE, provider);
+    return before;
   }
 
-  /** The turn is over. */
-  end(): void {
-    store(this.#words, ACTIVE, 0);
+  /** The turn is over, and that of `before` goes on. */
+  end(before: number): void {
+    store(this.#words, ACTIVE, before);
   }
 
   /** Whose turn it is (0: nobody's), and which turn that is. */
@@ -91,13 +94,13 @@ export class DataplanePage {
   /** So that a provider has a name for those who only know its number. */
   setName(provider: number, name: string): void {
     const bytes = Buffer.from(name).subarray(0, NAME_BYTES);
-    const at = (provider % NAMES) * NAME_BYTES;
+    const at = (provider % PROVIDERS_MAX) * NAME_BYTES;
     this.#names.fill(0, at, at + NAME_BYTES);
     this.#names.set(bytes, at);
   }
 
   nameOf(provider: number): string {
-    const at = (provider % NAMES) * NAME_BYTES;
+    const at = (provider % PROVIDERS_MAX) * NAME_BYTES;
     return Buffer.from(this.#names.slice(at, at + NAME_BYTES))
       .toString()
       .replace(/\0+$/, '');

@@ -21,10 +21,13 @@ import {
 } from '../concurrency/index.ts';
 import { clockMonotonicUs } from '../sys/index.ts';
 import { type DataplaneChannel, DataplanePage } from './channel.ts';
-import { STATUS_QUEUED } from './constants.ts';
+import { FLAG_TARGET, STATUS_QUEUED } from './constants.ts';
 import { contextPool } from './checked-pool.ts';
 import { ContextPool } from './context.ts';
 import { OP_RESYNC } from './operation.ts';
+
+/** Of the pool, what one follower may have. */
+const FOLLOWER_PART = 16;
 
 /** Called with the pool and a handle; the context is freed when it returns. */
 export type ContextHandler = (pool: ContextPool, handle: number) => void;
@@ -52,6 +55,11 @@ export class DataplaneClient {
   readonly #dataplaneBell: Doorbell;
   readonly #page: DataplanePage;
   #limit: number;
+  /** Of contexts for a follower alone, by slot: its number and how many slots; and the sums. */
+  readonly #asideOf: Int32Array;
+  readonly #asideSlots: Int32Array;
+  readonly #aside: Map<number, number> = new Map();
+  #asideAll = 0;
   #staged = 0;
   #enteredUs = 0;
   #result = -1; // popped, not yet handled
@@ -69,19 +77,32 @@ export class DataplaneClient {
     this.#dataplaneBell = new Doorbell(channel.dataplaneBell);
     this.#page = new DataplanePage(channel.page);
     this.#limit = this.requests.limit;
+    this.#asideOf = new Int32Array(2 ** Math.ceil(Math.log2(this.#limit)));
+    this.#asideSlots = new Int32Array(this.#asideOf.length);
   }
 
-  /** Requests that may be under way at a time; 0: as many as there are contexts. */
+  /** Requests that may be under way at a time, those for followers aside; 0: as many as there are contexts. */
   set limit(limit: number) {
     this.#page.limit = limit;
     this.#limit = limit === 0 ? this.requests.limit : Math.min(limit, this.requests.limit);
   }
 
-  /** Requests that can be allocated now. Chained slots (groups of more than six) count too. */
+  /**
+   * Requests that can be allocated now. Chained slots (groups of more than six) count too. What followers have does not: they
+   * keep it as long as they like, and must not hold up anybody else.
+   */
   room(): number {
     const { inUse, limit } = this.requests;
+    const underWay = inUse - this.#asideAll;
     // With nothing under way any number may go: what belongs together may be more than the limit that an operator set.
-    return inUse === 0 ? limit : Math.max(0, this.#limit - inUse);
+    return Math.min(limit - inUse, underWay === 0 ? limit : Math.max(0, this.#limit - underWay));
+  }
+
+  /** The same of what one follower alone is told: it has its share, and something that is wider goes where it has nothing else. */
+  roomFor(follower: number): number {
+    const { inUse, limit } = this.requests;
+    const has = this.#aside.get(follower) ?? 0;
+    return Math.min(limit - inUse, has === 0 ? limit : Math.max(0, limit / FOLLOWER_PART - has));
   }
 
   /** A context for one request, or 0 where all are in flight: wait for results. */
@@ -99,7 +120,23 @@ export class DataplaneClient {
     if (this.#staged++ === 0) this.#enteredUs = clockMonotonicUs();
     this.requests.setStatus(handle, STATUS_QUEUED);
     this.requests.setEntered(handle, this.#enteredUs);
+    if ((this.requests.flags(handle) & FLAG_TARGET) !== 0) this.#goAside(handle);
     if (!this.#down.push(handle)) throw new Error('dataplane: the ring of requests is smaller than their pool');
+  }
+
+  #goAside(handle: number): void {
+    const { requests } = this;
+    let slots = 0;
+    for (let slot = handle; slot !== 0; slot = requests.next(slot)) slots++;
+    this.#asideOf[requests.indexOf(handle)] = requests.provider(handle);
+    this.#asideSlots[requests.indexOf(handle)] = slots;
+    this.#addAside(handle, slots);
+  }
+
+  #addAside(handle: number, slots: number): void {
+    const follower = this.#asideOf[this.requests.indexOf(handle)]!;
+    this.#aside.set(follower, (this.#aside.get(follower) ?? 0) + slots);
+    this.#asideAll += slots;
   }
 
   /** Hands over what was enqueued, and wakes the dataplane thread if it sleeps. */
@@ -130,10 +167,13 @@ export class DataplaneClient {
   poll(max: number, onResult: ContextHandler, onNotification: ContextHandler): number {
     let done = 0;
     for (; done < max; done++) {
-      // Notifications are looked at first: the dataplane publishes results first, so that whatever is older than the
-      // notification seen here is in the other ring by now.
-      if (this.#notification < 0) this.#notification = this.#up.pop();
+      // What is older than a handle seen in one ring is to be seen in the other by then (Dataplane), but not before: so
+      // each ring is looked at after what the other one showed.
       if (this.#result < 0) this.#result = this.#results.pop();
+      if (this.#notification < 0) {
+        this.#notification = this.#up.pop();
+        if (this.#notification >= 0 && this.#result < 0) this.#result = this.#results.pop();
+      }
       if (this.#result < 0 && this.#notification < 0) break;
       const resultFirst =
         this.#notification < 0 ||
@@ -143,6 +183,8 @@ export class DataplaneClient {
         const handle = this.#result;
         this.#result = -1;
         onResult(this.requests, handle);
+        if ((this.requests.flags(handle) & FLAG_TARGET) !== 0)
+          this.#addAside(handle, -this.#asideSlots[this.requests.indexOf(handle)]!);
         this.requests.free(handle);
       } else {
         const handle = this.#notification;

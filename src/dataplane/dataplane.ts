@@ -16,6 +16,8 @@ import { KernelProvider } from './provider/kernel.ts';
 /** Datagrams taken before the next batch. */
 const EVENT_STEPS = 64;
 const PAUSE_MS = 1;
+/** Of the time for the end, what providers have for themselves, however long their contexts took. */
+const LETTING_GO = 0.3;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
@@ -61,8 +63,15 @@ export class Dataplane {
     this.listener.stream.ignore([this.kernel.portId]);
     this.pipeline = new Pipeline(channel, stamp, {
       resync: kinds => this.listener.stream.resync(kinds),
-      event: (provider, event) => this.listener.event(provider, event),
-      notify: (provider, op, fill) => this.listener.notify(provider, op, fill),
+      event: (provider, event) => {
+        this.listener.event(provider, event);
+        this.#show();
+      },
+      notify: (provider, op, fill) => {
+        const told = this.listener.notify(provider, op, fill);
+        this.#show();
+        return told;
+      },
       log: settings.log ?? (() => {}),
     });
     this.fpm = new FpmControl(this.pipeline);
@@ -139,17 +148,17 @@ export class Dataplane {
    * thread's very end. Gives back what was left, in words; nothing: all is done.
    */
   finish(limitMs: number): string | undefined {
-    const deadline = performance.now() + limitMs;
-    const settle = (done: () => boolean): void => {
-      while (!done() && performance.now() < deadline) {
+    const startMs = performance.now();
+    const settle = (done: () => boolean, part: number): void => {
+      while (!done() && performance.now() < startMs + part * limitMs) {
         this.turn();
         pause(PAUSE_MS);
       }
     };
-    settle(() => this.pipeline.count === 0);
+    settle(() => this.pipeline.count === 0, 1 - LETTING_GO);
     const left = this.pipeline.count;
     this.pipeline.finish(false);
-    settle(() => this.pipeline.unfinished.length === 0);
+    settle(() => this.pipeline.unfinished.length === 0, 1);
     const late = this.pipeline.unfinished;
     this.close();
     const words = [
@@ -174,8 +183,16 @@ export class Dataplane {
   }
 
   #publish(): void {
+    this.#show();
+    this.#zebra.ring();
+  }
+
+  /**
+   * Results first, and no notification waits to be shown when a result is made: so whatever is older than what zebra sees is to
+   * be seen, too (DataplaneClient.poll).
+   */
+  #show(): void {
     this.pipeline.publish();
     this.listener.publish();
-    this.#zebra.ring();
   }
 }

@@ -178,7 +178,12 @@ export class Listener implements StreamSink {
     // The kernel goes first: what it says cannot wait where it comes from.
     if (this.#pool.room <= Math.min(this.#stepRoom, this.#pool.limit / 2)) return false;
     const handle = this.#pool.allocate(op);
-    fill(this.#pool, handle);
+    try {
+      fill(this.#pool, handle);
+    } catch (error) {
+      this.#pool.free(handle);
+      throw error;
+    }
     this.#pool.setProvider(handle, provider);
     this.#send(handle);
     return true;

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Provider, PROVIDER_FOLLOWER, PROVIDER_UNDO, type ProviderPriority } from './provider.ts';
-import { WorkerStage } from './worker/stage.ts';
+import { TIMEOUT_MS, WorkerStage } from './worker/stage.ts';
 
 /** What a provider's module exports. */
 export interface ProviderModule {
@@ -69,5 +69,6 @@ export function loadProvider(request: ProviderRequest): Provider {
   const { default: make } = require(fileURLToPath(url)) as Partial<ProviderModule>;
   if (typeof make !== 'function') throw new Error(`${request.module} has no function as its default export`);
   const provider = make({ name, ...settings });
-  return Object.assign(provider, { name, priority, flags: (provider.flags ?? 0) | flags });
+  const patience = { timeoutMs: timeoutMs ?? provider.timeoutMs ?? TIMEOUT_MS };
+  return Object.assign(provider, { name, priority, flags: (provider.flags ?? 0) | flags, ...patience });
 }

@@ -8,7 +8,7 @@
 // alone (FLAG_TARGET) goes to it and back, and its result is that follower's.
 import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
 import { clockMonotonicUs, E } from '../sys/index.ts';
-import { type DataplaneChannel, DataplanePage } from './channel.ts';
+import { type DataplaneChannel, DataplanePage, PROVIDERS_MAX } from './channel.ts';
 import { FLAG_TARGET, FLAG_UNDO, STATUS_FAILED, STATUS_SUCCESS } from './constants.ts';
 import { contextPool } from './checked-pool.ts';
 import type { ContextPool } from './context.ts';
@@ -97,6 +97,7 @@ export class Pipeline {
   readonly #again: Map<number, () => Provider> = new Map();
   #nextId = 1;
   #removing = false;
+  #ending = false;
   readonly #updates: Float64Array = new Float64Array(classes.length);
   readonly #errors: Float64Array = new Float64Array(classes.length);
   #cycles = 0;
@@ -120,11 +121,11 @@ export class Pipeline {
   /**
    * Adds a provider after those of its priority; it sees what enters from now on. `again` makes another one for a restart;
    * unless told, the same one is started again. `fenced`: why it is to be passed by until then. Returns its number. Throws
-   * where the name is taken.
+   * where the name is taken, or there are PROVIDERS_MAX.
    */
   register(provider: Provider, again?: () => Provider, fenced?: string): number {
     if (this.#find(provider.name) !== undefined) throw new Error(`there is a provider ${provider.name} already`);
-    const id = this.#nextId++;
+    const id = this.#freeNumber();
     this.#page.setName(id, provider.name);
     const work = new ProviderWork(provider, id, this.pool);
     if (again !== undefined) this.#again.set(id, again);
@@ -137,6 +138,14 @@ export class Pipeline {
     if (fenced === undefined) this.#start(work);
     else this.#fence(work, fenced);
     return id;
+  }
+
+  /** The next one whose place for a name on the page is nobody's. */
+  #freeNumber(): number {
+    const taken = new Set([...this.#stages, ...this.#followers].map(work => work.id % PROVIDERS_MAX));
+    if (taken.size === PROVIDERS_MAX) throw new Error(`there are ${PROVIDERS_MAX} providers already`);
+    while (taken.has(this.#nextId % PROVIDERS_MAX)) this.#nextId++;
+    return this.#nextId++;
   }
 
   /**
@@ -178,7 +187,8 @@ export class Pipeline {
 
   /** Its own words, by the provider's name. */
   status(name: string): Readonly<Record<string, unknown>> | undefined {
-    return this.#find(name)?.provider.status?.();
+    const work = this.#find(name);
+    return work === undefined ? undefined : this.#ask(work, undefined, () => work.provider.status?.());
   }
 
   #find(name: string): ProviderWork | undefined {
@@ -220,13 +230,16 @@ export class Pipeline {
     );
   }
 
-  /** Runs a provider's function; what it throws fences it. */
+  /** Runs a provider's function, in its turn; what it throws fences it. */
   #guard(work: ProviderWork, run: () => void): void {
+    const before = this.#page.begin(work.id);
     try {
       run();
     } catch (error) {
       if (work.essential) throw error;
       this.#fence(work, reasonOf(error));
+    } finally {
+      this.#page.end(before);
     }
   }
 
@@ -253,10 +266,13 @@ export class Pipeline {
   #close(work: ProviderWork): void {
     if (work.closed) return;
     work.closed = true;
+    const before = this.#page.begin(work.id);
     try {
       work.provider.close?.();
     } catch (error) {
       this.#listener.log(`${work.provider.name}: ${reasonOf(error)}`);
+    } finally {
+      this.#page.end(before);
     }
   }
 
@@ -325,16 +341,19 @@ export class Pipeline {
     for (const stages of [this.#stages, this.#followers]) {
       for (const stage of stages) {
         const asked = stage.running || (stage.state === REMOVED && !stage.closed);
-        const ms = asked ? this.#ask(stage, -1, () => stage.provider.wakeInMs?.() ?? -1) : -1;
-        if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
+        const wakeMs = asked ? this.#ask(stage, -1, () => stage.provider.wakeInMs?.() ?? -1) : -1;
+        for (const ms of [wakeMs, stage.patienceMs]) if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
       }
     }
     return soonest;
   }
 
-  /** Tells every provider that the end comes (see Provider.finish). */
+  /** Tells every provider that the end comes (see Provider.finish): first that it is early, whoever could not say so in time. */
   finish(early: boolean): void {
-    for (const work of [...this.#stages, ...this.#followers]) this.#finish(work, early);
+    const all = [...this.#stages, ...this.#followers];
+    if (!this.#ending) for (const work of all) this.#finish(work, true);
+    this.#ending = true;
+    if (!early) for (const work of all) this.#finish(work, false);
   }
 
   /** Lets go of everything at once. */
@@ -393,14 +412,14 @@ export class Pipeline {
   }
 
   #turn(stage: ProviderWork): void {
-    this.#page.begin(stage.id);
+    const before = this.#page.begin(stage.id);
     try {
       stage.cycle();
     } catch (error) {
       if (stage.essential) throw error;
       this.#fence(stage, reasonOf(error));
     } finally {
-      this.#page.end();
+      this.#page.end(before);
     }
   }
 
@@ -432,10 +451,13 @@ export class Pipeline {
   }
 
   #observeBy(work: ProviderWork, pool: ContextPool, handle: number): void {
+    const before = this.#page.begin(work.id);
     try {
       work.provider.observe!(pool, handle);
     } catch (error) {
       this.#fence(work, reasonOf(error));
+    } finally {
+      this.#page.end(before);
     }
   }
 

@@ -41,8 +41,9 @@ export interface ProviderHost {
    */
   readonly replay: () => void;
   /**
-   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. False where
-   * there is no room now: nothing was told, and a cycle comes when there may be room again.
+   * Tells zebra what the provider saw happen: a notification of this operation, in one slot, that `fill` completes. Of routes
+   * (ROUTE, ROUTE_GONE): what the kernel has of other things is told by the kernel alone, and zebra passes the rest over. False
+   * where there is no room now: nothing was told, and a cycle comes when there may be room again.
    */
   readonly notify: (op: number, fill: (pool: ContextPool, handle: number) => void) => boolean;
 }
@@ -57,11 +58,16 @@ export interface Provider {
   readonly queueLimit?: number;
   /** Contexts it may take in one cycle; 1024 unless told. A provider with more to do gets its turn in the next cycle. */
   readonly workLimit?: number;
+  /** To finish nothing for so long, of what it holds or could take, is to be fenced. Absent: it may keep everybody waiting. */
+  readonly timeoutMs?: number;
   /** Called once, before its first cycle. */
   start?(host: ProviderHost): void;
   /** Called in each cycle, work or not. Must not wait. */
   process(work: ProviderWork): void;
-  /** Every result and every notification on its way to zebra, in that order. Must not change or keep it. */
+  /**
+   * Every result and every notification on its way to zebra, in that order. Must not change or keep it. Not asked of one in a
+   * worker, which would have to be waited for.
+   */
   observe?(pool: ContextPool, handle: number): void;
   /** Milliseconds after which it wants a cycle although nothing comes in (a retry); -1 = none. */
   wakeInMs?(): number;
@@ -178,6 +184,9 @@ export class ProviderWork {
   #onward = 0; // of those held, the ones that may go into `out`
   #taken = 0; // in this cycle
   #stuck = false; // it took nothing of what waits
+  #finished = 0;
+  #finishedSeen = 0;
+  #silentSinceMs = -1; // it has had contexts since, and finished none
   #errors = 0;
   #undoErrors = 0;
   #yields = 0;
@@ -244,6 +253,8 @@ export class ProviderWork {
   finish(handle: number): void {
     if (this.#held.first !== handle) throw new Error(`context ${handle} is not the one that was to be finished next`);
     this.#held.shift();
+    this.#finished++;
+    this.#sayWhy(handle);
     if (this.#deliver !== undefined) {
       this.#onward--;
       this.#deliver(handle);
@@ -255,10 +266,17 @@ export class ProviderWork {
     else this.#out.push(handle);
   }
 
-  /** It could not be done (or undone). */
+  /** It could not be done (or undone). `errno` 0 is no reason: then it is EIO. */
   fail(handle: number, errno: number): void {
-    this.#mark(handle, errno);
+    this.#mark(handle, errno || E.EIO);
     this.finish(handle);
+  }
+
+  /** A failure that was only written into the status has a reason too, and a name. */
+  #sayWhy(handle: number): void {
+    const { pool } = this;
+    if (pool.status(handle) !== STATUS_FAILED || (pool.flags(handle) & FLAG_UNDO) !== 0) return;
+    if (pool.errno(handle) === 0 || pool.provider(handle) === 0) this.#mark(handle, pool.errno(handle) || E.EIO);
   }
 
   #mark(handle: number, errno: number): void {
@@ -338,8 +356,26 @@ export class ProviderWork {
     this.#taken = 0;
     this.#limited = false;
     this.provider.process(this);
+    this.#watch();
     this.#stuck = this.#taken === 0 && this.#takeable;
     if (this.#limited) this.#yields++;
+  }
+
+  #watch(): void {
+    const { timeoutMs } = this.provider;
+    if (timeoutMs === undefined) return;
+    const nowMs = performance.now();
+    if (this.#held.count === 0 && !this.#takeable) this.#silentSinceMs = -1;
+    else if (this.#silentSinceMs < 0 || this.#finished !== this.#finishedSeen) this.#silentSinceMs = nowMs;
+    else if (nowMs - this.#silentSinceMs >= timeoutMs)
+      throw new Error(`it did not answer for ${timeoutMs} ms, with ${this.#held.count + this.#in.count} contexts`);
+    this.#finishedSeen = this.#finished;
+  }
+
+  /** Milliseconds until a cycle would find it silent for too long; -1 = it is not waited for. */
+  get patienceMs(): number {
+    if (!this.running || this.#silentSinceMs < 0) return -1;
+    return Math.max(0, this.#silentSinceMs + this.provider.timeoutMs! - performance.now());
   }
 
   /** Passes it by from now on; what it holds fails. */
@@ -356,6 +392,7 @@ export class ProviderWork {
     this.#workLimit = provider.workLimit ?? WORK_LIMIT;
     this.#restarts++;
     this.#took.fill(0);
+    this.#silentSinceMs = -1;
     this.closed = false;
     this.state = RUNNING;
   }

@@ -6,8 +6,12 @@
 //    sequence    s       s+1     s+2    s+N-1
 //    answers             E(s+1)         ACK(s+N-1)           ⇒ m1 failed, all others are confirmed
 //
-// When the ACK does not come (the answers overran the receive buffer) whatever has no error of its own is in doubt. Requests
-// that may be repeated (create or replace, delete) are then sent again in small groups that all ask for ACKs: `verify`.
+// When the ACK does not come (the answers overran the receive buffer) whatever has no error of its own is in doubt. It is then
+// sent again in small groups that all ask for ACKs: `verify`.
+//
+// What is sent again may find its own work: what was to be made is there, what was to go is gone. That is no failure, nor somebody
+// else's doing, so what was done once stays done.
+import { E } from '../sys/index.ts';
 import { MessageBuffer } from './buffer.ts';
 import { NLM_F_ACK, NLMSG_ERROR, RTM_NEWLINK } from './constants.ts';
 import { readExtendedAck } from './error.ts';
@@ -35,11 +39,21 @@ export interface BatchMemory {
 export const BATCH_CONFIRMED = 0;
 /** Some answers were lost: see `errors` for those that came, and `verify`. */
 export const BATCH_DOUBTFUL = 1;
-/** The kernel took nothing (`sendErrno`): the batch is as it was and may be sent again. */
+/** The kernel took nothing (`sendErrno`, and in `errors` of all that is not done already): it may be sent again. */
 export const BATCH_REFUSED = 2;
 export type BatchOutcome = typeof BATCH_CONFIRMED | typeof BATCH_DOUBTFUL | typeof BATCH_REFUSED;
 
 const UNANSWERED: number = -1;
+
+/** Of message types the last two bits: RTM_NEW…, RTM_DEL… */
+const VERB = 3;
+const NEW = 0;
+const DELETE = 1;
+
+/** How the kernel says that what was to be deleted is not there: gone, with its table, its device or its nexthop object. */
+export function saysGone(errno: number): boolean {
+  return errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EADDRNOTAVAIL;
+}
 
 export class NetlinkBatch {
   readonly buffer: MessageBuffer;
@@ -56,6 +70,10 @@ export class NetlinkBatch {
   /** errno of the send that was refused. */
   sendErrno = 0;
   readonly #offsets: Int32Array;
+  /** By message: it was done when it was sent before, or, a deletion, may have been. */
+  readonly #done: Uint8Array;
+  /** Messages that were sent before. */
+  #sent = 0;
   readonly #socket: NetlinkSocket;
   readonly #onAnswer: BatchOptions['onAnswer'];
   #first: number;
@@ -68,6 +86,7 @@ export class NetlinkBatch {
     this.buffer = options.memory?.buffer ?? new MessageBuffer(this.capacityBytes);
     this.errors = options.memory?.errors ?? new Int32Array(this.capacityMessages);
     this.#offsets = new Int32Array(this.capacityMessages + 1);
+    this.#done = new Uint8Array(this.capacityMessages);
     this.#first = socket.sequence(this.capacityMessages);
   }
 
@@ -104,6 +123,7 @@ export class NetlinkBatch {
     this.count = 0;
     this.offset = 0;
     this.sendErrno = 0;
+    this.#sent = 0;
     if (this.reasons.size > 0) this.reasons.clear();
     this.#first = this.#socket.sequence(this.capacityMessages);
   }
@@ -116,17 +136,23 @@ export class NetlinkBatch {
     const start = this.#offsets[from]!;
     const bytes = from === 0 ? this.buffer.bytes : this.buffer.bytes.subarray(start, this.offset);
     this.sendErrno = this.#socket.send(bytes, this.offset - start);
-    if (this.sendErrno !== 0) return BATCH_REFUSED;
+    if (this.sendErrno !== 0) {
+      for (let i = from; i < count; i++) if (i >= this.#sent || this.errors[i] !== 0) this.errors[i] = this.sendErrno;
+      return BATCH_REFUSED;
+    }
+    this.#remember(from, count);
     this.errors.fill(0, from, count);
-    if (this.#read(from, count)) return BATCH_CONFIRMED;
+    const answered = this.#read(from, count);
+    this.#recall(from, count);
+    if (answered) return BATCH_CONFIRMED;
     // An error that we saw stands; what was silent may have failed.
     for (let i = from; i < count; i++) if (this.errors[i] === 0) this.errors[i] = UNANSWERED;
     return BATCH_DOUBTFUL;
   }
 
   /**
-   * Sends every message without an answer again, a few at a time and each with an ACK. Only for messages that may be
-   * repeated. True where all have an answer now.
+   * Sends all again, a few at a time and each with an ACK, because some have no answer. True where all have one now. What was to
+   * be new and is there now may be somebody else's: nobody can say.
    */
   verify(): boolean {
     const few = 32;
@@ -140,10 +166,38 @@ export class NetlinkBatch {
         all = false;
         continue;
       }
+      this.#remember(from, to);
       this.errors.fill(UNANSWERED, from, to);
       if (!this.#read(from, to)) all = false;
+      this.#recall(from, to);
     }
     return all;
+  }
+
+  /** Before `[from, to)` are sent: which of them were done already. */
+  #remember(from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const before = i < this.#sent ? this.errors[i]! : E.EAGAIN;
+      if (i >= this.#sent) this.#done[i] = 0;
+      if (before === 0 || (before === UNANSWERED && this.#verb(i) === DELETE)) this.#done[i] = 1;
+    }
+    this.#sent = Math.max(this.#sent, to);
+  }
+
+  /** After they were answered: those that found what they had done themselves. */
+  #recall(from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const errno = this.errors[i]!;
+      if (errno <= 0 || this.#done[i] === 0) continue;
+      const verb = this.#verb(i);
+      if (verb === NEW ? errno !== E.EEXIST : verb !== DELETE || !saysGone(errno)) continue;
+      this.errors[i] = 0;
+      this.reasons.delete(i);
+    }
+  }
+
+  #verb(message: number): number {
+    return this.buffer.words[(this.#offsets[message]! >> 2) + 1]! & VERB;
   }
 
   #wantAck(message: number): void {

@@ -170,3 +170,11 @@ export const SEG6_LOCAL_FLAVOR_PSP = 2;
 export const SEG6_LOCAL_FLAVOR_USP = 4;
 export const SEG6_LOCAL_FLAVOR_USD = 8;
 export const SEG6_LOCAL_FLAVOR_NEXT_CSID = 16;
+
+// IFA_F_*: those that whoever adds an address may set.
+export const IFA_F_NODAD = 2;
+export const IFA_F_OPTIMISTIC = 4;
+export const IFA_F_HOMEADDRESS = 0x10;
+export const IFA_F_MANAGETEMPADDR = 0x100;
+export const IFA_F_NOPREFIXROUTE = 0x200;
+export const IFA_F_MCAUTOJOIN = 0x400;

@@ -34,6 +34,8 @@ export const IPV6_MINHOPCOUNT = 73;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_MD5SIG = 14;
+export const TCP_MD5SIG_EXT = 32;
+export const TCP_MD5SIG_FLAG_PREFIX = 1;
 export const TCP_USER_TIMEOUT = 18;
 
 export const MSG_PEEK = 2;

@@ -221,14 +221,20 @@ export function bindToDevice(fd: number, name: string): void {
 
 /**
  * TCP MD5 signature (RFC 2385) for segments to and from one peer address; an empty key removes it. Set on a listener it
- * holds for connections from that peer. At most 80 bytes of key.
+ * holds for connections from that peer, or from all whose address begins with `length` bits of it. At most 80 bytes of key.
  */
-export function setTcpMd5(fd: number, peer: Omit<SocketAddress, 'port'>, key: string): void {
+export function setTcpMd5(fd: number, peer: Omit<SocketAddress, 'port'>, key: string, length?: number): void {
   const secret = Buffer.from(key);
   if (secret.length > 80) throw new SysError('setsockopt', E.EINVAL, 'MD5 key longer than 80 bytes');
-  const signature = new Uint8Array(128 + 8 + 80); // struct tcp_md5sig: sockaddr_storage, flags…, keylen, ifindex, key
+  // struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, ifindex, key
+  const signature = new Uint8Array(128 + 8 + 80);
   signature.set(encodeSocketAddress({ ...peer, port: 0 }), 0);
   new DataView(signature.buffer).setUint16(130, secret.length, true);
   signature.set(secret, 136);
-  check(libc.setsockopt(fd, c.IPPROTO_TCP, c.TCP_MD5SIG, signature, signature.length), 'setsockopt', 'TCP_MD5SIG');
+  if (length !== undefined) {
+    signature[128] = c.TCP_MD5SIG_FLAG_PREFIX;
+    signature[129] = length;
+  }
+  const option = length === undefined ? c.TCP_MD5SIG : c.TCP_MD5SIG_EXT;
+  check(libc.setsockopt(fd, c.IPPROTO_TCP, option, signature, signature.length), 'setsockopt', 'TCP_MD5SIG');
 }

@@ -54,6 +54,8 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
   'address-family': 40,
 };
 
+const LISTEN_RANGE = 25;
+
 /** Words of a neighbour's lines. A group's `peer-group` line makes it, and stands first of all. */
 const NEIGHBOR_WORDS: readonly string[] = [
   'remote-as',
@@ -110,6 +112,8 @@ export function rankOf(mode: string, text: string): Place {
   if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '', place: 0 };
   const [first = '', name = '', ...words] = text.split(' ');
   const rank = BGP_WORDS[first] ?? 15;
+  // It speaks of a group.
+  if (text.startsWith('bgp listen range')) return { rank: LISTEN_RANGE, group: '', place: 0 };
   if (first === 'address-family') return { rank: name === 'ipv4' ? rank : rank + 1, group: '', place: 0 };
   if (first !== 'neighbor') return { rank, group: '', place: 0 };
   // Groups stand before the neighbours, which may be members of them.

@@ -5,7 +5,7 @@
 // slice of work (a few milliseconds or a piece of text, whichever comes first), so the thread's other tasks run between
 // two slices, and no more than one piece is ever on its way. Nothing here waits, so the same handler serves a thread
 // that polls its port without Node's loop (there, commands must not give promises).
-import type { TaskStats } from '../concurrency/index.ts';
+import type { TaskStats, WorkQueueStats } from '../concurrency/index.ts';
 import type { CommandArgs } from './args.ts';
 import type { Command, CommandSet, Output, Session } from './command.ts';
 import { CommandError } from './error.ts';
@@ -48,6 +48,8 @@ export interface ThreadStatus {
     readonly arrayBuffers: number;
   };
   readonly tasks: readonly TaskStats[];
+  /** What waits to be worked off. */
+  readonly queues: readonly WorkQueueStats[];
   /** Sizes of tables by name: a number, or numbers by name. */
   readonly tables: Tables;
 }
@@ -58,6 +60,7 @@ export type Tables = Readonly<Record<string, number | Readonly<Record<string, nu
 export interface ServeExtras {
   /** Accounts of the thread's loop (`TaskLoop.stats`). */
   readonly tasks?: () => readonly TaskStats[];
+  readonly queues?: () => readonly WorkQueueStats[];
   /** Sizes of its tables, in rows or bytes as the names say. */
   readonly tables?: () => Tables;
   /** Gets the requests that are not about commands. */
@@ -213,6 +216,7 @@ function statusOf(extras: ServeExtras): ThreadStatus {
   return {
     memory: { heapUsed, heapTotal, external, arrayBuffers },
     tasks: extras.tasks?.() ?? [],
+    queues: extras.queues?.() ?? [],
     tables: extras.tables?.() ?? {},
   };
 }

@@ -117,11 +117,12 @@ function readPaths(pool: ContextPool, handle: number): KernelPath[] {
 /** Fills contexts: for everybody, or for one follower alone. */
 class ChangeWriter implements Changes {
   readonly client: DataplaneClient;
-  readonly #follower: number;
+  /** The follower, or 0: everybody. */
+  protected readonly target: number;
 
-  constructor(client: DataplaneClient, follower = 0) {
+  constructor(client: DataplaneClient, target = 0) {
     this.client = client;
-    this.#follower = follower;
+    this.target = target;
   }
 
   routeInstall(
@@ -237,9 +238,9 @@ class ChangeWriter implements Changes {
     if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
     const pool = this.client.requests;
     pool.setObject(handle, object, generation);
-    if (this.#follower !== 0) {
+    if (this.target !== 0) {
       pool.setFlags(handle, FLAG_TARGET);
-      pool.setProvider(handle, this.#follower);
+      pool.setProvider(handle, this.target);
     }
     return handle;
   }
@@ -247,6 +248,10 @@ class ChangeWriter implements Changes {
 
 /** What one follower is told through. */
 class FollowerWriter extends ChangeWriter implements FollowerPlane {
+  room(): number {
+    return this.client.roomFor(this.target);
+  }
+
   replayBegin(generation: number): void {
     this.client.enqueue(this.begin(OP_REPLAY_BEGIN, 0, generation));
   }
@@ -315,6 +320,8 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   readonly #onNotification: (pool: ContextPool, handle: number) => void;
   #events: PlaneEvents | undefined;
   #resync = 0;
+  /** What is asked once only, and found no room: it goes before anything else that there is room for then. */
+  readonly #postponed: [op: number, fill: (pool: ContextPool, handle: number) => void][] = [];
 
   constructor(client: DataplaneClient) {
     super(client);
@@ -330,7 +337,7 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   readonly follower = (number: number): FollowerPlane => new FollowerWriter(this.client, number);
 
   flush(): void {
-    if (this.#resync !== 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
+    this.#catchUp();
     this.client.flush();
   }
 
@@ -339,31 +346,15 @@ export class DataplanePlane extends ChangeWriter implements Plane {
     this.flush();
   }
 
-  readonly linkFlags = (ifindex: number, change: number, flags: number): boolean => {
-    const handle = this.client.allocate(OP_LINK_SET);
-    if (handle === 0) return false;
-    this.client.requests.setLinkChange(handle, { ifindex, change, flags });
-    this.client.enqueue(handle);
-    this.client.flush();
-    return true;
+  readonly linkFlags = (ifindex: number, change: number, flags: number): void => {
+    this.#ask(OP_LINK_SET, (pool, handle) => pool.setLinkChange(handle, { ifindex, change, flags }));
   };
 
-  readonly address = (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number): boolean => {
-    const handle = this.client.allocate(add ? OP_ADDRESS_INSTALL : OP_ADDRESS_DELETE);
-    if (handle === 0) return false;
-    this.client.requests.setAddress(handle, {
-      ifindex,
-      family,
-      local,
-      peer: local,
-      length,
-      flags: 0,
-      scope: SCOPE_UNIVERSE,
-      label: '',
-    });
-    this.client.enqueue(handle);
-    this.client.flush();
-    return true;
+  readonly address = (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number): void => {
+    const rest = { flags: 0, scope: SCOPE_UNIVERSE, label: '' };
+    this.#ask(add ? OP_ADDRESS_INSTALL : OP_ADDRESS_DELETE, (pool, handle) =>
+      pool.setAddress(handle, { ifindex, family, local, peer: local, length, ...rest }),
+    );
   };
 
   setLimit(limit: number): void {
@@ -371,15 +362,31 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   finishing(): void {
-    const handle = this.client.allocate(OP_FINISH);
-    if (handle === 0) return; // then there is plenty to do first, and providers hear of the end when it is there
-    this.client.enqueue(handle);
-    this.client.flush();
+    this.#ask(OP_FINISH, () => {});
+  }
+
+  #ask(op: number, fill: (pool: ContextPool, handle: number) => void): void {
+    this.#postponed.push([op, fill]);
+    this.flush();
+  }
+
+  #catchUp(): void {
+    const { requests } = this.client;
+    while (this.#postponed.length > 0 && requests.room > 0) {
+      const [op, fill] = this.#postponed.shift()!;
+      const handle = this.client.allocate(op);
+      fill(requests, handle);
+      this.client.enqueue(handle);
+    }
+    if (this.#resync !== 0 && requests.room > 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
   }
 
   poll(events: PlaneEvents, max: number): number {
     this.#events = events;
-    return this.client.poll(max, this.#onResult, this.#onNotification);
+    const count = this.client.poll(max, this.#onResult, this.#onNotification);
+    // Before routes take the room again.
+    if (this.#postponed.length > 0 || this.#resync !== 0) this.flush();
+    return count;
   }
 
   #result(pool: ContextPool, handle: number, events: PlaneEvents): void {
@@ -435,7 +442,10 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   #notification(pool: ContextPool, handle: number, events: PlaneEvents): void {
-    switch (pool.op(handle)) {
+    const op = pool.op(handle);
+    // What the kernel has is told by the kernel alone; of providers only what became of routes counts, and of themselves.
+    if (pool.provider(handle) !== 0 && op !== OP_ROUTE && op !== OP_ROUTE_GONE && op !== OP_PROVIDER) return;
+    switch (op) {
       case OP_LINK:
         events.link(pool.link(handle));
         break;
@@ -449,7 +459,6 @@ export class DataplanePlane extends ChangeWriter implements Plane {
         events.addressGone(pool.address(handle));
         break;
       case OP_ROUTE:
-        // What the kernel has is told by the kernel alone; what became of it there, by whoever has hardware.
         events.routeOutcome(
           pool.table(handle),
           familyOf(pool.family(handle)),

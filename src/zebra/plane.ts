@@ -126,6 +126,8 @@ export interface Changes {
  * come by FollowerEvents.
  */
 export interface FollowerPlane extends Changes {
+  /** Changes that can be handed over now. */
+  room(): number;
   /** It is told everything from here on, from nothing; and that was all. */
   replayBegin(generation: number): void;
   replayEnd(generation: number): void;
@@ -142,10 +144,10 @@ export interface Plane extends Changes {
   flush(): void;
   /** Asks for a dump of the kinds (KIND_* bits); items come between dumpBegin and dumpEnd. */
   requestResync(kinds: number): void;
-  /** Sets or clears link flags (IFF_UP); undefined where the plane cannot. */
-  readonly linkFlags?: (ifindex: number, change: number, flags: number) => boolean;
-  /** Adds or removes an interface address; undefined where the plane cannot. */
-  readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => boolean;
+  /** Sets or clears link flags (IFF_UP), when there is room; undefined where the plane cannot. */
+  readonly linkFlags?: (ifindex: number, change: number, flags: number) => void;
+  /** The same for an interface address; undefined where the plane cannot. */
+  readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => void;
   /** Requests that may be under way at a time; 0: as many as the plane has room for. */
   setLimit?(limit: number): void;
   /** zebra is about to take its routes back. */

@@ -1,11 +1,13 @@
 // One zebra on a thread's loop: its slices, its timers, and the doorbell of its dataplane. The thread's own and a rehearsal's
 // are run the same way.
-import type { TaskLoop } from '../concurrency/index.ts';
+import { MarkQueue, type TaskLoop } from '../concurrency/index.ts';
 import type { DataplanePlane } from './dataplane.ts';
 import { Zebra } from './zebra.ts';
 
 export interface RunningZebra {
   readonly zebra: Zebra;
+  /** Destinations that wait to be decided. */
+  readonly queue: MarkQueue;
   /** Hears no more of the dataplane. */
   readonly close: () => void;
 }
@@ -13,28 +15,17 @@ export interface RunningZebra {
 export function runZebra(loop: TaskLoop, plane: DataplanePlane, log: (text: string) => void = () => {}): RunningZebra {
   const { client } = plane;
   const shouldYield = (): boolean => loop.shouldYield();
-  let busy = false;
-  const process = loop.work('rib process', () => {
-    const more = zebra.process(shouldYield);
-    busy = more || zebra.rib.blocked;
-    return more;
-  });
-  let holdMs = 0;
-  let holding = false;
-  const hold = loop.timer('rib hold', () => {
-    holding = false;
-    process.wake();
+  const queue = new MarkQueue(loop, {
+    name: 'rib process',
+    slice: () => zebra.process(shouldYield),
+    items: () => zebra.rib.dirty,
+    processed: () => zebra.rib.stats.decided,
+    blocked: () => zebra.rib.blocked,
   });
   const feed = loop.work('feed of followers', () => zebra.followers.run(shouldYield));
   const zebra: Zebra = new Zebra(plane, {
-    wake: () => {
-      if (holdMs === 0 || busy) process.wake();
-      else if (!holding) {
-        holding = true;
-        hold.start(holdMs);
-      }
-    },
-    hold: ms => (holdMs = ms),
+    wake: () => queue.wake(),
+    hold: ms => (queue.holdMs = ms),
     wakeFeed: () => feed.wake(),
     // Short-lived and rare: retries, and clients whose routes are retained.
     log,
@@ -46,5 +37,5 @@ export function runZebra(loop: TaskLoop, plane: DataplanePlane, log: (text: stri
     while (zebra.receive() && !loop.shouldYield());
     return client.pending;
   });
-  return { zebra, close: () => bell.close() };
+  return { zebra, queue, close: () => bell.close() };
 }

@@ -4,7 +4,7 @@
 import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
 import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
 import type { Interface, Interfaces } from './interface/interfaces.ts';
-import { ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
+import { compareNexthops, ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
 import type { Rib } from './rib/rib.ts';
 import { ROUTE_STATIC } from './route-type.ts';
 
@@ -33,7 +33,9 @@ export class StaticRoutes {
   readonly #rib: Rib;
   readonly #sets: NexthopSets;
   readonly #interfaces: Interfaces;
-  readonly #routes: Map<string, Route> = new Map();
+  /** By prefix, and then by distance. */
+  readonly #routes: Map<string, Map<number, Route>> = new Map();
+  #count = 0;
 
   constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces) {
     this.#rib = rib;
@@ -42,7 +44,7 @@ export class StaticRoutes {
   }
 
   get count(): number {
-    return this.#routes.size;
+    return this.#count;
   }
 
   /**
@@ -50,18 +52,18 @@ export class StaticRoutes {
    * hops as are used.
    */
   add(prefix: Prefix, nexthop: StaticNexthop, distance: number, tag: number): boolean {
-    const routeKey = `${formatPrefix(prefix)} ${distance}`;
+    const prefixKey = formatPrefix(prefix);
     const key = lineKey(nexthop);
-    let route = this.#routes.get(routeKey);
+    const siblings = this.#routes.get(prefixKey) ?? new Map<number, Route>();
+    let route = siblings.get(distance);
     if (route !== undefined && route.lines.size >= ECMP_LIMIT && !route.lines.has(key)) return false;
     // A next hop has one distance: the same one with another is moved.
-    for (const [otherKey, other] of this.#routes) {
-      if (otherKey !== routeKey && formatPrefix(other.prefix) === formatPrefix(prefix) && other.lines.has(key))
-        this.#removeLine(otherKey, key);
-    }
+    for (const other of siblings.values()) if (other !== route) this.#removeLine(siblings, other, key);
     if (route === undefined) {
       route = { prefix, distance, lines: new Map(), installed: false };
-      this.#routes.set(routeKey, route);
+      siblings.set(distance, route);
+      this.#routes.set(prefixKey, siblings);
+      this.#count++;
     }
     route.lines.set(key, { nexthop, key, tag });
     this.#update(route);
@@ -70,24 +72,31 @@ export class StaticRoutes {
 
   /** Takes it away; false where there was none. */
   remove(prefix: Prefix, nexthop: StaticNexthop, distance: number): boolean {
-    return this.#removeLine(`${formatPrefix(prefix)} ${distance}`, lineKey(nexthop));
+    const prefixKey = formatPrefix(prefix);
+    const siblings = this.#routes.get(prefixKey);
+    const route = siblings?.get(distance);
+    if (siblings === undefined || route === undefined) return false;
+    const removed = this.#removeLine(siblings, route, lineKey(nexthop));
+    if (siblings.size === 0) this.#routes.delete(prefixKey);
+    return removed;
   }
 
-  #removeLine(routeKey: string, key: string): boolean {
-    const route = this.#routes.get(routeKey);
-    if (route === undefined || !route.lines.delete(key)) return false;
+  #removeLine(siblings: Map<number, Route>, route: Route, key: string): boolean {
+    if (!route.lines.delete(key)) return false;
     this.#update(route);
-    if (route.lines.size === 0) this.#routes.delete(routeKey);
+    if (route.lines.size === 0 && siblings.delete(route.distance)) this.#count--;
     return true;
   }
 
   /** An interface came, went or was renamed: lines that name one are looked at again. */
   interfaceChanged(_one: Interface): void {
-    for (const route of this.#routes.values()) {
-      for (const line of route.lines.values()) {
-        if (line.nexthop.interface === undefined) continue;
-        this.#update(route);
-        break;
+    for (const siblings of this.#routes.values()) {
+      for (const route of siblings.values()) {
+        for (const line of route.lines.values()) {
+          if (line.nexthop.interface === undefined) continue;
+          this.#update(route);
+          break;
+        }
       }
     }
   }
@@ -122,7 +131,7 @@ export class StaticRoutes {
       route.installed = false;
       return;
     }
-    members.sort(compareMembers);
+    members.sort(compareNexthops);
     const set = this.#sets.intern(0, family, members, true);
     const flags = FLAG_ALLOW_RECURSION | FLAG_RR_USE_DISTANCE;
     this.#rib.add(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
@@ -133,17 +142,4 @@ export class StaticRoutes {
 function lineKey(one: StaticNexthop): string {
   const gateway = one.gateway === undefined ? '' : formatAddress(one.gateway.family, one.gateway.words);
   return `${gateway} ${one.interface ?? ''} ${one.blackhole}`;
-}
-
-/** One order whatever the order of configuration, so that the same lines make the same set. */
-function compareMembers(a: Nexthop, b: Nexthop): number {
-  return (
-    a.blackhole - b.blackhole ||
-    a.gatewayFamily - b.gatewayFamily ||
-    a.gateway[0] - b.gateway[0] ||
-    a.gateway[1] - b.gateway[1] ||
-    a.gateway[2] - b.gateway[2] ||
-    a.gateway[3] - b.gateway[3] ||
-    a.ifindex - b.ifindex
-  );
 }

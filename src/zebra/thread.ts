@@ -12,6 +12,7 @@ import { readSpeeds } from './interface/speed.ts';
 import { rehearse } from './rehearsal.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
+import { drift } from './show/zebra.ts';
 
 /** workerData of this thread. */
 export interface ZebraThreadData {
@@ -34,7 +35,7 @@ const side = threadSide<ZebraThreadData>();
 const { channel, zserv, retain, sweepMs, rehearsal } = side.data;
 const loop = new TaskLoop(side.name);
 const plane = new DataplanePlane(new DataplaneClient(channel));
-const { zebra, close } = runZebra(loop, plane, text => side.post(text));
+const { zebra, queue, close } = runZebra(loop, plane, text => side.post(text));
 const ethtool = new Ethtool();
 readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
@@ -60,7 +61,7 @@ function tables(): Tables {
   return out;
 }
 
-serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), tables });
+serveCommands(zebraCommands, zebra, side, { tasks: () => loop.stats(), queues: () => [queue.stats()], tables });
 
 side.onStop(async how => {
   await server.close();
@@ -69,6 +70,12 @@ side.onStop(async how => {
     zebra.withdraw();
     const deadline = performance.now() + WITHDRAW_MS;
     while (!zebra.idle && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 5));
+    if (!zebra.idle) {
+      const { destinationsWaiting: waiting, destinationsInFlight: inFlight } = drift(zebra);
+      side.post(
+        `routes stay in the kernel: after ${WITHDRAW_MS / 1000} s ${waiting} prefixes wait for the dataplane and ${inFlight} are on their way`,
+      );
+    }
   }
   close();
   await ethtool.close();

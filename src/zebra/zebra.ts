@@ -126,6 +126,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly #nexthopObjects = { kernel: true, protocolsOnly: false };
   /** There was a route of somebody else that names a nexthop object. */
   #throughObjects = false;
+  /** Objects of ours that somebody else's route or group named. */
+  readonly #borrowed: Set<number> = new Set();
   resyncs = 0;
 
   constructor(plane: Plane, hooks: ZebraHooks) {
@@ -522,6 +524,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #linkLost(one: Interface): void {
     this.#configured.delete(one.ifindex);
     this.#kernelDropped(one.ifindex, false);
+    // A device that goes for good takes the whole of an IPv4 route along that has other paths too, except by objects.
+    if (this.#someRouteThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
     this.connected.update(one);
     this.resolver.interfaceChanged(one.ifindex);
     this.statics.interfaceChanged(one);
@@ -559,14 +563,17 @@ export class Zebra implements ZebraFace, PlaneEvents {
    */
   #addressLost(one: Interface): void {
     if ((one.flags & IFF_UP) === 0 || one.addresses.some(other => other.family === AF_INET)) return;
-    if (this.objects.listsThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
+    if (this.objects.listsThrough(one.ifindex) || this.#someRouteThrough(one.ifindex))
+      this.plane.requestResync(KIND_ROUTE);
+  }
+
+  /** Whether an IPv4 route names the device. */
+  #someRouteThrough(ifindex: number): boolean {
     for (const set of this.sets) {
       if (set.routes === 0 || set.family !== AF_INET) continue;
-      if (set.members.some(member => member.ifindex === one.ifindex)) {
-        this.plane.requestResync(KIND_ROUTE);
-        return;
-      }
+      if (set.members.some(member => member.ifindex === ifindex)) return true;
     }
+    return false;
   }
 
   /** Something came that failed installs may have waited for. */
@@ -607,10 +614,12 @@ export class Zebra implements ZebraFace, PlaneEvents {
   }
 
   nexthopInstalled(id: number, generation: number, errno: number): void {
+    if (this.#borrowed.has(id)) this.plane.requestResync(KIND_ROUTE);
     this.objects.installed(id, generation, errno);
   }
 
   nexthopDeleted(id: number, generation: number, errno: number): void {
+    if (this.#borrowed.delete(id)) this.plane.requestResync(KIND_ROUTE);
     this.objects.deleted(id, generation, errno);
   }
 
@@ -651,7 +660,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (family === AF_INET6 && (w0 >>> 22 === 0x3fa || w0 >>> 24 === 0xff)) return;
     }
     if (type !== RTN_UNICAST && type !== RTN_BLACKHOLE && type !== RTN_UNREACHABLE && type !== RTN_PROHIBIT) return;
-    if (nexthopId !== 0 && !isOwnProtocol(protocol)) this.#throughObjects = true;
+    if (nexthopId !== 0 && !isOwnProtocol(protocol)) {
+      this.#throughObjects = true;
+      if (this.objects.knows(nexthopId)) this.#borrowed.add(nexthopId);
+    }
     this.rib.notices.route(table, family, w0, w1, w2, w3, length, protocol, type, metric, nexthopId, paths, replaces);
   }
 
@@ -709,12 +721,15 @@ export class Zebra implements ZebraFace, PlaneEvents {
     path: KernelPath | undefined,
     members: Parameters<PlaneEvents['nexthop']>[4],
   ): void {
+    if (!this.objects.knows(id))
+      for (const member of members) if (this.objects.knows(member.id)) this.#borrowed.add(member.id);
     this.objects.seen(id, protocol, family, path, members);
   }
 
   nexthopGone(id: number): void {
-    // The kernel says nothing of the IPv4 routes that go with somebody else's object.
-    if (this.#throughObjects && !this.objects.knows(id)) this.plane.requestResync(KIND_ROUTE);
+    // The kernel says nothing of somebody else's IPv4 routes that go with an object.
+    const lent = this.#borrowed.delete(id);
+    if (this.#throughObjects && (lent || !this.objects.knows(id))) this.plane.requestResync(KIND_ROUTE);
     this.#dumpAgain();
     this.objects.gone(id);
   }

@@ -18,6 +18,7 @@ import {
   type PeerInfo,
   type Policy,
 } from '../../src/bgp/rib/index.ts';
+import { NO_ROLE } from '../../src/bgp/wire/role.ts';
 import { AF_INET, AF_INET6, containsPrefix, type Family, formatPrefix, type Prefix } from '../../src/net/index.ts';
 
 const AGGREGATOR = { as: 65000, routerId: 99 };
@@ -29,6 +30,7 @@ const info = (over: Partial<PeerInfo>): PeerInfo => ({
   address: [1, 0, 0, 0],
   weight: 0,
   allowOwnAs: 0,
+  role: NO_ROLE,
   ...over,
 });
 

@@ -394,3 +394,21 @@ void test('a reload leads from any configuration to any other', () => {
     { numRuns: 400 },
   );
 });
+
+void test('what FRR has and would mean nothing here is refused with the reason', () => {
+  const speaker = new Speaker('router bgp 1\nneighbor 10.1.1.1 remote-as 2\n');
+  const refused = (line: string): string => speaker.type(`router bgp 1\n${line}`);
+  for (const line of [
+    'read-quanta 5',
+    'write-quanta 32',
+    'neighbor 10.1.1.1 capability dynamic',
+    'neighbor 10.1.1.1 capability orf prefix-list both',
+    'neighbor 10.1.1.1 override-capability',
+  ]) {
+    assert.match(refused(line), /^% [\w -]+ is not supported: .{20}/, line);
+  }
+  for (const line of ['bgp input-queue-limit 10', 'bgp output-queue-limit 10']) {
+    assert.match(speaker.type(`exit\n${line}`), /^% bgp (in|out)put-queue-limit is not supported: .{20}/);
+  }
+  assert.equal(inside(speaker), 'neighbor 10.1.1.1 remote-as 2\n');
+});

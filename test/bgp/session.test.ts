@@ -4,6 +4,7 @@ import { beforeEach, test } from 'node:test';
 import type { SocketAddress } from '../../src/bgp/io/types.ts';
 import { localOpen, negotiate } from '../../src/bgp/session/negotiate.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
+import { encodeMessage, MessageType } from '../../src/bgp/wire/message.ts';
 import { isPeerError, peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
 import { MemoryNetwork } from './lib/memory-transport.ts';
@@ -146,6 +147,108 @@ exit
   assert.equal(peer.updates, 2);
   clock.advance(1_000); // 8.75 s: half of the jitter
   assert.equal(peer.updates, 3, 'the second route');
+  router.close();
+});
+
+/** A router with one neighbour, whose session is up, and what the neighbour says. */
+function routerAnd(peer: Recorder, ...lines: string[]): { router: Router; announce: (...prefixes: number[]) => void } {
+  peer.session.start();
+  const router = new Router('router', 0, { loop, transport: network.transport(address(1)), random: () => 0.5 });
+  router.config(`router bgp 65001
+ bgp router-id 0.0.0.1
+ no bgp ebgp-requires-policy
+ neighbor 10.0.0.2 remote-as 65002
+ address-family ipv4 unicast
+${lines.map(line => `  neighbor 10.0.0.2 ${line}\n`).join('')} exit-address-family
+exit
+`);
+  clock.advance(60_000);
+  assert.equal(peer.session.state, 'Established');
+  const announce = (...prefixes: number[]): void => {
+    // ORIGIN, AS_PATH 65002, NEXT_HOP 10.0.0.2, then prefixes 10.n.0.0/16.
+    const attributes = '4001010040020602010000fdea4003040a000002';
+    const nlri = prefixes.map(n => `100a${n.toString(16).padStart(2, '0')}`).join('');
+    const body = Buffer.from(`0000${(attributes.length / 2).toString(16).padStart(4, '0')}${attributes}${nlri}`, 'hex');
+    const message = encodeMessage(MessageType.update, body);
+    assert.ok(peer.session.send(message, 0, message.length));
+    clock.advance(100);
+  };
+  return { router, announce };
+}
+
+void test('maximum-prefix: what is accepted counts, a warning comes before the end, and the session comes back after a time', () => {
+  const peer = node(2, 1);
+  const { router, announce } = routerAnd(peer, 'maximum-prefix 4 50 restart 3', 'prefix-list L in');
+  const said = (): string[] => router.logged.filter(text => text.startsWith('%MAXPFX'));
+  router.type('ip prefix-list L seq 5 permit 10.0.0.0/13 le 32');
+  clock.advance(100);
+  announce(200, 201, 202, 203, 204, 205); // refused
+  announce(1, 2);
+  assert.deepEqual(said(), []);
+  announce(3);
+  announce(4);
+  assert.deepEqual(said(), ['%MAXPFX: No. of IPv4 Unicast prefix received from 10.0.0.2 reaches 3, max 4']);
+  assert.equal(peer.downs.length, 0);
+  announce(5, 6);
+  assert.deepEqual(said().slice(1), [
+    '%MAXPFXEXCEED: No. of IPv4 Unicast prefix received from 10.0.0.2 6 exceed, limit 4',
+  ]);
+  const reason = peer.downs[0]!;
+  assert.ok(reason.kind === 'notification-received');
+  assert.deepEqual([reason.error.code, reason.error.subcode], [6, 1]);
+  assert.equal(Buffer.from(reason.error.data).toString('hex'), '00010100000004', 'family and limit (RFC 4486 §4)');
+  assert.match(
+    router.show('show bgp neighbors 10.0.0.2'),
+    /had exceeded[^]*from 10\.0\.0\.2, will restart in 17\d sec/,
+  );
+  clock.advance(170_000);
+  assert.match(router.show('show bgp summary'), /Idle \(PfxCt\)/);
+  clock.advance(120_000);
+  assert.equal(peer.session.state, 'Established');
+  assert.doesNotMatch(router.show('show bgp neighbors 10.0.0.2'), /had exceeded/);
+  // Cleared by hand, it is not cleared again by the timer.
+  announce(1, 2, 3, 4, 5);
+  assert.equal(peer.downs.length, 2);
+  router.show('clear bgp 10.0.0.2');
+  clock.advance(120_000);
+  assert.equal(peer.session.state, 'Established');
+  clock.advance(3_600_000);
+  assert.equal(peer.downs.length, 2);
+  router.close();
+});
+
+void test('maximum-prefix: force counts what is refused, warning-only ends nothing, and a lower limit or a wider policy may', () => {
+  const peer = node(2, 1);
+  const { router, announce } = routerAnd(peer, 'maximum-prefix 3 warning-only', 'prefix-list L in');
+  router.type('ip prefix-list L seq 5 permit 10.0.0.0/14 le 32');
+  clock.advance(100);
+  announce(1, 2, 3, 4, 5, 6);
+  const neighbor = (line: string): void => {
+    router.type('router bgp 65001', 'address-family ipv4 unicast', `neighbor 10.0.0.2 ${line}`);
+    clock.advance(200);
+  };
+  const comesBack = (): void => {
+    neighbor('maximum-prefix 100');
+    router.show('clear bgp 10.0.0.2');
+    clock.advance(120_000);
+    assert.equal(peer.session.state, 'Established');
+    announce(1, 2, 3, 4, 5, 6);
+  };
+  neighbor('maximum-prefix 3');
+  assert.equal(peer.downs.length, 0, 'three are accepted');
+  neighbor('maximum-prefix 3 warning-only force');
+  assert.equal(peer.downs.length, 0, 'six were received, which is warned of');
+  assert.match(router.logged.at(-1)!, /MAXPFXEXCEED.* 6 exceed, limit 3/);
+  neighbor('maximum-prefix 3 force');
+  assert.equal(peer.downs.length, 1);
+  comesBack();
+  neighbor('maximum-prefix 2');
+  assert.equal(peer.downs.length, 2, 'a lower limit');
+  comesBack();
+  neighbor('maximum-prefix 4');
+  router.type('ip prefix-list L seq 10 permit any');
+  clock.advance(200);
+  assert.equal(peer.downs.length, 3, 'more is accepted');
   router.close();
 });
 

@@ -22,7 +22,16 @@ import { AF_INET, AF_INET6, formatIp4 } from '../../src/net/index.ts';
 const LOCAL_AS = 65000;
 
 function peer(over: Partial<PeerInfo>): PeerInfo {
-  return { kind: PEER_EBGP, as: 65001, routerId: 1, address: [1, 0, 0, 0], weight: 0, allowOwnAs: 0, ...over };
+  return {
+    kind: PEER_EBGP,
+    as: 65001,
+    routerId: 1,
+    address: [1, 0, 0, 0],
+    weight: 0,
+    allowOwnAs: 0,
+    role: -1,
+    ...over,
+  };
 }
 
 function setup(decision: Partial<DecisionOptions> = {}): {

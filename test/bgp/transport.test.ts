@@ -4,12 +4,13 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type AddressInfo, connect as netConnect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
-import { closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
+import { channelTables, closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
 import { IoLoop } from '../../src/bgp/io/io-loop.ts';
 import { createTransport } from '../../src/bgp/io/transport.ts';
 import type { Connection, Listener, SocketAddress, Transport } from '../../src/bgp/io/types.ts';
+import { Keeper } from '../../src/bgp/keepalive/keeper.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
-import { encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
+import { checkHeader, encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
 import { encodeOpen } from '../../src/bgp/wire/open.ts';
 import { peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop } from '../../src/concurrency/index.ts';
@@ -296,6 +297,124 @@ void test('while UPDATEs are paused TCP holds the sender, urgent messages pass, 
   await until(() => a.updates === sent, { what: () => `${sent} UPDATEs, saw ${a.updates}` });
   b.session.stop();
   await until(() => a.downs.length === 1, { what: 'the NOTIFICATION' });
+});
+
+/** The messages in a stream of bytes, by type; it must be whole messages to its end. */
+function typesIn(stream: Buffer): number[] {
+  const types: number[] = [];
+  let at = 0;
+  for (let length = 0; at < stream.length; at += length) {
+    length = checkHeader(stream, at, 65535);
+    assert.ok(length > 0 && at + length <= stream.length, `no message at byte ${at} of ${stream.length}`);
+    types.push(stream[at + 18]!);
+  }
+  return types;
+}
+
+/** A raw peer whose session is up, that stops to read, and is sent as much as anything takes. */
+async function deafPeer(
+  more: Partial<SessionConfig>,
+  transport: Transport = world.transport(),
+): Promise<{
+  speaker: Recorder;
+  socket: Socket;
+  received: () => Buffer;
+  ended: () => boolean;
+}> {
+  const a = speaker(world.loop, transport, config(65001, 65009, LOOPBACK, { passive: true, ...more }));
+  const listener = await world.listen(transport, connection => a.session.accept(connection));
+  a.session.start();
+  const { socket, received } = rawPeer(listener.local.port);
+  let ended = false;
+  socket.on('end', () => (ended = true));
+  socket.write(Buffer.concat([PEER_OPEN, KEEPALIVE]));
+  await until(() => a.ups.length === 1 && received().length > 0, { what: 'the session' });
+  socket.pause();
+  let idleTurns = 0;
+  const update = fakeUpdate(4001);
+  await until(
+    () => {
+      let sent = 0;
+      while (a.session.send(update, 0, update.length)) sent++;
+      idleTurns = sent === 0 ? idleTurns + 1 : 0;
+      return idleTurns > 50;
+    },
+    { what: 'TCP to push back', everyMs: 2 },
+  );
+  return { speaker: a, socket, received, ended: () => ended };
+}
+
+void test('a NOTIFICATION does not wait behind UPDATEs: what is queued behind the message under way is not sent', async () => {
+  const { speaker: a, socket, received, ended } = await deafPeer({});
+  const queued = a.session.stats().outQueueBytes;
+  assert.ok(queued > 200_000, `${queued} bytes wait`);
+  const { updates } = a.session.stats().sent;
+  a.session.stop({ text: 'enough' });
+  await until(() => a.session.state === 'Idle', { what: 'the end' });
+  socket.resume();
+  await until(ended, { what: 'the end of the stream' });
+  const types = typesIn(received());
+  const heard = types.filter(type => type === 2).length;
+  // All but what was queued and not begun.
+  assert.equal(updates - heard, Math.floor(queued / 4001));
+  assert.deepEqual(types.slice(-1), [3]);
+  assert.ok(received().toString('latin1').endsWith('\x06\x02\x06enough'));
+});
+
+void test('a peer that reads nothing is given up after the send hold time, and finds out why when it reads again', async () => {
+  const channels = createBgpChannels();
+  const io = new IoLoop(world.loop, channels);
+  // KEEPALIVEs as bgp-ka sends them, which finds no room either.
+  const keeper = new Keeper(channels, () => 0);
+  const beat = world.loop.timer('keeper', () => {
+    keeper.turn(1000);
+    beat.start(50);
+  });
+  beat.start(50);
+  world.onClose(() => {
+    io.close();
+    closeBgpChannels(channels);
+  });
+  const transport = createTransport(world.loop, channels);
+  const startMs = performance.now();
+  const {
+    speaker: a,
+    socket,
+    received,
+    ended,
+  } = await deafPeer({ sendHoldS: 3, holdTimeS: 3, keepaliveS: 1 }, transport);
+  // It is alive, as far as what it says goes.
+  const alive = setInterval(() => socket.write(KEEPALIVE), 300);
+  world.onClose(() => clearInterval(alive));
+  await until(() => a.downs.length > 0, { what: 'the end', timeoutMs: 10_000 });
+  assert.ok(performance.now() - startMs > 3000, 'not before the time');
+  assert.deepEqual(a.downs[0], { kind: 'notification-sent', error: peerError(8, 0) });
+  assert.equal(channelTables(channels)['keepalives']!['leftToIo']! > 0, true, 'KEEPALIVEs waited too');
+  socket.resume();
+  await until(ended, { what: 'the end of the stream' });
+  assert.deepEqual(typesIn(received()).slice(-1), [3]);
+  assert.equal(received().subarray(-2).toString('hex'), '0800');
+});
+
+void test('a peer that reads slowly, but reads, is not given up', async () => {
+  const { speaker: a, socket, received } = await deafPeer({ sendHoldS: 1, holdTimeS: 30 });
+  const alive = setInterval(() => {
+    const before = received().length;
+    socket.resume();
+    setTimeout(() => socket.pause(), 20);
+    if (received().length > before) socket.write(KEEPALIVE);
+  }, 250);
+  world.onClose(() => clearInterval(alive));
+  const update = fakeUpdate(4001);
+  const startMs = performance.now();
+  await until(
+    () => {
+      while (a.session.send(update, 0, update.length));
+      return performance.now() - startMs > 4000;
+    },
+    { what: 'four send hold times', timeoutMs: 10_000, everyMs: 5 },
+  );
+  assert.deepEqual(a.events, ['up']);
 });
 
 void test('a connection that cannot be made is tried again', async () => {

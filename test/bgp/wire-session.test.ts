@@ -88,21 +88,48 @@ const open: fc.Arbitrary<Open> = plain({
   capabilities: fc.array(capability, { maxLength: 14 }),
 });
 
-void test('an OPEN comes back as it was written, with either form of its parameters', () => {
+void test('an OPEN comes back as it was written, in the form of RFC 9072 where it is asked for or needed', () => {
+  let [narrow, wide] = [0, 0];
   fc.assert(
-    fc.property(open, value => {
-      const bytes = encodeOpen(value);
+    fc.property(open, fc.boolean(), (value, asked) => {
+      const bytes = encodeOpen(asked ? { ...value, extended: true } : value);
       assert.equal(checkHeader(bytes, 0, MAXIMUM_MESSAGE_BYTES), bytes.length);
-      assert.deepEqual(parseOpen(bytes, HEADER_BYTES, bytes.length - HEADER_BYTES), value);
+      const sizes = value.capabilities.map(one => writeCapability(one).length);
+      const needed = sizes.some(size => size > 255) || sizes.reduce((sum, size) => sum + size + 2, 0) > 254;
+      const extended = asked || needed;
+      const came = { ...value, ...(extended && { extended }) };
+      assert.deepEqual(parseOpen(bytes, HEADER_BYTES, bytes.length - HEADER_BYTES), came);
+      // §2: both the length and the type are 255 then, and never 255 otherwise.
+      const at = HEADER_BYTES + 9;
+      assert.equal(bytes[at] === 255, extended);
+      if (extended) assert.equal(bytes[at + 1], 255);
+      if (extended) wide++;
+      else narrow++;
     }),
     { numRuns: 300 },
   );
+  assert.ok(narrow > 20 && wide > 20, `${narrow} and ${wide}`);
+});
+
+void test('the form of RFC 9072 is known by its type, whatever the length before it says but zero', () => {
+  const long = `02 0080 ${'41 04 0000fdea '.repeat(21)}02 00`; // 128 bytes of capabilities in one parameter
+  const parse = (text: string): unknown => parseOpen(hex(text), 0, hex(text).length);
+  for (const length of ['ff', '01', '83']) {
+    const result = parse(`04 fdea 00b4 0a000002 ${length} ff 0083 ${long}`) as Open;
+    assert.equal(result.extended, true);
+    assert.equal(result.capabilities.length, 22);
+  }
+  assert.deepEqual(parse(`04 fdea 00b4 0a000002 00 ff 0083 ${long}`), peerError(2, 0));
+  assert.deepEqual(parse(`04 fdea 00b4 0a000002 ff ff 0082 ${long}`), peerError(2, 0), 'too short');
+  assert.deepEqual(parse('04 fdea 00b4 0a000002 ff ff 00'), peerError(2, 0), 'cut');
+  // No parameters at all, in many words.
+  assert.deepEqual((parse('04 fdea 00b4 0a000002 ff ff 0000') as Open).capabilities, []);
 });
 
 void test('an OPEN that ends too early anywhere is a mistake of the peer, and never an exception', () => {
   fc.assert(
-    fc.property(open, value => {
-      const bytes = body(encodeOpen(value));
+    fc.property(open, fc.boolean(), (value, extended) => {
+      const bytes = body(encodeOpen(extended ? { ...value, extended } : value));
       for (let length = 0; length < bytes.length; length++) {
         const result = parseOpen(bytes.slice(0, length), 0, length);
         assert.ok(isPeerError(result) && result.code === 2, `cut to ${length} of ${bytes.length}`);

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type * as byteRing from '../../src/concurrency/byte-ring.ts';
 import type * as doorbell from '../../src/concurrency/doorbell.ts';
+import type * as client from '../../src/dataplane/client.ts';
 import type * as handleRing from '../../src/concurrency/handle-ring.ts';
 import type * as slotPool from '../../src/concurrency/slot-pool.ts';
 import type * as streamRing from '../../src/concurrency/stream-ring.ts';
 import { type Api, explore, type Scenario } from './model/engine.ts';
+import * as model from './model/concurrency.ts';
 import { loadModel, type Mutant, storeMutants, swap } from './model/load.ts';
 
 type HandleModule = typeof handleRing;
@@ -519,6 +521,93 @@ async function workerParts(): Promise<WorkerParts> {
   };
 }
 
+type ClientModule = typeof client;
+
+/** What is shown at a time: places of results and of notifications in their one order. */
+type Shown = readonly (readonly [results: number[], notifications: number[]])[];
+
+const SHOWN: readonly Shown[] = [
+  [[[1], [2]]],
+  [
+    [[1], [2]],
+    [[3], [4]],
+  ],
+  [
+    [[1], [2]],
+    [[3], []],
+    [[], [4]],
+  ],
+];
+
+/**
+ * Results and notifications go up in two rings and carry one order; zebra merges them (dataplane/client.ts). Whenever the dataplane
+ * shows them (`#show` of dataplane/dataplane.ts) it shows the results first, and no notification is older than a result that is
+ * shown with it. `eventsFirst`: the other way round.
+ */
+function mergeScenarios({ DataplaneClient }: ClientModule, all = SHOWN, eventsFirst = false): Scenario[] {
+  const { Doorbell, HandleConsumer, HandleProducer, HandleRing } = model;
+  const scenario = (name: string, turns: Shown): Scenario => ({
+    name,
+    build() {
+      // How they wait for each other is the same however much comes.
+      const waits = turns.length === 1;
+      const [results, up, back, down] = [4, 4, 4, 4].map(capacity => HandleRing.create(capacity)) as [
+        SharedArrayBuffer,
+        SharedArrayBuffer,
+        SharedArrayBuffer,
+        SharedArrayBuffer,
+      ];
+      const [dataplaneBell, zebraBell] = [Doorbell.create(), Doorbell.create()];
+      const page = new SharedArrayBuffer(8192);
+      const total = turns.flat(2).length;
+      return [
+        () => {
+          const [ofResults, ofEvents] = [new HandleProducer(results), new HandleProducer(up)];
+          const given = new HandleConsumer(back);
+          const bell = new Doorbell(zebraBell);
+          return api => {
+            for (const [one, other] of turns) {
+              for (const handle of one) api.until(() => ofResults.push(handle));
+              for (const handle of other) api.until(() => ofEvents.push(handle));
+              for (const ring of eventsFirst ? [ofEvents, ofResults] : [ofResults, ofEvents]) ring.publish();
+              bell.ring();
+            }
+            for (let left = waits ? turns[0]![1].length : 0; left > 0; left--) api.until(() => given.pop() !== -1);
+          };
+        },
+        () => {
+          const channel = {
+            requests: page,
+            notifications: page,
+            down,
+            results,
+            up,
+            back,
+            dataplaneBell,
+            zebraBell,
+            page,
+          };
+          const zebra = new DataplaneClient(channel);
+          return api => {
+            let expected = 1;
+            const next = (_pool: unknown, handle: number): void => api.equal(handle, expected++, 'place in the order');
+            for (let i = 0; !waits && i < 4; i++) zebra.poll(2, next, next);
+            while (waits && expected <= total) {
+              zebra.bell.disarm();
+              if (zebra.poll(2, next, next) > 0) continue;
+              zebra.bell.arm();
+              if (zebra.pending) continue;
+              api.poll(zebra.bell.fd);
+              zebra.bell.answer();
+            }
+          };
+        },
+      ];
+    },
+  });
+  return all.map(turns => scenario(JSON.stringify(turns), turns));
+}
+
 function check(scenarios: Scenario[]): { states: number; found: string | undefined } {
   let states = 0;
   for (const scenario of scenarios) {
@@ -729,4 +818,44 @@ test('SlotPool and a worker: one that does not look again, rings too early, or g
   assert.match(found('lazy'), /nobody can go on/);
   assert.match(found('early'), /nobody can go on/);
   assert.match(found('late'), /data race|what the worker made of it/);
+});
+
+test('DataplaneClient: results and notifications reach zebra in their one order, and none is slept over', async t => {
+  const { states, found } = check(mergeScenarios(await loadModel<ClientModule>('../dataplane/client.ts')));
+  assert.equal(found, undefined);
+  t.diagnostic(`${states} states`);
+});
+
+test('DataplaneClient: every look left out, in the other order or shown last is found out', async () => {
+  const file = '../dataplane/client.ts';
+  const [result, notification] = [
+    'if (this.#result < 0) this.#result = this.#results.pop();',
+    'this.#notification = this.#up.pop();',
+  ];
+  const again = ' && this.#result < 0) this.#result = this.#results.pop();';
+  const mutants: Mutant[] = [
+    swap('results are not looked at again', again, ' && this.#result < 0);'),
+    {
+      name: 'notifications are looked at first, and not again',
+      edit: source => {
+        const first = `      ${result}\n`;
+        assert.ok(source.includes(first) && source.includes(notification) && source.includes(again));
+        return source
+          .replace(first, '')
+          .replace(`        if (this.#notification >= 0${again}\n      }\n`, () => `      }\n${first}`);
+      },
+    },
+    swap(
+      'notifications first',
+      'this.notifications.sequence(this.#notification)) | 0) < 0',
+      'this.notifications.sequence(this.#notification)) | 0) > 0',
+    ),
+    swap('notifications are not looked for', ' || this.#up.length > 0;', ';'),
+    swap('nothing is given back', 'this.#back.publish();', ''),
+  ];
+  assert.deepEqual(await checkMutants<ClientModule>(file, mutants, module => mergeScenarios(module)), []);
+  const client = await loadModel<ClientModule>(file);
+  const older: Shown = [[[1, 3], [2]]];
+  for (const wrong of [mergeScenarios(client, SHOWN, true), mergeScenarios(client, [older])])
+    assert.match(check(wrong).found ?? 'nothing found', /place in the order/);
 });

@@ -5,6 +5,7 @@ import {
   eventCpuJson,
   formatEventCpu,
   formatWorkQueues,
+  MarkQueue,
   HandleConsumer,
   HandleProducer,
   HandleRing,
@@ -293,4 +294,54 @@ test('a work queue of a hundred thousand items yields every 2 ms', () => {
   assert.equal(processed, 100_000);
   // A second of work, and a slice that ends when its time is up.
   assert.ok(queue.stats().yields >= 450, `${queue.stats().yields} yields`);
+});
+
+test('a queue of marks holds only while there is nothing to do, yields, and tells what it has done', () => {
+  const clock = new VirtualClock();
+  const loop = new TaskLoop('bgp', clock);
+  const marks = new Set<number>();
+  let decided = 0;
+  let blocked = false;
+  const begun: number[] = [];
+  const queue = new MarkQueue(loop, {
+    name: 'process',
+    slice() {
+      begun.push(clock.now());
+      if (blocked) return false;
+      for (const mark of marks) {
+        marks.delete(mark);
+        decided++;
+        clock.consume(1);
+        if (loop.shouldYield()) break;
+      }
+      return marks.size > 0;
+    },
+    items: () => marks.size,
+    processed: () => decided,
+    blocked: () => blocked,
+  });
+  const mark = (count: number): void => {
+    for (let i = 0; i < count; i++) marks.add(i);
+    queue.wake();
+  };
+  queue.holdMs = 50;
+  mark(3);
+  mark(10);
+  clock.advance(49);
+  assert.deepEqual([decided, begun.length], [0, 0]);
+  clock.advance(20);
+  // Ten marks, however often they were set.
+  assert.equal(decided, 10);
+  const { items, highWater, processed, runs, yields, best, holdMs } = queue.stats();
+  assert.deepEqual([items, highWater, processed, holdMs, yields, runs], [0, 10, 10, 50, runs - 1, begun.length]);
+  assert.ok(best >= 2 && best < 10, `${best} in one slice`);
+  // What waits for somebody else does not wait again when that one is ready.
+  blocked = true;
+  mark(1);
+  clock.advance(60);
+  blocked = false;
+  const before = clock.now();
+  queue.wake();
+  clock.settle();
+  assert.deepEqual([decided, begun.at(-1)], [11, before]);
 });

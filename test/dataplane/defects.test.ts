@@ -32,6 +32,8 @@ import {
   OP_ROUTE_DELETE,
   OP_ROUTE_INSTALL,
   OP_ROUTE_UPDATE,
+  type Provider,
+  type ProviderHost,
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { dataplaneCommands } from '../../src/dataplane/commands.ts';
@@ -117,6 +119,26 @@ const ELSEWHERE: readonly (readonly [defect: string, file: string, test: string]
     'dataplane/worker.test.ts',
     'spoils no request, whatever it does to its copy, nor whose it is and where it goes',
   ],
+  [
+    'FPM: the thread spins while the peer does not read, and nothing recovers',
+    'whole/fpm-load.test.ts',
+    'a peer that stops reading keeps nobody busy and delays nobody, whatever the limit of the queue',
+  ],
+  [
+    'a peer or a plugin is told nothing of the routes of the system',
+    'zebra/feed-kernel.test.ts',
+    'is told static, connected and kernel routes',
+  ],
+  [
+    'under churn what waits for a slow consumer grows with every change',
+    'zebra/feed.test.ts',
+    'what changes many times while a follower is slow is told once',
+  ],
+  [
+    'a plugin that can only leave late sees every route taken back',
+    'dataplane/providers.test.ts',
+    'is told before what zebra takes back, though no context was free when it came',
+  ],
   // The listener
   [
     'causes and effects are read from different sockets, and overtake each other',
@@ -186,6 +208,26 @@ const ELSEWHERE: readonly (readonly [defect: string, file: string, test: string]
     'removing a million routes takes as many messages',
     'zebra/rib.test.ts',
     'an orderly stop leaves nothing of ours, and hardly needs a message per route',
+  ],
+  [
+    'IPv4 routes that go in silence with an address are shown installed',
+    'zebra/paths.test.ts',
+    'with the last address of a device routes go without a word, and come back',
+  ],
+  [
+    'a route of ours that gave way to one of the system does not come back, its result being lost',
+    'zebra/rib.test.ts',
+    'a route deleted behind our back is put back, one that a foreign route replaced comes back after it',
+  ],
+  [
+    'asking for the speed of a link holds up everything',
+    'zebra/rib.test.ts',
+    'a speed that is known late is told as such: the link is what it was',
+  ],
+  [
+    'the same next hops have several groups, and more after a link went down and came up',
+    'zebra/server.test.ts',
+    'gives routes of the same next hops one group, in whatever order they come and whatever their links do',
   ],
   // What is shown
   [
@@ -356,12 +398,32 @@ describe('defects that Grevy is without: results', () => {
   });
 });
 
+describe('defects that Grevy is without: time', () => {
+  test('whatever comes after a pause waits ten milliseconds for company', () => {
+    const world = new World();
+    world.pipeline.register(new TestProvider({ name: 'one' }));
+    world.pipeline.register(new TestProvider({ name: 'other', priority: 'last' }));
+    const b = new Bench();
+    b.link(2, 'eth0', '192.0.2.1/24');
+    for (let i = 0; i < 10; i++) {
+      world.sendAll(i, i + 1);
+      assert.equal(world.run(), 1, 'through all providers in one cycle');
+      assert.equal(world.results.length, i + 1);
+      b.add(`10.${i}.0.0/16`, ROUTE_BGP, [b.via('192.0.2.7')], 20);
+      b.settle();
+      assert.equal(b.kernel.ours().length, i + 1, 'no timer ran for it');
+    }
+    world.close();
+  });
+});
+
 describe('defects that Grevy is without: over the kernel', () => {
   const lab = new Lab();
   let ns: Namespace;
   let world: KernelWorld;
   let d0 = 0;
   const DOWN = 7;
+  let notify: ProviderHost['notify'];
 
   before(async () => {
     ns = await lab.namespace('dp');
@@ -494,12 +556,20 @@ describe('defects that Grevy is without: over the kernel', () => {
       if (pool.op(handle) === OP_LINK) links.set(pool.ifindex(handle), pool.link(handle).name);
       if (pool.op(handle) === OP_LINK_GONE) links.delete(pool.ifindex(handle));
     };
+    // Nothing of before is left to be read.
+    await world.until(() => !world.turn(), 'quiet');
     world.client.requestResync(KIND_LINK);
     world.dataplane.pipeline.cycle();
-    const { interruptions } = world.dataplane.listener.stats;
-    // A step is one datagram; a dump of so many links takes several.
-    for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < 20; i++) {
-      world.dataplane.listener.run(1);
+    const { dumps, interruptions } = world.dataplane.listener.stats;
+    // It rests for as long as the one before took.
+    await until(() => world.dataplane.listener.run(1) && world.dataplane.listener.stats.dumps > dumps, {
+      what: 'a dump to begin',
+      everyMs: 1,
+    });
+    // A step is one datagram; a dump of so many links takes several. The first alone, then as many as what is told of a link that
+    // goes, or the dump would never have its turn.
+    for (let i = 0; world.dataplane.listener.stats.interruptions === interruptions && i < names.length; i++) {
+      world.dataplane.listener.run(i === 0 ? 1 : 8);
       await ns.run('ip', 'link', 'del', `v${i}`);
     }
     assert.ok(world.dataplane.listener.stats.interruptions > interruptions, 'a dump was begun again');
@@ -552,6 +622,54 @@ describe('defects that Grevy is without: over the kernel', () => {
     await world.results(1201);
     assert.equal((await kernelRoutes(ns, 'proto', '186')).size, 0);
     await world.close();
+  });
+
+  test('a result overtakes what a provider told before it', async () => {
+    await over({
+      providers: [
+        {
+          name: 'tells',
+          priority: 'last',
+          start: host => void (notify = host.notify),
+          process(work) {
+            const handle = work.take();
+            if (handle < 0) return;
+            assert.ok(
+              notify(OP_ROUTE, (pool, one) => pool.setRoute(one, 254, 2, 0x14000000, 0, 0, 0, 24, 186, 1, 20, 5)),
+            );
+            work.finish(handle);
+          },
+        },
+      ],
+    });
+    world.turn();
+    const order: number[] = [];
+    const look = (): void => {
+      const note = (pool: ContextPool, handle: number): void => void order.push(pool.sequence(handle));
+      world.client.poll(100, note, note);
+    };
+    // Zebra may look at any moment; it does whenever the results are to be seen and the notifications not yet.
+    const { listener } = world.dataplane;
+    const publish = listener.publish.bind(listener);
+    listener.publish = () => {
+      look();
+      publish();
+    };
+    for (let i = 0; i < 5; i++) world.route(i, 0x14000000 + i * 256, 0);
+    await until(
+      () => {
+        world.dataplane.turn();
+        look();
+        return order.length >= 10;
+      },
+      { what: () => `five results and what is told before each; ${order.join()}`, everyMs: 1 },
+    );
+    assert.deepEqual(
+      order,
+      order.map((_, i) => order[0]! + i),
+    );
+    await world.close();
+    for (let i = 0; i < 5; i++) await ns.run('ip', 'route', 'del', 'blackhole', `20.0.${i}.0/24`, 'metric', '20');
   });
 
   test('a refusal of the kernel is swallowed', async () => {
@@ -642,6 +760,29 @@ describe('defects that Grevy is without: over the kernel', () => {
     await world.close();
   });
 
+  test('a batch ends after a hundred contexts and with every wake-up, whatever its buffer; nobody is told', async () => {
+    await over();
+    world.nexthop(5, d0, '10.1.0.2');
+    let done = (await world.results(1)).length;
+    const { kernel } = world.dataplane;
+    /** Messages of a send. */
+    const install = async (count: number): Promise<number> => {
+      const before = kernel.stats;
+      for (let i = 0; i < count; i++) world.route(i, 0x14000000 + i * 256, 5);
+      await world.results((done += count));
+      return (kernel.stats.messages - before.messages) / (kernel.stats.batches - before.batches);
+    };
+    assert.ok((await install(4000)) > 100, `${kernel.stats.batches} sends`);
+    kernel.limitBytes(1);
+    assert.equal(await install(100), 1, 'as small as an operator wants');
+    kernel.limitBytes(520);
+    const few = await install(100);
+    assert.ok(few > 4 && few <= 10, `${few} a send`);
+    kernel.limitBytes(1 << 20);
+    assert.ok((await install(4000)) > 100);
+    await world.close();
+  });
+
   test('a group that does not fit what is left of a batch makes it fail', async () => {
     await over();
     const members = Array.from({ length: 200 }, (_, i) => 1000 + i);
@@ -680,14 +821,28 @@ describe('defects that Grevy is without: over the kernel', () => {
   });
 
   test('shutdown waits without a limit for who does not finish, and does not say for what', async () => {
-    await over({ providers: [new TestProvider({ name: 'deaf', priority: 'pre-kernel', hold: true })] });
+    // Whoever stands behind it hears of both ends nevertheless, and has time to let go.
+    const heard: boolean[] = [];
+    let lateMs = 0;
+    const other: Provider = {
+      name: 'other',
+      priority: 'last',
+      process: () => {},
+      finish: early => {
+        heard.push(early);
+        lateMs = performance.now();
+      },
+      finished: () => performance.now() - lateMs > 20,
+    };
+    await over({ providers: [new TestProvider({ name: 'deaf', priority: 'pre-kernel', hold: true }), other] });
     for (let i = 0; i < 3; i++) world.route(i, 0x14000000 + i * 256, 0);
     const limitMs = 200;
     const startMs = performance.now();
     const left = world.dataplane.finish(limitMs);
     // It slept nearly all that time, and came back when it was over: a second would be another kind of limit.
     assert.ok(performance.now() - startMs < 50 * limitMs);
-    assert.match(left ?? '', /^3 contexts/);
+    assert.equal(left, '3 contexts');
+    assert.deepEqual(heard, [true, false]);
     closeDataplaneChannel(world.channel);
   });
 });

@@ -27,6 +27,8 @@ export interface Outcome {
   readonly op: number;
   readonly errno: number;
   readonly provider: number;
+  /** FLAG_* */
+  readonly flags: number;
 }
 
 export class KernelWorld {
@@ -82,6 +84,7 @@ export class KernelWorld {
             op: pool.op(handle),
             errno: pool.errno(handle),
             provider: pool.provider(handle),
+            flags: pool.flags(handle),
           }),
         (pool, handle) => {
           this.watch(pool, handle);

@@ -3,11 +3,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { DataplanePlane } from '../../src/zebra/dataplane.ts';
+import type { PlaneEvents } from '../../src/zebra/plane.ts';
 import { World } from './world.ts';
 import {
   type ContextPool,
   contextPool,
   ContextPool as Unchecked,
+  DataplanePage,
   EVENT_GONE,
   EVENT_REPLAY,
   FLAG_TARGET,
@@ -15,6 +18,7 @@ import {
   FLAG_UNDO_FAILED,
   loadProvider,
   OP_LINK,
+  OP_NEXTHOP_INSTALL,
   OP_ROUTE_INSTALL,
   type Provider,
   PROVIDER_ESSENTIAL,
@@ -25,9 +29,11 @@ import {
   type ProviderPriority,
   ProviderWork,
   seeded,
+  STATUS_FAILED,
   TestProvider,
 } from '../../src/dataplane/index.ts';
 import { E } from '../../src/sys/index.ts';
+import { until } from '../lib/wait.ts';
 
 /** Passes everything on, and says what it saw. */
 function recorder(name: string, seen: string[], more: Partial<Provider> = {}): Provider {
@@ -331,6 +337,72 @@ describe('a fence', () => {
     world.close();
   });
 
+  for (const [what, limits] of [
+    ['takes nothing', { workLimit: 0 }],
+    ['finishes nothing', { workLimit: 2 }],
+  ] as const) {
+    test(`goes up around one that ${what} for longer than it may, and it is not asked for a cycle before`, async () => {
+      const world = new World();
+      const late = world.pipeline.register(
+        recorder('late', [], {
+          ...limits,
+          timeoutMs: 100,
+          process: work => {
+            while (work.take() >= 0);
+          },
+        }),
+      );
+      world.pipeline.register(recorder('patient', [], { timeoutMs: 1 }));
+      assert.equal(world.pipeline.wakeInMs(), -1);
+      world.sendAll(1, 5);
+      world.run(3);
+      assert.deepEqual(world.results, []);
+      const wakeMs = world.pipeline.wakeInMs();
+      assert.ok(wakeMs > 0 && wakeMs <= 100, `a cycle in ${wakeMs} ms`);
+      await until(() => (world.run(3), world.results.length > 0), { what: 'it is fenced', everyMs: 5 });
+      world.run();
+      assert.match(counters(world, 'late').state, /did not answer for 100 ms, with 4 contexts/);
+      const failed = world.byObject.filter(({ errno }) => errno === E.EIO);
+      assert.deepEqual(
+        failed.map(({ object, provider }) => [object, provider]),
+        limits.workLimit === 0 ? [] : [1, 2, 3, 4].map(object => [object, late]),
+      );
+      assert.equal(world.results.length, 4);
+      world.assertEmpty();
+      assert.equal(counters(world, 'patient').state, 'running');
+      assert.equal(world.pipeline.wakeInMs(), -1);
+      world.close();
+    });
+  }
+
+  test('need not go up around one that fails a context without a reason, or by its status alone', () => {
+    const world = new World();
+    const ways: ((work: ProviderWork, handle: number) => void)[] = [
+      (work, handle) => work.fail(handle, 0),
+      (work, handle) => (work.pool.setStatus(handle, STATUS_FAILED), work.finish(handle)),
+      (work, handle) => (work.pool.setResult(handle, E.ENOSPC), work.finish(handle)),
+    ];
+    const seen: string[] = [];
+    world.pipeline.register(recorder('before', seen, { flags: PROVIDER_UNDO }));
+    const process = (work: ProviderWork): void => {
+      for (let handle = work.take(); handle >= 0; handle = work.take()) ways[work.pool.object(handle)]!(work, handle);
+    };
+    const id = world.pipeline.register(recorder('fails', [], { process }));
+    world.sendAll(0, 3);
+    world.run();
+    assert.deepEqual(
+      world.byObject.map(({ errno, provider }) => [errno, provider]),
+      [
+        [E.EIO, id],
+        [E.EIO, id],
+        [E.ENOSPC, id],
+      ],
+    );
+    assert.equal(counters(world, 'fails').errors, 3);
+    assert.equal(seen.filter(line => line.includes('undoes')).length, 3);
+    world.close();
+  });
+
   test('goes up around one that breaks the order', () => {
     const world = new World();
     world.pipeline.register(new TestProvider({ name: 'swaps', swapNth: 2 }));
@@ -367,6 +439,57 @@ describe('a fence', () => {
       world.close();
     });
   }
+
+  test('can be put up around one that hangs, wherever it does: all that it is asked is its turn', () => {
+    const world = new World();
+    const page = new DataplanePage(world.channel.page);
+    const seen: Record<string, number> = {};
+    const see =
+      <T>(what: string, answer: T) =>
+      (): T => {
+        seen[what] = page.turn.provider;
+        return answer;
+      };
+    const turnOf = (number: number): number => {
+      assert.ok(page.turn.number > number, 'it is another turn');
+      return page.turn.number;
+    };
+    let turns = 0;
+    const first = world.pipeline.register(
+      recorder('asks', [], {
+        start: see('start', undefined),
+        wakeInMs: see('wakeInMs', -1),
+        finish: see('finish', undefined),
+        finished: see('finished', true),
+        status: see('status', {}),
+        close: see('close', undefined),
+      }),
+    );
+    const second = world.pipeline.register(
+      recorder('interrupted', [], {
+        process(work) {
+          turns = turnOf(turns);
+          world.pipeline.observe(world.client.requests, work.peek());
+          seen['process'] = page.turn.provider;
+          turns = turnOf(turns);
+          for (let handle = work.take(); handle >= 0; handle = work.take()) work.finish(handle);
+        },
+      }),
+    );
+    const third = world.pipeline.register(recorder('observes', [], { observe: see('observe', undefined) }));
+    world.sendAll(1, 2);
+    world.run(1);
+    world.pipeline.wakeInMs();
+    world.pipeline.status('asks');
+    world.pipeline.finish(false);
+    assert.deepEqual(world.pipeline.unfinished, []);
+    world.close();
+    const { observe, process, ...rest } = seen;
+    assert.deepEqual([observe, process], [third, second]);
+    for (const what of ['start', 'wakeInMs', 'finish', 'finished', 'status', 'close'])
+      assert.equal(rest[what], first, what);
+    assert.equal(page.turn.provider, 0);
+  });
 
   test('goes up around one whose observe throws while it holds contexts, which come back without another word', () => {
     const world = new World();
@@ -472,6 +595,19 @@ describe('registration', () => {
     world.close();
   });
 
+  test('gives a number whose name is nobody else’s, however often providers come and go', () => {
+    const world = new World();
+    const page = new DataplanePage(world.channel.page);
+    const kernel = world.pipeline.register(recorder('kernel', [], { priority: 'kernel' }));
+    for (let i = 0; i < 200; i++) {
+      const id = world.pipeline.register(recorder('other', []));
+      assert.deepEqual([page.nameOf(kernel), page.nameOf(id)], ['kernel', 'other']);
+      world.pipeline.unregister('other');
+      world.run();
+    }
+    world.close();
+  });
+
   test('ends of one that is fenced', () => {
     const world = new World();
     // It is closed already, so what it says now is of no account.
@@ -486,15 +622,12 @@ describe('registration', () => {
   });
 
   test('finds the providers that are built in, and modules whose path has spaces', () => {
-    const provider = loadProvider({
-      name: 'faulty',
-      module: 'test',
-      priority: 'last',
-      threaded: false,
-      settings: { failEvery: 1 },
-    });
+    const request = { name: 'faulty', module: 'test', priority: 'last', threaded: false } as const;
+    const provider = loadProvider({ ...request, settings: { failEvery: 1 } });
     assert.ok(provider instanceof TestProvider);
     assert.deepEqual([provider.name, provider.priority], ['faulty', 'last']);
+    assert.equal(loadProvider(request).timeoutMs, 10_000);
+    assert.equal(loadProvider({ ...request, timeoutMs: 2000 }).timeoutMs, 2000);
     assert.throws(
       () => loadProvider({ name: 'x', module: '/no such/module.ts', priority: 'last', threaded: false }),
       /no such.module/,
@@ -548,6 +681,41 @@ describe('a follower', () => {
     world.close();
   });
 
+  test('keeps what it was told as long as it likes: that takes nothing from the limit of what is under way, nor from others', () => {
+    const world = new World(256);
+    const { client } = world;
+    client.limit = 8;
+    const keeps = (name: string): number =>
+      world.pipeline.register(recorder(name, [], { flags: PROVIDER_FOLLOWER, process: work => void work.take() }));
+    const [one, other] = [keeps('one'), keeps('other')];
+    const tell = (follower: number, object: number, members: number): void => {
+      const handle = client.allocate(OP_NEXTHOP_INSTALL);
+      client.requests.setObject(handle, object, 2 * object);
+      client.requests.setFlags(handle, FLAG_TARGET);
+      client.requests.setProvider(handle, follower);
+      const ids = Array.from({ length: members }, (_, i) => i + 1);
+      assert.ok(client.requests.setMembers(handle, ids, ids));
+      client.enqueue(handle);
+    };
+    // Its share is a sixteenth; what is wider goes where it has nothing.
+    assert.equal(client.roomFor(one), 256);
+    for (let object = 1; object <= 5; object++) tell(one, object, 18);
+    client.flush();
+    world.run();
+    assert.deepEqual([client.room(), client.roomFor(one), client.roomFor(other)], [241, 1, 241]);
+    world.sendAll(10, 12);
+    assert.equal(client.room(), 6);
+    world.sendAll(12, 18);
+    assert.equal(client.room(), 0);
+    world.run();
+    assert.deepEqual(world.objects, [10, 11, 12, 13, 14, 15, 16, 17]);
+    world.pipeline.unregister('one');
+    world.run();
+    assert.deepEqual([client.room(), client.roomFor(one)], [256, 256]);
+    world.assertEmpty();
+    world.close();
+  });
+
   test('that is fenced has not got what waited for it', () => {
     const world = new World();
     const id = world.pipeline.register(
@@ -588,6 +756,43 @@ describe('a follower', () => {
     ]);
     host!.log('says something');
     assert.deepEqual(world.logs, ['follows: says something']);
+    world.close();
+  });
+});
+
+describe('the end', () => {
+  test('is told before what zebra takes back, though no context was free when it came', () => {
+    const world = new World(64);
+    const plane = new DataplanePlane(world.client);
+    const heard: string[] = [];
+    const one = new TestProvider({ name: 'one', hold: true });
+    world.pipeline.register(one);
+    world.pipeline.register({
+      ...recorder('other', heard),
+      priority: 'last',
+      finish: early => void heard.push(early ? 'early' : 'late'),
+    });
+    const events = new Proxy({}, { get: () => () => {} }) as PlaneEvents;
+    const poll = (): void => {
+      while (world.pipeline.cycle());
+      world.pipeline.publish();
+      plane.poll(events, 1000);
+    };
+    world.sendAll(0, 64);
+    plane.finishing();
+    poll();
+    assert.deepEqual(heard, []);
+    one.release();
+    assert.equal(plane.room(), 0);
+    poll();
+    assert.equal(plane.room(), 63, 'it has taken the first that came back');
+    world.sendAll(64, 65);
+    poll();
+    assert.deepEqual(heard.slice(-2), ['early', 'other 64']);
+    assert.equal(heard.length, 66);
+    world.assertEmpty();
+    world.pipeline.finish(false);
+    assert.deepEqual(heard.slice(66), ['late'], 'and nothing twice');
     world.close();
   });
 });

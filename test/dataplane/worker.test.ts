@@ -7,13 +7,17 @@ import { World } from './world.ts';
 import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
 import {
+  contextPool,
   EVENT_GONE,
   EVENT_REPLAY,
+  FLAG_OFFLOADED,
   FLAG_TARGET,
   FLAG_UNDO,
   FLAG_UNDO_FAILED,
   loadProvider,
+  notificationHandler,
   OP_NEXTHOP_INSTALL,
+  OP_ROUTE,
   type ProviderCounters,
   type ProviderRequest,
   TestProvider,
@@ -45,9 +49,11 @@ function counters(world: World): ProviderCounters {
   return world.pipeline.providers.find(({ name }) => name === 'worker')!;
 }
 
+let modules = 0;
+
 /** A module of a provider, out of tree. */
 function moduleOf(source: string, folder = 'out of tree'): string {
-  const directory = join(temporaryDirectory(), folder);
+  const directory = join(temporaryDirectory(), `${folder} ${modules++}`);
   mkdirSync(directory);
   const path = join(directory, 'provider.mjs');
   writeFileSync(path, source);
@@ -226,12 +232,105 @@ describe('a provider in a worker', () => {
   });
 });
 
+describe('what a worker saw', () => {
+  const index = new URL('../../src/dataplane/index.ts', import.meta.url).href;
+  const notifier = (body: string): string =>
+    moduleOf(
+      `import * as d from ${JSON.stringify(index)};
+       let host;
+       const words = [0x0a000000, 0, 0, 0];
+       export default () => ({ start(given) { host = given; ${body} }, process() {} })`,
+      'notifier',
+    );
+
+  test('comes up with all that it says, of every kind', async () => {
+    const world = new World();
+    const notifications = contextPool(world.channel.notifications);
+    const told: unknown[] = [];
+    const tell = notificationHandler({
+      netconf: ({ forwarding, input }) => void told.push(['netconf', forwarding, input]),
+      rule: ({ destinationLength, inverted, ipProtocol }) =>
+        void told.push(['rule', destinationLength, inverted, ipProtocol]),
+      link: ({ name, detail }) => void told.push(['link', name, detail.protoDown]),
+      route: ({ paths }, { flags }) =>
+        void told.push(['route', ...paths.map(path => path.gateway[0]), paths[0]?.encap?.type, flags]),
+      nexthop: ({ members }) => void told.push(['nexthop', ...members.map(member => member.id)]),
+    });
+    world.notify = (_provider, op, fill) => {
+      const handle = notifications.allocate(op);
+      fill(notifications, handle);
+      tell(notifications, handle);
+      notifications.free(handle);
+      return true;
+    };
+    const module = notifier(`
+      host.notify(d.OP_NETCONF, (pool, h) => pool.setNetconf(h, { ifindex: 3, family: 2, forwarding: 1, input: 1 }));
+      const rule = { family: 2, priority: 1, action: 1, table: 5, source: words, sourceLength: 8, destination: words };
+      const rest = { mark: 0, markMask: 0, protocol: 1, inputInterface: '', outputInterface: '', ipProtocol: 6 };
+      host.notify(d.OP_RULE, (pool, h) => pool.setRule(h, { ...rule, destinationLength: 9, inverted: true, ...rest }));
+      const link = { ifindex: 3, name: 'port', flags: 1, mtu: 1500, mac: new Uint8Array(6), hardwareType: 1, link: 0 };
+      const detail = { ...d.NO_DETAIL, protoDown: true };
+      host.notify(d.OP_LINK, (pool, h) => pool.setLink(h, { ...link, master: 0, operState: 6, detail }));
+      host.notify(d.OP_ROUTE, (pool, h) => {
+        pool.setRoute(h, 254, 2, ...words, 24, 186, 1, 20, 0);
+        pool.setPath(h, 3, 2, 77, 0, 0, 0, 0, 1);
+        pool.setEncap(h, { type: 1, labels: [16, 17] });
+        pool.setFlags(h, d.FLAG_OFFLOADED);
+      });
+      host.notify(d.OP_NEXTHOP, (pool, h) => {
+        pool.setNexthop(h, 9, 0, 11);
+        pool.setMembers(h, [1, 2, 3], [1, 1, 1]);
+      });`);
+    threaded(world, { module });
+    await runUntil(world, 'all is told', () => told.length === 5);
+    assert.deepEqual(told, [
+      ['netconf', 1, 1],
+      ['rule', 9, true, 6],
+      ['link', 'port', true],
+      ['route', 77, 1, FLAG_OFFLOADED],
+      ['nexthop', 1, 2, 3],
+    ]);
+    world.close();
+  });
+
+  test('is told in one slot, and what it spoilt is not believed', async () => {
+    const world = new World();
+    const notifications = contextPool(world.channel.notifications);
+    const told: number[] = [];
+    world.notify = (_provider, op, fill) => {
+      const handle = notifications.allocate(op);
+      fill(notifications, handle);
+      told.push(notifications.op(handle), notifications.count(handle), notifications.next(handle));
+      told.push(notifications.encapLength(handle));
+      notifications.free(handle);
+      return true;
+    };
+    const spoils = notifier(`host.notify(d.OP_ROUTE, (pool, h) => {
+      pool.words.fill(0x7ffdff00 | d.OP_ROUTE);
+      pool.setNext(h, 0);
+    });`);
+    threaded(world, { module: spoils });
+    await runUntil(world, 'it is told', () => told.length > 0);
+    assert.deepEqual(told, [OP_ROUTE, 1, 0, 0]);
+    const wide = notifier(`
+      const seven = [1, 2, 3, 4, 5, 6, 7];
+      host.notify(d.OP_NEXTHOP, (pool, h) => pool.setMembers(h, seven, seven));`);
+    threaded(world, { module: wide, name: 'wide' });
+    const state = (): string => world.pipeline.providers.find(({ name }) => name === 'wide')!.state;
+    await runUntil(world, 'it is fenced', () => state() !== 'running');
+    assert.match(state(), /a notification of more than one slot: NEXTHOP/);
+    assert.equal(told.length, 4);
+    world.close();
+  });
+});
+
 describe('a worker that', () => {
   const breaks: [string, Partial<ProviderRequest>, RegExp][] = [
     ['throws', { settings: { throwNth: 3, hold: true } }, /it failed: thrown at context 3, as ordered/],
     ['breaks the order', { settings: { swapNth: 1 } }, /not the one that was to be finished next/],
     ['exits', { settings: { exitNth: 3, hold: true } }, /its thread ended with exit code 3/],
     ['hangs', { settings: { hangNth: 3, hold: true }, timeoutMs: 300 }, /did not answer for 300 ms, with 5 contexts/],
+    ['exits while it is loaded', { module: moduleOf('process.exit(7); export {};') }, /ended with exit code 7/],
     ['cannot be loaded', { module: '/no/such/module.mjs' }, /Cannot find module/],
     ['exports nothing', { module: moduleOf('export const nothing = 0;') }, /is not a function/],
   ];
@@ -373,6 +472,13 @@ describe('a follower in a worker', () => {
       [id, EVENT_REPLAY],
       [id, EVENT_GONE],
     ]);
+    world.close();
+  });
+
+  test('is told that it will see no results and notifications of others, if it wants to', async () => {
+    const world = new World();
+    threaded(world, { module: moduleOf('export default () => ({ observe() {}, process() {} })') });
+    await runUntil(world, 'it is said', () => world.logs.some(line => line.startsWith('worker: it observes nothing')));
     world.close();
   });
 

@@ -9,6 +9,7 @@ import {
   closeDataplaneChannel,
   OP_ROUTE_INSTALL,
   Pipeline,
+  type PipelineListener,
 } from '../../src/dataplane/index.ts';
 import { OrderStamp } from '../../src/dataplane/pipeline.ts';
 
@@ -31,6 +32,8 @@ export class World {
   readonly logs: string[] = [];
   readonly events: [provider: number, event: number][] = [];
   readonly results: Result[] = [];
+  /** Where providers' notifications go. */
+  notify: PipelineListener['notify'] = () => true;
 
   constructor(requests = 256) {
     this.channel = createDataplaneChannel({ requests, notifications: 64 });
@@ -38,7 +41,7 @@ export class World {
     this.pipeline = new Pipeline(this.channel, this.stamp, {
       resync: () => {},
       event: (provider, event) => void this.events.push([provider, event]),
-      notify: () => true,
+      notify: (provider, op, fill) => this.notify(provider, op, fill),
       log: text => void this.logs.push(text),
     });
   }

@@ -1,7 +1,7 @@
 // Real routers, started in a namespace as their users start them: Grevy from bin/grevy, FRR, BIRD and GoBGP from Debian.
 // Each is given its configuration text and resolves once its own shell answers.
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ask } from '../../src/cli/shell/client.ts';
 import { type Lab, type Namespace, runCommand } from './netns.ts';
@@ -141,4 +141,42 @@ export async function startGobgp(lab: Lab, namespace: Namespace, configuration: 
   const child = namespace.spawn(['gobgpd', '-f', file, '--log-level=error', '--pprof-disable']);
   const sh = (command: string): Promise<string> => namespace.run('gobgp', ...command.split(' '));
   return await started(lab, child, home, sh, 'global');
+}
+
+/** OpenBGPD; its bgpd has the name of FRR's, and another place. */
+export async function startOpenbgpd(lab: Lab, namespace: Namespace, configuration: string): Promise<Daemon> {
+  const home = await lab.directory();
+  const file = join(home, 'bgpd.conf');
+  const socket = join(home, 'bgpd.sock');
+  writeFileSync(file, `fib-update no\nsocket "${socket}"\n${configuration}`, { mode: 0o600 });
+  // Its processes lock themselves up in their user's home, which the system makes when it boots.
+  const passwd = await runCommand('getent', ['passwd', '_openbgpd']);
+  mkdirSync(passwd.split(':')[5]!, { recursive: true });
+  const child = namespace.spawn(['/usr/sbin/bgpd', '-d', '-f', file]);
+  const sh = (command: string): Promise<string> => runCommand('bgpctl', ['-s', socket, ...command.split(' ')]);
+  return await started(lab, child, home, sh, 'show summary', socket);
+}
+
+/**
+ * ExaBGP, whose `process seen` gets what arrives, as JSON. It has no shell: every command gives what has been seen so far. `bind`: where it
+ * waits for connections.
+ */
+export async function startExabgp(
+  lab: Lab,
+  namespace: Namespace,
+  configuration: string,
+  bind: string,
+): Promise<Daemon> {
+  const home = await lab.directory();
+  const file = join(home, 'exabgp.conf');
+  const seen = join(home, 'seen');
+  writeFileSync(seen, '');
+  // Its output stays open, or ExaBGP takes it for dead.
+  writeFileSync(join(home, 'seen.sh'), `#!/bin/sh\ncat >> ${seen}\n`, { mode: 0o755 });
+  writeFileSync(file, `process seen { run ${join(home, 'seen.sh')}; encoder json; }\n${configuration}`);
+  const settings = ['daemon.user=root', 'daemon.drop=false', 'api.cli=false', 'log.level=WARNING', `tcp.bind=${bind}`];
+  const child = namespace.spawn(['env', ...settings.map(one => `exabgp.${one}`), 'exabgp', file]);
+  // It says of itself that it is there when it has begun its process.
+  const sh = async (): Promise<string> => readFileSync(seen, 'utf8') || ' ';
+  return await started(lab, child, home, sh, '');
 }

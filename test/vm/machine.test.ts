@@ -9,8 +9,9 @@ import * as bgpVrf from './bgp-vrf.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
+import * as operations from './operations.ts';
 
-const SUITES = [kernel, interfaces, labels, bgpVrf];
+const SUITES = [kernel, interfaces, labels, operations, bgpVrf];
 
 describeInVm(
   'inside the virtual machine',

@@ -124,6 +124,7 @@ describe('the command line', () => {
     ),
     ['show zebra client', false],
     ['show event cpu', false],
+    ['show work-queues', true],
     ['show memory', false],
     ['show version', false],
     ['show running-config', false],

@@ -133,12 +133,13 @@ function keyOf(family: Family, words: readonly number[], length: number): string
 }
 
 /** What zebra tells one follower through; each call becomes a change and how its answer is told. */
-export function followerPlane(send: (change: Change, told: Told) => void): FollowerPlane {
+export function followerPlane(room: () => number, send: (change: Change, told: Told) => void): FollowerPlane {
   const mark = (generation: number, change: Change): void =>
     send(change, (events, follower, errno) => events.replayTold(follower, generation, errno));
   const object = (id: number, generation: number, change: Change): void =>
     send(change, (events, follower, errno) => events.nexthopTold(follower, id, generation, errno));
   return {
+    room,
     routeInstall(id, generation, _table, family, w0, w1, w2, w3, length, protocol, type, nexthopId, metric) {
       const key = keyOf(family, [w0, w1, w2, w3], length);
       send(

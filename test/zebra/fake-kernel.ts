@@ -214,20 +214,23 @@ export class FakeKernel implements Plane {
   }
 
   readonly follower = (number: number): FollowerPlane =>
-    followerPlane((change, told) => {
-      if (this.room() <= 0) throw new Error('no room');
-      this.#inFlight++;
-      const answer = (errno: number): void =>
-        void this.#up.push(events => {
-          this.#inFlight--;
-          told(events.followers, number, errno);
+    followerPlane(
+      () => this.room(),
+      (change, told) => {
+        if (this.room() <= 0) throw new Error('no room');
+        this.#inFlight++;
+        const answer = (errno: number): void =>
+          void this.#up.push(events => {
+            this.#inFlight--;
+            told(events.followers, number, errno);
+          });
+        this.#targeted.push(() => {
+          const one = this.followers.get(number);
+          if (one === undefined) answer(ENODEV);
+          else if (!one.enter(change, answer)) answer(EAGAIN);
         });
-      this.#targeted.push(() => {
-        const one = this.followers.get(number);
-        if (one === undefined) answer(ENODEV);
-        else if (!one.enter(change, answer)) answer(EAGAIN);
-      });
-    });
+      },
+    );
 
   flush(): void {}
 

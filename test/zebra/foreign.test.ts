@@ -19,6 +19,9 @@ interface ShownRoute {
   nexthops: { ip?: string }[];
 }
 
+/** A static route of our own. */
+const OURS = '40.0.0.0/24';
+
 describe('routes of others', { timeout: 60_000 }, () => {
   const lab = new Lab();
   let ns: Namespace;
@@ -29,7 +32,7 @@ describe('routes of others', { timeout: 60_000 }, () => {
   async function inKernel(family: '-4' | '-6'): Promise<string[]> {
     const routes = await ns.ipJson<KernelRoute[]>(family, 'route');
     return routes
-      .filter(one => one.protocol !== 'kernel')
+      .filter(one => one.protocol !== 'kernel' && one.dst !== OURS)
       .map(one => {
         const gateways = (one.nexthops ?? [{ gateway: one.gateway }]).map(hop => hop.gateway ?? '').toSorted();
         return `${one.dst} metric ${one.metric ?? 0} ${gateways.join(' ')}`;
@@ -162,6 +165,50 @@ describe('routes of others', { timeout: 60_000 }, () => {
     await agree('-4', 2);
     await ip('nexthop del id 6');
     await agree('-4', 2);
+    await ip('nexthop del id 5');
+    await agree('-4', 0);
+  });
+
+  test('routes through objects of ours, and through groups of them, go with these in silence', async () => {
+    const objects = async (): Promise<{ id: number; group?: unknown[] }[]> =>
+      (await ns.ipJson<{ id: number; protocol: string }[]>('nexthop')).filter(one => one.protocol === 'zebra');
+    const borrow = async (): Promise<number> => {
+      await until(async () => (await objects()).length === 2, { what: 'objects of ours' });
+      const group = (await objects()).find(one => one.group !== undefined)!.id;
+      const path = (await objects()).find(one => one.group === undefined)!.id;
+      await ip(`nexthop add id 8 group ${path}`);
+      await ip(`route add 30.0.0.0/24 nhid ${group}`);
+      await ip(`route add 30.0.1.0/24 nhid ${path}`);
+      await ip('route add 30.0.2.0/24 nhid 8');
+      await agree('-4', 3);
+      return path;
+    };
+    await host.configure(`ip route ${OURS} 10.0.0.2`);
+    await borrow();
+    await host.configure(`no ip route ${OURS} 10.0.0.2`);
+    await agree('-4', 0);
+    // The same when somebody else takes ours away: our own route comes back, theirs do not.
+    await host.configure(`ip route ${OURS} 10.0.0.2`);
+    await ip(`nexthop del id ${await borrow()}`);
+    await until(async () => (await ns.ipJson<unknown[]>('route', 'show', OURS)).length === 1, {
+      what: 'our own route to come back',
+    });
+    await agree('-4', 0);
+    await host.configure(`no ip route ${OURS} 10.0.0.2`);
+  });
+
+  test('a device that is deleted takes the whole of a route along that has a path elsewhere, except by objects', async () => {
+    await ip('link add eth2 type veth peer name p2');
+    for (const end of ['eth2', 'p2']) await ip(`link set ${end} up`);
+    await ip('addr add 10.0.2.1/24 dev eth2');
+    await ip('nexthop add id 5 via 10.0.0.2 dev eth0');
+    await ip('nexthop add id 6 via 10.0.2.2 dev eth2');
+    await ip('nexthop add id 7 group 5/6');
+    await ip('route add 30.0.0.0/24 nexthop via 10.0.0.2 nexthop via 10.0.2.2');
+    await ip('route add 30.0.1.0/24 nhid 7');
+    await agree('-4', 2);
+    await ip('link del eth2');
+    await agree('-4', 1);
     await ip('nexthop del id 5');
     await agree('-4', 0);
   });

@@ -156,6 +156,7 @@ test('a nexthop object deleted behind our back is put back with its routes', () 
   b.kernel.deleteNexthop(group!);
   b.settle();
   assert.equal(b.kernel.ours().length, 100);
+  assert.equal(b.zebra.rib.stats.lostRoutes, 100);
   const [single] = [...b.kernel.nexthops.keys()];
   b.kernel.deleteNexthop(single!);
   b.settle();
@@ -353,6 +354,7 @@ test('an orderly stop leaves nothing of ours, and hardly needs a message per rou
   assert.equal(b.kernel.ours().length, 0);
   assert.equal(b.kernel.groups.size + b.kernel.nexthops.size, 0);
   assert.equal(b.kernel.routeMessages - before, 0);
+  assert.equal(b.zebra.rib.stats.lostRoutes, 0, 'they were to go');
 });
 
 test('a route forwards on 256 paths at most, and no other is shown as if it did', () => {

@@ -80,9 +80,9 @@ class Peer {
     });
   }
 
-  route(command: 'ROUTE_ADD' | 'ROUTE_DELETE', type: number, text: string, via: string | number): void {
+  route(command: 'ROUTE_ADD' | 'ROUTE_DELETE', type: number, text: string, ...via: (string | number)[]): void {
     const out = new Uint8Array(1000);
-    this.socket.write(out.subarray(0, encodeRoute(out, 0, command, type, parsePrefix(text)!, via)));
+    this.socket.write(out.subarray(0, encodeRoute(out, 0, command, type, parsePrefix(text)!, ...via)));
   }
 
   names(): string[] {
@@ -124,12 +124,15 @@ function encodeRoute(
   command: 'ROUTE_ADD' | 'ROUTE_DELETE',
   type: number,
   prefix: Prefix,
-  via: string | number,
+  ...via: (string | number)[]
 ): number {
   columns.count = 0;
-  if (typeof via === 'number') columns.ifindex[columns.add(NEXTHOP_IFINDEX)] = via;
-  else {
-    const { family, words } = parseAddress(via)!;
+  for (const one of via) {
+    if (typeof one === 'number') {
+      columns.ifindex[columns.add(NEXTHOP_IFINDEX)] = one;
+      continue;
+    }
+    const { family, words } = parseAddress(one)!;
     const row = columns.add(family === AF_INET ? NEXTHOP_IPV4 : NEXTHOP_IPV6);
     columns.w0[row] = words[0];
     columns.w1[row] = words[1];
@@ -301,6 +304,33 @@ describe('the ZAPI server', () => {
     await other.has('CLIENT_CLOSE_NOTIFY');
     assert.deepEqual(other.all('CLIENT_CLOSE_NOTIFY'), [{ routeType: STATIC, instance: 0, session: 0 }]);
     await until(() => live.selectedType('2001:db8:1::/48') === -1, { what: 'the route of a client that went to go' });
+  });
+
+  test('gives routes of the same next hops one group, in whatever order they come and whatever their links do', async () => {
+    live.link(3, 'eth1', '198.51.100.1/24');
+    const one = peer();
+    one.hello(BGP);
+    const ways = ['192.0.2.7', '198.51.100.7', '192.0.2.8'];
+    for (let i = 0; i < 6; i++) {
+      const turned = [...ways.slice(i % 3), ...ways.slice(0, i % 3)];
+      one.route('ROUTE_ADD', BGP, `10.${i}.0.0/16`, ...(i < 3 ? turned : turned.toReversed()));
+    }
+    const objects = (): number[] => {
+      const { kernel } = live;
+      const paths = kernel.ours().map(route => kernel.pathsOf(route).length);
+      return [kernel.groups.size, kernel.nexthops.size, ...paths];
+    };
+    const become = (...expected: number[]): Promise<unknown> =>
+      until(() => objects().join() === expected.join(), {
+        what: () => `${expected.join()}; there are ${objects().join()}`,
+      });
+    await become(1, 3, 3, 3, 3, 3, 3, 3);
+    for (let flap = 0; flap < 3; flap++) {
+      live.setLink(3, false);
+      await become(1, 2, 2, 2, 2, 2, 2, 2);
+      live.setLink(3, true);
+      await become(1, 3, 3, 3, 3, 3, 3, 3);
+    }
   });
 
   test('keeps the routes of a client that announced graceful restart', async () => {

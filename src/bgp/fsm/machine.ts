@@ -79,7 +79,7 @@ export type Output =
   /** Queue an OPEN with what the configuration says. */
   | { readonly type: 'sendOpen' }
   | { readonly type: 'sendKeepalive' }
-  /** Queue a NOTIFICATION; `close` follows. It is why the session ended. */
+  /** A NOTIFICATION for `close`, which follows: the last that the peer hears. It is why the session ended. */
   | { readonly type: 'sendNotification'; readonly error: PeerError }
   /**
    * Arm the timer, afresh where it runs. `delayMs` has its jitter; `baseMs` is without, for a driver that has the

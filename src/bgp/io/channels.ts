@@ -20,11 +20,14 @@ import { ByteRing, Doorbell, HandleRing, StreamRing } from '../../concurrency/in
 import { ConnectionTable, createTable, KA_LATEST_MS, KA_LEFT_TO_IO, KA_SENT, STALLED, USED } from './table.ts';
 
 /** BGP connections at most, being opened and being closed included. */
-export const CONNECTIONS = 1024;
+export const CONNECTIONS = 4096;
 /** Raw streams at most; their slots follow those of the connections. */
 export const STREAMS = 4;
 export const SLOTS: number = CONNECTIONS + STREAMS;
 
+/** Handles in a ring that takes each slot once, or twice: a power of two. */
+const ONE_EACH = 8192;
+const TWO_EACH = 16_384;
 /** Bytes queued towards a peer. */
 const OUT_BYTES = 256 * 1024;
 /** Bytes queued each way of a raw stream. A full table passes through all of it, so all of it becomes memory. */
@@ -65,10 +68,10 @@ export function createBgpChannels(): BgpChannels {
     streamIn: rings(STREAMS, STREAM_BYTES),
     urgent: ByteRing.create(URGENT_BYTES),
     updates: ByteRing.create(UPDATES_BYTES),
-    ready: HandleRing.create(4096),
+    ready: HandleRing.create(TWO_EACH),
     commands: ByteRing.create(COMMANDS_BYTES),
-    kicks: HandleRing.create(2048),
-    due: HandleRing.create(2048),
+    kicks: HandleRing.create(ONE_EACH),
+    due: HandleRing.create(ONE_EACH),
     bgpBell: Doorbell.create(),
     ioBell: Doorbell.create(),
     kaBell: Doorbell.create(),

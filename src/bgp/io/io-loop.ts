@@ -164,7 +164,7 @@ export class IoLoop {
         const listener = this.#listeners.get(token);
         if (!listener) return;
         try {
-          setTcpMd5(listener.fd, command.peer, command.key);
+          setTcpMd5(listener.fd, command.peer, command.key, command.length);
         } catch (error) {
           // ENOENT: a key is removed that was never set.
           const reason = failureOf(error);
@@ -197,7 +197,7 @@ export class IoLoop {
           return;
         }
         const socket = this.#byToken.get(token);
-        if (socket) this.#leave(socket);
+        if (socket) this.#leave(socket, command.last);
       }
     }
   }
@@ -355,14 +355,15 @@ export class IoLoop {
     this.#bgp.say(happening);
   }
 
-  /** bgp is done with it: send what is queued, close our side, wait a moment for the peer's. */
-  #leave(socket: Socket): void {
+  /** bgp is done with it: send what is queued, or `last`, close our side, wait a moment for the peer's. */
+  #leave(socket: Socket, last: readonly number[] | undefined): void {
     this.#table.set(socket.slot, KEEPALIVE_MS, 0);
     if (socket.phase === 'ended' || socket.phase === 'connecting') return this.#destroy(socket);
     socket.phase = 'draining';
     socket.deaf = true;
     socket.timer = this.#loop.timer('bgp-io linger', () => this.#destroy(socket));
     socket.timer.start(DRAIN_MS);
+    if (last !== undefined) socket.last = Uint8Array.of(...socket.tracker.cut(socket.out), ...last);
     this.#flush(socket);
   }
 

@@ -15,11 +15,18 @@ export type Command =
     }
   | { readonly do: 'connectUnix'; readonly token: number; readonly path: string }
   | { readonly do: 'listen'; readonly token: number; readonly options: ListenOptions }
-  | { readonly do: 'md5'; readonly token: number; readonly peer: SocketAddress; readonly key: string }
+  | {
+      readonly do: 'md5';
+      readonly token: number;
+      readonly peer: SocketAddress;
+      readonly key: string;
+      readonly length?: number;
+    }
   | { readonly do: 'options'; readonly token: number; readonly options: SocketOptions }
   | { readonly do: 'probe'; readonly token: number }
-  /** What is queued is sent, then the socket closed. Afterwards bgp does not touch the slot, and io may use it again. */
-  | { readonly do: 'close'; readonly token: number };
+  /** What is queued, or `last` in its place, is sent, then the socket closed. Afterwards bgp does not touch the slot, and io may
+   *  use it again. */
+  | { readonly do: 'close'; readonly token: number; readonly last?: readonly number[] };
 
 /** io to bgp. */
 export type Happening =

@@ -4,6 +4,7 @@
 //      ┌── 19 ──┬───── length - 19 ─────┐┌── 19 ──┬──
 //      │ header │ body                  ││ header │ …      position: bytes of the current message that are out
 //      └────────┴───────────────────────┘└────────┴──
+import type { StreamReader } from '../../concurrency/index.ts';
 import { HEADER_BYTES } from '../wire/message.ts';
 
 export class MessageTracker {
@@ -17,6 +18,21 @@ export class MessageTracker {
     this.position = 0;
     this.lastType = 0;
     this.#length = 0;
+  }
+
+  /** Empties the queue: what of the message under way has still to go out, for nothing else may follow its beginning. */
+  cut(queue: StreamReader): Uint8Array {
+    const rest: number[] = [];
+    while (this.position > 0) {
+      if (!queue.peek()) throw new Error('the queue ends inside a message');
+      const left = (this.position < HEADER_BYTES ? HEADER_BYTES : this.#length) - this.position;
+      const size = Math.min(left, queue.size);
+      for (let i = queue.offset; i < queue.offset + size; i++) rest.push(queue.bytes[i]!);
+      this.advance(queue.bytes, queue.offset, size);
+      queue.consume(size);
+    }
+    while (queue.peek()) queue.consume(queue.size);
+    return Uint8Array.from(rest);
   }
 
   /** `bytes[offset, offset + size)` went out. */

@@ -49,7 +49,8 @@ export class Sender {
       if (size < 0) error = errno();
       else table.set(slot, PARTIAL, partial + size === HEADER_BYTES ? 0 : partial + size);
     }
-    if (error === 0 && table.get(slot, PARTIAL) === 0) {
+    if (error === 0 && table.get(slot, PARTIAL) === 0 && socket.last !== undefined) error = this.#sendLast(socket);
+    else if (error === 0 && table.get(slot, PARTIAL) === 0) {
       for (let i = 0; ; i++) {
         if (tracker.position === 0 && table.get(slot, DUE) !== 0 && !socket.raw) {
           error = this.#sendDue(socket);
@@ -93,6 +94,15 @@ export class Sender {
     // Where there is more, the rest goes in another turn, behind whoever waits: the socket is writable, so it comes soon.
     socket.blocked = waiting || more;
     return 0;
+  }
+
+  /** What is said instead of the queue; the lock is held. The errno, or 0. */
+  #sendLast(socket: Socket): number {
+    const last = socket.last!;
+    const size = libc.send(socket.fd, last, last.length, FLAGS);
+    if (size < 0) return errno();
+    socket.last = size === last.length ? undefined : last.subarray(size);
+    return size === last.length ? 0 : E.EAGAIN;
   }
 
   /** A KEEPALIVE that bgp-ka left to us; the lock is held. The errno, or 0. */

@@ -30,6 +30,8 @@ export class Socket {
   stalled = false;
   /** Said something wrong, or goodbye: nothing more is read. */
   deaf = false;
+  /** What is left to be said, where the queue does not count any more. */
+  last: Uint8Array | undefined;
   /** The socket took less than there was. */
   blocked = false;
 

@@ -154,8 +154,8 @@ class ThreadTransport implements Transport {
       get local() {
         return local;
       },
-      setMd5Key(peer, key) {
-        command({ do: 'md5', token, peer, key });
+      setMd5Key(peer, key, length) {
+        command({ do: 'md5', token, peer, key, ...(length !== undefined && { length }) });
       },
       close() {
         if (parties.delete(token)) command({ do: 'close', token });
@@ -498,22 +498,22 @@ class ThreadConnection implements Connection, Party {
     return this.#slot < 0 ? 0 : this.#transport.table.get(this.#slot, KEEPALIVES_RECEIVED);
   }
 
-  close(): void {
+  close(last?: Uint8Array): void {
     if (this.#closed) return;
     if (this.#slot >= 0) {
       this.#transport.table.set(this.#slot, KEEPALIVE_MS, 0);
       this.#out?.publish();
     }
-    this.#finish();
+    this.#finish(last);
   }
 
   /** bgp-io may use the slot again after the command, so this side must not touch it from here on. */
-  #finish(): void {
+  #finish(last: Uint8Array | undefined): void {
     this.#closed = true;
     this.events = DEAF;
     this.#transport.parties.delete(this.token);
     if (this.#slot >= 0) this.#transport.bySlot[this.#slot] = undefined;
-    this.#transport.command({ do: 'close', token: this.token });
+    this.#transport.command({ do: 'close', token: this.token, ...(last && { last: Array.from(last) }) });
     this.#slot = -1;
     this.#out = undefined;
   }

@@ -97,14 +97,17 @@ export interface Connection {
   /** KEEPALIVEs that went out by `setKeepalive`, and all that came in. */
   readonly keepalivesSent: number;
   readonly keepalivesReceived: number;
-  /** Sends what is queued (for at most a few seconds), then closes. No event comes after this. */
-  close(): void;
+  /**
+   * Sends what is queued (for at most a few seconds), then closes. No event comes after this. With `last`, a NOTIFICATION, that
+   * is sent instead of the queue: only the message under way is finished before it.
+   */
+  close(last?: Uint8Array): void;
 }
 
 export interface Listener {
   readonly local: SocketAddress;
-  /** The key for connections from one peer; empty removes it. */
-  setMd5Key(peer: SocketAddress, key: string): void;
+  /** The key for connections from one peer, or from all of a prefix with that `length`; empty removes it. */
+  setMd5Key(peer: SocketAddress, key: string, length?: number): void;
   close(): void;
 }
 

@@ -15,6 +15,7 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGIN,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   FLAG_EXTENDED,
 } from '../wire/attribute.ts';
@@ -135,6 +136,10 @@ export class AttributeEditor {
     const list: number[] = [];
     if (own) for (let at = 0; at + 4 <= own.length; at += 4) list.push(readWord(own, at));
     return list;
+  }
+
+  setOtc(as: number): this {
+    return this.set(ATTR_OTC, encodeWords([as]));
   }
 
   /** Sorted and without doubles, as FRR sends them; none removes the attribute. */

@@ -14,6 +14,7 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGIN,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   type AttributeWriter,
   attributeTypes,
   FLAG_EXTENDED,
@@ -51,6 +52,8 @@ export interface AttributeSet {
   largeCommunities: [number, number, number][];
   originatorId?: number;
   clusterList: number[];
+  /** The AS from which on the route goes to customers only (RFC 9234). */
+  otc?: number;
   /** Never on the wire. */
   weight?: number;
   tag?: number;
@@ -161,6 +164,9 @@ export function decodeAttributes(bytes: Uint8Array, from: number, end: number): 
       case ATTR_EXTENDED_COMMUNITIES:
         for (let i = at; i < next; i += 8) set.extendedCommunities.push(bytes.slice(i, i + 8));
         break;
+      case ATTR_OTC:
+        set.otc = readWord(bytes, at);
+        break;
       case ATTR_LARGE_COMMUNITIES:
         for (let i = at; i < next; i += 12) {
           set.largeCommunities.push([readWord(bytes, i), readWord(bytes, i + 4), readWord(bytes, i + 8)]);
@@ -233,6 +239,7 @@ export function encodeAttributes(set: Partial<AttributeSet>, to: AttributeWriter
   if (set.clusterList?.length) put(ATTR_CLUSTER_LIST, encodeWords(set.clusterList));
   if (set.extendedCommunities?.length) put(ATTR_EXTENDED_COMMUNITIES, Buffer.concat(set.extendedCommunities));
   if (set.largeCommunities?.length) put(ATTR_LARGE_COMMUNITIES, encodeWords(set.largeCommunities.flat()));
+  if (set.otc !== undefined) put(ATTR_OTC, encodeWords([set.otc]));
   for (const { flags, code, value } of set.unknown ?? []) values.set(code, { flags, value });
   for (const [code, { flags, value }] of [...values].sort((a, b) => a[0] - b[0])) {
     to.header(flags, code, value.length);

@@ -22,8 +22,11 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGIN,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   asPathLength,
+  COMMUNITY_BLACKHOLE,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
   COMMUNITY_NO_ADVERTISE,
   COMMUNITY_NO_EXPORT,
   COMMUNITY_NO_EXPORT_SUBCONFED,
@@ -48,6 +51,9 @@ export const HAS_NO_EXPORT_SUBCONFED = 64;
 export const HAS_COMMUNITIES = 128;
 export const HAS_WEIGHT = 256;
 export const HAS_ATOMIC_AGGREGATE = 512;
+export const HAS_GRACEFUL_SHUTDOWN = 1024;
+export const HAS_BLACKHOLE = 2048;
+export const HAS_OTC = 4096;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -386,6 +392,8 @@ export class AttributeStore {
             if (community === COMMUNITY_NO_EXPORT) flags |= HAS_NO_EXPORT;
             else if (community === COMMUNITY_NO_ADVERTISE) flags |= HAS_NO_ADVERTISE;
             else if (community === COMMUNITY_NO_EXPORT_SUBCONFED) flags |= HAS_NO_EXPORT_SUBCONFED;
+            else if (community === COMMUNITY_GRACEFUL_SHUTDOWN) flags |= HAS_GRACEFUL_SHUTDOWN;
+            else if (community === COMMUNITY_BLACKHOLE) flags |= HAS_BLACKHOLE;
           }
           break;
         case ATTR_ORIGINATOR_ID:
@@ -395,6 +403,9 @@ export class AttributeStore {
         case ATTR_CLUSTER_LIST:
           this.clusterLength[id] = length >>> 2;
           flags |= HAS_CLUSTER_LIST;
+          break;
+        case ATTR_OTC:
+          flags |= HAS_OTC;
           break;
         default:
       }

@@ -1,10 +1,19 @@
 // What comes in: an UPDATE's prefixes, or one route of our own, through loop check and import policy into path rows. Nothing
 // is told to anybody while a prefix is being changed: a change marks the prefix undecided.
-import { AF_INET } from '../../net/index.ts';
-import { ACTION_WITHDRAW } from '../wire/attribute.ts';
+import { AF_INET, readWord } from '../../net/index.ts';
+import { ACTION_WITHDRAW, ATTR_OTC, COMMUNITY_NO_EXPORT } from '../wire/attribute.ts';
 import { prefixWord } from '../wire/nlri.ts';
+import { keepsMarked, NO_ROLE, ROLE_PEER, ROLE_PROVIDER, ROLE_RS_SERVER } from '../wire/role.ts';
 import type { UpdateParser } from '../wire/update.ts';
-import { type AttributeStore, HAS_ORIGINATOR } from './attributes.ts';
+import {
+  type AttributeStore,
+  HAS_BLACKHOLE,
+  HAS_GRACEFUL_SHUTDOWN,
+  HAS_NO_ADVERTISE,
+  HAS_NO_EXPORT,
+  HAS_ORIGINATOR,
+  HAS_OTC,
+} from './attributes.ts';
 import { EPOCH_SHIFT, FLAG_MASK, type TableColumns } from './columns.ts';
 import {
   type DecisionOptions,
@@ -18,7 +27,10 @@ import {
   PATH_VALID,
   PEER_EBGP,
   PEER_LOCAL,
+  type PeerInfo,
 } from './types.ts';
+
+const HAS_ORDERS: number = HAS_GRACEFUL_SHUTDOWN | HAS_BLACKHOLE;
 
 export class Ingest {
   /** Announced prefixes that no unicast table can hold (multicast, IPv6 link-local). */
@@ -134,10 +146,50 @@ export class Ingest {
     if (this.#options.rejectAsSets && rows.peerKinds[peer] !== PEER_LOCAL && this.#store.hasAsSet(attributes))
       return -1;
     const policy = rows.peerPolicies[peer];
-    const post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
+    let post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
+    if (post > 0 && rows.peerKinds[peer] === PEER_EBGP) {
+      if ((this.#store.flags[post]! & HAS_ORDERS) !== 0) post = this.#obey(post);
+      if (rows.peers[peer]!.role !== NO_ROLE) post = this.#onlyToCustomers(rows.peers[peer]!, post);
+    }
     // Paths lead to this next hop from now on.
     if (post > 0) this.#store.nexthops.track(this.#store.nexthop[post]!);
     return post;
+  }
+
+  /** What communities from outside ask of us, whatever the policy made of them: takes a set's reference, gives another's. */
+  #obey(attributes: number): number {
+    const store = this.#store;
+    const flags = store.flags[attributes]!;
+    const editor = store.editor.begin(attributes);
+    // RFC 8326 §4.3: the last choice, from now on.
+    if ((flags & HAS_GRACEFUL_SHUTDOWN) !== 0) editor.setLocalPref(0);
+    // RFC 7999 §3.2: the AS that is asked drops the packets; nobody behind it is to.
+    if ((flags & HAS_BLACKHOLE) !== 0 && (flags & (HAS_NO_EXPORT | HAS_NO_ADVERTISE)) === 0) {
+      editor.setCommunities([...editor.communities(), COMMUNITY_NO_EXPORT]);
+    }
+    const obeyed = editor.finish();
+    store.release(attributes);
+    return obeyed;
+  }
+
+  /** RFC 9234 §5, ingress: a leak (-1), or the set with OTC where it is to have it. Takes a reference, gives one. */
+  #onlyToCustomers({ role, as }: PeerInfo, attributes: number): number {
+    const store = this.#store;
+    if ((store.flags[attributes]! & HAS_OTC) !== 0) {
+      const up = role === ROLE_PROVIDER || role === ROLE_RS_SERVER;
+      const across = role === ROLE_PEER && store.find(attributes, ATTR_OTC) && this.#found() !== as;
+      if (!up && !across) return attributes;
+      store.release(attributes);
+      return -1;
+    }
+    if (!keepsMarked(role)) return attributes;
+    const marked = store.editor.begin(attributes).setOtc(as).finish();
+    store.release(attributes);
+    return marked;
+  }
+
+  #found(): number {
+    return readWord(this.#store.arena, this.#store.foundStart);
   }
 
   /** RFC 4271 §9.1.2, RFC 4456 §8, RFC 5065 §4: routes that went through here before. */

@@ -16,7 +16,7 @@ import { Decision } from './decision.ts';
 import type { DirtySet } from './dirty.ts';
 import { Ingest } from './ingest.ts';
 import type { DecisionOptions, PeerInfo, Policy } from './types.ts';
-import { Walks } from './walks.ts';
+import { type WalkKind, Walks } from './walks.ts';
 
 const MAX_PEERS = 65534;
 
@@ -46,6 +46,8 @@ export class BgpTable extends TableColumns {
   onWork: () => void = () => {};
   /** Called when zebra's dirty set has something in it. */
   onZebra: () => void = () => {};
+  /** Called when a peer's import policy was applied to all that it had announced. */
+  onPolicyApplied: (peer: number) => void = () => {};
 
   readonly #ingest: Ingest;
   readonly #walks: Walks;
@@ -53,8 +55,9 @@ export class BgpTable extends TableColumns {
   readonly #consumers: Consumers;
   #suppressionChanged = false;
   readonly #leaving = new Set<number>(); // peers to be forgotten when their paths are gone
-  readonly #peerGone = (peer: number): void => {
-    if (this.#leaving.has(peer)) this.#forget(peer);
+  readonly #walked = (kind: WalkKind, peer: number): void => {
+    if (kind === 'gone' && this.#leaving.has(peer)) this.#forget(peer);
+    else if (kind === 'policy') this.onPolicyApplied(peer);
   };
 
   constructor(options: BgpTableOptions) {
@@ -167,7 +170,7 @@ export class BgpTable extends TableColumns {
   /** A slice of the walks, at most `maxRows` path rows, then all decisions that are due. True: there is more to do. */
   work(maxRows: number): boolean {
     this.#ingest.tick();
-    this.#walks.run(maxRows, this.#peerGone);
+    this.#walks.run(maxRows, this.#walked);
     this.decide();
     const more = this.aggregates.work(maxRows);
     this.#wake(false);
@@ -219,6 +222,11 @@ export class BgpTable extends TableColumns {
   suppressionChanged(prefix: number): void {
     this.#consumers.suppressionChanged(prefix, this.aggregates);
     this.#suppressionChanged = true;
+  }
+
+  /** Walks under way or waiting. */
+  get walks(): number {
+    return this.#walks.length;
   }
 
   /** Decisions made, and how many of them changed the best path. */

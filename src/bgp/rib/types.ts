@@ -40,6 +40,8 @@ export interface PeerInfo {
   /** How many times that one may stand in AS_PATH. */
   allowLocalAs?: number;
   routeServerClient?: boolean;
+  /** Ours towards it (RFC 9234), NO_ROLE for none. */
+  role: number;
   /** Whatever the owner wants to find again from a path. */
   readonly owner?: unknown;
 }

@@ -6,7 +6,7 @@ import { EPOCH_SHIFT, FLAG_MASK, NO_PEER, type TableColumns } from './columns.ts
 import type { Ingest } from './ingest.ts';
 import { PATH_CHANGED, PATH_REMOVED } from './types.ts';
 
-type WalkKind = 'gone' | 'peer' | 'policy' | 'nexthops' | 'all';
+export type WalkKind = 'gone' | 'peer' | 'policy' | 'nexthops' | 'all';
 
 interface Walk {
   kind: WalkKind;
@@ -53,8 +53,8 @@ export class Walks {
     } else this.#walks.push({ kind: 'nexthops', peer: 0, row: 1, changed: changed.slice() });
   }
 
-  /** A slice of at most `maxRows` path rows; `gone` hears of peers whose stale paths are all gone. */
-  run(maxRows: number, gone: (peer: number) => void): void {
+  /** A slice of at most `maxRows` path rows; `done` hears of walks that came to their end. */
+  run(maxRows: number, done: (kind: WalkKind, peer: number) => void): void {
     let left = maxRows;
     while (left > 0 && this.#walks.length > 0) {
       const walk = this.#walks[0]!;
@@ -68,7 +68,7 @@ export class Walks {
       walk.row = end;
       if (end === this.#rows.pathLimit) {
         this.#walks.shift();
-        if (walk.kind === 'gone') gone(walk.peer);
+        done(walk.kind, walk.peer);
       }
     }
   }

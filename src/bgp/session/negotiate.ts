@@ -11,6 +11,7 @@ import {
 import { EXTENDED_MESSAGE_BYTES, MAXIMUM_MESSAGE_BYTES } from '../wire/message.ts';
 import { ErrorCode, OpenError, type PeerError, peerError } from '../wire/notification.ts';
 import { AS_TRANS, type Open } from '../wire/open.ts';
+import { COUNTERPART } from '../wire/role.ts';
 import type { Negotiated, OpenSummary, SessionConfig } from './types.ts';
 
 export const DEFAULT_HOLD_S = 180;
@@ -27,6 +28,7 @@ export function localOpen(config: SessionConfig): Open {
     holdTimeS: config.holdTimeS ?? DEFAULT_HOLD_S,
     routerId: config.routerId,
     capabilities: config.dontCapabilityNegotiate === true ? [] : localCapabilities(config),
+    ...(config.extendedParameters === true && { extended: true }),
   };
 }
 
@@ -38,6 +40,7 @@ function localCapabilities(config: SessionConfig): Capability[] {
     list.push({ kind: 'extendedNextHop', uses: [{ family: IPV4_UNICAST, nextHopAfi: AFI_IPV6 }] });
   }
   if (config.announceExtendedMessages !== false) list.push({ kind: 'extendedMessage' });
+  if (config.role !== undefined) list.push({ kind: 'role', role: config.role.number });
   if (config.hostname !== undefined) {
     list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
   }
@@ -84,6 +87,13 @@ export function summarize(open: Open): OpenSummary {
 
 const IPV4_UNICAST: AddressFamily = { afi: AFI_IPV4, safi: SAFI_UNICAST };
 
+/** RFC 9234 §4.2; one that says several roles must not say different ones. */
+function rolesAgree({ role }: SessionConfig, { capabilities }: Open): boolean {
+  if (role === undefined) return true;
+  const said = capabilities.flatMap(one => (one.kind === 'role' ? [one.role] : []));
+  return said.length === 0 ? !role.strict : said.every(one => one === COUNTERPART[role.number]);
+}
+
 /** The agreement of our OPEN with theirs, or what to answer it with (RFC 4271 §6.2). */
 export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agreement | PeerError {
   const local = summarize(ours);
@@ -103,6 +113,7 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
   ) {
     return badAs();
   }
+  if (!internal && !rolesAgree(config, theirs)) return peerError(ErrorCode.open, OpenError.roleMismatch);
   // RFC 6286 §2.2: any identifier but 0, and inside an AS none like ours.
   if (remote.routerId === 0 || (internal && remote.routerId === config.routerId)) {
     const id = theirs.routerId;

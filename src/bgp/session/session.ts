@@ -66,6 +66,8 @@ export function createSession(
 interface Leg {
   connection: Connection | undefined;
   agreement: Agreement | undefined;
+  /** A NOTIFICATION: the end of the connection follows, and says it. */
+  last: Uint8Array | undefined;
   readonly timers: Map<TimerName, TimerTask>;
 }
 
@@ -133,7 +135,7 @@ class Driver implements Session {
     this.#environment = environment;
     this.#handler = handler;
     this.#machine = createPeerMachine(machineConfig(config));
-    const leg = (): Leg => ({ connection: undefined, agreement: undefined, timers: new Map() });
+    const leg = (): Leg => ({ connection: undefined, agreement: undefined, last: undefined, timers: new Map() });
     this.#legs = { outgoing: leg(), incoming: leg() };
     this.#wake = environment.loop.event('bgp session', () => this.#drain());
     this.#sendHold = environment.loop.timer('bgp send hold', () => this.#judgeSendHold());
@@ -184,10 +186,7 @@ class Driver implements Session {
         if (ttl !== undefined || minTtl !== undefined) {
           connection.setOptions({ ...(ttl !== undefined && { ttl }), ...(minTtl !== undefined && { minTtl }) });
         }
-      } else if ('refuse' in output) {
-        const message = encodeNotification(output.refuse);
-        connection.send(message, 0, message.length);
-      }
+      } else if ('refuse' in output) connection.close(encodeNotification(output.refuse));
     });
     if (!adopted) connection.close();
   }
@@ -352,6 +351,7 @@ class Driver implements Session {
       case MessageType.notification: {
         const error = parseNotification(bytes, offset, length);
         this.#reason = { kind: 'notification-received', error };
+        if (!isCollision(error)) this.#noteReset();
         return this.#step({ type: 'connection', role, input: { type: 'notification', error } });
       }
       case MessageType.routeRefresh: {
@@ -475,9 +475,9 @@ class Driver implements Session {
         return;
       }
       case 'close': {
-        const connection = leg.connection;
+        const { connection, last } = leg;
         this.#forget(leg);
-        connection?.close();
+        connection?.close(last);
         return;
       }
       case 'sendOpen':
@@ -485,12 +485,16 @@ class Driver implements Session {
       case 'sendKeepalive':
         return this.#transmit(leg, KEEPALIVE);
       case 'sendNotification': {
-        const { code, subcode } = output.error;
         // The loser of a collision is no event in the session's life.
-        if (code !== ErrorCode.cease || subcode !== Cease.connectionCollision) {
+        if (!isCollision(output.error)) {
           this.#reason = { kind: 'notification-sent', error: output.error };
+          this.#noteReset();
         }
-        return this.#transmit(leg, encodeNotification(output.error));
+        if (leg.connection !== undefined) {
+          leg.last = encodeNotification(output.error);
+          this.#sent.notifications++;
+        }
+        return;
       }
       case 'startTimer':
         if (output.timer === 'keepalive') leg.connection?.setKeepalive(output.baseMs);
@@ -516,7 +520,8 @@ class Driver implements Session {
         this.#changedAtMs = this.#environment.loop.now();
         this.#connectionsEstablished++;
         this.#nextConnectAtMs = undefined;
-        this.#sendHold.start(this.#sendHoldMs());
+        // RFC 9687 §3.3: as the hold timer, it does not run where no KEEPALIVEs do.
+        if (agreement.holdTimeMs > 0) this.#sendHold.start(this.#sendHoldMs());
         this.#handler.established(this.#negotiated);
         return;
       }
@@ -527,10 +532,15 @@ class Driver implements Session {
         this.#sendHold.stop();
         this.#connectionsDropped++;
         this.#changedAtMs = this.#environment.loop.now();
-        this.#reset = { atMs: this.#changedAtMs, reason: this.#reason };
+        this.#noteReset();
         if (!silent) this.#handler.down(this.#reason);
         return;
     }
+  }
+
+  /** A session ended, or one that was to be did not come up because a side refused. */
+  #noteReset(): void {
+    this.#reset = { atMs: this.#environment.loop.now(), reason: this.#reason };
   }
 
   #timer(role: Role, name: TimerName): TimerTask {
@@ -545,7 +555,6 @@ class Driver implements Session {
 
   #transmit(leg: Leg, message: Uint8Array): void {
     const connection = leg.connection;
-    // Where a peer takes nothing the queue is full; what we would have said is lost with the connection.
     if (connection?.send(message, 0, message.length)) this.#count(this.#sent, messageType(message, 0));
   }
 
@@ -561,12 +570,17 @@ class Driver implements Session {
     if (sentAgoMs !== undefined) this.#lastWriteAtMs = now - sentAgoMs;
     leg.connection = undefined;
     leg.agreement = undefined;
+    leg.last = undefined;
   }
 
   #count(counts: MessageCounts, type: number): void {
     const key = COUNT_OF[type];
     if (key !== undefined) counts[key]++;
   }
+}
+
+function isCollision({ code, subcode }: PeerError): boolean {
+  return code === ErrorCode.cease && subcode === Cease.connectionCollision;
 }
 
 function farewell(subcode: number, reason: { readonly error?: PeerError; readonly text?: string }): PeerError {

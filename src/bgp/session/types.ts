@@ -49,10 +49,14 @@ export interface SessionConfig {
   readonly restartTimeS?: number;
   /** IPv4 prefixes may have IPv6 next hops (RFC 8950); default false. */
   readonly extendedNextHop?: boolean;
+  /** Ours towards an external neighbour (RFC 9234); `strict`: one that says none is refused. */
+  readonly role?: { readonly number: number; readonly strict: boolean };
   readonly hostname?: string;
   readonly domainname?: string;
   /** More capabilities to announce, as they are. */
   readonly extraCapabilities?: readonly Capability[];
+  /** Our OPEN has RFC 9072's form though it need not have. */
+  readonly extendedParameters?: boolean;
   /** Announces no capability at all (neighbor … dont-capability-negotiate). */
   readonly dontCapabilityNegotiate?: boolean;
 }

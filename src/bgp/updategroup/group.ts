@@ -57,6 +57,10 @@ export class UpdateGroup implements TableConsumer {
   readonly #adj: AdjRibOut;
   readonly #streams: Streams;
   readonly #packer: Packer;
+  /** What there was no place for within `maximumPrefixes`. */
+  readonly #beyond: DirtySet = new DirtySet();
+  /** Places that are free, but not yet said to be. */
+  #leaving = 0;
   #fresh = true; // nobody has joined yet
   #isMember = new Uint8Array(64); // by peer
   #only = -1; // the member where there is just one: its own paths are not even transformed
@@ -162,6 +166,7 @@ export class UpdateGroup implements TableConsumer {
     this.#table.detach(this);
     this.#adj.close();
     this.#table.releaseAll(this.dirty);
+    this.#table.releaseAll(this.#beyond);
     for (const stream of this.#streams.all) {
       this.#table.releaseAll(stream.dirty);
       for (const member of stream.members) this.#table.releaseAll(member.unsend);
@@ -177,7 +182,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   holds(prefix: number): boolean {
-    return this.dirty.has(prefix) || this.#adj.holds(prefix) || this.#streams.holds(prefix);
+    return this.dirty.has(prefix) || this.#beyond.has(prefix) || this.#adj.holds(prefix) || this.#streams.holds(prefix);
   }
 
   // ===== work =====
@@ -196,13 +201,14 @@ export class UpdateGroup implements TableConsumer {
       if (prefix < 0) break;
       this.#evaluate(prefix);
     }
-    let more = this.dirty.size > 0;
+    let more = false;
     // Streams may be added, and emptied ones go, while this runs.
     for (let i = 0; i < this.#streams.all.length; i++) {
       if (this.#fill(this.#streams.all[i]!, maxPrefixes, nowMs)) more = true;
     }
+    if (this.options.maximumPrefixes > 0) this.#moveUp();
     this.#merge();
-    return more;
+    return more || this.dirty.size > 0;
   }
 
   /** What the members are to be told of a prefix now. */
@@ -219,6 +225,7 @@ export class UpdateGroup implements TableConsumer {
       out = 0;
     }
     const source = best === 0 ? 0 : this.#sourceOf(best, out);
+    if (this.options.maximumPrefixes > 0) out = this.#limited(prefix, out, source);
     const from = this.#adj.source[prefix]!;
     if (!this.#adj.want(prefix, out, source)) {
       // Who is left out changes only if one of the two is a member.
@@ -230,6 +237,26 @@ export class UpdateGroup implements TableConsumer {
     }
     const streams = this.#streams.all;
     for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(prefix);
+  }
+
+  /** `out` where it has a place, else 0. */
+  #limited(prefix: number, out: number, source: number): number {
+    this.#beyond.delete(prefix);
+    const told = out !== 0 && source !== this.#only;
+    const had = this.#adj.out[prefix] !== 0 && this.#adj.source[prefix] !== this.#only;
+    if (had && !told) this.#leaving++;
+    if (had || !told || this.#adj.wantedBy(this.#only) + this.#leaving < this.options.maximumPrefixes) return out;
+    this.#beyond.add(prefix);
+    this.#store.release(out);
+    return 0;
+  }
+
+  /** Gives free places to those that had none, when all that was withdrawn is said: the member never has too many. */
+  #moveUp(): void {
+    if (this.dirty.size > 0 || this.#streams.pending > 0) return;
+    this.#leaving = 0;
+    const free = this.options.maximumPrefixes - this.#adj.wantedBy(this.#only);
+    for (let i = 0; i < free && this.#beyond.size > 0; i++) this.dirty.add(this.#beyond.take());
   }
 
   /** Who is not told of a path. */

@@ -1,15 +1,26 @@
 // What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
 // RFC 4456 (reflection), RFC 5065 (confederations), RFC 1997 (well-known communities), and what the operator asked for. One
 // pass over the canonical octets into a scratch area, and the result is interned like any other set.
-import { AF_INET, AF_INET6, containsAddress, type Family, grown, isLinkLocal6, writeAddress } from '../../net/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  containsAddress,
+  type Family,
+  grown,
+  isLinkLocal6,
+  readWord,
+  writeAddress,
+} from '../../net/index.ts';
 import type { AsPathSegment } from '../rib/attribute-set.ts';
 import {
   type AttributeStore,
+  HAS_GRACEFUL_SHUTDOWN,
   HAS_LOCAL_PREF,
   HAS_MED,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
+  HAS_OTC,
 } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { PEER_IBGP, PEER_IBGP_CLIENT, PEER_LOCAL } from '../rib/types.ts';
@@ -24,8 +35,10 @@ import {
   ATTR_MED,
   ATTR_NEXT_HOP,
   ATTR_ORIGINATOR_ID,
+  ATTR_OTC,
   AttributeWriter,
   attributeTypes,
+  COMMUNITY_GRACEFUL_SHUTDOWN,
   FLAG_EXTENDED,
   FLAG_OPTIONAL,
   FLAG_PARTIAL,
@@ -33,6 +46,7 @@ import {
   SEGMENT_CONFED_SEQUENCE,
   SEGMENT_SEQUENCE,
 } from '../wire/attribute.ts';
+import { keepsMarked, marksOutward } from '../wire/role.ts';
 import type { GroupOptions } from './types.ts';
 
 /** 64512–65534 and 4200000000–4294967294 (RFC 6996 §5). */
@@ -87,6 +101,7 @@ export class ExportTransform {
     if ((flags & HAS_NO_ADVERTISE) !== 0) return 0;
     if (!this.#inside) {
       if ((flags & (this.#outside ? HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED : HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
+      if (this.#outside && (flags & HAS_OTC) !== 0 && keepsMarked(this.#options.role)) return 0;
     } else if (kind === PEER_IBGP) {
       if (this.#options.kind === 'ibgp') return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
     } else if (kind === PEER_IBGP_CLIENT && this.#options.kind === 'ibgp-client') {
@@ -177,6 +192,9 @@ export class ExportTransform {
     // What is not in the set but has to be in the result, by ascending code.
     let hop = self;
     let pref = !outside && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
+    let mark = outside && options.gracefulShutdown && options.sendCommunity;
+    if ((store.flags[attributes]! & HAS_GRACEFUL_SHUTDOWN) !== 0) mark = false;
+    let otc = outside && marksOutward(options.role) && (store.flags[attributes]! & HAS_OTC) === 0;
     let originator = reflected;
     let cluster = reflected;
     let at = store.start[attributes]!;
@@ -192,8 +210,17 @@ export class ExportTransform {
         if (hop) hop = this.#writeSelf(to);
         if (code > ATTR_LOCAL_PREF) {
           if (pref) pref = this.#writeLocalPref(to);
+          if (mark && code >= ATTR_COMMUNITIES) {
+            const own = code === ATTR_COMMUNITIES;
+            mark = this.#writeMark(to, arena, own ? value : 0, own ? next : 0);
+            if (own) {
+              at = next;
+              continue;
+            }
+          }
           if (code >= ATTR_ORIGINATOR_ID) {
             if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
+            if (otc && code > ATTR_OTC) otc = this.#writeOtc(to);
             if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
           }
         }
@@ -223,7 +250,8 @@ export class ExportTransform {
           keep = keepMed;
           break;
         case ATTR_LOCAL_PREF:
-          keep = !outside;
+          keep = !outside && !options.gracefulShutdown;
+          if (!outside && !keep) this.#writeLocalPref(to);
           break;
         case ATTR_COMMUNITIES:
           keep = options.sendCommunity;
@@ -261,8 +289,10 @@ export class ExportTransform {
     }
     if (hop) this.#writeSelf(to);
     if (pref) this.#writeLocalPref(to);
+    if (mark) this.#writeMark(to, arena, 0, 0);
     if (originator) this.#writeOriginator(to, peer);
     if (cluster) this.#writeCluster(to, arena, 0, 0);
+    if (otc) this.#writeOtc(to);
     to.pad();
     return store.intern(to);
   }
@@ -297,7 +327,24 @@ export class ExportTransform {
 
   #writeLocalPref(to: AttributeWriter): false {
     to.header(FLAG_TRANSITIVE, ATTR_LOCAL_PREF, 4);
-    to.word(this.#options.defaultLocalPref);
+    to.word(this.#options.gracefulShutdown ? 0 : this.#options.defaultLocalPref);
+    return false;
+  }
+
+  /** The communities with GRACEFUL_SHUTDOWN among them, in its place. */
+  #writeMark(to: AttributeWriter, arena: Uint8Array, from: number, end: number): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_COMMUNITIES, 4 + end - from);
+    let at = from;
+    while (at < end && readWord(arena, at) < COMMUNITY_GRACEFUL_SHUTDOWN) at += 4;
+    to.copy(arena, from, at);
+    to.word(COMMUNITY_GRACEFUL_SHUTDOWN);
+    to.copy(arena, at, end);
+    return false;
+  }
+
+  #writeOtc(to: AttributeWriter): false {
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_OTC, 4);
+    to.word(this.#options.localAs);
     return false;
   }
 

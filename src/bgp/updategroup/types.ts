@@ -47,6 +47,12 @@ export interface GroupOptions {
   maximumMessageBytes: number;
   /** The policy is asked of routes that an aggregate suppresses too (unsuppress-map). */
   unsuppress: boolean;
+  /** Ours towards external members (RFC 9234), NO_ROLE for none. */
+  role: number;
+  /** We are about to leave (RFC 8326): what goes out is marked, or is the last choice inside the AS. */
+  gracefulShutdown: boolean;
+  /** The members, of which there is one then, are told of so many prefixes at most; 0: of all. */
+  maximumPrefixes: number;
   /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
   policy?: Policy | undefined;
 }
@@ -79,6 +85,9 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     extendedNextHop: options.extendedNextHop,
     maximumMessageBytes: options.maximumMessageBytes,
     unsuppress: options.unsuppress,
+    role: options.role,
+    gracefulShutdown: options.gracefulShutdown,
+    maximumPrefixes: options.maximumPrefixes,
     policy: options.policy,
   };
 }

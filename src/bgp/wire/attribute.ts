@@ -33,6 +33,7 @@ export const ATTR_EXTENDED_COMMUNITIES = 16;
 export const ATTR_AS4_PATH = 17;
 export const ATTR_AS4_AGGREGATOR = 18;
 export const ATTR_LARGE_COMMUNITIES = 32;
+export const ATTR_OTC = 35;
 
 export const SEGMENT_SET = 1;
 export const SEGMENT_SEQUENCE = 2;
@@ -41,6 +42,8 @@ export const SEGMENT_CONFED_SET = 4;
 /** What a 2-octet speaker sees in place of a larger AS number (RFC 6793 §9). */
 export const AS_TRANS = 23456;
 
+export const COMMUNITY_GRACEFUL_SHUTDOWN = 0xffff0000; // RFC 8326
+export const COMMUNITY_BLACKHOLE = 0xffff029a; // RFC 7999
 export const COMMUNITY_NO_EXPORT = 0xffffff01;
 export const COMMUNITY_NO_ADVERTISE = 0xffffff02;
 export const COMMUNITY_NO_EXPORT_SUBCONFED = 0xffffff03;
@@ -267,6 +270,14 @@ const rows: readonly AttributeType[] = [
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
     check: listOf(12),
+  },
+  {
+    // RFC 9234 §5; an AS of 0 can be nobody's (RFC 7607).
+    code: ATTR_OTC,
+    name: 'ONLY_TO_CUSTOMER',
+    flags: OPTIONAL_TRANSITIVE,
+    subcode: OPTIONAL_ATTRIBUTE_ERROR,
+    check: (bytes, offset, length) => (length === 4 && !isZero(bytes, offset, 4) ? ACTION_OK : ACTION_WITHDRAW),
   },
 ];
 

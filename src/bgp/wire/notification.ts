@@ -187,7 +187,8 @@ export function parseNotification(bytes: Uint8Array, offset: number, length: num
   };
 }
 
-const SHUTDOWN_BYTES = 255;
+/** The longest shutdown communication, in octets of UTF-8 (RFC 9003 §2). */
+export const SHUTDOWN_BYTES = 255;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Data of Cease 2 or 4 with a text for the peer's operator (RFC 9003 §2): a length byte and at most 255 bytes of UTF-8. */
@@ -215,4 +216,16 @@ export function shutdownText(error: PeerError): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A peer's text as one harmless line in quotes: what would break the line, or turn its direction, is shown as U+FFFD (§6). */
+export function quoteShutdownText(text: string): string {
+  return `"${text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd')}"`;
+}
+
+/** RFC 8538 §3: a hard reset has the reason inside. */
+export function innerNotification(error: PeerError): { error: PeerError; hard: boolean } {
+  const hard = error.code === ErrorCode.cease && error.subcode === Cease.hardReset;
+  if (!hard || error.data.length < 2) return { error, hard };
+  return { error: { code: error.data[0]!, subcode: error.data[1]!, data: error.data.slice(2) }, hard };
 }

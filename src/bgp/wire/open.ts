@@ -30,6 +30,8 @@ export interface Open {
   /** BGP identifier as a word. */
   readonly routerId: number;
   readonly capabilities: readonly Capability[];
+  /** RFC 9072's form of the parameters: it came in it, or is to be written in it though it need not be. */
+  readonly extended?: true;
 }
 
 const malformed = (): PeerError => peerError(ErrorCode.open, OpenError.unspecific);
@@ -75,18 +77,20 @@ export function parseOpen(bytes: Uint8Array, offset: number, length: number): Op
     holdTimeS: (bytes[offset + 3]! << 8) | bytes[offset + 4]!,
     routerId: readWord(bytes, offset + 5),
     capabilities,
+    ...(wide && { extended: true }),
   };
 }
 
 /**
- * A whole OPEN, with one capability in each parameter, as most speakers expect it. RFC 9072's form only where it is needed.
+ * A whole OPEN, with one capability in each parameter, as most speakers expect it. RFC 9072's form only where it is needed or
+ * asked for: who does not know it would refuse the session.
  * Throws where it would not fit into 4096 bytes, which is a mistake of ours.
  */
 export function encodeOpen(open: Open): Uint8Array {
   const capabilities = open.capabilities.map(writeCapability);
   const bytesOfAll = capabilities.reduce((sum, capability) => sum + capability.length, 0);
   const narrow = bytesOfAll + 2 * capabilities.length;
-  const wide = narrow > 254 || capabilities.some(capability => capability.length > 255);
+  const wide = open.extended === true || narrow > 254 || capabilities.some(capability => capability.length > 255);
   const parameters = wide ? bytesOfAll + 3 * capabilities.length : narrow;
   const body = new Uint8Array(FIXED_BYTES + (wide ? 3 : 0) + parameters);
   if (HEADER_BYTES + body.length > MAXIMUM_MESSAGE_BYTES) {

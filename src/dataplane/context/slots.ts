@@ -3,12 +3,14 @@ import { type PoolStats, SlotPool } from '../../concurrency/index.ts';
 import {
   FIELD_EVENT,
   FIELD_KINDS,
+  FIELD_MEMBERS,
   FIELD_PATH,
   FLAG_GROUP,
   FLAG_TARGET,
   FLAG_TUNNEL_ENDS,
   FLAG_UNDO,
   FLAG_UNDO_FAILED,
+  MEMBERS_PER_SLOT,
   STATUS_FAILED,
   STATUS_SUCCESS,
 } from '../constants.ts';
@@ -18,6 +20,7 @@ import {
   CONTEXT_WORDS,
   COUNT,
   ENCAP,
+  ENCAP_FIRST_BYTES,
   ENTERED,
   ERRNO,
   GENERATION,
@@ -89,6 +92,13 @@ export class ContextSlots {
       this.#pool.free(slot);
       slot = next;
     }
+  }
+
+  /** How many slots a context takes: its own, and all that are chained behind it. */
+  slots(handle: number): number {
+    let count = 0;
+    for (let slot = handle; slot !== 0; slot = this.next(slot)) count++;
+    return count;
   }
 
   holds(handle: number): boolean {
@@ -197,9 +207,7 @@ export class ContextSlots {
 
   /** Owner only. A copy of another pool's context, chain and all; 0 where there are not slots enough. */
   copyFrom(from: ContextSlots, handle: number): number {
-    let needed = 0;
-    for (let slot = handle; slot !== 0; slot = from.next(slot)) needed++;
-    if (this.room < needed) return 0;
+    if (this.room < from.slots(handle)) return 0;
     let first = 0;
     let last = 0;
     for (let slot = handle; slot !== 0; slot = from.next(slot)) {
@@ -225,6 +233,24 @@ export class ContextSlots {
     const path = (operationFields[words[b]! & 255]! & FIELD_PATH) !== 0 && ((words[b]! >>> 16) & FLAG_GROUP) === 0;
     const end = path ? ENCAP : CONTEXT_WORDS;
     for (let i = VRF; i < end; i++) if (i !== COUNT && i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
+  }
+
+  /**
+   * All that another pool's context of this operation says in its own slot, of somebody who may have spoilt it: it is not believed
+   * that there is more than fits a slot.
+   */
+  adopt(handle: number, from: ContextSlots, other: number): void {
+    const at = this.at(handle);
+    const op = this.op(handle);
+    this.#copySlot(from, other, handle);
+    const { words } = this;
+    words[at] = (words[at]! & ~0xff) | op;
+    words[at + NEXT] = 0;
+    const fields = operationFields[op]!;
+    const most = (this.flags(handle) & FLAG_GROUP) !== 0 ? MEMBERS_PER_SLOT : 1;
+    if ((fields & (FIELD_PATH | FIELD_MEMBERS)) !== 0) words[at + COUNT] = Math.min(words[at + COUNT]! >>> 0, most);
+    if ((fields & FIELD_PATH) !== 0 && most === 1 && words[at + ENCAP]! >>> 16 > ENCAP_FIRST_BYTES)
+      words[at + ENCAP] = 0;
   }
 
   #copySlot(from: ContextSlots, source: number, target: number): void {

@@ -4,11 +4,11 @@
 // kernel-job.ts for whose turn it is.
 //
 // A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
-// the batch and before any later batch: all requests say how things shall be, or ask how they are, so repeating them does no
-// harm, and the order stays. Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
+// the batch and before any later batch, so that the order stays: all requests say how things shall be, or ask how they are, and
+// what finds its own work is done (netlink/batch.ts). Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
-import { BATCH_DOUBTFUL, BATCH_REFUSED, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
+import { BATCH_DOUBTFUL, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
 import { isTransient } from './encoding/encoding.ts';
@@ -46,7 +46,7 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
     if (outcome === BATCH_DOUBTFUL) {
       doubts++;
       batch.verify();
-    } else if (outcome === BATCH_REFUSED) batch.errors.fill(batch.sendErrno, from, batch.count);
+    }
     busyUs += clockMonotonicUs() - startUs;
     from = firstTransient(batch, from);
     if (from < 0 || retries === ATTEMPTS) break;

@@ -5,6 +5,7 @@
 //
 // Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
+import { saysGone } from '../../netlink/index.ts';
 import { E } from '../../sys/index.ts';
 import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
 import type { ContextPool } from '../context.ts';
@@ -213,7 +214,7 @@ export class KernelProvider implements Provider {
     const question = encoding?.answer !== undefined;
     flight.places[flight.held] = NOTHING;
     // What was so before we came, we did not do.
-    const nothing = undo && (question || (flags & FLAG_ALREADY) !== 0);
+    const nothing = undo && (encoding?.passing === true || (flags & FLAG_ALREADY) !== 0);
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
     if (question && flight.questions === BATCH_ANSWERS) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
@@ -264,12 +265,18 @@ export class KernelProvider implements Provider {
         if (errno !== 0 && !undo) pool.setFlags(handle, pool.flags(handle) | FLAG_ALREADY);
         work.finish(handle);
       } else {
-        const said = this.#refusals.note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
-        if (said !== undefined) this.#log(said);
+        // What cannot be taken back because nobody said what there was, the kernel did not refuse.
+        if (!undo || place !== UNKNOWN)
+          this.#note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
         work.fail(handle, verdict);
       }
     }
     flight.held = 0;
+  }
+
+  #note(pool: ContextPool, handle: number, errno: number, words: string): void {
+    const said = this.#refusals.note(pool, handle, errno, words);
+    if (said !== undefined) this.#log(said);
   }
 
   #account(flight: Flight): void {
@@ -308,7 +315,7 @@ function startWriter(data: KernelWriterData): void {
 
 /** What is to be taken back may be gone by itself, or be there again. */
 function judgeUndo(errno: number): number {
-  return errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EEXIST ? 0 : errno;
+  return saysGone(errno) || errno === E.EEXIST ? 0 : errno;
 }
 
 function expectIdle(job: KernelJob): void {

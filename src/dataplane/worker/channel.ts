@@ -53,6 +53,10 @@ const COMMAND = 1;
 const HEARTBEAT = 2;
 const REPLAYS = 3;
 const STATUS_LENGTH = 4;
+/** Odd while the status is being written. */
+const STATUS_VERSION = 5;
+/** A status is written in microseconds. */
+const STATUS_READS = 1000;
 const HEADER_BYTES = 64;
 const STATUS_BYTES = 16_384;
 const LOG_BYTES = 65_536;
@@ -120,22 +124,34 @@ export class WorkerPage {
     add(this.#header, REPLAYS, 1);
   }
 
-  /** The provider's words of itself, as JSON. A reader may meet a writer: then it is not JSON, and is left out. */
+  /** The provider's words of itself, as JSON; undefined where it said nothing, or says something else all the time. */
   get status(): Readonly<Record<string, unknown>> | undefined {
-    const text = Buffer.from(this.#status.slice(0, load(this.#header, STATUS_LENGTH))).toString();
-    try {
-      return JSON.parse(text) as Readonly<Record<string, unknown>>;
-    } catch {
-      return undefined;
+    for (let i = 0; i < STATUS_READS; i++) {
+      const version = load(this.#header, STATUS_VERSION);
+      const bytes = this.#status.slice(0, load(this.#header, STATUS_LENGTH));
+      if (version === 0) return undefined;
+      if ((version & 1) === 1 || load(this.#header, STATUS_VERSION) !== version) continue;
+      return parsed(Buffer.from(bytes).toString());
     }
+    return undefined;
   }
 
   setStatus(status: Readonly<Record<string, unknown>>): void {
     const bytes = Buffer.from(JSON.stringify(status));
     if (bytes.length > STATUS_BYTES) return;
-    store(this.#header, STATUS_LENGTH, 0);
-    this.#status.set(bytes);
+    add(this.#header, STATUS_VERSION, 1);
     store(this.#header, STATUS_LENGTH, bytes.length);
+    this.#status.set(bytes);
+    add(this.#header, STATUS_VERSION, 1);
+  }
+}
+
+/** A worker that was ended in the middle of its words has said nothing. */
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return JSON.parse(text) as Readonly<Record<string, unknown>>;
+  } catch {
+    return undefined;
   }
 }
 

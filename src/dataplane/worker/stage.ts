@@ -7,7 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import { ByteConsumer, Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { E } from '../../sys/index.ts';
-import { FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
+import { FLAG_TARGET, FLAG_UNDO, FLAG_UNDO_FAILED, STATUS_FAILED } from '../constants.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ContextPool } from '../context.ts';
 import {
@@ -55,7 +55,8 @@ export interface ProviderWorkerData {
 }
 
 const SLOTS = 2048;
-const TIMEOUT_MS = 10_000;
+/** How long is waited for a provider that holds contexts, unless told. */
+export const TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 500;
 
 export class WorkerStage implements Provider {
@@ -188,6 +189,8 @@ export class WorkerStage implements Provider {
       const failed = undo ? (copies.flags(copy) & FLAG_UNDO_FAILED) !== 0 : copies.status(copy) === STATUS_FAILED;
       const errno = copies.errno(copy);
       if (!undo) work.pool.takeBack(handle, copies, copy);
+      // Whose it is was not for the worker to say.
+      if ((work.pool.flags(handle) & FLAG_TARGET) !== 0) work.pool.setProvider(handle, work.id);
       copies.free(copy);
       if (failed) work.fail(handle, errno || E.EIO);
       else work.finish(handle);
@@ -206,7 +209,7 @@ export class WorkerStage implements Provider {
       if (this.#notice < 0) this.#notice = up.pop();
       const notice = this.#notice;
       if (notice < 0) break;
-      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.takeBack(handle, notices, notice))) break;
+      if (!this.#host!.notify(notices.op(notice), (pool, handle) => pool.adopt(handle, notices, notice))) break;
       back.push(notice);
       this.#notice = -1;
       passed++;

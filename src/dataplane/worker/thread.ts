@@ -6,6 +6,7 @@ import { workerData } from 'node:worker_threads';
 import { Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ProviderModule } from '../load.ts';
+import { operationName } from '../operation.ts';
 import { ProviderWork } from '../provider.ts';
 import { BROKEN, COMMAND_FINISH, COMMAND_FINISH_EARLY, FINISHED, RUNNING, WorkerLog, WorkerPage } from './channel.ts';
 import type { ProviderWorkerData } from './stage.ts';
@@ -38,7 +39,7 @@ process.on('unhandledRejection', error =>
 );
 // A provider that calls process.exit() is as good as one that throws.
 process.on('exit', code => {
-  if (page.state !== RUNNING) return;
+  if (page.state === BROKEN || page.state === FINISHED) return;
   log.write(`its thread ended with exit code ${code}`);
   page.state = BROKEN;
   dataplane.ring();
@@ -46,6 +47,7 @@ process.on('exit', code => {
 
 const { default: make } = (await import(module)) as ProviderModule;
 const provider = make({ name, ...settings });
+if (provider.observe !== undefined) log.write('it observes nothing: that is for one in the dataplane thread');
 let done = 0;
 const work = new ProviderWork(provider, id, pool, pool.limit, handle => {
   from.push(handle);
@@ -119,7 +121,13 @@ provider.start?.({
   notify: (op, fill) => {
     const handle = notices.allocate(op);
     if (handle === 0) return false;
-    fill(notices, handle);
+    try {
+      fill(notices, handle);
+      if (notices.next(handle) !== 0) throw new Error(`a notification of more than one slot: ${operationName(op)}`);
+    } catch (error) {
+      notices.free(handle);
+      throw error;
+    }
     up.push(handle);
     up.publish();
     dataplane.ring();

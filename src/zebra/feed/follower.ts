@@ -158,7 +158,7 @@ export class Follower {
   }
 
   #hasRoom(contexts: number): boolean {
-    return this.#outstanding < this.#credit && this.#host.plane.room() >= contexts;
+    return this.#outstanding < this.#credit && this.#plane.room() >= contexts;
   }
 
   #take(contexts: number): boolean {
@@ -257,7 +257,7 @@ export class Follower {
     paths: readonly KernelPath[],
   ): boolean {
     const { table: t } = routes;
-    if (this.#host.plane.room() < roomOf(paths)) {
+    if (this.#plane.room() < roomOf(paths)) {
       routes.touch(id);
       return false;
     }

@@ -171,6 +171,21 @@ function memberKey(one: Nexthop): string {
   return `${gateway}%${one.ifindex}${one.blackhole ? `!${one.blackhole}` : ''}${one.onlink ? 'o' : ''}${encapKey(one.encap)}*${weight}`;
 }
 
+/** One order, whatever the order in which they were asked for, so that the same next hops are the same set. */
+export function compareNexthops(a: Nexthop, b: Nexthop): number {
+  return (
+    a.blackhole - b.blackhole ||
+    a.gatewayFamily - b.gatewayFamily ||
+    a.gateway[0] - b.gateway[0] ||
+    a.gateway[1] - b.gateway[1] ||
+    a.gateway[2] - b.gateway[2] ||
+    a.gateway[3] - b.gateway[3] ||
+    a.ifindex - b.ifindex ||
+    a.weight - b.weight ||
+    encapKey(a.encap).localeCompare(encapKey(b.encap))
+  );
+}
+
 export interface SetsListener {
   /** A set of new content: to be resolved. */
   created(set: NexthopSet): void;

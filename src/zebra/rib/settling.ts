@@ -18,6 +18,7 @@ import type { Outcomes } from './outcomes.ts';
 import { isForeign, KERNEL_METRIC, type RibHost, type RibStats, type RibWatcher } from './parts.ts';
 import {
   DIRTY,
+  DOOMED,
   DOUBT,
   FAILED,
   IN_FLIGHT,
@@ -141,7 +142,7 @@ export class Settling {
       }
     }
     if (want === have && (want === 0 || t.kernelProtocol[id] === protocol)) {
-      t.state[id] = state & ~(STALE | FAILED);
+      t.state[id] = state & ~(STALE | FAILED | DOOMED);
       if ((state & STALE) !== 0) this.#stats.adopted++;
       if (row >= 0 && (t.flags[row]! & ROW_INSTALLED) === 0) {
         t.flags[row]! |= ROW_INSTALLED;
@@ -156,11 +157,14 @@ export class Settling {
     if (want === 0) {
       // A route of an earlier life stays until it is swept; one whose object is to be deleted goes with it.
       if ((state & STALE) !== 0) return true;
-      if (this.#objects.isDoomed(have) && !hasRival(t, id)) return true;
+      if (this.#objects.isDoomed(have) && !hasRival(t, id)) {
+        t.state[id] = state | DOOMED;
+        return true;
+      }
       if (this.#plane.room() < 1) return false;
       const generation = (t.generation[id]! + 1) & 0xffff;
       t.generation[id] = generation;
-      t.state[id] = state | IN_FLIGHT;
+      t.state[id] = (state & ~DOOMED) | IN_FLIGHT;
       this.#outcomes.forget(t, id);
       this.inFlight++;
       this.#stats.sentDeletes++;
@@ -186,7 +190,7 @@ export class Settling {
     if (this.#plane.room() < (list === undefined ? 1 : roomOf(list.paths))) return false;
     const generation = (t.generation[id]! + 1) & 0xffff;
     t.generation[id] = generation;
-    t.state[id] = (state & ~STALE) | IN_FLIGHT;
+    t.state[id] = (state & ~(DOOMED | STALE)) | IN_FLIGHT;
     this.#outcomes.forget(t, id);
     this.inFlight++;
     this.#stats.sentInstalls++;

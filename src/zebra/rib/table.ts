@@ -26,6 +26,8 @@ export const FAILED = 16;
 export const STALE = 32;
 /** Seen in the dump that is going on. */
 export const SEEN = 64;
+/** Its route waits for the set's group object to be deleted, which takes the route with it. */
+export const DOOMED = 128;
 
 /** Of a kernel route: seen in the dump that is going on. */
 export const ROW_SEEN = 0x2000;

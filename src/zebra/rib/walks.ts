@@ -10,7 +10,7 @@ import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
 import type { RibHost, RibRows, RibStats } from './parts.ts';
 import { KERNEL_OTHER, type Settling } from './settling.ts';
-import { DOUBT, FAILED, IN_FLIGHT, type RibTable, STALE } from './table.ts';
+import { DOOMED, DOUBT, FAILED, IN_FLIGHT, type RibTable, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
 
 const WALK_CHUNK = 16_384;
@@ -176,8 +176,9 @@ export class Walks {
         if ((flag & LOST) !== 0) {
           if ((flag & PERHAPS) !== 0) this.#kernel.set(t, id, KERNEL_OTHER, t.kernelProtocol[id]!);
           else this.#kernel.set(t, id, 0, 0);
-          t.state[id]! &= ~STALE;
-          this.#stats.lostRoutes++;
+          // What was to go with its object is not lost.
+          if ((t.state[id]! & DOOMED) === 0) this.#stats.lostRoutes++;
+          t.state[id]! &= ~(STALE | DOOMED);
         }
         this.#tables.mark(t, id, false);
         continue;

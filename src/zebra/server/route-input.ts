@@ -21,6 +21,7 @@ import {
   ZapiError,
 } from '../../zapi/index.ts';
 import type { ZebraFace } from '../face.ts';
+import { compareNexthops } from '../nexthop/set.ts';
 import { defaultDistance } from '../route-type.ts';
 import { BlockCache } from './block-cache.ts';
 import { type Client, MAIN_TABLE } from './client.ts';
@@ -156,7 +157,7 @@ export class RouteInput {
       this.#internProblem = members;
       return -1;
     }
-    return this.#zebra.nexthops.intern(vrf, family, members, recursive);
+    return this.#zebra.nexthops.intern(vrf, family, members.sort(compareNexthops), recursive);
   }
 
   /** The route is not taken. The client hears that it failed, where it listens; the log says once why. */

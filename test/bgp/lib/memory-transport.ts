@@ -205,8 +205,9 @@ export class MemoryConnection implements Connection {
     this.#network.later(() => this.events.probed());
   }
 
-  close(): void {
+  close(last?: Uint8Array): void {
     if (this.closed) return;
+    if (last) this.send(last, 0, last.length);
     this.closed = true;
     this.setKeepalive(0);
     this.events = DEAF;

@@ -8,6 +8,8 @@ const standIns: Record<string, string> = {
   './atomics.ts': new URL('./atomics.ts', import.meta.url).href,
   './wake.ts': new URL('./wake.ts', import.meta.url).href,
   '../sys/index.ts': new URL('./sys.ts', import.meta.url).href,
+  '../concurrency/index.ts': new URL('./concurrency.ts', import.meta.url).href,
+  './checked-pool.ts': new URL('./pool.ts', import.meta.url).href,
 };
 const edits = new Map<string, (source: string) => string>();
 let serial = 0;
@@ -32,7 +34,7 @@ registerHooks({
   },
 });
 
-/** The module `file` of src/concurrency over the model, after `edit`. */
+/** The module `file`, as seen from src/concurrency, over the model, after `edit`. */
 export async function loadModel<Module>(file: string, edit?: (source: string) => string): Promise<Module> {
   const url = new URL(file, structures);
   url.search = `?model=${serial++}`;

@@ -1,16 +1,34 @@
 // Interface addresses, and how interfaces forward.
 import { rtnetlink as c, writeAddressMessage, writeNetconf } from '../../../netlink/index.ts';
-import { CREATE, type Encode, few, type Pair, pair, type Told, toldAs, written } from './encoding.ts';
+import { type Encode, few, type Pair, pair, type Told, toldAs, written } from './encoding.ts';
+
+/** IFA_F_* that are set; the kernel finds the others out for itself. */
+const SETTABLE: number =
+  c.IFA_F_NODAD |
+  c.IFA_F_OPTIMISTIC |
+  c.IFA_F_HOMEADDRESS |
+  c.IFA_F_MANAGETEMPADDR |
+  c.IFA_F_NOPREFIXROUTE |
+  c.IFA_F_MCAUTOJOIN;
 
 function message(type: number, flags: number): Encode {
   return written((pool, handle, writer, sequence) => {
-    const { ifindex, family, local, peer, length, scope, label } = pool.address(handle);
+    const { ifindex, family, local, peer, length, scope, label, flags: all } = pool.address(handle);
     const told = { ifindex, family, local, peer, length, scope };
-    writeAddressMessage(writer, type, flags, sequence, label === '' ? told : { ...told, label });
+    const set = type === c.RTM_NEWADDR ? all & SETTABLE : 0;
+    writeAddressMessage(writer, type, flags, sequence, {
+      ...told,
+      ...(set === 0 ? {} : { flags: set }),
+      ...(label === '' ? {} : { label }),
+    });
   });
 }
 
-export const address: Pair = pair(message(c.RTM_NEWADDR, CREATE), message(c.RTM_DELADDR, 0));
+/**
+ * Not NLM_F_REPLACE: to "create or replace" the kernel does not say that the address was there, and what was there before us must
+ * not go when an install is taken back. All that it would replace is how long the address lives.
+ */
+export const address: Pair = pair(message(c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_EXCL), message(c.RTM_DELADDR, 0));
 
 const encodeTold: Encode = written((pool, handle, writer, sequence) => {
   const { label, ...told } = pool.address(handle);

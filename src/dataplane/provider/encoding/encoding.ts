@@ -1,7 +1,7 @@
 // Contexts as rtnetlink messages: for each kind of object how many bytes its message needs and how it is written, and what an
 // errno in answer means. Whoever speaks netlink (the kernel, FPM, a capture) writes them by these, through the rows of
 // operation.ts. A file here for each kind of object; in this one what they share.
-import { type MessageBuffer, MessageWriter, rtnetlink as c } from '../../../netlink/index.ts';
+import { type MessageBuffer, MessageWriter, rtnetlink as c, saysGone } from '../../../netlink/index.ts';
 import { E } from '../../../sys/index.ts';
 import { FLAG_DUMP, FLAG_REPLACE } from '../../constants.ts';
 import type { ContextPool } from '../../context.ts';
@@ -34,6 +34,8 @@ export interface Encoding extends Message {
   readonly judge: Judge;
   /** Takes it back; absent where the context does not say what there was before. */
   readonly undo?: Encode;
+  /** Nothing of it lasts, so there is nothing to take back. */
+  readonly passing?: true;
   /** Of a question: without an answer it has failed. */
   readonly answer?: Answer;
 }
@@ -49,11 +51,8 @@ export const judgeInstall: Judge = errno =>
   // EEXIST in answer to "create or replace": just this is there already, behind another one of the same prefix.
   errno === E.EEXIST ? 0 : errno;
 
-export const judgeDelete: Judge = errno => {
-  // Whatever is gone, with its table, its device or its nexthop object, is deleted.
-  const gone = errno === E.ESRCH || errno === E.ENOENT || errno === E.ENODEV || errno === E.EADDRNOTAVAIL;
-  return gone ? 0 : errno;
-};
+/** Whatever is gone is deleted. */
+export const judgeDelete: Judge = errno => (saysGone(errno) ? 0 : errno);
 
 export const judgeAsIs: Judge = errno => errno;
 

@@ -9,6 +9,7 @@ export const read: Encoding = {
     writeMulticastGet(writer, 0, sequence, family, source, group, table === 0 ? undefined : table);
   }),
   judge: judgeAsIs,
+  passing: true,
   answer(pool, handle, bytes, offset, length) {
     const route = readMulticastRoute(bytes, offset, length);
     const { packets = 0, bytes: octets = 0, wrongInterface = 0 } = route?.counters ?? {};

@@ -31,8 +31,8 @@ function message(type: number, flags: number): Encode {
 export const neighbor: Pair = pair(message(c.RTM_NEWNEIGH, CREATE), message(c.RTM_DELNEIGH, 0));
 export const told: Told = toldAs(c.RTM_NEWNEIGH, c.RTM_DELNEIGH, few, neighbor.install.encode);
 
-/** Asks the kernel to find out the hardware address (the state and flags say so); there is nothing to take back. */
-export const discovery: Encoding = { bytes: few, encode: neighbor.install.encode, judge: judgeInstall };
+/** Asks the kernel to find out the hardware address (the state and flags say so); what it does not find goes by itself. */
+export const discovery: Encoding = { bytes: few, encode: neighbor.install.encode, judge: judgeInstall, passing: true };
 
 // Forwarding entries -----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import {
   encodeNexthop,
   encodeNexthopDelete,
   endNexthopGroup,
+  type MessageBuffer,
   NEXTHOP_BYTES_MAX,
   nexthopGroupBytes,
   rtnetlink as c,
@@ -77,15 +78,20 @@ const encodeOldGroup: Encode = groupOf(
   (pool, handle) => pool.oldMembers(handle),
 );
 
+/** Says of the object of `size` bytes at `offset` whether its paths are tunnel ends; returns the new size. */
+function withUse(pool: ContextPool, handle: number, buffer: MessageBuffer, offset: number, size: number): number {
+  return (pool.flags(handle) & FLAG_TUNNEL_ENDS) === 0 ? size : appendNexthopFdb(buffer, offset, size);
+}
+
 /** Only a group says what it was before. */
 const backToOld: Encode = (pool, handle, buffer, offset, sequence) =>
-  pool.oldCount(handle) === 0 ? 0 : encodeOldGroup(pool, handle, buffer, offset, sequence);
+  pool.oldCount(handle) === 0
+    ? 0
+    : withUse(pool, handle, buffer, offset, encodeOldGroup(pool, handle, buffer, offset, sequence));
 
 const encodeInstall: Encode = (pool, handle, buffer, offset, sequence) => {
-  const flags = pool.flags(handle);
-  const encode = (flags & FLAG_GROUP) === 0 ? encodePath : encodeGroup;
-  const size = encode(pool, handle, buffer, offset, sequence);
-  return (flags & FLAG_TUNNEL_ENDS) === 0 ? size : appendNexthopFdb(buffer, offset, size);
+  const encode = (pool.flags(handle) & FLAG_GROUP) === 0 ? encodePath : encodeGroup;
+  return withUse(pool, handle, buffer, offset, encode(pool, handle, buffer, offset, sequence));
 };
 
 const encodeRemoval: Encode = (pool, handle, buffer, offset, sequence) =>
