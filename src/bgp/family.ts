@@ -7,6 +7,7 @@
 import type { TimerTask, WorkTask } from '../concurrency/index.ts';
 import type { PrefixTable } from '../net/index.ts';
 import { Aggregation } from './aggregation.ts';
+import { DefaultOrigin } from './default-origin.ts';
 import type { BgpInstance } from './instance.ts';
 import { LocalRoutes } from './local-routes.ts';
 import type { PeerFamily } from './peer-family.ts';
@@ -29,7 +30,8 @@ export interface JoinRequest {
   readonly makePolicy: () => PeerPolicy | undefined;
   /** Minimum route advertisement interval. */
   readonly intervalMs: number;
-  readonly defaultOriginate: boolean;
+  /** The default route that goes to it besides. */
+  readonly defaultOrigin: DefaultOrigin | undefined;
   readonly target: Session;
 }
 
@@ -147,14 +149,16 @@ export class KnownPrefixes {
   readonly #length: Uint8Array;
   #at = 0;
 
-  /** `keepsDefault`: the default route goes on being originated, whatever the new group says. */
-  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: boolean) {
+  readonly #keepsDefault: () => boolean;
+
+  /** `keepsDefault`: whether the default route is originated, whatever the new group says. */
+  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: () => boolean) {
+    this.#keepsDefault = keepsDefault;
     const ids: number[] = [];
     for (let id = 0; id < prefixes.limit; id++) {
-      if (!prefixes.has(id) || slot.group.advertised(member, id) === 0) continue;
-      if (prefixes.length[id] !== 0 || !keepsDefault) ids.push(id);
+      if (prefixes.has(id) && slot.group.advertised(member, id) !== 0) ids.push(id);
     }
-    const bare = originatesDefault && !keepsDefault ? 1 : 0;
+    const bare = originatesDefault ? 1 : 0;
     const rows = ids.length + bare; // the default route, as zeros, is the last row
     this.#words = [0, 1, 2, 3].map(word => {
       const column = new Uint32Array(rows);
@@ -173,7 +177,7 @@ export class KnownPrefixes {
       if (!member.hasRoom(size)) return false;
       const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, i => {
         const id = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
-        return id >= 0 && group.advertised(member, id) !== 0
+        return (id >= 0 && group.advertised(member, id) !== 0) || (this.#length[i] === 0 && this.#keepsDefault())
           ? undefined
           : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
       });
@@ -192,8 +196,8 @@ export class FamilyInstance {
   readonly aggregation: Aggregation;
   readonly announcer: ZebraAnnouncer;
   readonly groups: Map<string, GroupSlot> = new Map();
-  /** The default route alone, for `default-originate`. */
-  #defaults: { table: BgpTable; slots: Map<string, GroupSlot> } | undefined;
+  /** Of `default-originate`, by the name of the route map, '' for none. */
+  readonly #defaultOrigins: Map<string, DefaultOrigin> = new Map();
   #nextGroup = 1;
   #decisionKey = '';
   #acceptanceKey = '';
@@ -268,9 +272,12 @@ export class FamilyInstance {
       slot = new GroupSlot(this, this.#nextGroup++, request);
       this.groups.set(request.key, slot);
     }
-    const known = before && new KnownPrefixes(before, this.table.prefixes, request.defaultOriginate);
+    const known =
+      before && new KnownPrefixes(before, this.table.prefixes, () => request.defaultOrigin?.present === true);
+    const { target, defaultOrigin } = request;
+    // First: what makes the default route ends with the last that it is for.
+    const defaults = defaultOrigin && this.#joinDefaults(one, request, defaultOrigin);
     before?.leave();
-    const { target } = request;
     const member: GroupMember = {
       peer: one.index,
       family: one.peer.family,
@@ -287,14 +294,15 @@ export class FamilyInstance {
             }
           : undefined,
     };
-    const defaults = request.defaultOriginate ? this.#joinDefaults(one, request) : undefined;
     slot.group.join(member);
     if (known !== undefined) slot.remember(member, known);
     const joined = slot;
     const membership: Membership = {
       slot: joined,
       member,
-      originatesDefault: defaults !== undefined,
+      get originatesDefault() {
+        return defaultOrigin?.present === true;
+      },
       dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
       policyChanged: () => joined.rebuild(),
       refresh: asked => {
@@ -317,9 +325,36 @@ export class FamilyInstance {
     return membership;
   }
 
-  #joinDefaults(one: PeerFamily, request: JoinRequest): { refresh(): void; writable(): void; leave(): void } {
-    this.#defaults ??= { table: this.local.defaultTable(), slots: new Map() };
-    const { table, slots } = this.#defaults;
+  /** What makes the default route for neighbours with this route map. */
+  defaultOrigin(map: string | undefined): DefaultOrigin {
+    const name = map ?? '';
+    let origin = this.#defaultOrigins.get(name);
+    if (origin === undefined) this.#defaultOrigins.set(name, (origin = new DefaultOrigin(this, map)));
+    return origin;
+  }
+
+  /** One that we make came or went: what is said of the default route in the table is to be looked at anew. */
+  defaultChanged(): void {
+    const prefix = this.table.prefixes.find(0, 0, 0, 0, 0);
+    if (prefix < 0) return;
+    for (const { group } of this.groups.values()) {
+      group.dirty.add(prefix);
+      group.wake();
+    }
+  }
+
+  policyChanged(changed: ReadonlySet<string>): void {
+    this.local.policyChanged(changed);
+    this.aggregation.policyChanged(changed);
+    for (const origin of this.#defaultOrigins.values()) origin.policyChanged(changed);
+  }
+
+  #joinDefaults(
+    one: PeerFamily,
+    request: JoinRequest,
+    origin: DefaultOrigin,
+  ): { refresh(): void; writable(): void; leave(): void } {
+    const { table, slots } = origin;
     let slot = slots.get(request.key);
     if (slot === undefined) {
       slot = new GroupSlot(this, 0, { ...request, makePolicy: () => undefined }, table);
@@ -327,7 +362,7 @@ export class FamilyInstance {
     }
     const { target } = request;
     const member: GroupMember = {
-      peer: 0,
+      peer: one.index + 1, // 1 is the source's, in that table
       family: one.peer.family,
       address: one.peer.words,
       hasRoom: bytes => target.hasRoom(bytes),
@@ -348,12 +383,17 @@ export class FamilyInstance {
         if (joined.group.memberCount > 0) return;
         slots.delete(joined.key);
         joined.close();
+        if (slots.size > 0) return;
+        for (const [name, other] of this.#defaultOrigins) if (other === origin) this.#defaultOrigins.delete(name);
+        origin.close();
       },
     };
   }
 
   close(): void {
     this.local.close();
+    for (const origin of this.#defaultOrigins.values()) origin.close();
+    this.#defaultOrigins.clear();
     this.announcer.close();
     for (const slot of this.groups.values()) slot.close();
     this.groups.clear();

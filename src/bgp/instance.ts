@@ -337,10 +337,7 @@ export class BgpInstance {
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) {
-      family.local.policyChanged(changed);
-      family.aggregation.policyChanged(changed);
-    }
+    for (const family of this.families) family.policyChanged(changed);
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */

@@ -9,14 +9,7 @@ import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage } from '.
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
-import {
-  BgpTable,
-  defaultDecisionOptions,
-  ORIGIN_IGP,
-  ORIGIN_INCOMPLETE,
-  PEER_LOCAL,
-  type PeerInfo,
-} from './rib/index.ts';
+import { ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL, type PeerInfo } from './rib/index.ts';
 import { NO_ROLE } from './wire/role.ts';
 
 interface Source {
@@ -278,26 +271,6 @@ export class LocalRoutes {
       table.peerDown(source.index, true);
       instance.bgp.loop.timer('bgp redistribute sweep', () => table.sweepStale(source.index)).start(SWEEP_MS);
     }
-  }
-
-  /** A table with nothing but the default route in it, for `default-originate`. */
-  defaultTable(): BgpTable {
-    const { instance, table: main } = this.#family;
-    const table = new BgpTable({
-      family: main.family,
-      store: instance.store,
-      decision: defaultDecisionOptions(instance.as, instance.routerId),
-    });
-    const source = table.addPeer(localPeer(this.#family, 'default-originate'));
-    const set = instance.store.encode({
-      origin: ORIGIN_IGP,
-      asPath: [],
-      nextHop: { family: main.family, words: ZERO },
-    });
-    table.announce(source, 0, 0, 0, 0, 0, set);
-    instance.store.release(set);
-    table.decide();
-    return table;
   }
 
   close(): void {

@@ -178,7 +178,8 @@ export class PeerFamily {
   joinGroup(): void {
     const { instance, session, negotiated } = this.peer;
     if (session === undefined || negotiated === undefined) return;
-    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
+    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate, defaultOriginateMap } = this.settings;
+    const defaultOrigin = defaultOriginate === true ? this.family.defaultOrigin(defaultOriginateMap) : undefined;
     const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.peer.settings;
     const names = {
@@ -187,11 +188,11 @@ export class PeerFamily {
       routeMap: routeMapOut,
       unsuppressMap: this.settings.unsuppressMap,
       prepend: localAs !== undefined && localAsReplace !== true && !this.peer.internal ? instance.as : 0,
-      noDefault: defaultOriginate === true,
+      noDefault: defaultOrigin && ((): boolean => defaultOrigin.present),
     };
     const guarded = missingPolicy(this).out;
     const make = (): PeerPolicy | undefined =>
-      guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
+      guarded || Object.values(names).every(name => name === undefined || name === 0)
         ? undefined
         : this.#policy(names, own);
     const options = this.#groupOptions(negotiated);
@@ -200,6 +201,7 @@ export class PeerFamily {
       options,
       names,
       guarded,
+      defaultOrigin && (defaultOriginateMap ?? ''),
       this.peer.settings.advertisementIntervalS ?? 0,
       // A limit counts what this one was told.
       policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
@@ -209,7 +211,7 @@ export class PeerFamily {
       options: guarded ? { ...options, policy: DENY_ALL } : options,
       makePolicy: make,
       intervalMs: (this.peer.settings.advertisementIntervalS ?? 0) * 1000,
-      defaultOriginate: defaultOriginate === true,
+      defaultOrigin,
       target: session,
     });
   }

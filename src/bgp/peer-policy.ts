@@ -15,8 +15,8 @@ export interface PolicyNamesOf {
   readonly unsuppressMap?: string | undefined;
   /** An AS put in front of the path at the end (local-as). */
   readonly prepend?: number | undefined;
-  /** The default route is refused: it is sent another way (default-originate). */
-  readonly noDefault?: boolean;
+  /** Whether the default route is refused because it is sent another way (default-originate). */
+  readonly noDefault?: (() => boolean) | undefined;
 }
 
 export class PeerPolicy implements Policy {
@@ -32,7 +32,7 @@ export class PeerPolicy implements Policy {
   /** A list that is named but does not exist refuses everything. */
   readonly #refuse: boolean;
   readonly #prepend: number;
-  readonly #noDefault: boolean;
+  readonly #noDefault: (() => boolean) | undefined;
   readonly #attributes: AttributeAccess;
   readonly #table: BgpTable;
   readonly #store: AttributeStore;
@@ -48,7 +48,7 @@ export class PeerPolicy implements Policy {
     this.#store = table.store;
     this.#attributes = attributes;
     this.#prepend = names.prepend ?? 0;
-    this.#noDefault = names.noDefault === true;
+    this.#noDefault = names.noDefault;
     let refuse = false;
     if (names.prefixList !== undefined) {
       this.depends.add(`prefix-list ${names.prefixList}`);
@@ -80,13 +80,14 @@ export class PeerPolicy implements Policy {
       !refuse &&
       (this.#prefixList !== undefined ||
         this.#unsuppressMap !== undefined ||
-        this.#noDefault ||
+        this.#noDefault !== undefined ||
         maps.some(map => map.perPrefix));
     this.perPeer = maps.some(map => map.perPeer);
   }
 
   apply(attributes: number, prefix: number, peer: number): number {
-    if (this.#refuse || (this.#noDefault && this.#table.prefixes.length[prefix] === 0)) return -1;
+    if (this.#refuse) return -1;
+    if (this.#noDefault !== undefined && this.#table.prefixes.length[prefix] === 0 && this.#noDefault()) return -1;
     const list = this.#prefixList;
     if (list !== undefined) {
       const table = this.#table.prefixes;

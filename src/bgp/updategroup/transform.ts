@@ -405,7 +405,7 @@ export class ExportTransform {
     const conditional = mode === 'if-only' || mode === 'replace-if-only';
     let segments = path;
     if (mode !== 'no' && (!conditional || path.every(segment => segment.as.every(isPrivateAs)))) {
-      const goes = (as: number): boolean => isPrivateAs(as) && (as !== remoteAs || mode === 'if-only');
+      const goes = (as: number): boolean => isPrivateAs(as) && as !== remoteAs;
       const replace = mode === 'replace' || mode === 'replace-if-only';
       segments = path.map(({ type, as }) => ({
         type,
