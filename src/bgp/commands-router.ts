@@ -4,6 +4,7 @@ import {
   AF_INET,
   AF_INET6,
   equalPrefix,
+  formatIp4,
   formatPrefix,
   isLinkLocal6,
   makePrefix,
@@ -281,6 +282,8 @@ export const routerCommands: readonly Command<Bgp>[] = [
     options => {
       options.clusterId = undefined;
     },
+    'positive',
+    args => [`bgp cluster-id ${String(args.id).includes('.') ? args.id : formatIp4(Number(args.id))}`],
   ),
   optionLine(
     'bgp confederation identifier (1-4294967295)$as',
@@ -399,10 +402,51 @@ export const routerCommands: readonly Command<Bgp>[] = [
     [BGP, 'Change the default bestpath selection', 'Compare router-id for identical EBGP paths'],
     'compareRouterId',
   ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp bestpath med {confed|missing-as-worst}',
+    help: [
+      BGP,
+      'Change the default bestpath selection',
+      'MED attribute',
+      'Compare MED among confederation paths',
+      'Treat missing MED as the least preferred one',
+    ],
+    // Two settings, a line for each.
+    key: args => `bgp bestpath med ${args.confed === true ? 'confed' : 'missing-as-worst'}`,
+    writes: args => [
+      ...(args.confed === true ? ['bgp bestpath med confed'] : []),
+      ...(args['missing-as-worst'] === true ? ['bgp bestpath med missing-as-worst'] : []),
+    ],
+    apply(bgp: Bgp, args, context) {
+      // Paths with no AS outside the confederation are compared by MED whatever is said of it, as in FRR.
+      if (args.confed === true) return;
+      const instance = instanceOf(bgp, context);
+      instance.options.missingMedAsWorst = true;
+      instance.optionsChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      if (args.confed === true) return;
+      const instance = instanceOf(bgp, context);
+      instance.options.missingMedAsWorst = false;
+      instance.optionsChanged();
+    },
+  }),
   flagLine(
-    'bgp bestpath med missing-as-worst',
-    [BGP, 'Change the default bestpath selection', 'MED attribute', 'Treat missing MED as the least preferred one'],
-    'missingMedAsWorst',
+    'bgp bestpath peer-type multipath-relax',
+    [
+      BGP,
+      'Change the default bestpath selection',
+      'Peer type',
+      'Allow load sharing across routes learned from different peer types',
+    ],
+    'relaxPeerType',
+  ),
+  flagLine(
+    'bgp fast-external-failover',
+    [BGP, 'Immediately reset session if a link to a directly connected external peer goes down'],
+    'fastExternalFailover',
+    'negative',
   ),
   flagLine(
     'bgp network import-check',

@@ -239,6 +239,7 @@ export class FamilyInstance {
       countConfederation: options.countConfederation,
       rejectAsSets: options.rejectAsSets,
       multipathRelax: options.multipathRelax,
+      relaxPeerType: options.relaxPeerType,
     };
     const key = JSON.stringify(decision);
     if (key !== this.#decisionKey) {

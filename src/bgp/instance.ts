@@ -63,6 +63,9 @@ export interface InstanceOptions {
   gracefulRestartDisable: boolean;
   enforceFirstAs: boolean;
   rejectAsSets: boolean;
+  relaxPeerType: boolean;
+  /** An external session ends with the link that its neighbour is on. */
+  fastExternalFailover: boolean;
   /** Routes of clients are reflected to other clients. */
   clientToClient: boolean;
   /** No neighbour is spoken to. */
@@ -99,6 +102,8 @@ function defaultOptions(): InstanceOptions {
     gracefulRestartDisable: false,
     enforceFirstAs: false,
     rejectAsSets: false,
+    relaxPeerType: false,
+    fastExternalFailover: true,
     clientToClient: true,
     shutdown: false,
     shutdownMessage: undefined,

@@ -211,3 +211,53 @@ test('filter-list and weight', async () => {
   await both.same(PUBLIC, network(3), network(4), network(7));
   await without(PUBLIC, 'filter-list SEVEN out');
 });
+
+test('an external session ends with its link, or lives on', async () => {
+  const state = async (): Promise<string> =>
+    /BGP state = (\w+)/.exec(await both.grevy.sh('show bgp neighbors 10.0.0.2'))?.[1] ?? '';
+  let now = '';
+  const is = (pattern: RegExp): Promise<unknown> =>
+    until(async () => pattern.test((now = await state())), { timeoutMs: 30_000, what: () => now });
+  const link = (to: 'up' | 'down'): Promise<unknown> => both.host.run('ip', 'link', 'set', 'eth0', to);
+  await link('down');
+  await is(/^(?!Established)/);
+  await link('up');
+  await is(/Established/);
+  await both.configure('no bgp fast-external-failover');
+  const [ours, theirs] = await both.written(/failover/);
+  assert.deepEqual(ours, theirs);
+  // That it heard of the link is seen by the routes, which lead nowhere then.
+  const path = (): Promise<string> => both.grevy.sh(`show bgp ipv4 unicast ${network(0)}`);
+  await until(async () => (await path()).includes('best'), { timeoutMs: 30_000, what: both.grevy.output });
+  await link('down');
+  let text = '';
+  const lost = async (): Promise<boolean> => (text = await path()).includes('inaccessible');
+  await until(lost, { timeoutMs: 20_000, what: () => text });
+  assert.equal(await state(), 'Established');
+  await link('up');
+  await until(async () => (await path()).includes('best'), { timeoutMs: 30_000, what: both.grevy.output });
+  assert.equal(await state(), 'Established');
+});
+
+test('the lines of the best path are written so that FRR reads them', async () => {
+  const lines = [
+    'bgp bestpath as-path confed',
+    'bgp bestpath as-path multipath-relax',
+    'bgp bestpath compare-routerid',
+    'bgp bestpath med confed missing-as-worst',
+    'bgp bestpath peer-type multipath-relax',
+    'bgp reject-as-sets',
+  ];
+  await both.configure(...lines);
+  const [ours, theirs] = await both.written(/bestpath|reject/);
+  const each = (all: string[]): string[] =>
+    all
+      .flatMap(line =>
+        line.includes('med confed missing')
+          ? [' bgp bestpath med confed', ' bgp bestpath med missing-as-worst']
+          : [line],
+      )
+      .toSorted();
+  assert.deepEqual(each(ours), each(theirs));
+  assert.equal(ours.length, 7);
+});

@@ -121,6 +121,8 @@ export interface DecisionOptions {
   rejectAsSets: boolean;
   /** Multipath needs equal AS_PATH length only, not equal AS_PATH. */
   multipathRelax: boolean;
+  /** Multipath mixes paths from outside with those from inside. */
+  relaxPeerType: boolean;
   maximumPathsEbgp: number;
   maximumPathsIbgp: number;
 }
@@ -140,6 +142,7 @@ export function defaultDecisionOptions(localAs: number, routerId: number): Decis
     countConfederation: false,
     rejectAsSets: false,
     multipathRelax: false,
+    relaxPeerType: false,
     maximumPathsEbgp: 1,
     maximumPathsIbgp: 1,
   };
