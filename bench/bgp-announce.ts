@@ -113,7 +113,9 @@ const list = policy.needPrefixList(2, 'BOGONS');
 );
 list.set(prefixListEntry(90, true, parsePrefix('0.0.0.0/0')!, 25, undefined));
 const map = policy.needRouteMap('IN');
-map.clause(10, false).matches.set('p', { match: { kind: 'prefix-list', family: 2, name: 'BOGONS' }, text: '' });
+map
+  .clause(10, false)
+  .matches.set('p', { match: { kind: 'address', list: 'prefix-list', family: 2, name: 'BOGONS' }, text: '' });
 map.clause(20, true).sets.set('l', { set: { kind: 'local-preference', sign: '', value: 90 }, text: '' });
 const imported = new PeerPolicy(
   { prefixList: undefined, filterList: undefined, routeMap: 'IN' },
@@ -121,8 +123,9 @@ const imported = new PeerPolicy(
   table,
   instance.access,
   {
-    name: '10.0.0.1',
-    address: undefined,
+    ...instance.policyUse,
+    peer: '10.0.0.1',
+    peerAddress: undefined,
   },
 );
 start = performance.now();

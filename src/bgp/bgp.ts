@@ -33,6 +33,7 @@ export class Bgp implements Speaker {
   gracefulShutdown = false;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
+  readonly #startedMs: number;
   readonly #listeners: Listeners;
   /** Of a speaker without zebra. */
   readonly #vrfs: Map<string, Vrf> = new Map();
@@ -43,6 +44,7 @@ export class Bgp implements Speaker {
   constructor(environment: BgpEnvironment) {
     this.environment = environment;
     this.loop = environment.loop;
+    this.#startedMs = this.loop.now();
     this.hostname = environment.hostname ?? '';
     this.#listeners = new Listeners(this);
     this.#reconcile = this.loop.event('bgp configuration', () => {
@@ -60,6 +62,10 @@ export class Bgp implements Speaker {
   get interfaces(): Interfaces {
     this.#interfaces ??= Interfaces.ofSystem();
     return this.#interfaces;
+  }
+
+  startedAgoMs(): number {
+    return this.loop.now() - this.#startedMs;
   }
 
   /** Milliseconds since the epoch. */
@@ -94,11 +100,11 @@ export class Bgp implements Speaker {
     return instance;
   }
 
-  closeInstance(name: string): void {
+  closeInstance(name: string, retain = false): void {
     const instance = this.instances.get(name);
     this.instances.delete(name);
     this.#listen();
-    instance?.close();
+    instance?.close(retain);
   }
 
   #vrf(name: string): Vrf {
@@ -159,10 +165,18 @@ export class Bgp implements Speaker {
     this.#reconcile.schedule();
   }
 
-  /** Ends all sessions with a NOTIFICATION. What zebra has stays there: whether it outlives us is zebra's to know. */
-  close(): void {
+  /**
+   * Ends all sessions, with a NOTIFICATION unless routes outlive us (`retain`) and the neighbour knows that we come back. What
+   * zebra has stays there: whether it outlives us is zebra's to know.
+   */
+  close(retain = false): void {
     this.zebra?.stop();
-    for (const name of Array.from(this.instances.keys())) this.closeInstance(name);
+    for (const name of Array.from(this.instances.keys())) this.closeInstance(name, retain);
+  }
+
+  /** An interface got this name, or had it before: policy may name it. */
+  renamed(name: string): void {
+    this.policy.touch('interface', name);
   }
 
   #policyChanged(): void {

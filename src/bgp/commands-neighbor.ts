@@ -75,8 +75,9 @@ function peerLine<const Tail extends string>(
   fields: readonly (keyof PeerSettings)[],
   /** Throws where the line does not go with what is said of the neighbour already. */
   fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
+  /** Where several lines are about one setting. */
+  key: string = setting(tail),
 ): Command<Bgp> {
-  const key = setting(tail);
   return config({
     mode: 'router-bgp',
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
@@ -130,26 +131,42 @@ function afLine<const Tail extends string>(
   });
 }
 
+type ListWord = 'distribute-list' | 'prefix-list' | 'filter-list' | 'route-map';
+
+const LIST_FIELDS: Readonly<Record<ListWord, Readonly<Record<'in' | 'out', keyof PeerAfSettings>>>> = {
+  'distribute-list': { in: 'distributeListIn', out: 'distributeListOut' },
+  'prefix-list': { in: 'prefixListIn', out: 'prefixListOut' },
+  'filter-list': { in: 'filterListIn', out: 'filterListOut' },
+  'route-map': { in: 'routeMapIn', out: 'routeMapOut' },
+};
+
+/** Lists of prefixes of which a neighbour has one in each direction. */
+const EITHER: Readonly<Partial<Record<ListWord, ListWord>>> = {
+  'distribute-list': 'prefix-list',
+  'prefix-list': 'distribute-list',
+};
+
 /** A line with a direction: `prefix-list NAME in`. */
-function listLine(
-  word: 'prefix-list' | 'filter-list' | 'route-map',
-  help: readonly string[],
-  inField: 'prefixListIn' | 'filterListIn' | 'routeMapIn',
-  outField: 'prefixListOut' | 'filterListOut' | 'routeMapOut',
-): Command<Bgp> {
-  const field = (args: { direction: string }): keyof PeerAfSettings => (args.direction === 'in' ? inField : outField);
+function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
+    check({ neighbor, name, direction }, _, lines) {
+      const other = EITHER[word];
+      const there = other === undefined ? undefined : lines.text(`${neighbor} ${other} ${direction}`);
+      if (there === undefined) return;
+      throw new CommandError(`% Prefix/distribute list can not co-exist: ${word} ${name} ${direction} with ${there}`);
+    },
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      Object.assign(layer.af[afiOf(context)], { [field(args)]: args.name });
+      Object.assign(layer.af[afiOf(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field(args)]);
+      const field = LIST_FIELDS[word][args.direction];
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field]);
     },
   });
 }
@@ -317,6 +334,45 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instanceOf(bgp, context).setGroup(args.neighbor, undefined);
     },
   }),
+  config({
+    mode: 'router-bgp',
+    syntax:
+      'neighbor WORD$name interface [v6only] [<remote-as <(1-4294967295)|internal|external>$as|peer-group WORD$group>]',
+    help: [
+      'Specify neighbor router',
+      'Interface name or neighbor tag',
+      'Enable BGP on interface',
+      'Enable BGP with v6 link-local only',
+      'Specify a BGP neighbor',
+      'AS number',
+      'Internal BGP peer',
+      'External BGP peer',
+      'Member of the peer-group',
+      'Peer-group name',
+    ],
+    key: args => `${args.name} interface`,
+    no: ['neighbor WORD$name interface'],
+    takes: args => [`neighbor ${args.name}`],
+    check({ name, group }, _, lines) {
+      if (parseAddress(name) !== undefined)
+        throw new CommandError(`% An interface has a name, not an address: ${name}`);
+      if (lines.text(`${name} peer-group`) !== undefined) throw new CommandError(`% Peer-group ${name} exists already`);
+      if (group !== undefined && lines.text(`${group} peer-group`) !== `neighbor ${group} peer-group`) {
+        throw new CommandError(`% Configure the peer-group first: ${group}`);
+      }
+    },
+    apply(bgp: Bgp, { name, as, group }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, true);
+      if (as !== undefined) instance.setRemoteAs(name, parseAs(String(as)));
+      if (group !== undefined) instance.setGroup(name, group);
+    },
+    remove(bgp: Bgp, { name }, context) {
+      const instance = instanceOf(bgp, context);
+      instance.setUnnumbered(name, false);
+      instance.setRemoteAs(name, undefined);
+    },
+  }),
   peerLine(
     'description LINE...$text',
     ['Neighbor specific description', 'Up to 80 characters describing this neighbor'],
@@ -353,7 +409,20 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ updateSource: args.source }),
     ['updateSource'],
   ),
-  peerLine('interface WORD$name', ['Interface', 'Interface name'], args => ({ interface: args.name }), ['interface']),
+  config({
+    mode: 'router-bgp',
+    syntax: 'neighbor <A.B.C.D|X:X::X:X>$neighbor interface WORD$name',
+    help: [...NEIGHBOR_HELP.slice(0, 3), 'Interface', 'Interface name'],
+    key: args => `${args.neighbor} interface`,
+    apply(bgp: Bgp, args, context) {
+      const { instance, layer } = layerOf(bgp, context, args.neighbor);
+      layer.peer.interface = args.name;
+      instance.peersChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.peer.interface);
+    },
+  }),
   peerLine(
     'ebgp-multihop [(1-255)$hops]',
     ['Allow EBGP neighbors not on directly connected networks', 'maximum hop count'],
@@ -442,9 +511,22 @@ export const neighborCommands: readonly Command<Bgp>[] = [
   ),
   peerLine('solo', ['Solo peer - part of its own update group'], () => ({ solo: true }), ['solo']),
   ...REFUSED.map(({ tail, help, why }) => peerLine(tail, help, () => refuse(tail, why), [])),
-  peerLine('graceful-restart-disable', ['Graceful restart disable command'], () => ({ gracefulRestartDisable: true }), [
-    'gracefulRestartDisable',
-  ]),
+  ...(
+    [
+      ['graceful-restart', 'Graceful restart of either side', 'restart'],
+      ['graceful-restart-helper', 'Graceful restart of the neighbor only', 'helper'],
+      ['graceful-restart-disable', 'Graceful restart disable command', 'disable'],
+    ] as const
+  ).map(([tail, help, mode]) =>
+    peerLine(
+      tail,
+      [help],
+      () => ({ gracefulRestart: mode }),
+      ['gracefulRestart'],
+      () => {},
+      'graceful restart',
+    ),
+  ),
   config({
     mode: ['address-family', 'router-bgp'],
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
@@ -506,34 +588,30 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       instance.peersChanged();
     },
   }),
-  listLine(
-    'prefix-list',
-    [
-      'Filter updates to/from this neighbor',
-      'Name of a prefix list',
-      'Filter incoming updates',
-      'Filter outgoing updates',
-    ],
-    'prefixListIn',
-    'prefixListOut',
-  ),
-  listLine(
-    'filter-list',
-    ['Establish BGP filters', 'AS path access-list name', 'Filter incoming routes', 'Filter outgoing routes'],
-    'filterListIn',
-    'filterListOut',
-  ),
-  listLine(
-    'route-map',
-    [
-      'Apply route map to neighbor',
-      'Name of route map',
-      'Apply map to incoming routes',
-      'Apply map to outbound routes',
-    ],
-    'routeMapIn',
-    'routeMapOut',
-  ),
+  listLine('distribute-list', [
+    'Filter updates to/from this neighbor',
+    'IP Access-list name',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('prefix-list', [
+    'Filter updates to/from this neighbor',
+    'Name of a prefix list',
+    'Filter incoming updates',
+    'Filter outgoing updates',
+  ]),
+  listLine('filter-list', [
+    'Establish BGP filters',
+    'AS path access-list name',
+    'Filter incoming routes',
+    'Filter outgoing routes',
+  ]),
+  listLine('route-map', [
+    'Apply route map to neighbor',
+    'Name of route map',
+    'Apply map to incoming routes',
+    'Apply map to outbound routes',
+  ]),
   afLine(
     'unsuppress-map WORD$map',
     ['Route-map to selectively unsuppress suppressed routes', 'Name of route map'],
@@ -625,6 +703,23 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['Set default weight for routes from this neighbor', 'default weight'],
     args => ({ weight: args.weight }),
     ['weight'],
+  ),
+  afLine('disable-addpath-rx', ['Do not accept additional paths'], () => ({ disableAddPathRx: true }), [
+    'disableAddPathRx',
+  ]),
+  afLine(
+    'addpath-tx-all-paths',
+    ['Use addpath to advertise all paths to a neighbor'],
+    () => ({ addPathTx: 'all' }),
+    ['addPathTx'],
+    () => 'addpath-tx',
+  ),
+  afLine(
+    'addpath-tx-bestpath-per-AS',
+    ['Use addpath to advertise the bestpath per each neighboring AS'],
+    () => ({ addPathTx: 'best-per-as' }),
+    ['addPathTx'],
+    () => 'addpath-tx',
   ),
   afLine(
     'attribute-unchanged [{as-path|next-hop|med}]',

@@ -21,7 +21,8 @@ import type { BgpInstance, InstanceOptions } from './instance.ts';
 import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
 import type { Peer } from './peer.ts';
 import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
-import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S } from './graceful-restart.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
 import { VRF_DEFAULT } from './vrf.ts';
@@ -37,8 +38,9 @@ function optionLine<const Syntax extends string>(
   unset: (options: InstanceOptions) => void,
   keeps: 'positive' | 'negative' = 'positive',
   writes?: (args: Args<Syntax>) => readonly string[],
+  /** Where several lines are about one setting. */
+  key: string = syntax.split(/ (?=[A-Z(<[])/)[0]!,
 ): Command<Bgp> {
-  const key = syntax.split(/ (?=[A-Z(<[])/)[0]!;
   return config({
     mode: 'router-bgp',
     syntax,
@@ -77,6 +79,22 @@ function flagLine(
       options[flag] = false;
     },
     keeps,
+  );
+}
+
+function restartLine(syntax: string, help: string, mode: RestartMode): Command<Bgp> {
+  return optionLine(
+    syntax,
+    [BGP, help],
+    options => {
+      options.gracefulRestart = mode;
+    },
+    options => {
+      options.gracefulRestart = 'helper';
+    },
+    'positive',
+    undefined,
+    'graceful restart',
   );
 }
 
@@ -454,7 +472,55 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'networkImportCheck',
     'negative',
   ),
-  flagLine('bgp graceful-restart-disable', [BGP, 'Graceful restart disable command'], 'gracefulRestartDisable'),
+  restartLine('bgp graceful-restart', 'Graceful restart of this speaker', 'restart'),
+  restartLine('bgp graceful-restart-disable', 'Graceful restart disable command', 'disable'),
+  flagLine(
+    'bgp graceful-restart preserve-fw-state',
+    [BGP, 'Graceful restart capability parameters', 'Forwarding goes on while this speaker restarts (F bit)'],
+    'preserveForwarding',
+  ),
+  flagLine(
+    'bgp graceful-restart notification',
+    [BGP, 'Graceful restart capability parameters', 'A NOTIFICATION keeps routes, too (RFC 8538)'],
+    'notificationRestart',
+    'negative',
+  ),
+  flagLine(
+    'bgp hard-administrative-reset',
+    [BGP, 'What an operator resets is reset for good (RFC 8538)'],
+    'hardAdministrativeReset',
+    'negative',
+  ),
+  optionLine(
+    'bgp graceful-restart stalepath-time (1-4095)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long paths of a neighbor that is back stay without being said again',
+      'Delay value (seconds)',
+    ],
+    (options, args) => {
+      options.stalePathS = args.seconds;
+    },
+    options => {
+      options.stalePathS = DEFAULT_STALE_PATH_S;
+    },
+  ),
+  optionLine(
+    'bgp graceful-restart select-defer-time (0-3600)$seconds',
+    [
+      BGP,
+      'Graceful restart capability parameters',
+      'How long nothing is selected after a restart, at most',
+      'Delay value (seconds, 0 - no deferral)',
+    ],
+    (options, args) => {
+      options.selectDeferS = args.seconds;
+    },
+    options => {
+      options.selectDeferS = DEFAULT_SELECT_DEFER_S;
+    },
+  ),
   optionLine(
     'bgp graceful-restart restart-time (0-4095)$seconds',
     [
@@ -616,6 +682,18 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: ['address-family', 'router-bgp'],
+    syntax: 'table-map WORD$name',
+    help: ['BGP table to RIB route download filter', 'Name of the route map'],
+    key: () => 'table-map',
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(args.name);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(undefined);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
     syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',
@@ -714,7 +792,7 @@ function named(instance: BgpInstance, who: string): Peer[] | string {
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
-      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who [soft] [<in|out>$direction]',
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who [soft] [<in|out>$direction]',
     help: [
       'Reset functions',
       'IP information',
@@ -727,6 +805,7 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
       'Soft reconfig inbound and outbound updates',
       'Send route-refresh unless using soft-reconfiguration inbound',
       'Resend all outbound updates',
@@ -743,7 +822,8 @@ export const clearCommands: readonly Command<Bgp>[] = [
     },
   }),
   exec({
-    syntax: 'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)>$who message LINE...$text',
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who message LINE...$text',
     help: [
       'Reset functions',
       'IP information',
@@ -753,6 +833,7 @@ export const clearCommands: readonly Command<Bgp>[] = [
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
       'Tell them why (RFC 9003)',
       'The message',
     ],

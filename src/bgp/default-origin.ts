@@ -26,6 +26,7 @@ export class DefaultOrigin implements TableConsumer {
   /** Groups of its own, by the key of the family's. */
   readonly slots: Map<string, GroupSlot> = new Map();
   readonly dirty: DirtySet = new DirtySet();
+  readonly everyPath = false;
   /** The route is there. */
   present = false;
   readonly #family: FamilyInstance;
@@ -60,6 +61,7 @@ export class DefaultOrigin implements TableConsumer {
   #bind(): void {
     const { instance, table } = this.#family;
     this.#map = new BoundMap(this.#name!, {
+      ...instance.policyUse,
       names: instance.bgp.policy,
       attributes: instance.access,
       prefixes: table.prefixes,
@@ -83,6 +85,10 @@ export class DefaultOrigin implements TableConsumer {
 
   holds(prefix: number): boolean {
     return this.dirty.has(prefix) || this.#permitted.has(prefix);
+  }
+
+  holdsPath(): boolean {
+    return false;
   }
 
   #run(): boolean {

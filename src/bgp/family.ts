@@ -14,10 +14,10 @@ import type { PeerFamily } from './peer-family.ts';
 import { dependsOn, type PeerPolicy } from './peer-policy.ts';
 import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
 import type { Session } from './session/types.ts';
-import { AFI_FAMILY, AFI_NUMBER, type Afi } from './settings.ts';
+import { AFI_FAMILY, AFI_NUMBER, AFIS, type Afi, merged } from './settings.ts';
 import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/index.ts';
 import { encodeRouteRefresh, RefreshKind } from './wire/refresh.ts';
-import { encodeWithdrawals, isEndOfRib } from './withdrawals.ts';
+import { encodeWithdrawals, isEndOfRib, type PrefixWords } from './withdrawals.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
 /** Prefixes of a group between two looks at the clock: some milliseconds even before they are compiled. */
@@ -143,30 +143,39 @@ export class GroupSlot {
   }
 }
 
+/** The identifier of the default route that we make, where members know paths by one: it is the only path of its table. */
+const DEFAULT_PATH = 1;
+
 /** Prefixes that a peer was told of in another group: copied, because their rows may be given to others. */
 export class KnownPrefixes {
   readonly #words: readonly Uint32Array[];
   readonly #length: Uint8Array;
+  readonly #id: Uint32Array;
   #at = 0;
 
-  readonly #keepsDefault: () => boolean;
+  readonly #keepsDefault: (i: number) => boolean;
 
   /** `keepsDefault`: whether the default route is originated, whatever the new group says. */
   constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: () => boolean) {
-    this.#keepsDefault = keepsDefault;
+    const known: number[] = [];
     const ids: number[] = [];
-    for (let id = 0; id < prefixes.limit; id++) {
-      if (prefixes.has(id) && slot.group.advertised(member, id) !== 0) ids.push(id);
+    const defaultId = slot.group.everyPath ? DEFAULT_PATH : 0;
+    for (const { prefix, id } of slot.group.advertisedTo(member)) {
+      known.push(prefix);
+      ids.push(id);
     }
     const bare = originatesDefault ? 1 : 0;
-    const rows = ids.length + bare; // the default route, as zeros, is the last row
+    const rows = known.length + bare; // the default route, as zeros, is the last row
     this.#words = [0, 1, 2, 3].map(word => {
       const column = new Uint32Array(rows);
-      for (let row = 0; row < ids.length; row++) column[row] = prefixes.words(ids[row]!)[word]!;
+      for (let row = 0; row < known.length; row++) column[row] = prefixes.words(known[row]!)[word]!;
       return column;
     });
     this.#length = new Uint8Array(rows);
-    for (let row = 0; row < ids.length; row++) this.#length[row] = prefixes.length[ids[row]!]!;
+    for (let row = 0; row < known.length; row++) this.#length[row] = prefixes.length[known[row]!]!;
+    this.#id = new Uint32Array(rows).fill(defaultId);
+    this.#id.set(ids);
+    this.#keepsDefault = i => this.#length[i] === 0 && this.#id[i] === defaultId && keepsDefault();
   }
 
   /** Withdraws what the group does not want for the member; false: no room, go on later. */
@@ -175,12 +184,13 @@ export class KnownPrefixes {
     const size = group.options.maximumMessageBytes;
     while (this.#at < this.#length.length) {
       if (!member.hasRoom(size)) return false;
-      const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, i => {
-        const id = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
-        return (id >= 0 && group.advertised(member, id) !== 0) || (this.#length[i] === 0 && this.#keepsDefault())
-          ? undefined
-          : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
-      });
+      const read = (i: number): PrefixWords | undefined => {
+        const prefix = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
+        const told = prefix >= 0 && group.tells(member, prefix, this.#id[i]!);
+        return told || this.#keepsDefault(i) ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
+      };
+      const id = group.everyPath ? (i: number): number => this.#id[i]! : undefined;
+      const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, read, id);
       if (message !== undefined) member.send(message, 0, message.length);
       this.#at = next;
     }
@@ -232,7 +242,7 @@ export class FamilyInstance {
       clusterId,
       defaultLocalPref: options.defaultLocalPref,
       alwaysCompareMed: options.alwaysCompareMed,
-      deterministicMed: options.deterministicMed,
+      deterministicMed: options.deterministicMed || this.#sendsBestPerAs(),
       missingMedAsWorst: options.missingMedAsWorst,
       compareRouterId: options.compareRouterId,
       ignoreAsPathLength: options.ignoreAsPathLength,
@@ -252,6 +262,16 @@ export class FamilyInstance {
     this.#acceptanceKey = acceptance;
     this.local.reconcile();
     this.aggregation.reconcile();
+  }
+
+  /** Which path is its AS's best must not hang on the order in which paths came: as in FRR, the knob is on then. */
+  #sendsBestPerAs(): boolean {
+    for (const { own, group } of this.instance.peers.values()) {
+      for (const afi of AFIS) {
+        if (merged(own.af[afi], group?.own.af[afi]).addPathTx === 'best-per-as') return true;
+      }
+    }
+    return false;
   }
 
   setDistance(external: number, internal: number, local: number): void {
@@ -347,6 +367,7 @@ export class FamilyInstance {
   policyChanged(changed: ReadonlySet<string>): void {
     this.local.policyChanged(changed);
     this.aggregation.policyChanged(changed);
+    this.announcer.policyChanged(changed);
     for (const origin of this.#defaultOrigins.values()) origin.policyChanged(changed);
   }
 

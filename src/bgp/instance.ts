@@ -4,6 +4,7 @@
 import {
   type AddressWords,
   AF_INET,
+  AF_INET6,
   containsAddress,
   equalWords,
   type Family,
@@ -12,6 +13,7 @@ import {
   parseAddress,
   type Prefix,
 } from '../net/index.ts';
+import type { TimerTask } from '../concurrency/index.ts';
 import { CommandError } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { FamilyInstance } from './family.ts';
@@ -20,11 +22,12 @@ import type { Connection } from './io/types.ts';
 import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
-import { type AttributeAccess, attributeAccess } from './policy/index.ts';
+import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
-import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
+import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S, restartMode, undefer } from './graceful-restart.ts';
+import { type Afi, AFIS, emptyLayer, type RestartMode, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
 import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
@@ -60,7 +63,16 @@ export interface InstanceOptions {
   staleS: number;
   /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
   restartTimeS: number;
-  gracefulRestartDisable: boolean;
+  gracefulRestart: RestartMode;
+  /** Our forwarding goes on while we restart (the F bits of our OPENs). */
+  preserveForwarding: boolean;
+  /** A NOTIFICATION keeps routes, too (RFC 8538's N bit). */
+  notificationRestart: boolean;
+  hardAdministrativeReset: boolean;
+  /** Routes of a neighbour that is back stay so long without being said again. */
+  stalePathS: number;
+  /** Nothing is selected for so long after a restart, at most. */
+  selectDeferS: number;
   enforceFirstAs: boolean;
   rejectAsSets: boolean;
   relaxPeerType: boolean;
@@ -99,7 +111,12 @@ function defaultOptions(): InstanceOptions {
     holdTimeS: 180,
     staleS: DEFAULT_STALE_S,
     restartTimeS: DEFAULT_RESTART_TIME_S,
-    gracefulRestartDisable: false,
+    gracefulRestart: 'helper',
+    preserveForwarding: false,
+    notificationRestart: true,
+    hardAdministrativeReset: true,
+    stalePathS: DEFAULT_STALE_PATH_S,
+    selectDeferS: DEFAULT_SELECT_DEFER_S,
     enforceFirstAs: false,
     rejectAsSets: false,
     relaxPeerType: false,
@@ -133,6 +150,10 @@ export class BgpInstance {
   readonly tracker: NexthopTracker;
   readonly family: Readonly<Record<Afi, FamilyInstance>>;
   #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
+  /** OPENs say no more that we have restarted. */
+  readonly #restarted: TimerTask;
+  readonly #deferred: TimerTask;
+  #begun = false;
   #closed = false;
 
   constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
@@ -142,6 +163,8 @@ export class BgpInstance {
     this.as = as;
     this.vrf = vrf;
     this.queue = new ProcessQueue(bgp.loop, name);
+    this.#restarted = bgp.loop.timer('bgp graceful restart', () => this.peersChanged());
+    this.#deferred = bgp.loop.timer('bgp select deferral', () => undefer(this, true));
     this.nexthops = new NexthopTable(
       id => this.tracker.track(id),
       id => {
@@ -170,6 +193,16 @@ export class BgpInstance {
   /** Its VRF is there. Without a zebra that would know, it is taken for granted. */
   get ready(): boolean {
     return this.bgp.zebra === undefined || this.vrf.exists;
+  }
+
+  /** What the maps of all uses have in common. */
+  get policyUse(): Pick<PolicyUse, 'localAs' | 'defaultLocalPref' | 'random' | 'interfaceName'> {
+    return {
+      localAs: this.as,
+      defaultLocalPref: this.options.defaultLocalPref,
+      random: this.bgp.environment.random,
+      interfaceName: index => this.interfaces.get(index)?.name,
+    };
   }
 
   get families(): readonly FamilyInstance[] {
@@ -271,6 +304,18 @@ export class BgpInstance {
     this.peersChanged();
   }
 
+  /** `neighbor IFNAME interface`: whoever is at its other end. */
+  setUnnumbered(name: string, on: boolean): void {
+    const known = this.peers.get(name);
+    if (on && known === undefined) {
+      this.peers.set(name, new Peer(this, name, AF_INET6, [0, 0, 0, 0], this.own(name), { unnumbered: true }));
+    } else if (!on && known !== undefined) {
+      this.peers.delete(name);
+      known.close();
+    }
+    this.peersChanged();
+  }
+
   #needPeer(name: string): Peer {
     let peer = this.peers.get(name);
     // One that came by itself makes room for one that is configured.
@@ -281,13 +326,13 @@ export class BgpInstance {
     if (this.interfaces.owner(address.family, address.words) !== undefined) {
       throw new CommandError(`% Can not configure the local system as neighbor: ${name}`);
     }
-    peer = new Peer(this, name, address.family, address.words, this.own(name), false);
+    peer = new Peer(this, name, address.family, address.words, this.own(name));
     this.peers.set(name, peer);
     return peer;
   }
 
   #dropIfBare(peer: Peer): void {
-    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined) return;
+    if (peer.own.peer.remoteAs !== undefined || peer.groupName !== undefined || peer.unnumbered !== undefined) return;
     this.peers.delete(peer.name);
     peer.close();
   }
@@ -329,6 +374,22 @@ export class BgpInstance {
 
   // ---- running -------------------------------------------------------------------------------------------------------
 
+  /** Families in which nobody owes us anything may select. */
+  undefer(): void {
+    undefer(this, false);
+  }
+
+  /** We have just been started, perhaps again: neighbours may have kept our routes, and are waited for. */
+  #begin(): void {
+    this.#begun = true;
+    const leftMs = this.options.restartTimeS * 1000 - this.bgp.startedAgoMs();
+    if (leftMs <= 0 || !Array.from(this.peers.values()).some(peer => restartMode(peer) === 'restart')) return;
+    this.#restarted.start(leftMs);
+    if (this.options.selectDeferS === 0) return;
+    for (const family of this.families) family.table.deferred = true;
+    this.#deferred.start(this.options.selectDeferS * 1000);
+  }
+
   /** Brings what runs to what is configured. */
   reconcile(): void {
     if (this.#closed) return;
@@ -337,6 +398,8 @@ export class BgpInstance {
     for (const peer of this.peers.values()) peer.reconcile();
     this.#installRangeKeys();
     this.tracker.interfacesChanged();
+    if (!this.#begun) this.#begin();
+    this.undefer();
   }
 
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
@@ -372,6 +435,8 @@ export class BgpInstance {
     let why = 'not a configured neighbor';
     for (const peer of this.peers.values()) {
       if (peer.family !== family || !equalWords(peer.words, words)) continue;
+      // The same link-local address may be on several links.
+      if (peer.unnumbered !== undefined && peer.remoteAddress().scopeId !== connection.remote.scopeId) continue;
       if (peer.accept(connection)) return undefined;
       why = peer.idleReason ?? why;
     }
@@ -393,7 +458,7 @@ export class BgpInstance {
     const { listenLimit } = this.options;
     if (this.dynamicPeers.length >= listenLimit) return `limit of ${listenLimit} dynamic neighbors reached`;
     const name = formatAddress(family, words);
-    const peer = new Peer(this, name, family, words, emptyLayer(), true);
+    const peer = new Peer(this, name, family, words, emptyLayer(), { dynamic: true });
     peer.groupName = range.group;
     this.peers.set(name, peer);
     peer.reconcile();
@@ -441,9 +506,11 @@ export class BgpInstance {
   }
 
   /** `no router bgp`: sessions end, and everything is withdrawn from zebra. */
-  close(): void {
+  close(retain = false): void {
     this.#closed = true;
-    for (const peer of this.peers.values()) peer.close();
+    this.#restarted.stop();
+    this.#deferred.stop();
+    for (const peer of this.peers.values()) peer.close(retain && restartMode(peer) === 'restart');
     for (const family of this.families) family.close();
     this.tracker.close();
     this.zebra?.detach(this);

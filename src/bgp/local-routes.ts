@@ -5,7 +5,18 @@
 //   network P              source `network`            one for each route map in use
 //   redistribute static    source `redistribute static`
 import { AF_INET, AF_INET6, type AddressWords, formatPrefix, isLinkLocal6, type Prefix } from '../net/index.ts';
-import { AFI_IP, AFI_IP6, FRR_8_4_4, NexthopColumns, type RouteMessage } from '../zapi/index.ts';
+import {
+  AFI_IP,
+  AFI_IP6,
+  FRR_8_4_4,
+  NEXTHOP_BLACKHOLE,
+  NEXTHOP_IPV4,
+  NEXTHOP_IPV4_IFINDEX,
+  NEXTHOP_IPV6,
+  NEXTHOP_IPV6_IFINDEX,
+  NexthopColumns,
+  type RouteMessage,
+} from '../zapi/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
@@ -33,9 +44,17 @@ interface Redistribution {
   metric: number | undefined;
 }
 
+interface Hop {
+  readonly words: AddressWords;
+  /** 0: none. */
+  readonly ifindex: number;
+}
+
 /** Routes that a zebra which came back has not said again by then are gone. */
 const SWEEP_MS = 5000;
+const SETS_KEPT = 1024;
 const ZERO: AddressWords = [0, 0, 0, 0];
+const NOWHERE: Hop = { words: ZERO, ifindex: 0 };
 
 /** A source of routes that start here, as the table knows it. */
 export function localPeer({ instance }: FamilyInstance, name: string): PeerInfo {
@@ -54,8 +73,8 @@ export function localPeer({ instance }: FamilyInstance, name: string): PeerInfo 
 /** A route map for routes that start here. */
 export function localPolicy({ instance, table }: FamilyInstance, map: string, protocol: string): PeerPolicy {
   const names = { prefixList: undefined, filterList: undefined, routeMap: map };
-  const whom = { name: 'local', address: undefined, protocol };
-  return new PeerPolicy(names, instance.bgp.policy, table, instance.access, whom);
+  const use = { ...instance.policyUse, peer: 'local', peerAddress: undefined, protocol };
+  return new PeerPolicy(names, instance.bgp.policy, table, instance.access, use);
 }
 
 export class LocalRoutes {
@@ -64,12 +83,16 @@ export class LocalRoutes {
   readonly networks: Map<string, Network> = new Map();
   readonly #networkSources: Map<string, Source> = new Map();
   readonly redistributions: Map<Protocol, Redistribution> = new Map();
-  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. */
+  /** Attribute sets of redistributed routes by what they are made of; each holds a reference. Forgotten where they become
+   *  many: interfaces and next hops that come and go leave some behind. */
   readonly #sets: Map<string, number> = new Map();
   readonly #hops: NexthopColumns = new NexthopColumns();
+  /** What maps were bound with. */
+  #defaultLocalPref: number;
 
   constructor(family: FamilyInstance) {
     this.#family = family;
+    this.#defaultLocalPref = family.instance.options.defaultLocalPref;
   }
 
   setNetwork(prefix: Prefix, wanted: { map: string | undefined } | undefined): void {
@@ -92,9 +115,16 @@ export class LocalRoutes {
     this.#family.instance.bgp.changed();
   }
 
-  /** The check against the RIB may have been switched on or off. */
+  /** The check against the RIB may have been switched on or off, and what maps reckon with may be another. */
   reconcile(): void {
     const { instance } = this.#family;
+    const { defaultLocalPref } = instance.options;
+    if (defaultLocalPref !== this.#defaultLocalPref) {
+      this.#defaultLocalPref = defaultLocalPref;
+      for (const source of this.#networkSources.values()) this.#setMap(source, source.map, 'local', true);
+      for (const { source, protocol } of this.redistributions.values())
+        this.#setMap(source, source.map, protocol, true);
+    }
     const check = instance.options.networkImportCheck && instance.zebra !== undefined && !instance.bgp.noRib;
     for (const network of this.networks.values()) {
       if (!check) {
@@ -218,7 +248,7 @@ export class LocalRoutes {
     }
     const hop = this.#nextHop(route);
     const med = redistribution.metric ?? route.metric;
-    const key = `${med}/${route.tag}/${hop.join()}`;
+    const key = `${med}/${route.tag}/${hop.ifindex}/${hop.words.join()}`;
     let set = this.#sets.get(key);
     if (set === undefined) {
       set = instance.store.encode({
@@ -226,15 +256,23 @@ export class LocalRoutes {
         asPath: [],
         med,
         tag: route.tag,
-        nextHop: { family: table.family, words: hop },
+        ifindex: hop.ifindex,
+        nextHop: { family: table.family, words: hop.words },
       });
+      if (this.#sets.size >= SETS_KEPT) this.#forgetSets();
       this.#sets.set(key, set);
     }
     table.announce(index, route.w0, route.w1, route.w2, route.w3, route.prefixLength, set);
   }
 
-  #nextHop(route: RouteMessage): AddressWords {
-    if (route.nexthopCount === 0) return ZERO;
+  #forgetSets(): void {
+    for (const set of this.#sets.values()) this.#family.instance.store.release(set);
+    this.#sets.clear();
+  }
+
+  /** Where a route leads to, as its first next hop says. */
+  #nextHop(route: RouteMessage): Hop {
+    if (route.nexthopCount === 0) return NOWHERE;
     const hops = this.#hops;
     hops.count = 0;
     const end = FRR_8_4_4.route.decodeNexthops(
@@ -245,12 +283,15 @@ export class LocalRoutes {
       1,
       route.message,
     );
-    if (end < 0) return ZERO;
+    if (end < 0) return NOWHERE;
+    const type = hops.type[0]!;
+    if (type === NEXTHOP_BLACKHOLE) return NOWHERE;
+    const wide = type === NEXTHOP_IPV6 || type === NEXTHOP_IPV6_IFINDEX;
+    let words = ZERO;
     if (this.#family.table.family === AF_INET) {
-      // Types 2 and 3 carry an IPv4 gateway.
-      return hops.type[0] === 2 || hops.type[0] === 3 ? [hops.w0[0]!, 0, 0, 0] : ZERO;
-    }
-    return hops.type[0] === 4 || hops.type[0] === 5 ? [hops.w0[0]!, hops.w1[0]!, hops.w2[0]!, hops.w3[0]!] : ZERO;
+      if (type === NEXTHOP_IPV4 || type === NEXTHOP_IPV4_IFINDEX) words = [hops.w0[0]!, 0, 0, 0];
+    } else if (wide) words = [hops.w0[0]!, hops.w1[0]!, hops.w2[0]!, hops.w3[0]!];
+    return { words, ifindex: Math.max(hops.ifindex[0]!, 0) };
   }
 
   /** Zebra has the VRF (again). */

@@ -1,6 +1,14 @@
 // A neighbour in one address family: its index in the table, its import policy, and its update group. The index lives as long
 // as the family is activated, over sessions; the membership in a group lives as long as a session.
-import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6, type Prefix } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  equalWords,
+  type Family,
+  isLinkLocal6,
+  type Prefix,
+} from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
 import type { BgpInstance, Place } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
@@ -16,14 +24,17 @@ import {
 } from './rib/index.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
-import type { Afi, PeerAfSettings, PeerSettings } from './settings.ts';
+import { type Afi, AFI_NUMBER, type PeerAfSettings, type PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
+import type { AddPath } from './wire/capability.ts';
 
 /** The neighbour, as its families see it. */
 export interface Neighbour {
   readonly instance: BgpInstance;
   /** The address as configured. */
   readonly name: string;
+  /** The peer group that it is in. */
+  readonly groupName: string | undefined;
   readonly family: Family;
   readonly words: AddressWords;
   readonly settings: PeerSettings;
@@ -62,6 +73,11 @@ export class PeerFamily {
     this.afi = afi;
     this.family = peer.instance.family[afi];
     this.limit = new PrefixLimit(afi);
+  }
+
+  /** What the present session agreed on of paths besides the best one (RFC 7911). */
+  get addPath(): AddPath | undefined {
+    return this.peer.negotiated?.addPath.find(one => one.afi === AFI_NUMBER[this.afi] && one.safi === 1);
   }
 
   // ---- inwards -------------------------------------------------------------------------------------------------------
@@ -110,8 +126,9 @@ export class PeerFamily {
     const changed = (...fields: (keyof PeerInfo)[]): boolean => fields.some(field => info[field] !== now[field]);
     const loops = changed('allowOwnAs', 'allowOwnOrigin', 'localAs', 'allowLocalAs');
     // With another role the session begins anew, so nothing is there yet.
-    if (loops || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient', 'role')) {
-      const { owner: _, address: __, ...fields } = now;
+    const moved = !equalWords(info.address, now.address);
+    if (loops || moved || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient', 'role')) {
+      const { owner: _, ...fields } = now;
       Object.assign(info, fields);
       this.family.table.peerChanged(this.index);
     }
@@ -128,18 +145,31 @@ export class PeerFamily {
 
   /** The import policy; set anew where its names changed, or where `again` says that its answers may differ. */
   updateImport(again: boolean): void {
-    const { prefixListIn, filterListIn, routeMapIn } = this.settings;
+    const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = this.settings;
     const { localAs, localAsNoPrepend } = this.peer.settings;
     const prepend = localAs !== undefined && localAsNoPrepend !== true && !this.peer.internal ? localAs : 0;
     const guarded = missingPolicy(this).in;
-    const key = [prefixListIn, filterListIn, routeMapIn, prepend, guarded, this.peer.internal].join('\n');
+    const named = distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn;
+    const key = [
+      distributeListIn,
+      prefixListIn,
+      filterListIn,
+      routeMapIn,
+      prepend,
+      guarded,
+      this.peer.internal,
+      this.peer.localAs,
+      this.peer.groupName,
+      this.peer.instance.options.defaultLocalPref,
+    ].join('\n');
     if (key === this.importKey && !again) return;
     this.importKey = key;
     this.importPolicy = undefined;
     let policy: Policy | undefined;
     if (guarded) policy = DENY_ALL;
-    else if (prefixListIn !== undefined || filterListIn !== undefined || routeMapIn !== undefined || prepend !== 0) {
+    else if (named !== undefined || prepend !== 0) {
       this.importPolicy = this.#policy({
+        distributeList: distributeListIn,
         prefixList: prefixListIn,
         filterList: filterListIn,
         routeMap: routeMapIn,
@@ -151,10 +181,15 @@ export class PeerFamily {
   }
 
   #policy(names: ConstructorParameters<typeof PeerPolicy>[0], own?: Prefix): PeerPolicy {
-    const { instance } = this.peer;
+    const { instance, groupName } = this.peer;
     return new PeerPolicy(names, instance.bgp.policy, this.family.table, instance.access, {
-      name: this.peer.name,
-      address: own ?? hostPrefix(this.peer.family, this.peer.words),
+      ...instance.policyUse,
+      peer: this.peer.name,
+      peerNames: groupName === undefined ? [] : [groupName],
+      peerAddress: hostPrefix(this.peer.family, this.peer.words),
+      ownAddress: own,
+      internal: this.peer.internal,
+      localAs: this.peer.localAs,
     });
   }
 
@@ -178,11 +213,13 @@ export class PeerFamily {
   joinGroup(): void {
     const { instance, session, negotiated } = this.peer;
     if (session === undefined || negotiated === undefined) return;
-    const { prefixListOut, filterListOut, routeMapOut, defaultOriginate, defaultOriginateMap } = this.settings;
+    const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = this.settings;
+    const { defaultOriginate, defaultOriginateMap } = this.settings;
     const defaultOrigin = defaultOriginate === true ? this.family.defaultOrigin(defaultOriginateMap) : undefined;
     const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.peer.settings;
     const names = {
+      distributeList: distributeListOut,
       prefixList: prefixListOut,
       filterList: filterListOut,
       routeMap: routeMapOut,
@@ -204,7 +241,9 @@ export class PeerFamily {
       defaultOrigin && (defaultOriginateMap ?? ''),
       this.peer.settings.advertisementIntervalS ?? 0,
       // A limit counts what this one was told.
-      policy?.perPeer === true || options.maximumPrefixes > 0 || this.peer.settings.solo === true ? this.peer.name : '',
+      options.maximumPrefixes > 0 || this.peer.settings.solo === true || policy?.perPeer === true
+        ? `${this.peer.name} ${this.peer.groupName ?? ''}`
+        : '',
     ]);
     this.membership = this.family.join(this, {
       key,
@@ -250,6 +289,8 @@ export class PeerFamily {
       role: this.peer.role,
       gracefulShutdown: instance.gracefulShutdown,
       maximumPrefixes: settings.maximumPrefixOut ?? 0,
+      // Without the setting, the session that agreed on it ends in a moment.
+      addPath: this.addPath?.send === true ? (settings.addPathTx ?? 'all') : undefined,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
     // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
@@ -269,10 +310,11 @@ export class PeerFamily {
 
 /** RFC 8212: an external neighbour without a policy is told nothing, and nothing is taken from it. */
 export function missingPolicy({ family, info, settings }: PeerFamily): { readonly in: boolean; readonly out: boolean } {
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut } = settings;
+  const { distributeListIn, prefixListIn, filterListIn, routeMapIn } = settings;
+  const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = settings;
   const required = family.instance.options.ebgpRequiresPolicy && info?.kind === PEER_EBGP;
   return {
-    in: required && (prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
-    out: required && (prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
+    in: required && (distributeListIn ?? prefixListIn ?? filterListIn ?? routeMapIn) === undefined,
+    out: required && (distributeListOut ?? prefixListOut ?? filterListOut ?? routeMapOut) === undefined,
   };
 }

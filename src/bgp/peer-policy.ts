@@ -1,13 +1,14 @@
-// All that stands between a neighbour and the table in one direction, as one policy: prefix-list, filter-list, route-map,
-// in this order, each of which may refuse; and RFC 8212, which refuses everything where none of them is configured.
-import { AF_INET, type Prefix } from '../net/index.ts';
+// All that stands between a neighbour and the table in one direction, as one policy: distribute-list or prefix-list,
+// filter-list, route-map, in this order, each of which may refuse; and RFC 8212, which refuses everything where none of them is configured.
+import { AF_INET } from '../net/index.ts';
 import type { AsPathList } from './policy/as-path-list.ts';
-import { type AttributeAccess, BoundMap } from './policy/index.ts';
+import { type PrefixFilter, prefixFilter } from './policy/binding.ts';
+import { type AttributeAccess, BoundMap, type PathEdit, type PolicyUse, prependPath } from './policy/index.ts';
 import type { PolicyLibrary } from './policy/library.ts';
-import type { PrefixList } from './policy/prefix-list.ts';
 import type { AttributeStore, BgpTable, Policy } from './rib/index.ts';
 
 export interface PolicyNamesOf {
+  readonly distributeList?: string | undefined;
   readonly prefixList: string | undefined;
   readonly filterList: string | undefined;
   readonly routeMap: string | undefined;
@@ -25,13 +26,14 @@ export class PeerPolicy implements Policy {
   readonly perPeer: boolean;
   /** What the answer depends on, as `kind name`. */
   readonly depends: Set<string> = new Set();
-  readonly #prefixList: PrefixList | undefined;
+  /** Lists that permit prefixes; all of them must. */
+  readonly #filters: readonly PrefixFilter[];
   readonly #filterList: AsPathList | undefined;
   readonly #map: BoundMap | undefined;
   readonly #unsuppressMap: BoundMap | undefined;
   /** A list that is named but does not exist refuses everything. */
   readonly #refuse: boolean;
-  readonly #prepend: number;
+  readonly #prepend: readonly PathEdit[] | undefined;
   readonly #noDefault: (() => boolean) | undefined;
   readonly #attributes: AttributeAccess;
   readonly #table: BgpTable;
@@ -42,19 +44,25 @@ export class PeerPolicy implements Policy {
     library: PolicyLibrary,
     table: BgpTable,
     attributes: AttributeAccess,
-    peer: { readonly name: string; readonly address: Prefix | undefined; readonly protocol?: string },
+    use: PolicyUse,
   ) {
     this.#table = table;
     this.#store = table.store;
     this.#attributes = attributes;
-    this.#prepend = names.prepend ?? 0;
+    this.#prepend = (names.prepend ?? 0) === 0 ? undefined : [prependPath([names.prepend!])];
     this.#noDefault = names.noDefault;
     let refuse = false;
-    if (names.prefixList !== undefined) {
-      this.depends.add(`prefix-list ${names.prefixList}`);
-      this.#prefixList = library.prefixList(table.family, names.prefixList);
-      refuse ||= this.#prefixList === undefined;
+    const filters: PrefixFilter[] = [];
+    for (const [kind, name] of [
+      ['access-list', names.distributeList],
+      ['prefix-list', names.prefixList],
+    ] as const) {
+      if (name === undefined) continue;
+      const list = prefixFilter(library, this.depends, kind, table.family, name);
+      if (list === undefined) refuse = true;
+      else filters.push(list);
     }
+    this.#filters = filters;
     if (names.filterList !== undefined) {
       this.depends.add(`as-path ${names.filterList}`);
       this.#filterList = library.asPathList(names.filterList);
@@ -63,14 +71,7 @@ export class PeerPolicy implements Policy {
     const bind = (map: string | undefined): BoundMap | undefined =>
       map === undefined
         ? undefined
-        : new BoundMap(map, {
-            names: library,
-            attributes,
-            prefixes: table.prefixes,
-            peer: peer.name,
-            peerAddress: peer.address,
-            ...(peer.protocol === undefined ? {} : { protocol: peer.protocol }),
-          });
+        : new BoundMap(map, { ...use, names: library, attributes, prefixes: table.prefixes });
     this.#map = bind(names.routeMap);
     this.#unsuppressMap = bind(names.unsuppressMap);
     const maps = [this.#map, this.#unsuppressMap].filter(map => map !== undefined);
@@ -78,7 +79,7 @@ export class PeerPolicy implements Policy {
     this.#refuse = refuse;
     this.perPrefix =
       !refuse &&
-      (this.#prefixList !== undefined ||
+      (filters.length > 0 ||
         this.#unsuppressMap !== undefined ||
         this.#noDefault !== undefined ||
         maps.some(map => map.perPrefix));
@@ -88,11 +89,11 @@ export class PeerPolicy implements Policy {
   apply(attributes: number, prefix: number, peer: number): number {
     if (this.#refuse) return -1;
     if (this.#noDefault !== undefined && this.#table.prefixes.length[prefix] === 0 && this.#noDefault()) return -1;
-    const list = this.#prefixList;
-    if (list !== undefined) {
+    const filters = this.#filters;
+    for (let i = 0; i < filters.length; i++) {
       const table = this.#table.prefixes;
       const wide = table.family !== AF_INET;
-      const permitted = list.permits(
+      const permitted = filters[i]!.permits(
         table.w0[prefix]!,
         wide ? table.w1[prefix]! : 0,
         wide ? table.w2[prefix]! : 0,
@@ -105,8 +106,8 @@ export class PeerPolicy implements Policy {
     const unsuppress = this.#unsuppressMap !== undefined && this.#table.suppressed[prefix] === 1;
     const map = unsuppress ? this.#unsuppressMap : this.#map;
     const out = map === undefined ? this.#store.retain(attributes) : map.apply(attributes, prefix, peer);
-    if (this.#prepend === 0 || out < 0) return out;
-    const longer = this.#attributes.edit(out, { prepend: [this.#prepend] });
+    if (this.#prepend === undefined || out < 0) return out;
+    const longer = this.#attributes.edit(out, { path: this.#prepend });
     this.#store.release(out);
     return longer;
   }

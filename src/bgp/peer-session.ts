@@ -4,6 +4,7 @@ import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { NO_ROLE } from './wire/role.ts';
 import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
 
@@ -13,9 +14,12 @@ export interface SessionPeer extends Neighbour {
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
   readonly dynamic: boolean;
+  /** It is whoever is at the other end of this interface. */
+  readonly unnumbered: string | undefined;
   /** By an operator, who wants it so. */
   readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
+  restartCapability(active: readonly Afi[]): GracefulRestart | false;
 }
 
 /** What the session runs with; where it must not run, why, in FRR's words. */
@@ -29,6 +33,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (!instance.ready) return 'Waiting for VRF to be initialized';
+  if (peer.unnumbered !== undefined && isUnspecified6(peer.words)) return 'Waiting for router advertisement';
   if (routerId === 0) return 'Router ID not configured yet';
   if (!reachable(peer)) return 'Waiting for NHT';
   const local = sourceAddress(peer);
@@ -49,15 +54,23 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
     ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
     families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
+    addPath: active.flatMap(afi => {
+      const { disableAddPathRx, addPathTx } = peer.families[afi].settings;
+      const [receive, send] = [disableAddPathRx !== true, addPathTx !== undefined];
+      return receive || send ? [{ afi: AFI_NUMBER[afi], safi: 1, receive, send }] : [];
+    }),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
-    ...(settings.extendedNextHop === true ? { extendedNextHop: true } : {}),
-    restartTimeS: options.restartTimeS,
-    announceGracefulRestart: !(settings.gracefulRestartDisable ?? options.gracefulRestartDisable),
+    // An unnumbered link has no IPv4 address that could be a next hop.
+    ...(settings.extendedNextHop === true || peer.unnumbered !== undefined ? { extendedNextHop: true } : {}),
+    gracefulRestart: peer.restartCapability(active),
+    ...(options.hardAdministrativeReset ? {} : { hardAdministrativeReset: false }),
     ...(peer.role === NO_ROLE ? {} : { role: { number: peer.role, strict: settings.strictRole === true } }),
     ...(settings.extendedParameters === true ? { extendedParameters: true } : {}),
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }
+
+const isUnspecified6 = (words: readonly number[]): boolean => words.every(word => word === 0);
 
 /** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
 function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined {

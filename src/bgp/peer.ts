@@ -9,6 +9,7 @@ import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
 import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance, Place } from './instance.ts';
+import { RestartHelper, restartCapability } from './graceful-restart.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
 import { PeerFamily } from './peer-family.ts';
@@ -17,6 +18,7 @@ import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
 import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
@@ -25,6 +27,8 @@ import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
+
+const NOWHERE: AddressWords = [0, 0, 0, 0];
 
 const rank = (state: SessionState): number => STATES.indexOf(state);
 
@@ -44,10 +48,13 @@ export class Peer implements SessionHandler, SessionPeer {
   /** The address as configured. */
   readonly name: string;
   readonly family: Family;
-  readonly words: AddressWords;
+  /** Of an unnumbered neighbour: as it advertises itself, zeros before it does. */
+  words: AddressWords;
   readonly own: SettingsLayer;
   /** It came by itself from a listen range, and goes with its session. */
   readonly dynamic: boolean;
+  /** `neighbor IFNAME interface`: it is whoever is at the other end of the interface, which is its name. */
+  readonly unnumbered: string | undefined;
   groupName: string | undefined;
   settings: PeerSettings = {};
   session: Session | undefined;
@@ -55,6 +62,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
   learnt: Negotiated | undefined;
   readonly families: Readonly<Record<Afi, PeerFamily>>;
+  readonly helper: RestartHelper;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
   /** After maximum-prefix: until `clear`. */
@@ -71,6 +79,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #md5Installed = false;
   #restart: TimerTask | undefined;
   #restartAtMs = 0;
+  /** The interface that zebra was asked to advertise us on; 0: none. */
+  #discoversOn = 0;
   #closed = false;
 
   constructor(
@@ -79,15 +89,17 @@ export class Peer implements SessionHandler, SessionPeer {
     family: Family,
     words: AddressWords,
     own: SettingsLayer,
-    dynamic: boolean,
+    kind: { readonly dynamic?: boolean; readonly unnumbered?: boolean } = {},
   ) {
     this.instance = instance;
     this.name = name;
     this.own = own;
-    this.dynamic = dynamic;
+    this.dynamic = kind.dynamic === true;
+    this.unnumbered = kind.unnumbered === true ? name : undefined;
     this.family = family;
     this.words = words;
     this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
+    this.helper = new RestartHelper(this);
   }
 
   get group(): PeerGroup | undefined {
@@ -132,6 +144,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** Compares settings with what runs, and changes what differs. */
   reconcile(): void {
     if (this.#closed) return;
+    if (this.unnumbered !== undefined) this.#discover(this.unnumbered);
     const group = this.group;
     // A description is of one, whoever has it.
     const { description: _, ...shared } = group?.own.peer ?? {};
@@ -147,6 +160,18 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     this.#reconcileSession();
     this.#updateFirstAs();
+  }
+
+  /** Looks for the neighbour at the other end of its interface. */
+  #discover(name: string): void {
+    const { zebra, interfaces, vrf } = this.instance;
+    const ifindex = interfaces.named(name)?.ifindex ?? 0;
+    if (ifindex !== this.#discoversOn) {
+      if (this.#discoversOn !== 0) zebra?.stopDiscovery(vrf, this.#discoversOn);
+      if (ifindex !== 0) zebra?.discover(vrf, ifindex);
+      this.#discoversOn = ifindex;
+    }
+    this.words = vrf.neighbours.get(ifindex) ?? NOWHERE;
   }
 
   /** Lists or maps changed. */
@@ -183,6 +208,8 @@ export class Peer implements SessionHandler, SessionPeer {
     this.idleReason = typeof config === 'string' ? config : undefined;
     if (typeof config === 'string') {
       this.#sessionKey = '';
+      // What is kept of one that restarts is not kept of one that is not wanted.
+      if (this.shutDown || this.held || this.settings.remoteAs === undefined) this.helper.stop();
       if (this.session !== undefined) this.session.stop(this.#farewell());
       return;
     }
@@ -229,10 +256,15 @@ export class Peer implements SessionHandler, SessionPeer {
   remoteAddress(): SocketAddress {
     const { settings, family, words } = this;
     let scopeId = 0;
-    if (family === AF_INET6 && isLinkLocal6(words) && settings.interface !== undefined) {
-      scopeId = this.instance.interfaces.named(settings.interface)?.ifindex ?? 0;
+    const on = this.unnumbered ?? settings.interface;
+    if (family === AF_INET6 && isLinkLocal6(words) && on !== undefined) {
+      scopeId = this.instance.interfaces.named(on)?.ifindex ?? 0;
     }
     return { family, words, port: settings.port ?? 179, scopeId };
+  }
+
+  restartCapability(active: readonly Afi[]): GracefulRestart | false {
+    return restartCapability(this, active);
   }
 
   /** Whether the connection is this peer's. */
@@ -251,11 +283,14 @@ export class Peer implements SessionHandler, SessionPeer {
     }
   }
 
-  close(): void {
+  /** `quietly`: without a word to the neighbour, who keeps our routes if it can. */
+  close(quietly = false): void {
     this.#closed = true;
     for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.#restart?.stop();
-    this.session?.destroy();
+    this.helper.stop();
+    if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
+    this.session?.destroy(quietly);
     this.session = undefined;
     this.negotiated = undefined;
   }
@@ -280,6 +315,8 @@ export class Peer implements SessionHandler, SessionPeer {
       as4: negotiated.as4,
       ipv4: this.families.ipv4.index !== 0 && has('ipv4'),
       ipv6: this.families.ipv6.index !== 0 && has('ipv6'),
+      addPath4: this.families.ipv4.addPath?.receive === true,
+      addPath6: this.families.ipv6.addPath?.receive === true,
       firstAs: this.#firstAs(negotiated),
     });
     for (const afi of AFIS) {
@@ -290,6 +327,8 @@ export class Peer implements SessionHandler, SessionPeer {
       one.limit.renew();
       one.update();
     }
+    this.helper.up(negotiated);
+    this.instance.undefer();
   }
 
   /** The AS that must stand first in what an external neighbour sends; 0: any may. */
@@ -323,6 +362,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.#log(`Down ${formatDownReason(reason)}`);
     this.#unwatch();
     this.#unwatch = () => {};
+    const negotiated = this.negotiated!;
     this.negotiated = undefined;
     this.#parser = undefined;
     for (const afi of AFIS) {
@@ -330,7 +370,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (!one.up) continue;
       one.up = false;
       one.leaveGroup();
-      if (one.index !== 0) one.family.table.peerDown(one.index);
+      if (one.index !== 0) this.helper.down(one, reason, negotiated);
     }
   }
 
@@ -347,6 +387,8 @@ export class Peer implements SessionHandler, SessionPeer {
     if (update.endOfRib !== 0) {
       const one = update.endOfRib === AF_INET ? ipv4 : ipv6;
       one.endOfRibReceived = true;
+      this.helper.endOfRib(one.afi);
+      this.instance.undefer();
       return undefined;
     }
     if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);

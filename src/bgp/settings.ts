@@ -3,6 +3,9 @@
 import type { Family } from '../net/index.ts';
 import type { RoleName } from './wire/role.ts';
 
+/** What is done about a restart (RFC 4724): of ours and theirs, of theirs, nothing. */
+export type RestartMode = 'restart' | 'helper' | 'disable';
+
 export interface PeerSettings {
   remoteAs?: number | 'internal' | 'external';
   description?: string;
@@ -35,7 +38,7 @@ export interface PeerSettings {
   localRole?: RoleName;
   strictRole?: boolean;
   enforceFirstAs?: boolean;
-  gracefulRestartDisable?: boolean;
+  gracefulRestart?: RestartMode;
 }
 
 export interface PeerAfSettings {
@@ -46,6 +49,8 @@ export interface PeerAfSettings {
   sendCommunity?: boolean;
   sendExtendedCommunity?: boolean;
   sendLargeCommunity?: boolean;
+  distributeListIn?: string;
+  distributeListOut?: string;
   prefixListIn?: string;
   prefixListOut?: string;
   filterListIn?: string;
@@ -70,6 +75,10 @@ export interface PeerAfSettings {
   nextHopUnchanged?: boolean;
   asPathUnchanged?: boolean;
   medUnchanged?: boolean;
+  /** Paths besides the best one are not taken (RFC 7911). */
+  disableAddPathRx?: boolean;
+  /** Which paths are sent besides the best one. */
+  addPathTx?: 'all' | 'best-per-as';
 }
 
 /** Address families by the names that commands give them. */

@@ -1,9 +1,10 @@
 // What two OPENs said, as `show bgp neighbors` tells it: capabilities, and what follows from graceful restart. What the other
-// side offers and we have not (ADD-PATH, long-lived graceful restart) is `received`.
+// side offers and we have not (long-lived graceful restart) is `received`.
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';
-import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { restartMode } from './graceful-restart.ts';
+import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
 import { ROLES } from './wire/role.ts';
 import type { AddPath, AddressFamily, Capability } from './wire/capability.ts';
 
@@ -155,9 +156,12 @@ export function capabilitiesJson(agreed: Negotiated): object {
 
 // ---- graceful restart ------------------------------------------------------------------------------------------------
 
-/** We say End-of-RIB and understand it, and keep no routes of a neighbour that is gone: no helper, in FRR's words. */
-const LOCAL_MODE = 'Disable';
-const STALE_PATH_TIME_S = 0;
+const MODES: Readonly<Record<RestartMode, string>> = { restart: 'Restart', helper: 'Helper', disable: 'Disable' };
+
+/** With a star: as the instance has it. */
+function localMode(peer: Peer): string {
+  return `${MODES[restartMode(peer)]}${peer.settings.gracefulRestart === undefined ? '*' : ''}`;
+}
 
 function remoteMode(peer: Peer): string {
   if (peer.negotiated === undefined) return 'NotApplicable';
@@ -199,7 +203,7 @@ export function restartText(peer: Peer): string[] {
   if (names(one => one.sent) !== '') lines.push(`    End-of-RIB send: ${names(one => one.sent)}`);
   if (names(one => one.received) !== '') lines.push(`    End-of-RIB received: ${names(one => one.received)}`);
   lines.push(
-    `    Local GR Mode: ${LOCAL_MODE}`,
+    `    Local GR Mode: ${localMode(peer)}`,
     `    Remote GR Mode: ${remoteMode(peer)}`,
     `    R bit: ${flag(remote?.restarting)}`,
     `    N bit: ${flag(remote?.notification)}`,
@@ -215,7 +219,7 @@ export function restartText(peer: Peer): string[] {
       `      End-of-RIB sent after update: ${yes(one.last)}`,
       `      End-of-RIB received: ${yes(one.received)}`,
       '      Timers:',
-      `        Configured Stale Path Time(sec): ${STALE_PATH_TIME_S}`,
+      `        Configured Stale Path Time(sec): ${peer.instance.options.stalePathS}`,
     );
   }
   return lines;
@@ -229,7 +233,7 @@ export function restartJson(peer: Peer): object {
   return {
     endOfRibSend: keys(one => one.sent),
     endOfRibRecv: keys(one => one.received),
-    localGrMode: LOCAL_MODE,
+    localGrMode: localMode(peer),
     remoteGrMode: remoteMode(peer),
     rBit: remote?.restarting === true,
     nBit: remote?.notification === true,
@@ -247,7 +251,7 @@ export function restartJson(peer: Peer): object {
             endOfRibSentAfterUpdate: one.last,
             endOfRibRecv: one.received,
           },
-          timers: { stalePathTimer: STALE_PATH_TIME_S },
+          timers: { stalePathTimer: peer.instance.options.stalePathS },
         },
       ]),
     ),

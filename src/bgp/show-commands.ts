@@ -215,7 +215,7 @@ export const showCommands: readonly Command<Bgp>[] = [
   }),
   exec({
     syntax:
-      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X>$neighbor] [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X|WORD>$neighbor] [json]',
     help: [
       SHOW,
       'IP information',
@@ -225,13 +225,14 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
       'Neighbor to display information about',
+      'Neighbor on BGP configured interface',
       JSON_HELP,
     ],
     run: (bgp: Bgp, args) => neighbors(bgp, args, args.neighbor, args.json === true),
   }),
   exec({
     syntax:
-      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X|WORD>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
     help: [
       SHOW,
       'IP information',
@@ -241,6 +242,7 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Detailed information on TCP and BGP neighbor connections',
       'Neighbor to display information about',
       'Neighbor to display information about',
+      'Neighbor on BGP configured interface',
       'Display the routes advertised to a BGP neighbor',
       'Display the received routes from neighbor',
       'Display routes learned from neighbor',

@@ -11,6 +11,11 @@ const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>
   replace: { text: '(all) replaced', key: 'privateAsNumsAllReplacedInUpdatesToNbr' },
 };
 
+const ADD_PATH: Readonly<Record<NonNullable<PeerAfSettings['addPathTx']>, { text: string; key: string }>> = {
+  all: { text: 'Advertise all paths via addpath', key: 'addpathTxAllPaths' },
+  'best-per-as': { text: 'Advertise bestpath per AS via addpath', key: 'addpathTxBestpathPerAS' },
+};
+
 /** Which communities are sent; FRR's JSON knows of no large ones. */
 function communities(settings: PeerAfSettings): { text: string | undefined; key: string | undefined } {
   const standard = settings.sendCommunity ?? true;
@@ -61,6 +66,7 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
     lines.push(`  Private AS numbers ${PRIVATE_AS[settings.removePrivateAs].text} in updates to this neighbor`);
   }
   if (settings.asOverride === true) lines.push('  Override ASNs in outbound updates if aspath equals remote-as');
+  if (settings.addPathTx !== undefined) lines.push(`  ${ADD_PATH[settings.addPathTx].text}`);
   if (settings.nextHopSelf !== undefined) lines.push('  NEXT_HOP is always this router');
   for (const { title } of keptAttributes(settings)) lines.push(`  ${title} is propagated unchanged to this neighbor`);
   const { text } = communities(settings);
@@ -70,17 +76,11 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
     const criteria = map === undefined ? '' : ` default route-map *${map},`;
     lines.push(`  Default information originate,${criteria} default ${originates(one) ? 'sent' : 'not sent'}`);
   }
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut, unsuppressMap } = settings;
-  if ((prefixListIn ?? filterListIn ?? routeMapIn) !== undefined) lines.push('  Inbound path policy configured');
-  if ((prefixListOut ?? filterListOut ?? routeMapOut ?? unsuppressMap) !== undefined)
-    lines.push('  Outbound path policy configured');
-  if (prefixListIn !== undefined) lines.push(`  Incoming update prefix filter list is *${prefixListIn}`);
-  if (prefixListOut !== undefined) lines.push(`  Outgoing update prefix filter list is *${prefixListOut}`);
-  if (filterListIn !== undefined) lines.push(`  Incoming update AS path filter list is *${filterListIn}`);
-  if (filterListOut !== undefined) lines.push(`  Outgoing update AS path filter list is *${filterListOut}`);
-  if (routeMapIn !== undefined) lines.push(`  Route map for incoming advertisements is *${routeMapIn}`);
-  if (routeMapOut !== undefined) lines.push(`  Route map for outgoing advertisements is *${routeMapOut}`);
-  if (unsuppressMap !== undefined) lines.push(`  Route map for selective unsuppress is *${unsuppressMap}`);
+  if (named(settings, 'In')) lines.push('  Inbound path policy configured');
+  if (named(settings, 'Out')) lines.push('  Outbound path policy configured');
+  for (const { field, text } of LISTS) {
+    if (settings[field] !== undefined) lines.push(`  ${text} is *${settings[field]}`);
+  }
   const missing = missingPolicy(one);
   if (missing.in) lines.push('  Inbound updates discarded due to missing policy');
   if (missing.out) lines.push('  Outbound updates discarded due to missing policy');
@@ -99,9 +99,36 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   return lines;
 }
 
+/** The lists and maps of a neighbour, in FRR's words. */
+const LISTS = [
+  {
+    field: 'distributeListIn',
+    text: 'Incoming update network filter list',
+    key: 'incomingUpdateNetworkFilterList',
+  },
+  {
+    field: 'distributeListOut',
+    text: 'Outgoing update network filter list',
+    key: 'outgoingUpdateNetworkFilterList',
+  },
+  { field: 'prefixListIn', text: 'Incoming update prefix filter list', key: 'incomingUpdatePrefixFilterList' },
+  { field: 'prefixListOut', text: 'Outgoing update prefix filter list', key: 'outgoingUpdatePrefixFilterList' },
+  { field: 'filterListIn', text: 'Incoming update AS path filter list', key: 'incomingUpdateAsPathFilterList' },
+  { field: 'filterListOut', text: 'Outgoing update AS path filter list', key: 'outgoingUpdateAsPathFilterList' },
+  { field: 'routeMapIn', text: 'Route map for incoming advertisements', key: 'routeMapForIncomingAdvertisements' },
+  { field: 'routeMapOut', text: 'Route map for outgoing advertisements', key: 'routeMapForOutgoingAdvertisements' },
+  { field: 'unsuppressMap', text: 'Route map for selective unsuppress', key: 'selectiveUnsuppressRouteMap' },
+] as const;
+
+/** Whether there is a policy in this direction. */
+function named(settings: PeerAfSettings, direction: 'In' | 'Out'): boolean {
+  const ours = (field: string): boolean =>
+    field.endsWith(direction) || (direction === 'Out' && field === 'unsuppressMap');
+  return LISTS.some(({ field }) => ours(field) && settings[field] !== undefined);
+}
+
 export function familyJson(one: PeerFamily, groupName: string | undefined): object {
   const { settings, membership } = one;
-  const { prefixListIn, prefixListOut, filterListIn, filterListOut, routeMapIn, routeMapOut, unsuppressMap } = settings;
   const given = (key: string, value: unknown): object => (value === undefined ? {} : { [key]: value });
   const missing = missingPolicy(one);
   return {
@@ -118,6 +145,7 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
     ...(settings.softReconfiguration === true ? { inboundSoftConfigPermit: true } : {}),
     ...(settings.removePrivateAs === undefined ? {} : { [PRIVATE_AS[settings.removePrivateAs].key]: true }),
     ...(settings.asOverride === true ? { overrideASNsInOutboundUpdates: 'ifAspathEqualRemoteAs' } : {}),
+    ...(settings.addPathTx === undefined ? {} : { [ADD_PATH[settings.addPathTx].key]: true }),
     ...(settings.nextHopSelf === undefined ? {} : { routerAlwaysNextHop: true }),
     ...Object.fromEntries(keptAttributes(settings).map(({ key }) => [`unchanged${key}PropogatedToNbr`, true])),
     ...given('commAttriSentToNbr', communities(settings).key),
@@ -127,17 +155,11 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
           [originates(one) ? 'defaultSent' : 'defaultNotSent']: true,
         }
       : {}),
-    ...((prefixListIn ?? filterListIn ?? routeMapIn) === undefined ? {} : { inboundPathPolicyConfig: true }),
-    ...((prefixListOut ?? filterListOut ?? routeMapOut ?? unsuppressMap) === undefined
-      ? {}
-      : { outboundPathPolicyConfig: true }),
-    ...given('incomingUpdatePrefixFilterList', prefixListIn),
-    ...given('outgoingUpdatePrefixFilterList', prefixListOut),
-    ...given('incomingUpdateAsPathFilterList', filterListIn),
-    ...given('outgoingUpdateAsPathFilterList', filterListOut),
-    ...given('routeMapForIncomingAdvertisements', routeMapIn),
-    ...given('routeMapForOutgoingAdvertisements', routeMapOut),
-    ...given('selectiveUnsuppressRouteMap', unsuppressMap),
+    ...(named(settings, 'In') ? { inboundPathPolicyConfig: true } : {}),
+    ...(named(settings, 'Out') ? { outboundPathPolicyConfig: true } : {}),
+    ...Object.fromEntries(
+      LISTS.filter(({ field }) => settings[field] !== undefined).map(({ field, key }) => [key, settings[field]]),
+    ),
     ...(missing.in ? { inboundEbgpRequiresPolicy: 'Inbound updates discarded due to missing policy' } : {}),
     ...(missing.out ? { outboundEbgpRequiresPolicy: 'Outbound updates discarded due to missing policy' } : {}),
     acceptedPrefixCounter: one.family.table.peerCounts(one.index).accepted,

@@ -33,7 +33,7 @@ export function neighborText(peer: Peer): string {
   const link = `${confederated(peer) ? 'confed-' : ''}${peer.internal ? 'internal' : 'external'}`;
   const prepend = `${settings.localAsNoPrepend === true ? ' no-prepend' : ''}${settings.localAsReplace === true ? ' replace-as' : ''}`;
   lines.push(
-    `BGP neighbor is ${shownName(peer)}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
+    `BGP neighbor ${titleOf(peer)}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
     `  Local Role: ${settings.localRole ?? 'undefined'}`,
     `  Remote Role: ${roleOf(negotiated?.remote)}`,
   );
@@ -101,6 +101,16 @@ export function neighborText(peer: Peer): string {
   return `${lines.join('\n')}\n\n`;
 }
 
+function titleOf(peer: Peer): string {
+  if (peer.unnumbered === undefined) return `is ${shownName(peer)}`;
+  return `on ${peer.unnumbered}: ${foundAt(peer) ?? 'None'}`;
+}
+
+/** The address of an unnumbered neighbour, where it is known. */
+function foundAt(peer: Peer): string | undefined {
+  return peer.words.every(word => word === 0) ? undefined : addressText(peer);
+}
+
 /** Where a neighbour that nobody configured came from. */
 function rangeOf(peer: Peer): string | undefined {
   const range = peer.dynamic ? peer.instance.ranges.find(peer.family, peer.words) : undefined;
@@ -161,6 +171,7 @@ export function neighborJson(peer: Peer): object {
   const whole = (ms: number): number => Math.floor(ms);
   const hostname = peer.learnt?.remote.hostname;
   return {
+    ...(peer.unnumbered === undefined ? {} : { bgpNeighborAddr: foundAt(peer) ?? 'none' }),
     remoteAs: peer.remoteAs,
     localAs: peer.localAs,
     ...(settings.localAsNoPrepend === true ? { localAsNoPrepend: true } : {}),

@@ -2,7 +2,7 @@
 import { formatIp4 } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
 import type { Peer } from './peer.ts';
-import { formatCommunities, jsonCommunity } from './policy/index.ts';
+import { formatCommunities, formatExtendedCommunities, jsonCommunity } from './policy/index.ts';
 import {
   type AttributeSet,
   HAS_NO_ADVERTISE,
@@ -17,6 +17,7 @@ import {
   PEER_IBGP_CLIENT,
   REASONS,
 } from './rib/index.ts';
+import { AddPathView } from './show-add-path.ts';
 import { ctime, ORIGIN_NAMES, type PathView, peersOf, routerIdText, viewPath } from './show-format.ts';
 import { hopJson, isHidden } from './show-routes.ts';
 
@@ -56,12 +57,23 @@ export function versionOf({ table }: FamilyInstance, prefix: number): number {
   return table.best[prefix] === 0 ? 0 : table.version[prefix]!;
 }
 
-/** To members of peer groups as to others: FRR tells no difference here. */
-function advertisedTo(family: FamilyInstance, prefix: number): Peer[] {
+/** Who any of these paths goes to. To members of peer groups as to others: FRR tells no difference here. */
+function advertisedTo(family: FamilyInstance, paths: readonly Detail[]): Peer[] {
   return peersOf(family.instance).filter(peer => {
     const { membership } = peer.families[family.afi];
-    return membership !== undefined && membership.slot.group.advertised(membership.member, prefix) !== 0;
+    if (membership === undefined) return false;
+    return paths.some(({ path }) => membership.slot.group.advertised(membership.member, path) !== 0);
   });
+}
+
+/** The same as a member of a JSON object; nothing where there is nobody. */
+function advertisedJson(peers: readonly Peer[]): object {
+  if (peers.length === 0) return {};
+  const names = peers.map(peer => {
+    const hostname = peer.negotiated?.remote.hostname;
+    return [peer.name, hostname === undefined ? {} : { hostname }] as const;
+  });
+  return { advertisedTo: Object.fromEntries(names) };
 }
 
 export function routeText(family: FamilyInstance, prefix: number): string {
@@ -82,11 +94,18 @@ export function routeText(family: FamilyInstance, prefix: number): string {
     `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${versionOf(family, prefix)}`,
     `Paths: (${all.length} available${selected}${scope})`,
   ];
-  const peers = advertisedTo(family, prefix);
-  if (peers.length === 0) lines.push('  Not advertised to any peer');
-  else lines.push('  Advertised to non peer-group peers:', `  ${peers.map(peer => peer.name).join(' ')}`);
-  for (const one of all) lines.push(...pathLines(family, one));
+  const addPath = new AddPathView(family, prefix);
+  if (!addPath.used) {
+    const peers = advertisedTo(family, all);
+    if (peers.length === 0) lines.push('  Not advertised to any peer');
+    else lines.push('  Advertised to non peer-group peers:', `  ${peers.map(peer => peer.name).join(' ')}`);
+  }
+  for (const one of all) lines.push(...pathLines(family, one, addPath));
   return `${lines.join('\n')}\n`;
+}
+
+function extendedText({ extendedCommunities }: AttributeSet): string {
+  return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')));
 }
 
 /** Where a path is from, as seen from our AS. */
@@ -96,7 +115,7 @@ function kindText({ instance }: FamilyInstance, kind: number): string {
   return instance.options.confederation === undefined ? 'internal' : 'confed-internal';
 }
 
-function pathLines(family: FamilyInstance, one: Detail): string[] {
+function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): string[] {
   const { instance, table } = family;
   const { view, set, flags } = one;
   let first = view.path === '' ? 'Local' : view.path;
@@ -124,15 +143,25 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
   if (set.atomicAggregate) words.push('atomic-aggregate');
   if (set.otc !== undefined) words.push(`otc ${set.otc}`);
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
+  if (addPath.isBestOfAs(one.path))
+    words.push(`bestpath-from-AS ${instance.store.neighborAs[view.attributes] || 'Local'}`);
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
   const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
   if (set.communities.length > 0) lines.push(`      Community: ${formatCommunities(set.communities)}`);
+  const extended = extendedText(set);
+  if (extended !== '') lines.push(`      Extended Community: ${extended}`);
   if (set.largeCommunities.length > 0) {
     lines.push(`      Large Community: ${set.largeCommunities.map(one => one.join(':')).join(' ')}`);
   }
   const originator = set.originatorId === undefined ? [] : [`Originator: ${formatIp4(set.originatorId)}`];
   if (set.clusterList.length > 0) originator.push(`Cluster list: ${set.clusterList.map(formatIp4).join(' ')}`);
   if (originator.length > 0) lines.push(`      ${originator.join(', ')}`);
+  const ids = addPath.ids(one.path);
+  if (ids !== undefined) {
+    lines.push(`      AddPath ID: RX ${ids.rx}, TX-All ${ids.all} TX-Best-Per-AS ${ids.perAs}`);
+  }
+  const peers = addPath.used ? advertisedTo(family, [one]) : [];
+  if (peers.length > 0) lines.push(`      Advertised to: ${peers.map(peer => peer.name).join(' ')}`);
   lines.push(`      Last update: ${ctime(table.pathChanged[one.path]! * 1000)}`);
   return lines;
 }
@@ -140,27 +169,18 @@ function pathLines(family: FamilyInstance, one: Detail): string[] {
 export function routeJson(family: FamilyInstance, prefix: number): object {
   const { table } = family;
   const all = details(family, prefix);
-  const peers = advertisedTo(family, prefix);
+  const addPath = new AddPathView(family, prefix);
   // What zebra redistributes, it forwards by.
   const installed = all.some(one => one.view.redistributed);
   return {
     prefix: table.prefixes.format(prefix),
     version: versionOf(family, prefix),
-    ...(peers.length === 0
-      ? {}
-      : {
-          advertisedTo: Object.fromEntries(
-            peers.map(peer => {
-              const hostname = peer.negotiated?.remote.hostname;
-              return [peer.name, hostname === undefined ? {} : { hostname }];
-            }),
-          ),
-        }),
-    paths: all.map(one => ({ ...pathObject(family, one), ...(installed ? { fibInstalled: true } : {}) })),
+    ...(addPath.used ? {} : advertisedJson(advertisedTo(family, all))),
+    paths: all.map(one => ({ ...pathObject(family, one, addPath), ...(installed ? { fibInstalled: true } : {}) })),
   };
 }
 
-function pathObject(family: FamilyInstance, one: Detail): object {
+function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): object {
   const { instance, table } = family;
   const { view, set, flags } = one;
   const changedS = table.pathChanged[one.path]!;
@@ -168,6 +188,8 @@ function pathObject(family: FamilyInstance, one: Detail): object {
   const hostname = view.peer?.negotiated?.remote.hostname;
   const multipath = (flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1;
   const best = (flags & PATH_BEST) !== 0;
+  const ofAs = addPath.isBestOfAs(one.path);
+  const ids = addPath.ids(one.path);
   return {
     aspath: {
       string: view.path === '' ? 'Local' : view.path,
@@ -195,10 +217,18 @@ function pathObject(family: FamilyInstance, one: Detail): object {
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
     ...(set.otc === undefined ? {} : { otc: set.otc }),
     ...(multipath ? { multipath: true } : {}),
-    ...(best ? { bestpath: { overall: true, selectionReason: REASONS[table.pathReason[one.path]!] } } : {}),
+    ...(ofAs || best
+      ? {
+          bestpath: {
+            ...(ofAs ? { bestpathFromAs: instance.store.neighborAs[view.attributes] } : {}),
+            ...(best ? { overall: true, selectionReason: REASONS[table.pathReason[one.path]!] } : {}),
+          },
+        }
+      : {}),
     ...(set.communities.length === 0
       ? {}
       : { community: { string: formatCommunities(set.communities), list: set.communities.map(jsonCommunity) } }),
+    ...(set.extendedCommunities.length === 0 ? {} : { extendedCommunity: { string: extendedText(set) } }),
     ...(set.largeCommunities.length === 0
       ? {}
       : {
@@ -209,6 +239,10 @@ function pathObject(family: FamilyInstance, one: Detail): object {
         }),
     ...(set.originatorId === undefined ? {} : { originatorId: formatIp4(set.originatorId) }),
     ...(set.clusterList.length === 0 ? {} : { clusterList: { list: set.clusterList.map(formatIp4) } }),
+    ...(ids === undefined
+      ? {}
+      : { addpathRxId: ids.rx, addpathTxId: ids.all, addpathTxIdAll: ids.all, addpathTxIdBestPerAS: ids.perAs }),
+    ...(addPath.used ? advertisedJson(advertisedTo(family, [one])) : {}),
     lastUpdate: { epoch: changedS, string: `${ctime(changedS * 1000)}\n` },
     nexthops: [
       {

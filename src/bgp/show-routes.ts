@@ -241,9 +241,12 @@ function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | unde
     if (!table.prefixes.has(prefix)) continue;
     if (kind === 'advertised') {
       const { membership } = one;
-      const set = membership === undefined ? 0 : membership.slot.group.advertised(membership.member, prefix);
-      const best = table.best[prefix]!;
-      if (set !== 0 && best !== 0) yield { prefix, view: advertisedView(one, membership!, best, set), filtered: false };
+      for (let path = table.first[prefix]!; path !== 0 && membership !== undefined; path = table.pathNext[path]!) {
+        const set = membership.slot.group.advertised(membership.member, path);
+        if (set !== 0 && !isHidden(table, path)) {
+          yield { prefix, view: advertisedView(one, membership, path, set), filtered: false };
+        }
+      }
       continue;
     }
     for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
@@ -283,6 +286,24 @@ export function* adjacencyText(one: PeerFamily, kind: AdjacencyKind): Generator<
   yield `\nTotal number of prefixes ${count}${refused}\n`;
 }
 
+function adjJson(table: BgpTable, { prefix, view }: AdjRow): string {
+  const network = table.prefixes.format(prefix);
+  const slash = network.indexOf('/');
+  const route = {
+    addrPrefix: network.slice(0, slash),
+    prefixLen: Number(network.slice(slash + 1)),
+    network,
+    [view.nextHop.includes(':') ? 'nextHopGlobal' : 'nextHop']: view.nextHop,
+    ...(view.med === undefined ? {} : { metric: view.med }),
+    ...(view.localPref === undefined ? {} : { locPrf: view.localPref }),
+    weight: view.weight,
+    path: view.path,
+    bgpOriginCode: ORIGIN_CODES[view.origin],
+    appliedStatusSymbols: { '*': true, '>': true },
+  };
+  return `    "${network}":${JSON.stringify(route)}`;
+}
+
 export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
   const { family } = one;
   const { table, instance } = family;
@@ -300,32 +321,22 @@ export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<
   let separator = `${JSON.stringify(head, null, 2).slice(0, -2)},\n  ${open}`;
   let count = 0;
   let filtered = 0;
+  let last: AdjRow | undefined;
   for (const row of adjRows(one, kind)) {
     if (row === undefined) {
       yield '';
       continue;
     }
     if (row.filtered) filtered++;
-    const network = table.prefixes.format(row.prefix);
-    const slash = network.indexOf('/');
-    const { view } = row;
-    const route = {
-      addrPrefix: network.slice(0, slash),
-      prefixLen: Number(network.slice(slash + 1)),
-      network,
-      [view.nextHop.includes(':') ? 'nextHopGlobal' : 'nextHop']: view.nextHop,
-      ...(view.med === undefined ? {} : { metric: view.med }),
-      ...(view.localPref === undefined ? {} : { locPrf: view.localPref }),
-      weight: view.weight,
-      path: view.path,
-      bgpOriginCode: ORIGIN_CODES[view.origin],
-      appliedStatusSymbols: { '*': true, '>': true },
-    };
-    yield `${separator}    "${network}":${JSON.stringify(route)}`;
-    separator = ',\n';
+    // Of a prefix with several paths, an object holds one: the last, as FRR's does.
+    if (last !== undefined && last.prefix !== row.prefix) {
+      yield separator + adjJson(table, last);
+      separator = ',\n';
+    }
+    last = row;
     count++;
   }
-  if (count === 0) yield `{\n  ${open}`;
+  yield last === undefined ? `{\n  ${open}` : separator + adjJson(table, last);
   const refused = kind === 'received' ? filtered : 0;
   yield `\n  },\n  "totalPrefixCounter":${count},\n  "filteredPrefixCounter":${refused}\n}\n`;
 }

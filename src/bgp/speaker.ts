@@ -37,6 +37,8 @@ export interface Speaker {
   readonly noRib: boolean;
   /** All instances are about to leave (RFC 8326). */
   readonly gracefulShutdown: boolean;
+  /** Milliseconds since the speaker began. */
+  startedAgoMs(): number;
   /** Milliseconds since the epoch. */
   wallMs(): number;
   log(text: string): void;

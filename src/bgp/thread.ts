@@ -22,6 +22,8 @@ export interface BgpThreadData {
   readonly zserv?: string;
   /** Where instances listen; 179 unless told. */
   readonly listenPort?: number;
+  /** Routes stay in the kernel when we end. */
+  readonly retain?: boolean;
   /** Zebra's stage for a rehearsal; undefined: there is none. */
   readonly rehearsal?: string;
 }
@@ -35,7 +37,7 @@ const STOP_MS = 50;
 
 const side = threadSide<BgpThreadData>();
 setThreadNice(NICE);
-const { channels, zserv, listenPort, rehearsal } = side.data;
+const { channels, zserv, listenPort, rehearsal, retain = false } = side.data;
 const loop = new TaskLoop(side.name);
 const transport = createTransport(loop, channels);
 const bgp = new Bgp({
@@ -58,7 +60,7 @@ side.onMessage(message => {
   if (typeof name === 'string') bgp.setHostname(name);
 });
 side.onStop(async () => {
-  bgp.close();
+  bgp.close(retain);
   await new Promise<void>(done => setTimeout(done, STOP_MS));
   loop.close();
 });

@@ -1,5 +1,6 @@
 // A VRF as the speaker knows it: what zebra tells of it, over reconnections. One that zebra does not have (any more) has no
 // number, and instances in it wait: they neither open sockets nor announce anything. The default one is always there.
+import type { AddressWords } from '../net/index.ts';
 import { Interfaces } from './interfaces.ts';
 
 export const VRF_DEFAULT = 'default';
@@ -21,6 +22,8 @@ export class Vrf {
   /** Of a VRF that is a network namespace: its name. */
   namespace = '';
   interfaces: Interfaces = new Interfaces();
+  /** The router that advertises itself on an interface, by the interface's index. */
+  readonly neighbours: Map<number, AddressWords> = new Map();
   /** As a word; 0 until zebra has said one. */
   routerId = 0;
   /** Zebra has told its interfaces at least once. */
@@ -54,6 +57,7 @@ export class Vrf {
     this.id = VRF_UNKNOWN;
     this.namespace = '';
     this.interfaces = new Interfaces();
+    this.neighbours.clear();
     this.routerId = 0;
     this.known = false;
     this.staleS = 0;

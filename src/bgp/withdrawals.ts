@@ -1,7 +1,7 @@
 // Messages that withdraw prefixes, for the rare case that no update group makes them.
 import { AF_INET, type Family } from '../net/index.ts';
 import { ATTR_MP_UNREACH } from './wire/attribute.ts';
-import { writePrefix4, writePrefix6 } from './wire/nlri.ts';
+import { PATH_ID_BYTES, writePathId, writePrefix4, writePrefix6 } from './wire/nlri.ts';
 import { beginUpdate, endWithdrawals, withdrawalsStart } from './wire/update.ts';
 
 /** Four address words and the length. */
@@ -9,7 +9,7 @@ export type PrefixWords = readonly [number, number, number, number, number];
 
 /**
  * One UPDATE of at most `maximumBytes` that withdraws prefixes `from` … `end` (exclusive); `read` gives a prefix's words and
- * length, or undefined to leave it out. `next` is the first prefix that found no place; no message where all were left out.
+ * length, or undefined to leave it out. `id` gives its path identifier, where there are such (RFC 7911). `next` is the first prefix that found no place; no message where all were left out.
  */
 export function encodeWithdrawals(
   family: Family,
@@ -17,6 +17,7 @@ export function encodeWithdrawals(
   from: number,
   end: number,
   read: (i: number) => PrefixWords | undefined,
+  id?: (i: number) => number,
 ): { message: Uint8Array | undefined; next: number } {
   const bytes = new Uint8Array(maximumBytes);
   beginUpdate(bytes, 0);
@@ -24,10 +25,12 @@ export function encodeWithdrawals(
   const begin = withdrawalsStart(family);
   let at = begin;
   let next = from;
-  for (; next < end && at + 17 + 2 <= maximumBytes; next++) {
+  const reserve = 17 + 2 + (id === undefined ? 0 : PATH_ID_BYTES);
+  for (; next < end && at + reserve <= maximumBytes; next++) {
     const prefix = read(next);
     if (prefix === undefined) continue;
     const [w0, w1, w2, w3, length] = prefix;
+    if (id !== undefined) at += writePathId(bytes, at, id(next));
     at += ipv4 ? writePrefix4(bytes, at, w0, length) : writePrefix6(bytes, at, w0, w1, w2, w3, length);
   }
   if (at === begin) return { message: undefined, next };

@@ -9,7 +9,7 @@
 //
 //    connected ─▶ routes announced ─▶ every peer's End-of-RIB, next hops known, nothing waits ─▶ ROUTE_UPDATE_COMPLETE
 import type { TaskLoop, TimerTask } from '../concurrency/index.ts';
-import type { Prefix } from '../net/index.ts';
+import { equalWords, type Prefix } from '../net/index.ts';
 import {
   AFI_IP,
   CAPABILITY_GRACEFUL_RESTART,
@@ -42,6 +42,8 @@ const SETTLE_MS = 3000;
 /** Peers that are not back by then are not waited for. */
 const RESTORE_LIMIT_MS = 120_000;
 const LOOK_MS = 100;
+/** Between two router advertisements towards an unnumbered neighbour, as FRR's. */
+const ADVERTISE_S = 10;
 
 /** The speaker that the link belongs to. */
 export interface ZebraHost {
@@ -51,6 +53,8 @@ export interface ZebraHost {
   log(text: string): void;
   /** Surroundings changed. */
   changed(): void;
+  /** An interface got this name, or had it before. */
+  renamed(name: string): void;
 }
 
 /** Announces routes of one family. */
@@ -143,6 +147,17 @@ export class ZebraLink {
             this.#changes(id, told => told.get(message.ifindex)?.addresses.delete(message.address)),
           // The interface is told anew where it went (FRR deletes and adds it besides, in no fixed order).
           INTERFACE_VRF_UPDATE: (message, id) => this.#changes(id, told => told.remove(message.ifindex)),
+          INTERFACE_NBR_ADDRESS_ADD: ({ ifindex, address }, id) => {
+            this.#byId.get(id)?.neighbours.set(ifindex, address.words);
+            this.#bgp.changed();
+          },
+          INTERFACE_NBR_ADDRESS_DELETE: ({ ifindex, address }, id) => {
+            const neighbours = this.#byId.get(id)?.neighbours;
+            const known = neighbours?.get(ifindex);
+            if (known === undefined || !equalWords(known, address.words)) return;
+            neighbours?.delete(ifindex);
+            this.#bgp.changed();
+          },
           NEXTHOP_UPDATE: (message, id) => {
             for (const { vrf, tracker } of this.#instances) if (vrf.id === id) tracker.updated(message);
           },
@@ -204,6 +219,16 @@ export class ZebraLink {
     }
     this.client.wantInterfaces(vrf.id);
     this.client.wantRouterId(AFI_IP, vrf.id);
+  }
+
+  /** Has zebra advertise us on an interface, and look for the router at its other end. */
+  discover(vrf: Vrf, ifindex: number): void {
+    if (vrf.exists) this.client.wantAdvertisements(ifindex, ADVERTISE_S, vrf.id);
+  }
+
+  stopDiscovery(vrf: Vrf, ifindex: number): void {
+    if (vrf.exists) this.client.unwantAdvertisements(ifindex, vrf.id);
+    vrf.neighbours.delete(ifindex);
   }
 
   /** Asks to be told how a prefix resolves in a VRF; one that does not exist is asked when it does. */
@@ -400,7 +425,12 @@ export class ZebraLink {
 
   #interface(message: InterfaceMessage, id: number): void {
     const up = (message.flags & UP_AND_RUNNING) === UP_AND_RUNNING;
+    const vrf = this.#byId.get(id);
+    const before = vrf?.interfaces.get(message.ifindex)?.name;
     this.#changes(id, told => told.set(message.ifindex, message.name, up));
+    if (vrf === undefined || before === message.name) return;
+    this.#bgp.renamed(message.name);
+    if (before !== undefined) this.#bgp.renamed(before);
   }
 
   #changes(id: number, change: (told: Interfaces) => void): void {

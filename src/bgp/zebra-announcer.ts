@@ -24,7 +24,9 @@ import {
 import type { WorkTask } from '../concurrency/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
-import { HAS_MED, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
+import { dependsOn } from './peer-policy.ts';
+import { BoundMap } from './policy/index.ts';
+import { HAS_MED, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
 
 /** A blackhole that says nothing to who sent the packet. */
@@ -50,6 +52,12 @@ export class ZebraAnnouncer {
   readonly #work: WorkTask;
   readonly #route: RouteMessage = new RouteMessage();
   readonly #hops: NexthopColumns = new NexthopColumns();
+  /** `table-map`: what it denies zebra is not told. */
+  #tableMap: BoundMap | undefined;
+  #tableMapName: string | undefined;
+  /** The paths of the prefix at hand, and with which attributes zebra is told of each. */
+  #paths: Uint32Array = new Uint32Array(16);
+  #sets: Uint32Array = new Uint32Array(16);
   readonly #announce: (prefix: number, paths: Uint32Array, count: number) => boolean;
   /** 1: zebra has a route of ours, by prefix. */
   #has: Uint8Array = new Uint8Array(1024);
@@ -96,7 +104,7 @@ export class ZebraAnnouncer {
   get idle(): boolean {
     const { table } = this.#family;
     const { undecided, walks } = table.stats();
-    return table.zebraPending + undecided + walks === 0;
+    return !table.deferred && table.zebraPending + undecided + walks === 0;
   }
 
   disconnected(): void {
@@ -115,6 +123,36 @@ export class ZebraAnnouncer {
     if (zebra?.client.connected !== true || !vrf.exists || zebra.waits(vrf)) return;
     this.#forgetBlocks();
     if (this.#attached || !this.#silent) this.#attach();
+  }
+
+  /** The map that stands between the table and zebra. */
+  setTableMap(name: string | undefined): void {
+    this.#tableMapName = name;
+    this.#bindTableMap();
+    this.restart();
+  }
+
+  /** Lists or maps changed. */
+  policyChanged(changed: ReadonlySet<string>): void {
+    if (this.#tableMap === undefined || !dependsOn(this.#tableMap, changed)) return;
+    this.#bindTableMap();
+    this.restart();
+  }
+
+  #bindTableMap(): void {
+    const { instance, table } = this.#family;
+    const name = this.#tableMapName;
+    this.#tableMap =
+      name === undefined
+        ? undefined
+        : new BoundMap(name, {
+            ...instance.policyUse,
+            names: instance.bgp.policy,
+            attributes: instance.access,
+            prefixes: table.prefixes,
+            peer: '',
+            peerAddress: undefined,
+          });
   }
 
   /** Next hops are encoded anew: an interface index may have changed. */
@@ -143,19 +181,55 @@ export class ZebraAnnouncer {
 
   #one(prefix: number, paths: Uint32Array, count: number): boolean {
     const { table, instance } = this.#family;
-    const client = instance.zebra!.client;
     if (prefix >= this.#has.length) [this.#has] = grown(table.prefixes.capacity, this.#has);
     const best = count === 0 ? 0 : paths[0]!;
     // Routes of our own came from zebra, all but those that stand for others.
     const own = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
-    const aggregate = own && this.#family.aggregation.made(table.pathPeer[best]!);
-    const local = own && !aggregate;
+    const local = own && !this.#family.aggregation.made(table.pathPeer[best]!);
     const route = this.#route;
     this.#prefix(route, prefix);
     if (best === 0 || local || this.#silent) return this.#withdraw(route, prefix);
+    const map = this.#tableMap;
+    const kept = map === undefined ? this.#take(paths, count) : this.#pass(map, prefix, paths, count);
+    const told = kept === 0 ? this.#withdraw(route, prefix) : this.#tell(route, prefix, kept);
+    if (map !== undefined) for (let i = 0; i < kept; i++) instance.store.release(this.#sets[i]!);
+    return told;
+  }
+
+  /** All paths, with the attributes that they have. */
+  #take(paths: Uint32Array, count: number): number {
+    const { pathAttributes } = this.#family.table;
+    if (count > this.#sets.length) [this.#paths, this.#sets] = grown(count, this.#paths, this.#sets);
+    for (let i = 0; i < count; i++) {
+      this.#paths[i] = paths[i]!;
+      this.#sets[i] = pathAttributes[paths[i]!]!;
+    }
+    return count;
+  }
+
+  /** The paths that the map lets through, with one reference each to the attributes that it gave them. */
+  #pass(map: BoundMap, prefix: number, paths: Uint32Array, count: number): number {
+    const { table } = this.#family;
+    if (count > this.#sets.length) [this.#paths, this.#sets] = grown(count, this.#paths, this.#sets);
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const path = paths[i]!;
+      const out = map.apply(table.pathAttributes[path]!, prefix, table.pathPeer[path]!);
+      if (out < 0) continue;
+      this.#paths[kept] = path;
+      this.#sets[kept++] = out;
+    }
+    return kept;
+  }
+
+  /** Metric, tag and distance are the first path's. */
+  #tell(route: RouteMessage, prefix: number, count: number): boolean {
+    const { table, instance } = this.#family;
     const { store } = instance;
-    const attributes = table.pathAttributes[best]!;
-    const block = aggregate ? this.#discard() : count === 1 ? this.#blockOf(best) : this.#groupOf(paths, count);
+    const best = this.#paths[0]!;
+    const attributes = this.#sets[0]!;
+    const aggregate = this.#family.aggregation.made(table.pathPeer[best]!);
+    const block = aggregate ? this.#discard() : count === 1 ? this.#blockOf(best, attributes) : this.#groupOf(count);
     if (block === undefined) return this.#withdraw(route, prefix);
     const external = table.peerKind(table.pathPeer[best]!) === PEER_EBGP;
     if (aggregate) route.flags = 0;
@@ -168,14 +242,15 @@ export class ZebraAnnouncer {
     route.tag = 0;
     // The internal attribute stands first where there is one.
     if (store.arena[store.start[attributes]! + 1] === ATTR_INTERNAL && store.find(attributes, ATTR_INTERNAL)) {
-      route.tag = readWord(store.arena, store.foundStart + 4);
+      route.tag = readWord(store.arena, store.foundStart + INTERNAL_TAG);
+      route.distance = store.arena[store.foundStart + INTERNAL_DISTANCE]! || route.distance;
       if (route.tag !== 0) route.message |= MESSAGE_TAG;
     }
     route.bytes = block.bytes;
     route.nexthopCount = block.count;
     route.nexthopStart = 0;
     route.nexthopEnd = block.bytes.length;
-    if (!client.routeAdd(route, instance.vrf.id)) return false;
+    if (!instance.zebra!.client.routeAdd(route, instance.vrf.id)) return false;
     this.#has[prefix] = 1;
     this.announced++;
     return true;
@@ -208,13 +283,12 @@ export class ZebraAnnouncer {
     return owner instanceof Peer && owner.recursive;
   }
 
-  #blockOf(path: number): Block | undefined {
-    const { table, instance } = this.#family;
-    const hop = instance.store.nexthop[table.pathAttributes[path]!]!;
+  #blockOf(path: number, attributes: number): Block | undefined {
+    const hop = this.#family.instance.store.nexthop[attributes]!;
     const known = this.#blocks[hop];
     if (known !== undefined) return known;
     this.#hops.count = 0;
-    if (!this.#addHop(path)) return undefined;
+    if (!this.#addHop(path, hop)) return undefined;
     const block = this.#encode();
     this.#blocks[hop] = block;
     return block;
@@ -233,25 +307,25 @@ export class ZebraAnnouncer {
     this.#groupKey = '';
   }
 
-  #groupOf(paths: Uint32Array, count: number): Block | undefined {
-    const { table, instance } = this.#family;
+  #groupOf(count: number): Block | undefined {
+    const { instance } = this.#family;
     const { nexthop } = instance.store;
     let key = '';
-    for (let i = 0; i < count; i++) key += `${nexthop[table.pathAttributes[paths[i]!]!]} `;
+    for (let i = 0; i < count; i++) key += `${nexthop[this.#sets[i]!]} `;
     if (key === this.#groupKey && this.#group !== undefined) return this.#group;
     // Sorted by address, as zebra expects them, and each once.
     const hops = instance.nexthops;
-    const sorted = Array.from(paths.subarray(0, count)).sort((a, b) => {
-      const x = hops.words(nexthop[table.pathAttributes[a]!]!);
-      const y = hops.words(nexthop[table.pathAttributes[b]!]!);
+    const sorted = Array.from({ length: count }, (_, i) => i).sort((a, b) => {
+      const x = hops.words(nexthop[this.#sets[a]!]!);
+      const y = hops.words(nexthop[this.#sets[b]!]!);
       for (let i = 0; i < 4; i++) if (x[i] !== y[i]) return x[i]! - y[i]!;
       return 0;
     });
     this.#hops.count = 0;
     let last = -1;
-    for (const path of sorted) {
-      const hop = nexthop[table.pathAttributes[path]!]!;
-      if (hop !== last) this.#addHop(path);
+    for (const i of sorted) {
+      const hop = nexthop[this.#sets[i]!]!;
+      if (hop !== last) this.#addHop(this.#paths[i]!, hop);
       last = hop;
     }
     this.#groupKey = key;
@@ -259,10 +333,9 @@ export class ZebraAnnouncer {
     return this.#group;
   }
 
-  #addHop(path: number): boolean {
-    const { table, instance } = this.#family;
+  #addHop(path: number, hop: number): boolean {
+    const { instance } = this.#family;
     const nexthops = instance.nexthops;
-    const hop = instance.store.nexthop[table.pathAttributes[path]!]!;
     if (hop === 0) return false;
     const global = nexthops.words(hop);
     const columns = this.#hops;

@@ -58,13 +58,15 @@ export class RunningConfiguration {
     });
   }
 
-  /** Makes the configuration what a file says. Nothing is done where a line of it is not understood; lines that their owner
-   *  refuses are reported and left out. */
+  /**
+   * Makes the configuration what a file says. Nothing is done where a line of it is not understood; lines that their owner
+   * refuses are reported and left out. An owner that is not there now is told when it starts again.
+   */
   load(text: string, file: string): Promise<ConfigProblem[]> {
     return this.#inTurn(async () => {
       const { tree, problems } = loadConfig(this.grammar, text, file);
       if (problems.length > 0) return [...problems];
-      const { errors } = await this.#apply(tree.stepsFrom(this.tree));
+      const { errors } = await this.#apply(tree.stepsFrom(this.tree), true);
       return errors.map(({ step, message }) => ({ file, line: step.source, message: message.replace(/^% /, '') }));
     });
   }
@@ -84,7 +86,8 @@ export class RunningConfiguration {
     });
   }
 
-  async #apply(steps: readonly Step[]): Promise<ChangeOutcome> {
+  /** `patient`: an owner that is not there, or dies before it answers, is told by `replay` when it starts again. */
+  async #apply(steps: readonly Step[], patient = false): Promise<ChangeOutcome> {
     const errors: { step: Step; message: string }[] = [];
     const warnings: string[] = [];
     for (let at = 0; at < steps.length; ) {
@@ -100,6 +103,10 @@ export class RunningConfiguration {
         if (!owner) throw new CommandError(`% ${name} is not running`);
         results = resultsOf(await owner.request({ vty: 'config', actions: batch.map(step => step.action) }));
       } catch (error) {
+        if (patient) {
+          for (const step of batch) step.commit();
+          continue;
+        }
         const message = error instanceof CommandError ? error.message : `% ${name} did not answer: ${String(error)}`;
         for (const step of batch) errors.push({ step, message });
         continue;

@@ -131,7 +131,12 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, re
         return {
           threads: [
             // bgp stops first: its last NOTIFICATIONs go out through bgp-io.
-            { name: 'bgp', entry: source('bgp/thread'), ownLoop: false, data: { channels, zserv, ...rehearsal } },
+            {
+              name: 'bgp',
+              entry: source('bgp/thread'),
+              ownLoop: false,
+              data: { channels, zserv, retain, ...rehearsal },
+            },
             { name: 'bgp-io', entry: source('bgp/io/thread'), ownLoop: false, data: channels },
             { name: 'bgp-ka', entry: source('bgp/keepalive/thread'), ownLoop: true, data: channels },
           ],

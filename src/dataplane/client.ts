@@ -10,7 +10,8 @@
 //
 // Results and notifications use two rings (so that a flood of events never blocks a result), but carry one sequence, and
 // `poll` merges them by it. That matters after a resynchronisation: between DUMP_BEGIN and DUMP_END of a kind, an object for
-// which a result arrives has just been written by us, and what the dump says (or does not say) of it may be older.
+// which a result arrives has just been written by us, and what the dump says (or does not say) of it may be older. But that is so only
+// of what was enqueued after DUMP_BEGIN: what was on its way by then the kernel may have done before, and somebody undone.
 import {
   Doorbell,
   HandleConsumer,

@@ -54,7 +54,10 @@ export const FLAG_TARGET = 64;
 export const FLAG_OFFLOADED = 128;
 export const FLAG_TRAPPED = 256;
 export const FLAG_OFFLOAD_FAILED = 512;
-/** Result: the kernel had it so already; what was to be deleted was not there. */
+/**
+ * Result: the kernel had it so already; what was to be deleted was not there. Of a neighbour, a forwarding entry, a label: there was
+ * one, which this one replaced.
+ */
 export const FLAG_ALREADY = 1024;
 /** NEXTHOP_INSTALL: its paths are tunnel ends, for a VXLAN device's forwarding entries and not for routes. */
 export const FLAG_TUNNEL_ENDS = 2048;

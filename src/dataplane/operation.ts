@@ -20,11 +20,19 @@ import {
   FIELD_RULE,
 } from './constants.ts';
 import { address, netconfTold, told as addressTold } from './provider/encoding/address.ts';
-import { type Encoding, type Message, update } from './provider/encoding/encoding.ts';
+import type { Encoding, Message } from './provider/encoding/encoding.ts';
 import * as label from './provider/encoding/label.ts';
 import * as link from './provider/encoding/link.ts';
 import * as multicast from './provider/encoding/multicast.ts';
-import { discovery, fdb, fdbTold, neighbor, told as neighborTold } from './provider/encoding/neighbor.ts';
+import {
+  discovery,
+  fdb,
+  fdbTold,
+  fdbUpdate,
+  neighbor,
+  neighborUpdate,
+  told as neighborTold,
+} from './provider/encoding/neighbor.ts';
 import * as nexthop from './provider/encoding/nexthop.ts';
 import * as route from './provider/encoding/route.ts';
 import { rule, told as ruleTold } from './provider/encoding/rule.ts';
@@ -87,15 +95,10 @@ export const OP_ADDRESS_DELETE: number = request('ADDRESS_DELETE', 'address', FI
 export const OP_NEIGHBOR_INSTALL: number = request('NEIGHBOR_INSTALL', 'neighbor', FIELD_NEIGHBOR, neighbor.install);
 export const OP_NEIGHBOR_DELETE: number = request('NEIGHBOR_DELETE', 'neighbor', FIELD_NEIGHBOR, neighbor.remove);
 /** An install over the one there is. */
-export const OP_NEIGHBOR_UPDATE: number = request(
-  'NEIGHBOR_UPDATE',
-  'neighbor',
-  FIELD_NEIGHBOR,
-  update(neighbor.install),
-);
+export const OP_NEIGHBOR_UPDATE: number = request('NEIGHBOR_UPDATE', 'neighbor', FIELD_NEIGHBOR, neighborUpdate);
 export const OP_NEIGHBOR_DISCOVER: number = request('NEIGHBOR_DISCOVER', 'neighbor', FIELD_NEIGHBOR, discovery);
 export const OP_FDB_INSTALL: number = request('FDB_INSTALL', 'fdb', FIELD_FDB, fdb.install);
-export const OP_FDB_UPDATE: number = request('FDB_UPDATE', 'fdb', FIELD_FDB, update(fdb.install));
+export const OP_FDB_UPDATE: number = request('FDB_UPDATE', 'fdb', FIELD_FDB, fdbUpdate);
 export const OP_FDB_DELETE: number = request('FDB_DELETE', 'fdb', FIELD_FDB, fdb.remove);
 /** What arrives with an MPLS label. */
 export const OP_LABEL_INSTALL: number = request('LABEL_INSTALL', 'label', FIELD_LABEL | FIELD_PATH, label.install);

@@ -11,9 +11,12 @@
 //
 // What is sent again may find its own work: what was to be made is there, what was to go is gone. That is no failure, nor somebody
 // else's doing, so what was done once stays done.
+//
+// To "create or replace" the kernel does not say whether there was something. Who has to know asks for both, NLM_F_EXCL and
+// NLM_F_REPLACE: the kernel says EEXIST, and what is sent again then (`replaceThere`) is to replace; the answer stays EEXIST.
 import { E } from '../sys/index.ts';
 import { MessageBuffer } from './buffer.ts';
-import { NLM_F_ACK, NLMSG_ERROR, RTM_NEWLINK } from './constants.ts';
+import { NLM_F_ACK, NLM_F_EXCL, NLM_F_REPLACE, NLMSG_ERROR, RTM_NEWLINK } from './constants.ts';
 import { readExtendedAck } from './error.ts';
 import { NetlinkSocket, RECEIVE_EMPTY, RECEIVE_OVERRUN } from './socket.ts';
 
@@ -47,6 +50,7 @@ const UNANSWERED: number = -1;
 
 /** Of message types the last two bits: RTM_NEW…, RTM_DEL… */
 const VERB = 3;
+const ASKS: number = (NLM_F_EXCL | NLM_F_REPLACE) << 16;
 const NEW = 0;
 const DELETE = 1;
 
@@ -72,6 +76,9 @@ export class NetlinkBatch {
   readonly #offsets: Int32Array;
   /** By message: it was done when it was sent before, or, a deletion, may have been. */
   readonly #done: Uint8Array;
+  /** By message: it takes the place of something, and is to say so. */
+  readonly #replaces: Uint8Array;
+  #replacing = false;
   /** Messages that were sent before. */
   #sent = 0;
   readonly #socket: NetlinkSocket;
@@ -87,6 +94,7 @@ export class NetlinkBatch {
     this.errors = options.memory?.errors ?? new Int32Array(this.capacityMessages);
     this.#offsets = new Int32Array(this.capacityMessages + 1);
     this.#done = new Uint8Array(this.capacityMessages);
+    this.#replaces = new Uint8Array(this.capacityMessages);
     this.#first = socket.sequence(this.capacityMessages);
   }
 
@@ -124,6 +132,8 @@ export class NetlinkBatch {
     this.offset = 0;
     this.sendErrno = 0;
     this.#sent = 0;
+    if (this.#replacing) this.#replaces.fill(0);
+    this.#replacing = false;
     if (this.reasons.size > 0) this.reasons.clear();
     this.#first = this.#socket.sequence(this.capacityMessages);
   }
@@ -174,6 +184,30 @@ export class NetlinkBatch {
     return all;
   }
 
+  /**
+   * Messages that asked whether there was something, and heard that there is: they are to take its place. Returns the first of
+   * them, from which on all must be sent again; -1: there is none.
+   */
+  replaceThere(): number {
+    let first = -1;
+    for (let i = this.count - 1; i >= 0; i--) {
+      if (this.errors[i] !== E.EEXIST || (this.#head(i) & ASKS) !== ASKS) continue;
+      this.buffer.words[(this.#offsets[i]! >> 2) + 1]! &= ~(NLM_F_EXCL << 16);
+      this.#replaces[i] = 1;
+      this.#replacing = true;
+      this.errors[i] = E.EAGAIN;
+      this.reasons.delete(i);
+      first = i;
+    }
+    return first;
+  }
+
+  /** When nothing is sent again any more: what took the place of something says so. */
+  tellReplaced(): void {
+    if (!this.#replacing) return;
+    for (let i = 0; i < this.count; i++) if (this.#replaces[i] === 1 && this.errors[i] === 0) this.errors[i] = E.EEXIST;
+  }
+
   /** Before `[from, to)` are sent: which of them were done already. */
   #remember(from: number, to: number): void {
     for (let i = from; i < to; i++) {
@@ -196,8 +230,13 @@ export class NetlinkBatch {
     }
   }
 
+  /** Type and flags. */
+  #head(message: number): number {
+    return this.buffer.words[(this.#offsets[message]! >> 2) + 1]!;
+  }
+
   #verb(message: number): number {
-    return this.buffer.words[(this.#offsets[message]! >> 2) + 1]! & VERB;
+    return this.#head(message) & VERB;
   }
 
   #wantAck(message: number): void {

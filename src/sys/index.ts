@@ -4,6 +4,7 @@ export * from './clock.ts';
 export * as linux from './constants.ts';
 export * from './error.ts';
 export { Ethtool } from './ethtool.ts';
+export * from './icmp6.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
 export * from './memory.ts';
 export * from './namespace.ts';

@@ -19,18 +19,22 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^ipv6 route/, 301],
   [/^interface/, 400],
   [/^router/, 500],
-  [/^ip prefix-list/, 600],
-  [/^ipv6 prefix-list/, 700],
-  [/^(?:bgp )?(?:ip )?as-path/, 800],
-  [/^(?:bgp |ip )?(?:community|extcommunity|large-community|comm)/, 900],
+  [/^access-list/, 600],
+  [/^ip prefix-list/, 700],
+  [/^ipv6 access-list/, 800],
+  [/^ipv6 prefix-list/, 900],
+  [/^(?:bgp )?(?:ip )?as-path/, 1000],
+  [/^(?:bgp |ip )?(?:community|comm)/, 1100],
+  [/^(?:bgp |ip )?extcommunity/, 1101],
+  [/^(?:bgp |ip )?large-community/, 1102],
   [/^bgp /, 450],
-  [/^route-map/, 1000],
+  [/^route-map/, 1200],
   [/^line/, 9000],
 ];
 
 /** Ranks of the lists and maps that other lines refer to by name. */
 const FIRST_DEFINITION = 600;
-const LAST_DEFINITION = 1000;
+const LAST_DEFINITION = 1200;
 
 /** Whether a line at the top of the configuration defines something that lines of other sections refer to. */
 export function isDefinition(line: { readonly rank: number }): boolean {
@@ -51,6 +55,7 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
   redistribute: 12,
   neighbor: 20,
   'maximum-paths': 30,
+  'table-map': 31,
   'address-family': 40,
 };
 
@@ -89,11 +94,15 @@ const NEIGHBOR_WORDS: readonly string[] = [
   'maximum-prefix',
   'allowas-in',
   'weight',
+  'distribute-list',
   'prefix-list',
   'route-map',
   'filter-list',
   'attribute-unchanged',
 ];
+
+/** First words of a route map's lines. */
+const CLAUSE_WORDS: Readonly<Record<string, number>> = { call: 0, description: 1, match: 2, 'on-match': 3, set: 4 };
 
 export interface Place {
   readonly rank: number;
@@ -109,6 +118,8 @@ export function rankOf(mode: string, text: string): Place {
     for (const [pattern, rank] of SECTIONS) if (pattern.test(text)) return { rank, group: '', place: 0 };
     return { rank: OTHER, group: '', place: 0 };
   }
+  // Sets stay in the order in which they are made.
+  if (mode === 'route-map') return { rank: CLAUSE_WORDS[text.split(' ', 1)[0]!] ?? 0, group: '', place: 0 };
   if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '', place: 0 };
   const [first = '', name = '', ...words] = text.split(' ');
   const rank = BGP_WORDS[first] ?? 15;

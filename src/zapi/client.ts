@@ -261,6 +261,16 @@ export class ZapiClient {
     this.#unwant(`nexthop/${vrf}/${safi}/${formatPrefix(prefix)}`);
   }
 
+  /** Has zebra send router advertisements on an interface, and tell of the neighbour that does the same there. */
+  wantAdvertisements(ifindex: number, intervalS: number, vrf: number = 0): void {
+    const message = { ifindex, intervalS };
+    this.#want(`advertisements/${vrf}/${ifindex}`, 'INTERFACE_ENABLE_RADV', 'INTERFACE_DISABLE_RADV', message, vrf);
+  }
+
+  unwantAdvertisements(ifindex: number, vrf: number = 0): void {
+    this.#unwant(`advertisements/${vrf}/${ifindex}`);
+  }
+
   /** Nothing of a VRF is wanted any more; `tell`: zebra, which has it still, is told. */
   leaveVrf(vrf: number, tell: boolean): void {
     for (const [key, one] of this.#subscriptions) {

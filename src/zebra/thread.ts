@@ -9,6 +9,7 @@ import { serveCommands, type Tables } from '../vty/index.ts';
 import { zebraCommands } from './commands.ts';
 import { DataplanePlane } from './dataplane.ts';
 import { readSpeeds } from './interface/speed.ts';
+import { RouterDiscovery } from './router-discovery.ts';
 import { rehearse } from './rehearsal.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
@@ -40,7 +41,8 @@ const ethtool = new Ethtool();
 readSpeeds(zebra.interfaces, name => ethtool.speed(name));
 plane.onFailure = (what, errno) => side.post(`the kernel refused a change of ${what} (errno ${errno})`);
 
-const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text) });
+const discovery = new RouterDiscovery(loop, zebra.interfaces, text => side.post(text));
+const server = new ZapiServer(zebra, { path: zserv, tasks: loop, log: text => side.post(text), discovery });
 zebra.server = server;
 
 function tables(): Tables {
@@ -78,6 +80,7 @@ side.onStop(async how => {
     }
   }
   close();
+  discovery.close();
   await ethtool.close();
   loop.close();
 });

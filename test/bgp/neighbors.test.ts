@@ -218,13 +218,17 @@ test('graceful-restart: FRR hears the restart time, and of no capability where i
   await grevy.sh('clear bgp 10.0.1.1'); // as with FRR, it is said when the session next comes up
   await heard(/Received Restart Time\(sec\): 33\n/);
   await says(grevy, 'show bgp neighbors 10.0.1.1', /Configured Restart Time\(sec\): 33\n/);
-  await ours('bgp graceful-restart-disable');
+  const anew = async (...lines: string[]): Promise<void> => {
+    await ours(...lines);
+    await grevy.sh('clear bgp 10.0.1.1');
+  };
+  await anew('bgp graceful-restart-disable');
   await heard(capability(false));
-  await ours('no bgp graceful-restart-disable');
+  await anew('no bgp graceful-restart-disable');
   await heard(capability(true));
-  await ours('neighbor 10.0.1.1 graceful-restart-disable');
+  await anew('neighbor 10.0.1.1 graceful-restart-disable');
   await heard(capability(false));
-  await ours('no bgp graceful-restart restart-time', 'no neighbor 10.0.1.1 graceful-restart-disable');
+  await anew('no bgp graceful-restart restart-time', 'no neighbor 10.0.1.1 graceful-restart-disable');
   await heard(/Received Restart Time\(sec\): 120\n/);
   await established('10.0.1.1');
 });

@@ -5,15 +5,27 @@ import {
   attributeAccess,
   BoundMap,
   CommunityList,
+  EXTENDED_COMMUNITIES,
   formatCommunities,
+  LARGE_COMMUNITIES,
   parseCommunities,
   PathRegex,
   PolicyLibrary,
   PrefixList,
   prefixListEntry,
+  type SetAction,
+  STANDARD_COMMUNITIES,
 } from '../../src/bgp/policy/index.ts';
-import { AttributeStore, NexthopTable } from '../../src/bgp/rib/index.ts';
-import { AF_INET, containsPrefix, makePrefix, type Prefix, parsePrefix, PrefixTable } from '../../src/net/index.ts';
+import { AttributeStore, type NextHopAddress, NexthopTable } from '../../src/bgp/rib/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  containsPrefix,
+  makePrefix,
+  type Prefix,
+  parsePrefix,
+  PrefixTable,
+} from '../../src/net/index.ts';
 
 const p = (text: string): Prefix => parsePrefix(text)!;
 const permits = (list: PrefixList, text: string): boolean => list.permits(...p(text).words, p(text).length);
@@ -123,17 +135,25 @@ test('an expression agrees with a backtracking engine, and long paths cost it no
 test('communities are read, shown and matched', () => {
   assert.equal(formatCommunities(parseCommunities('no-export 65001:2 65001:1 65001:1')), '65001:1 65001:2 no-export');
   assert.throws(() => parseCommunities('65001:70000'), /'65001:70000' is not a community/);
-  const standard = new CommunityList('S', false);
+  const standard = new CommunityList(STANDARD_COMMUNITIES, 'S', false);
   standard.set(5, true, '65001:1 65001:2');
   assert.equal(standard.permits(parseCommunities('65001:1 65001:2 65001:3')), true);
   assert.equal(standard.permits(parseCommunities('65001:1')), false);
   assert.equal(standard.permits(parseCommunities('65001:1 65001:2 65001:3'), true), false);
-  const expanded = new CommunityList('E', true);
+  const expanded = new CommunityList(STANDARD_COMMUNITIES, 'E', true);
   expanded.set(5, false, '_65001:9_');
   expanded.set(10, true, '^65001:');
   assert.equal(expanded.permits(parseCommunities('65001:1')), true);
   assert.equal(expanded.permits(parseCommunities('65001:1 65001:9')), false);
 });
+
+const USE = {
+  peer: '192.0.2.1',
+  peerAddress: p('192.0.2.1/32'),
+  localAs: 65010,
+  defaultLocalPref: 100,
+  random: Math.random,
+};
 
 interface World {
   library: PolicyLibrary;
@@ -153,11 +173,11 @@ function world(): World {
     prefixes,
     bind: (name, peer = '192.0.2.1') =>
       new BoundMap(name, {
+        ...USE,
         names: library,
         attributes: attributeAccess(store),
         prefixes,
         peer,
-        peerAddress: p('192.0.2.1/32'),
       }),
     set: (as, communities = []) =>
       store.encode({
@@ -176,7 +196,7 @@ test('a route map applies the first clause that matches, goes on where told, and
   const list = library.needPrefixList(AF_INET, 'P');
   list.set(prefixListEntry(5, true, p('10.0.0.0/8'), undefined, 32));
   const ten = map.clause(10, true);
-  ten.matches.set('p', { match: { kind: 'prefix-list', family: AF_INET, name: 'P' }, text: '' });
+  ten.matches.set('p', { match: { kind: 'address', list: 'prefix-list', family: AF_INET, name: 'P' }, text: '' });
   ten.sets.set('l', { set: { kind: 'local-preference', sign: '', value: 300 }, text: '' });
   ten.onMatch = 'next';
   const twenty = map.clause(20, true);
@@ -224,7 +244,7 @@ test('a call denies for its caller, an unknown list matches nothing, an unknown 
 test('a clause for one peer is for that peer only', () => {
   const { library, bind, set } = world();
   const clause = library.needRouteMap('M').clause(10, true);
-  clause.matches.set('peer', { match: { kind: 'peer', address: '192.0.2.1' }, text: '' });
+  clause.matches.set('peer', { match: { kind: 'peer', name: '192.0.2.1' }, text: '' });
   const id = set([1]);
   const bound = bind('M');
   assert.equal(bound.perPeer, true);
@@ -244,4 +264,76 @@ test('a set whose id was given to another is not mistaken for it', () => {
   assert.equal(second, first, 'the id is used again');
   const after = bound.apply(second, -1, 1);
   assert.deepEqual(store.decode(after).asPath[0]?.as, [2]);
+});
+
+test('an IPv6 next hop that policy sets has no link-local address of another, and one of each can be set', () => {
+  const library = new PolicyLibrary();
+  const store = new AttributeStore(new NexthopTable());
+  const words = (text: string): Prefix['words'] => p(`${text}/128`).words;
+  const came = { family: AF_INET6, words: words('2001:db8::1'), linkLocal: words('fe80::1') } as const;
+  const before = store.encode({ asPath: [], nextHop: came });
+  const after = (sets: readonly SetAction[]): NextHopAddress | undefined => {
+    library.routeMaps.clear();
+    const clause = library.needRouteMap('M').clause(10, true);
+    sets.forEach((set, i) => clause.sets.set(String(i), { set, text: '' }));
+    const bound = new BoundMap('M', {
+      ...USE,
+      names: library,
+      attributes: attributeAccess(store),
+      prefixes: new PrefixTable(AF_INET6),
+      peerAddress: p('2001:db8::9/128'),
+    });
+    return store.decode(bound.apply(before, -1, 1)).nextHop;
+  };
+  const global = words('2001:db8::5');
+  const linkLocal = words('fe80::5');
+  const family = AF_INET6;
+  assert.deepEqual(after([{ kind: 'next-hop', family, words: global }]), { family, words: global });
+  assert.deepEqual(after([{ kind: 'next-hop-link-local', words: linkLocal }]), { ...came, linkLocal });
+  assert.deepEqual(
+    after([
+      { kind: 'next-hop', family, words: global },
+      { kind: 'next-hop-link-local', words: linkLocal },
+    ]),
+    { family, words: global, linkLocal },
+  );
+  assert.deepEqual(after([{ kind: 'next-hop-prefer-global' }]), { family, words: came.words });
+  assert.deepEqual(after([{ kind: 'next-hop-peer', family }]), { family, words: words('2001:db8::9') });
+  assert.deepEqual(after([{ kind: 'next-hop', family: AF_INET, words: [1, 0, 0, 0] }]), came, 'not of this family');
+});
+
+test('a probability is one for each route', () => {
+  const { library, prefixes, set, store } = world();
+  library
+    .needRouteMap('M')
+    .clause(10, true)
+    .matches.set('p', { match: { kind: 'probability', percent: 25 }, text: '' });
+  let drawn = 0;
+  const bound = new BoundMap('M', {
+    ...USE,
+    names: library,
+    attributes: attributeAccess(store),
+    prefixes,
+    random: () => (drawn++ % 4) / 4,
+  });
+  assert.equal(bound.perPrefix, true);
+  const id = set([1]);
+  const prefix = prefixes.insert(0x0a000000, 0, 0, 0, 8);
+  const passed = Array.from({ length: 8 }, () => bound.apply(id, prefix, 1) === id);
+  assert.deepEqual(passed, [true, false, false, false, true, false, false, false]);
+});
+
+test('extended and large communities are read, shown and in the order of their numbers', () => {
+  const { parse, format, display } = EXTENDED_COMMUNITIES;
+  const some = parse('soo 1.2.3.4:5 rt 4200000001:7 rt 65001:4294967295 RT 65001:1 rt 65001:1');
+  assert.equal(format(some), 'rt 65001:1 rt 65001:4294967295 soo 1.2.3.4:5 rt 4200000001:7');
+  assert.equal(display(some), 'RT:65001:1 RT:65001:4294967295 SoO:1.2.3.4:5 RT:4200000001:7');
+  for (const bad of ['rt 1', 'rt 1:4294967296', 'rt 65536:65536', 'rt 1.2.3:4', 'rt', 'target 1:1']) {
+    assert.throws(() => parse(bad), RangeError, bad);
+  }
+  const large = LARGE_COMMUNITIES.parse('2:0:0 10:0:0 1:4294967295:0 2:0:0');
+  assert.equal(LARGE_COMMUNITIES.format(large), '1:4294967295:0 2:0:0 10:0:0');
+  for (const bad of ['1:2', '1:2:3:4', '1:2:4294967296', '-1:2:3']) {
+    assert.throws(() => LARGE_COMMUNITIES.parse(bad), RangeError, bad);
+  }
 });

@@ -102,7 +102,7 @@ const says = (router: Daemon, command: string, pattern: RegExp): Promise<string>
       last = await router.sh(command).catch(error => String(error));
       return pattern.test(last) ? last : '';
     },
-    { timeoutMs: 12_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
+    { timeoutMs: 40_000, everyMs: 50, what: () => `${command}: ${pattern}\n${last}\n${grevy.output()}` },
   );
 };
 const logged = (pattern: RegExp): Promise<unknown> =>

@@ -111,6 +111,35 @@ void test('when the cable is cut the hold timer ends the session on both sides, 
   assert.deepEqual(a.session.stats().lastReset?.reason, { kind: 'notification-sent', error: peerError(4, 0) });
 });
 
+void test('a neighbour that restarts is taken back while its old connection is still thought to be up (RFC 4724 §4.2)', () => {
+  const gracefulRestart = {
+    restarting: false,
+    notification: false,
+    timeS: 120,
+    families: [{ ...IPV4_UNICAST, forwarding: true }],
+  };
+  for (const passive of [false, true]) {
+    const a = node(1, 2, { passive });
+    const before = node(2, 1, { gracefulRestart });
+    for (const one of [a, before]) one.session.start();
+    clock.advance(10_000);
+    assert.equal(a.session.state, 'Established');
+    // It dies without a word: nothing of it arrives any more, and its successor connects.
+    network.cut = true;
+    before.session.destroy();
+    clock.advance(10);
+    network.cut = false;
+    const after = node(2, 1, { gracefulRestart });
+    after.session.start();
+    clock.advance(3000);
+    assert.deepEqual([a.session.state, after.session.state], ['Established', 'Established']);
+    assert.deepEqual(a.events, ['up', 'down', 'up']);
+    assert.deepEqual(a.downs, [{ kind: 'connection', failure: undefined }]);
+    for (const one of [a, after]) one.session.destroy();
+    clock.advance(1000);
+  }
+});
+
 void test('UPDATEs alone keep a session alive', () => {
   const [a, b] = both({ holdTimeS: 3 }, { holdTimeS: 3 });
   const update = fakeUpdate(23);

@@ -74,14 +74,19 @@ function encode(store: AttributeStore, plain: Plain): number {
 
 interface RefPath {
   peer: number;
+  id: number;
   plain: Plain;
   gone: boolean;
 }
 
+/** A path of a prefix, by peer and identifier. */
+const named = (path: { peer: number; id: number }): string => `${path.peer}/${path.id}`;
+
 class Reference {
   readonly paths = new Map<number, RefPath[]>();
-  readonly best = new Map<number, number>();
-  readonly multipath = new Map<number, number[]>();
+  readonly best = new Map<number, string>();
+  readonly multipath = new Map<number, string[]>();
+  readonly ofEachAs = new Map<number, string[]>();
   readonly unreachable = new Set<number>();
   readonly denied = new Set<number>(); // first AS numbers that the import policy refuses
   readonly peers: readonly PeerInfo[];
@@ -92,17 +97,19 @@ class Reference {
     this.decision = decision;
   }
 
-  announce(prefix: number, from: number, plain: Plain): void {
+  announce(prefix: number, from: number, id: number, plain: Plain): void {
     const list = this.paths.get(prefix) ?? [];
     this.paths.set(prefix, list);
-    const own = list.find(path => path.peer === from);
+    const own = list.find(path => path.peer === from && path.id === id);
     if (own) Object.assign(own, { plain, gone: false });
-    else list.unshift({ peer: from, plain, gone: false });
+    else list.unshift({ peer: from, id, plain, gone: false });
   }
 
-  withdraw(prefix: number, from: number): void {
-    const own = this.paths.get(prefix)?.find(path => path.peer === from);
-    if (own) own.gone = true;
+  /** All paths of the peer, where no identifier is given. */
+  withdraw(prefix: number, from: number, id?: number): void {
+    for (const path of this.paths.get(prefix) ?? []) {
+      if (path.peer === from && (id === undefined || path.id === id)) path.gone = true;
+    }
   }
 
   decide(): void {
@@ -120,17 +127,22 @@ class Reference {
           best = best === undefined || !this.#better(best, winner, previous) ? winner : best;
         }
       } else if (able.length > 0) best = able.reduce((a, b) => (this.#better(a, b, previous) ? a : b));
-      if (best) this.best.set(prefix, best.peer);
+      if (best) this.best.set(prefix, named(best));
       else this.best.delete(prefix);
+      const now = this.best.get(prefix);
+      const winners = [...Map.groupBy(able, path => path.plain.path[0] ?? 0).values()].map(group =>
+        group.reduce((a, b) => (this.#better(a, b, now) ? a : b)),
+      );
+      this.ofEachAs.set(prefix, winners.map(named).sort());
       const chosen = best;
       const info = chosen && this.peers[chosen.peer]!;
       const maximum = info?.kind === PEER_EBGP ? this.decision.maximumPathsEbgp : this.decision.maximumPathsIbgp;
       const also = able
         .filter(path => path !== chosen && chosen && info?.kind !== PEER_LOCAL && this.#metrics(chosen, path) === 0)
         .filter(path => this.decision.multipathRelax || path.plain.path.join() === chosen!.plain.path.join())
-        .sort((a, b) => this.peers[a.peer]!.address[0] - this.peers[b.peer]!.address[0])
+        .sort((a, b) => this.peers[a.peer]!.address[0] - this.peers[b.peer]!.address[0] || a.id - b.id)
         .slice(0, maximum - 1);
-      this.multipath.set(prefix, chosen ? [chosen, ...also].map(path => path.peer).sort((a, b) => a - b) : []);
+      this.multipath.set(prefix, chosen ? [chosen, ...also].map(named).sort() : []);
     }
   }
 
@@ -163,15 +175,16 @@ class Reference {
     return steps.find(step => step !== 0) ?? 0;
   }
 
-  #better(a: RefPath, b: RefPath, previous: number | undefined): boolean {
+  #better(a: RefPath, b: RefPath, previous: string | undefined): boolean {
     const metrics = this.#metrics(a, b);
     if (metrics !== 0) return metrics < 0;
     const peerA = this.peers[a.peer]!;
     const peerB = this.peers[b.peer]!;
     const external = peerA.kind === PEER_EBGP && peerB.kind === PEER_EBGP;
-    if (external && !this.decision.compareRouterId && (a.peer === previous || b.peer === previous))
-      return a.peer === previous;
+    if (external && !this.decision.compareRouterId && (named(a) === previous || named(b) === previous))
+      return named(a) === previous;
     if (peerA.routerId !== peerB.routerId) return peerA.routerId < peerB.routerId;
+    if (a.peer === b.peer) return a.id < b.id;
     return peerA.address[0] < peerB.address[0];
   }
 }
@@ -196,21 +209,31 @@ const plains: fc.Arbitrary<Plain> = fc.record({
 });
 
 type Operation =
-  | { kind: 'announce'; prefix: number; peer: number; plain: Plain }
-  | { kind: 'withdraw'; prefix: number; peer: number }
+  | { kind: 'announce'; prefix: number; peer: number; id: number; plain: Plain }
+  | { kind: 'withdraw'; prefix: number; peer: number; id: number }
   | { kind: 'down'; peer: number }
   | { kind: 'hop'; hop: number; up: boolean }
   | { kind: 'policy'; as: number; deny: boolean }
   | { kind: 'decide' };
 
+const anyId = fc.constantFrom(0, 0, 1, 0xffffffff);
 const anyPeer = fc.integer({ min: 1, max: PEERS.length - 1 });
 const operations: fc.Arbitrary<Operation[]> = fc.array(
   fc.oneof(
     {
       weight: 8,
-      arbitrary: fc.record({ kind: fc.constant('announce' as const), prefix: fc.nat(2), peer: anyPeer, plain: plains }),
+      arbitrary: fc.record({
+        kind: fc.constant('announce' as const),
+        prefix: fc.nat(2),
+        peer: anyPeer,
+        id: anyId,
+        plain: plains,
+      }),
     },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('withdraw' as const), prefix: fc.nat(2), peer: anyPeer }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('withdraw' as const), prefix: fc.nat(2), peer: anyPeer, id: anyId }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('down' as const), peer: anyPeer }) },
     {
       weight: 1,
@@ -285,20 +308,24 @@ test('table and decision agree with a slow reference under any operations', () =
         for (let prefix = 0; prefix < 4; prefix++) {
           const id = table.prefixes.find(prefix << 8, 0, 0, 0, 24);
           const best = id < 0 ? 0 : table.best[id]!;
-          assert.equal(best === 0 ? undefined : table.pathPeer[best], reference.best.get(prefix), `best of ${prefix}`);
-          const multipath: number[] = [];
+          const name = (path: number): string => named({ peer: table.pathPeer[path]!, id: table.idOf(path) });
+          assert.equal(best === 0 ? undefined : name(best), reference.best.get(prefix), `best of ${prefix}`);
+          const count = id < 0 ? 0 : table.bestOfEachAs(id);
+          const ofEachAs = Array.from(table.ofEachAs.subarray(0, count), name).sort();
+          assert.deepEqual(ofEachAs, reference.ofEachAs.get(prefix) ?? [], `of each AS for ${prefix}`);
+          const multipath: string[] = [];
           if (id >= 0) {
             for (let path = table.first[id]!; path !== 0; path = table.pathNext[path]!) {
               assert.equal(table.pathFlags[path]! & PATH_REMOVED, 0);
               assert.ok(REASONS[table.pathReason[path]!]);
-              if ((table.pathFlags[path]! & PATH_MULTIPATH) !== 0) multipath.push(table.pathPeer[path]!);
+              if ((table.pathFlags[path]! & PATH_MULTIPATH) !== 0) multipath.push(name(path));
             }
           }
-          multipath.sort((a, b) => a - b);
+          multipath.sort();
           assert.deepEqual(multipath, reference.multipath.get(prefix) ?? [], `multipath of ${prefix}`);
           const text = multipath.map(from => {
-            const { plain } = reference.paths.get(prefix)!.find(path => path.peer === from)!;
-            return `${from}:${plain.hop}:${plain.path.join()}:${String(plain.med)}`;
+            const { plain } = reference.paths.get(prefix)!.find(path => named(path) === from)!;
+            return `${from.split('/')[0]}:${plain.hop}:${plain.path.join()}:${String(plain.med)}`;
           });
           const expected = multipath.length === 0 ? undefined : `${formatIp4(prefix << 8)} ${text.sort().join()}`;
           assert.equal(told.get(prefix), expected, `zebra about ${prefix}`);
@@ -307,12 +334,12 @@ test('table and decision agree with a slow reference under any operations', () =
       for (const step of steps) {
         if (step.kind === 'announce') {
           const id = encode(store, step.plain);
-          table.announce(step.peer, step.prefix << 8, 0, 0, 0, 24, id);
+          table.announce(step.peer, step.prefix << 8, 0, 0, 0, 24, id, step.id);
           store.release(id);
-          reference.announce(step.prefix, step.peer, step.plain);
+          reference.announce(step.prefix, step.peer, step.id, step.plain);
         } else if (step.kind === 'withdraw') {
-          table.withdraw(step.peer, step.prefix << 8, 0, 0, 0, 24);
-          reference.withdraw(step.prefix, step.peer);
+          table.withdraw(step.peer, step.prefix << 8, 0, 0, 0, 24, step.id);
+          reference.withdraw(step.prefix, step.peer, step.id);
         } else if (step.kind === 'down') {
           table.peerDown(step.peer);
           for (const prefix of reference.paths.keys()) reference.withdraw(prefix, step.peer);

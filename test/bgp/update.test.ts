@@ -543,7 +543,7 @@ test('the editor changes what it was told to and leaves the rest', () => {
     .prependAs(65000, 2)
     .setCommunities([3, 1, 3])
     .remove(4)
-    .setWeight(10)
+    .setInternal({ weight: 10 })
     .finish();
   const set = store.decode(changed);
   assert.equal(set.localPref, 200);

@@ -6,6 +6,7 @@ import {
   BgpTable,
   defaultDecisionOptions,
   NexthopTable,
+  PATH_REMOVED,
   PEER_EBGP,
   PEER_IBGP,
   PEER_IBGP_CLIENT,
@@ -17,7 +18,7 @@ import {
 import { type GroupMember, type GroupOptions, UpdateGroup } from '../../src/bgp/updategroup/index.ts';
 import { ACTION_OK } from '../../src/bgp/wire/attribute.ts';
 import { MessageType } from '../../src/bgp/wire/message.ts';
-import { prefixWord } from '../../src/bgp/wire/nlri.ts';
+import { countPrefixes } from '../../src/bgp/wire/nlri.ts';
 import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
@@ -91,7 +92,7 @@ class Remote implements GroupMember {
     peer: number,
     family: Family,
     capacity = Number.POSITIVE_INFINITY,
-    session: { ebgp?: boolean; as4?: boolean } = {},
+    session: { ebgp?: boolean; as4?: boolean; addPath?: boolean } = {},
   ) {
     this.peer = peer;
     this.family = family;
@@ -99,7 +100,16 @@ class Remote implements GroupMember {
     this.far = speaker(family, 64999);
     const ebgp = session.ebgp ?? true;
     this.#from = this.far.table.addPeer(info(ebgp ? PEER_EBGP : PEER_IBGP, 1));
-    this.#parser = new UpdateParser({ ebgp, as4: session.as4 ?? true, ipv4: true, ipv6: true, firstAs: 0 });
+    const addPath = session.addPath ?? false;
+    this.#parser = new UpdateParser({
+      ebgp,
+      as4: session.as4 ?? true,
+      ipv4: true,
+      ipv6: true,
+      addPath4: addPath,
+      addPath6: addPath,
+      firstAs: 0,
+    });
   }
 
   hasRoom(bytes: number): boolean {
@@ -133,16 +143,17 @@ class Remote implements GroupMember {
         continue;
       }
       this.messages++;
-      this.withdrawn += count(message, parsed.withdrawnStart, parsed.withdrawnEnd);
-      this.withdrawn += count(message, parsed.unreachStart, parsed.unreachEnd);
-      this.prefixes +=
-        count(message, parsed.nlriStart, parsed.nlriEnd) + count(message, parsed.reachStart, parsed.reachEnd);
+      const { idBytes4, idBytes6 } = this.#parser;
+      this.withdrawn += countPrefixes(message, parsed.withdrawnStart, parsed.withdrawnEnd, idBytes4);
+      this.withdrawn += countPrefixes(message, parsed.unreachStart, parsed.unreachEnd, idBytes6);
+      this.prefixes += countPrefixes(message, parsed.nlriStart, parsed.nlriEnd, idBytes4);
+      this.prefixes += countPrefixes(message, parsed.reachStart, parsed.reachEnd, idBytes6);
       this.far.table.ingest(this.#from, parsed);
       this.far.table.decide();
     }
   }
 
-  /** `prefix → AS path next hop` of everything the peer believes. */
+  /** `prefix → AS path next hop`, behind the identifier where the path has one, of everything the peer believes. */
   content(): string[] {
     const { table, store } = this.far;
     const lines: string[] = [];
@@ -150,22 +161,14 @@ class Remote implements GroupMember {
       if (!table.prefixes.has(id)) continue;
       for (let path = table.first[id]!; path !== 0; path = table.pathNext[path]!) {
         const set = table.pathReceived[path]!;
+        const named = table.idOf(path) === 0 ? '' : `${table.idOf(path)}: `;
         lines.push(
-          `${table.prefixes.format(id)} ${store.asPathText(set)} ${store.nexthops.format(store.nexthop[set]!)}`,
+          `${named}${table.prefixes.format(id)} ${store.asPathText(set)} ${store.nexthops.format(store.nexthop[set]!)}`,
         );
       }
     }
     return lines.sort();
   }
-}
-
-function count(bytes: Uint8Array, from: number, end: number): number {
-  let found = 0;
-  for (let at = from; at < end; at += 1 + ((bytes[at]! + 7) >>> 3)) {
-    prefixWord(bytes, at, 0);
-    found++;
-  }
-  return found;
 }
 
 function announce(
@@ -174,6 +177,7 @@ function announce(
   prefix: number,
   path: number[],
   more: Parameters<AttributeStore['encode']>[0] = {},
+  pathId = 0,
 ): void {
   const id = from.store.encode({
     origin: 0,
@@ -181,8 +185,8 @@ function announce(
     nextHop: { family: AF_INET, words: [0x0a000000 + peer, 0, 0, 0] },
     ...more,
   });
-  if (from.table.family === AF_INET) from.table.announce(peer, prefix << 8, 0, 0, 0, 24, id);
-  else from.table.announce(peer, 0x20010db8, prefix, 0, 0, 64, id);
+  if (from.table.family === AF_INET) from.table.announce(peer, prefix << 8, 0, 0, 0, 24, id, pathId);
+  else from.table.announce(peer, 0x20010db8, prefix, 0, 0, 64, id, pathId);
   from.store.release(id);
 }
 
@@ -556,9 +560,17 @@ test('about to leave (RFC 8326): GRACEFUL_SHUTDOWN among the communities outside
   assert.deepEqual(inward[0]!.communities, []);
 });
 
+function pathsOf(table: BgpTable, prefix: number): number[] {
+  const paths: number[] = [];
+  for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+    if ((table.pathFlags[path]! & PATH_REMOVED) === 0) paths.push(path);
+  }
+  return paths;
+}
+
 type Step =
-  | { kind: 'announce'; prefix: number; source: number; path: number[] }
-  | { kind: 'withdraw'; prefix: number; source: number }
+  | { kind: 'announce'; prefix: number; source: number; id: number; path: number[] }
+  | { kind: 'withdraw'; prefix: number; source: number; id: number }
   | { kind: 'down'; source: number }
   | { kind: 'policy'; allow: number }
   | { kind: 'join'; remote: number }
@@ -569,6 +581,7 @@ type Step =
 
 const remoteIndex = fc.nat(3);
 const sourceIndex = fc.integer({ min: 1, max: 5 }); // 1 is no member, the others are
+const pathId = fc.nat(2);
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     {
@@ -577,12 +590,18 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
         kind: fc.constant('announce' as const),
         prefix: fc.nat(40),
         source: sourceIndex,
+        id: pathId,
         path: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
       }),
     },
     {
       weight: 5,
-      arbitrary: fc.record({ kind: fc.constant('withdraw' as const), prefix: fc.nat(40), source: sourceIndex }),
+      arbitrary: fc.record({
+        kind: fc.constant('withdraw' as const),
+        prefix: fc.nat(40),
+        source: sourceIndex,
+        id: pathId,
+      }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('down' as const), source: sourceIndex }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('policy' as const), allow: fc.nat(3) }) },
@@ -613,11 +632,16 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 120, size: 'max' },
 );
 
-for (const [name, perPrefix] of [
-  ['a policy on attributes', false],
-  ['a policy on prefixes', true],
+for (const [name, perPrefix, addPath] of [
+  ['a policy on attributes', false, undefined],
+  ['a policy on prefixes', true, undefined],
+  ['a policy on attributes', false, 'all'],
+  ['a policy on prefixes', true, 'all'],
+  ['a policy on attributes', false, 'best-per-as'],
 ] as const) {
-  test(`under any operations and ${name}, every peer ends with what the table selects`, () => {
+  const what = { all: 'every path', 'best-per-as': 'the best path of each AS' };
+  const end = addPath === undefined ? 'what the table selects' : what[addPath];
+  test(`under any operations and ${name}, every peer ends with ${end}`, () => {
     fc.assert(
       fc.property(steps, list => {
         const near = speaker();
@@ -640,6 +664,7 @@ for (const [name, perPrefix] of [
         const group = new UpdateGroup(near.table, {
           ...OPTIONS,
           policy,
+          addPath,
           maximumMessageBytes: 150,
           sharedSubnet: { family: AF_INET, words: [0x0a000000, 0, 0, 0], length: 24 },
         });
@@ -648,22 +673,24 @@ for (const [name, perPrefix] of [
         let now = 0;
         for (const step of list) {
           if (step.kind === 'announce') {
-            const { source, prefix, path } = step;
+            const { source, prefix, path, id } = step;
             announce(
               near,
               source,
               prefix,
               [65000 + source, ...path],
               source === 1 ? local((prefix + path.length) % 5) : {},
+              id,
             );
-          } else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24);
+          } else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24, step.id);
           else if (step.kind === 'down') near.table.peerDown(step.source);
           else if (step.kind === 'policy') {
             allow = step.allow;
             group.policyChanged();
           } else if (step.kind === 'join') {
             if (joined.has(step.remote)) continue;
-            const remote = new Remote(2 + step.remote, AF_INET, step.remote === 3 ? 10_000 : 300 + step.remote * 100);
+            const capacity = step.remote === 3 ? 10_000 : 300 + step.remote * 100;
+            const remote = new Remote(2 + step.remote, AF_INET, capacity, { addPath: addPath !== undefined });
             remote.address = [0x0a000002 + step.remote, 0, 0, 0];
             joined.set(step.remote, remote);
             group.join(remote);
@@ -686,14 +713,19 @@ for (const [name, perPrefix] of [
         for (const remote of joined.values()) {
           const expected: string[] = [];
           for (let id = 0; id < table.prefixes.limit; id++) {
-            const best = table.best[id]!;
-            if (!table.prefixes.has(id) || best === 0 || table.pathPeer[best] === remote.peer) continue;
-            const set = table.pathAttributes[best]!;
-            if (!allowed(set, id)) continue;
-            const hop = store.nexthop[set]!;
-            if (table.pathPeer[best] === 1 && store.nexthops.words(hop)[0] === remote.address[0]) continue;
-            const text = `${1000 + allow} ${store.asPathText(set)} ${store.nexthops.format(hop)}`;
-            expected.push(`${table.prefixes.format(id)} 65000 ${text}`);
+            if (!table.prefixes.has(id)) continue;
+            let paths = [table.best[id]!];
+            if (addPath === 'all') paths = pathsOf(table, id);
+            else if (addPath !== undefined) paths = Array.from(table.ofEachAs.subarray(0, table.bestOfEachAs(id)));
+            for (const path of paths) {
+              if (path === 0 || table.pathPeer[path] === remote.peer) continue;
+              const set = table.pathAttributes[path]!;
+              if (!allowed(set, id)) continue;
+              const hop = store.nexthop[set]!;
+              if (table.pathPeer[path] === 1 && store.nexthops.words(hop)[0] === remote.address[0]) continue;
+              const text = `${1000 + allow} ${store.asPathText(set)} ${store.nexthops.format(hop)}`;
+              expected.push(`${addPath === undefined ? '' : `${path}: `}${table.prefixes.format(id)} 65000 ${text}`);
+            }
           }
           assert.deepEqual(remote.content(), expected.sort());
           assert.equal(remote.endOfRib, 1);

@@ -197,8 +197,11 @@ export class Owner {
 
   #notification(pool: ContextPool, handle: number): void {
     const op = pool.op(handle);
-    if (op === OP_DUMP_BEGIN) this.#told.set(pool.kinds(handle), new Set());
-    else if (op === OP_DUMP_END) {
+    if (op === OP_DUMP_BEGIN) {
+      this.#told.set(pool.kinds(handle), new Set());
+      // What is on its way may have been done before, and undone by somebody: its result will not say which was first.
+      for (const { item } of this.#flights.values()) if (item.kind === pool.kinds(handle)) this.#doubt |= item.kind;
+    } else if (op === OP_DUMP_END) {
       const kind = pool.kinds(handle);
       const told = this.#told.get(kind);
       this.#told.delete(kind);

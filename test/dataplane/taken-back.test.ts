@@ -156,12 +156,18 @@ describe('what a later provider refuses', () => {
       pool.setNeighbor(handle, { ...entry, ...more, ...rest });
     };
 
+  const linkAddress = async (ip: string): Promise<unknown> =>
+    (await ns.ipJson<{ lladdr: string }[]>('neigh', 'show', ip))[0]?.lladdr;
+
   test('neighbours', async () => {
     assert.equal(await refused(OP_NEIGHBOR_INSTALL, neighbor('10.1.0.51', '02:00:00:00:00:51')), 0);
     assert.equal(await refused(OP_NEIGHBOR_DELETE, neighbor('10.1.0.50', '02:00:00:00:00:50')), 0);
     assert.equal(await refused(OP_NEIGHBOR_DELETE, neighbor('10.1.0.99', '02:00:00:00:00:50')), FLAG_ALREADY);
     const asking = { state: c.NUD_INCOMPLETE, flags: c.NTF_USE };
     assert.equal(await refused(OP_NEIGHBOR_DISCOVER, neighbor('10.1.0.70', '', asking)), 0);
+    const over = FLAG_ALREADY | FLAG_UNDO_FAILED;
+    assert.equal(await refused(OP_NEIGHBOR_INSTALL, neighbor('10.1.0.50', '02:00:00:00:00:56')), over);
+    assert.equal(await linkAddress('10.1.0.50'), '02:00:00:00:00:56');
     assert.equal(await refused(OP_NEIGHBOR_UPDATE, neighbor('10.1.0.50', '02:00:00:00:00:55')), FLAG_UNDO_FAILED);
   });
 
@@ -185,6 +191,11 @@ describe('what a later provider refuses', () => {
     assert.equal(await refused(OP_FDB_INSTALL, fdb('vx', '02:00:00:00:01:08', behind('10.7.0.2'))), 0);
     assert.equal(await refused(OP_FDB_INSTALL, fdb('vx', '00:00:00:00:00:00', behind('10.7.0.2'))), 0);
     assert.equal(await refused(OP_FDB_DELETE, fdb('vx', '02:00:00:00:01:02', behind('10.7.0.1'))), 0);
+    const over = FLAG_ALREADY | FLAG_UNDO_FAILED;
+    assert.equal(await refused(OP_FDB_INSTALL, fdb('port', '02:00:00:00:01:01', {})), over);
+    assert.equal(await refused(OP_FDB_INSTALL, fdb('vx', '02:00:00:00:01:02', behind('10.7.0.3'))), over);
+    assert.match(await ns.run('bridge', 'fdb'), /02:00:00:00:01:02 dev vx dst 10.7.0.3/);
+    assert.match(await ns.run('bridge', 'fdb'), /02:00:00:00:01:01 dev port/);
     assert.equal(await refused(OP_FDB_UPDATE, fdb('vx', '02:00:00:00:01:02', behind('10.7.0.2'))), FLAG_UNDO_FAILED);
   });
 

@@ -150,6 +150,8 @@ function tests(): void {
     const had = await inKernel();
     assert.deepEqual(await refused(OP_LABEL_INSTALL, label(110, { via: '192.0.2.2', out: [200] })), [E.ENOSPC, 0]);
     assert.deepEqual(await inKernel(), had);
+    assert.deepEqual(await refused(OP_LABEL_INSTALL, label(100, { via: '192.0.2.4' })), [E.ENOSPC, FLAG_UNDO_FAILED]);
+    assert.deepEqual((await inKernel())[100], ['- 192.0.2.4']);
     assert.deepEqual(await refused(OP_LABEL_UPDATE, label(100, { via: '192.0.2.2' })), [E.ENOSPC, FLAG_UNDO_FAILED]);
     assert.deepEqual(await refused(OP_LABEL_DELETE, label(102)), [E.ENOSPC, FLAG_UNDO_FAILED]);
   });

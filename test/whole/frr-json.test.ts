@@ -274,7 +274,7 @@ const VARIES = new RegExp(
     // ports, ids and versions
     'port(Local|Foreign)|(nexthopGroup|installedNexthopGroup)Id|(update|sub)GroupId|version|tableVersion|bgpTableVersion',
     // messages, memory, calls
-    'msg(Rcvd|Sent)|messageStats\\.\\w+|rib(Count|Memory)|peer(Memory|GroupMemory)|invoked',
+    'processedChange|msg(Rcvd|Sent)|messageStats\\.\\w+|rib(Count|Memory)|peer(Memory|GroupMemory)|invoked',
     'connections(Established|Dropped)|endOfRibSentAfterUpdate',
   ].join('|')})$`,
 );
@@ -307,7 +307,7 @@ const ENDED: typeof REASONS = [
     /\.(hostLocal|hostForeign|nexthop|nexthopGlobal|nexthopLocal|bgpConnection|readThread|writeThread)$/,
     'of the last attempt, in FRR',
   ],
-  [/^\.fd01::3\.remoteRouterId$/, 'FRR keeps it after a shutdown, and in no other case'],
+  [/^\.(fd01::3|10\.0\.2\.4)\.remoteRouterId$/, 'FRR keeps it after a shutdown, and now and then after a silence'],
 ];
 
 /** Lines that say where two values differ; lists are in the same order. */

@@ -467,6 +467,28 @@ test('an overrun is repaired by a dump: what vanished unheard is installed again
   assert.equal(b.zebra.interfaces.byName('eth1')!.operative, false);
 });
 
+test('what was on its way when a dump began is sent once more: the kernel may have done it before, and somebody undone it', () => {
+  const b = two();
+  b.add('10.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.settle();
+  b.add('11.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.9')], 20);
+  b.add('12.0.0.0/8', ROUTE_BGP, [b.via('192.0.2.10')], 20);
+  b.work();
+  b.kernel.serve();
+  // It is there, and is gone again, unheard, before zebra hears that it was done.
+  b.kernel.deaf = true;
+  b.kernel.deleteRoute(keyOf('11.0.0.0/8'));
+  b.kernel.deleteNexthop([...b.kernel.nexthops.keys()].at(-1)!);
+  b.kernel.deaf = false;
+  for (const kind of [4, 8]) b.zebra.dumpBegin(kind);
+  b.zebra.receive();
+  for (const [id, { family, path }] of b.kernel.nexthops) b.zebra.nexthop(id, 11, family, path, []);
+  for (const [id, members] of b.kernel.groups) b.zebra.nexthop(id, 11, AF_INET, undefined, [...members]);
+  for (const kind of [4, 8]) b.zebra.dumpEnd(kind);
+  b.settle();
+  assert.equal(b.kernel.ours().length, 3);
+});
+
 test('an IPv4 route may go through an IPv6 next hop, and an IPv6 one has objects of its own family', () => {
   const b = two();
   b.kernel.addAddress(2, AF_INET6, [0x20010db8, 0, 0, 1], 64);

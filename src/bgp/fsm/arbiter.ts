@@ -39,8 +39,8 @@ export interface PeerMachine {
 export type PeerInput =
   | { readonly type: 'start' }
   | { readonly type: 'stop'; readonly error: PeerError }
-  /** The peer connected to us. Answered by `adopt` or `refuse`. */
-  | { readonly type: 'accepted' }
+  /** The peer connected to us. Answered by `adopt` or `refuse`. `restarts`: an established connection has to give way. */
+  | { readonly type: 'accepted'; readonly restarts?: boolean }
   /** An OPEN that agrees with the configuration, on one of the connections. */
   | {
       readonly type: 'open';
@@ -54,6 +54,8 @@ export type PeerInput =
   | {
       readonly type: 'connection';
       readonly role: Role;
+      /** Of a neighbour that may be restarting: its next connection is taken at once (RFC 4724 §4.2). */
+      readonly restarts?: boolean;
       readonly input: Exclude<Input, { readonly type: 'start' | 'stop' | 'open' | 'collisionLost' }>;
     };
 
@@ -137,6 +139,14 @@ export function stepPeer(peer: PeerMachine, input: PeerInput, random: number): P
       feed('incoming', input);
       break;
     case 'accepted': {
+      if (input.restarts === true) {
+        for (const role of ['outgoing', 'incoming'] as const) {
+          if (machines[role].state !== 'Established') continue;
+          park(role, false);
+          parked = 'outgoing';
+          start('incoming');
+        }
+      }
       const { state } = machines.incoming;
       const refused =
         !started || state === 'Idle' || state === 'Established' || machines.outgoing.state === 'Established';
@@ -179,6 +189,10 @@ export function stepPeer(peer: PeerMachine, input: PeerInput, random: number): P
       const spoken = machines[role].state === 'OpenSent' || machines[role].state === 'OpenConfirm';
       if (collision && alive && spoken) park(role, false);
       else feed(role, fed);
+      if (input.restarts === true && started) {
+        if (parked === 'incoming') parked = undefined;
+        start('incoming');
+      }
       if (machines[role].state === 'Established' && machines[otherRole(role)].state !== 'Idle') {
         park(otherRole(role), true);
       } else if (machines[role].state === 'Established' && parked === undefined) park(otherRole(role), false);

@@ -245,15 +245,21 @@ class Turn {
     if (this.#before.holdTimeMs > 0) this.start('hold', this.#before.holdTimeMs, false);
   }
 
-  /** To Idle: everything of this connection is released. */
-  idle(options: { readonly tell?: PeerError; readonly failure: boolean; readonly restart: boolean }): void {
+  /** To Idle: everything of this connection is released. `swings`: one more of these is to wait longer. */
+  idle(options: {
+    readonly tell?: PeerError;
+    readonly failure: boolean;
+    readonly swings?: boolean;
+    readonly restart: boolean;
+  }): void {
     for (const timer of TIMERS) this.stop(timer);
     if (options.tell && this.#connection) this.say({ type: 'sendNotification', error: options.tell });
     this.close();
     if (this.#before.state === 'Established') this.say({ type: 'down' });
     const { connectRetryCounter, oscillations, config } = this.#before;
     this.change({ state: 'Idle', holdTimeMs: 0, keepaliveMs: 0 });
-    if (options.failure) this.change({ connectRetryCounter: connectRetryCounter + 1, oscillations: oscillations + 1 });
+    if (options.failure) this.change({ connectRetryCounter: connectRetryCounter + 1 });
+    if (options.failure && options.swings !== false) this.change({ oscillations: oscillations + 1 });
     if (options.restart) {
       this.start('idleHold', Math.min(config.idleHoldMs * 2 ** Math.min(oscillations, 20), config.idleHoldMaxMs));
     }
@@ -435,8 +441,9 @@ const HANDLERS: Readonly<Record<SessionState, Handler>> = {
       case 'connected':
         return;
       case 'closed': // 18
+        // Who goes away, as in a restart, is waited for, and not held off (§8.1.1 has damping for errors).
         turn.connectionIs(false);
-        return turn.fail();
+        return turn.idle({ failure: true, swings: false, restart: true });
       case 'notification': // 24, 25
         return turn.fail();
       case 'mistake': // 21, 28

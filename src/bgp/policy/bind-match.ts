@@ -1,90 +1,138 @@
 // What a clause's match lines ask, bound to a use: of the prefix, of the attributes, or something that nothing can meet.
-import { AF_INET } from '../../net/index.ts';
-import type { Binding } from './binding.ts';
-import type { PrefixList } from './prefix-list.ts';
-import type { Clause } from './route-map.ts';
+import { addressBits } from '../../net/index.ts';
+import { type Binding, type PrefixFilter, prefixFilter } from './binding.ts';
+import type { Clause, Match } from './route-map.ts';
 
 export interface Conditions {
   /** Conditions on the prefix: every one must hold. */
-  readonly prefixLists: readonly PrefixList[];
+  readonly filters: readonly PrefixFilter[];
   /** −1: any. */
   readonly prefixLength: number;
+  /** How many routes of a hundred; 100: all. */
+  readonly percent: number;
   /** A condition that nothing can meet (an unknown list, another family, another peer). */
   readonly never: boolean;
   readonly attributeMatches: readonly ((id: number) => boolean)[];
 }
 
-export function bindMatches(clause: Clause, binding: Binding, depends: Set<string>): Conditions {
-  const prefixLists: PrefixList[] = [];
-  const conditions: ((id: number) => boolean)[] = [];
-  let prefixLength = -1;
-  let never = false;
-  const { names, attributes, prefixes } = binding;
-  for (const { match } of clause.matches.values()) {
-    switch (match.kind) {
-      case 'prefix-list': {
-        depends.add(`prefix-list ${match.name}`);
-        const list = names.prefixList(match.family, match.name);
-        if (match.family !== prefixes.family || list === undefined) never = true;
-        else prefixLists.push(list);
-        break;
-      }
-      case 'prefix-length':
-        if (match.family === prefixes.family) prefixLength = match.length;
-        else never = true;
-        break;
-      case 'next-hop-prefix-list': {
-        depends.add(`prefix-list ${match.name}`);
-        const list = names.prefixList(match.family, match.name);
-        if (list === undefined) never = true;
-        else {
-          const bits = match.family === AF_INET ? 32 : 128;
-          conditions.push(id => {
-            const hop = attributes.nextHop(id);
-            return hop?.family === match.family && list.permits(...hop.words, bits);
-          });
-        }
-        break;
-      }
-      case 'next-hop':
-        conditions.push(id => {
-          const hop = attributes.nextHop(id);
-          return hop?.family === match.family && hop.words.every((word, i) => word === match.words[i]);
-        });
-        break;
-      case 'as-path': {
-        depends.add(`as-path ${match.name}`);
-        const list = names.asPathList(match.name);
-        if (list === undefined) never = true;
-        else conditions.push(id => list.permits(attributes.asPathText(id)));
-        break;
-      }
-      case 'community': {
-        depends.add(`community-list ${match.name}`);
-        const list = names.communityList(match.name);
-        if (list === undefined) never = true;
-        else conditions.push(id => list.permits(attributes.communities(id), match.exact));
-        break;
-      }
-      case 'metric':
-        conditions.push(id => Math.max(attributes.med(id), 0) === match.value);
-        break;
-      case 'local-preference':
-        conditions.push(id => attributes.localPref(id) === match.value);
-        break;
-      case 'tag':
-        conditions.push(id => attributes.tag(id) === match.value);
-        break;
-      case 'origin':
-        conditions.push(id => attributes.origin(id) === match.value);
-        break;
-      case 'peer':
-        if (match.address !== binding.peer) never = true;
-        break;
-      case 'source-protocol':
-        if (match.protocol !== (binding.protocol ?? (binding.peer === 'local' ? 'local' : 'bgp'))) never = true;
-        break;
-    }
+/** `Conditions` while they are gathered. */
+class Gathering implements Conditions {
+  readonly filters: PrefixFilter[] = [];
+  prefixLength = -1;
+  percent = 100;
+  never = false;
+  readonly attributeMatches: ((id: number) => boolean)[] = [];
+
+  /** A condition on the attributes that a list decides; one that does not exist is met by nothing. */
+  asked<List>(list: List | undefined, ask: (list: List, id: number) => boolean): void {
+    if (list === undefined) this.never = true;
+    else this.attributeMatches.push(id => ask(list, id));
   }
-  return { prefixLists, prefixLength, never, attributeMatches: conditions };
+
+  /** A condition that the use alone decides. */
+  settled(holds: boolean): void {
+    if (!holds) this.never = true;
+  }
+}
+
+export function bindMatches(clause: Clause, binding: Binding, depends: Set<string>): Conditions {
+  const to = new Gathering();
+  for (const { match } of clause.matches.values()) bindMatch(match, binding, depends, to);
+  return to;
+}
+
+function bindMatch(match: Match, binding: Binding, depends: Set<string>, to: Gathering): void {
+  const { names, attributes, prefixes } = binding;
+  switch (match.kind) {
+    case 'address': {
+      const list = prefixFilter(names, depends, match.list, match.family, match.name);
+      if (match.family !== prefixes.family || list === undefined) to.never = true;
+      else to.filters.push(list);
+      break;
+    }
+    case 'prefix-length':
+      if (match.family === prefixes.family) to.prefixLength = match.length;
+      else to.never = true;
+      break;
+    case 'next-hop-address':
+      to.asked(prefixFilter(names, depends, match.list, match.family, match.name), (list, id) => {
+        const hop = attributes.nextHop(id);
+        return hop?.family === match.family && list.permits(...hop.words, addressBits(match.family));
+      });
+      break;
+    case 'next-hop':
+      to.attributeMatches.push(id => {
+        const hop = attributes.nextHop(id);
+        return hop?.family === match.family && hop.words.every((word, i) => word === match.words[i]);
+      });
+      break;
+    case 'next-hop-blackhole':
+      to.settled(match.family === prefixes.family);
+      to.attributeMatches.push(
+        id => attributes.nextHop(id)?.words.every(word => word === 0) === true && !attributes.internal(id).ifindex,
+      );
+      break;
+    case 'route-source': {
+      // Outwards the neighbour is not the source.
+      const peerAddress = binding.ownAddress === undefined ? binding.peerAddress : undefined;
+      const list = prefixFilter(names, depends, match.list, match.family, match.name);
+      to.settled(
+        peerAddress?.family === match.family && list?.permits(...peerAddress.words, addressBits(match.family)) === true,
+      );
+      break;
+    }
+    case 'as-path':
+      depends.add(`as-path ${match.name}`);
+      to.asked(names.asPathList(match.name), (list, id) => list.permits(attributes.asPathText(id)));
+      break;
+    case 'community':
+      depends.add(`community-list ${match.name}`);
+      to.asked(names.communityList(match.name), (list, id) => list.permits(attributes.communities(id), match.exact));
+      break;
+    case 'extcommunity':
+      depends.add(`extcommunity-list ${match.name}`);
+      to.asked(names.extendedCommunityList(match.name), (list, id) => list.permits(attributes.extendedCommunities(id)));
+      break;
+    case 'large-community':
+      depends.add(`large-community-list ${match.name}`);
+      to.asked(names.largeCommunityList(match.name), (list, id) =>
+        list.permits(attributes.largeCommunities(id), match.exact),
+      );
+      break;
+    case 'metric':
+      to.attributeMatches.push(id => {
+        const med = attributes.med(id);
+        return (med < 0 ? (attributes.internal(id).receivedMed ?? 0) : med) === match.value;
+      });
+      break;
+    case 'local-preference': {
+      // What goes to an internal neighbour has one by then (RFC 4271 §5.1.5), and what starts here has one from the start.
+      const given = binding.internal === true && binding.ownAddress !== undefined;
+      to.attributeMatches.push(id => {
+        const localPref = attributes.localPref(id);
+        if (localPref >= 0) return localPref === match.value;
+        return match.value === (given || attributes.asPathText(id) === '' ? binding.defaultLocalPref : 0);
+      });
+      break;
+    }
+    case 'tag':
+      to.attributeMatches.push(id => (attributes.internal(id).tag ?? 0) === match.value);
+      break;
+    case 'origin':
+      to.attributeMatches.push(id => attributes.origin(id) === match.value);
+      break;
+    case 'interface':
+      depends.add(`interface ${match.name}`);
+      to.attributeMatches.push(id => binding.interfaceName?.(attributes.internal(id).ifindex ?? 0) === match.name);
+      break;
+    case 'peer':
+      to.settled(match.name === binding.peer || binding.peerNames?.includes(match.name) === true);
+      break;
+    case 'probability':
+      to.percent = match.percent;
+      break;
+    case 'source-protocol':
+      to.settled(match.protocol === (binding.protocol ?? (binding.peer === 'local' ? 'local' : 'bgp')));
+      break;
+  }
 }

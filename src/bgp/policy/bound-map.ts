@@ -16,8 +16,8 @@ interface BoundClause extends Conditions {
   readonly source: Clause;
   readonly permit: boolean;
   readonly changes: readonly ((id: number, edits: AttributeEdits) => void)[];
+  /** Undefined also where the map that is named does not exist: FRR passes over it. */
   readonly call: BoundMap | undefined;
-  readonly called: boolean;
   /** Index of the clause to go on with, or −1 to leave. */
   readonly next: number;
   readonly memory: ClauseMemory;
@@ -35,6 +35,7 @@ export class BoundMap {
   readonly #clauses: readonly BoundClause[];
   readonly #attributes: AttributeAccess;
   readonly #prefixes: PrefixColumns;
+  readonly #random: () => number;
 
   constructor(name: string, binding: Binding, depth = 0) {
     const depends = new Set([`route-map ${name}`]);
@@ -42,10 +43,15 @@ export class BoundMap {
     this.map = map;
     this.#attributes = binding.attributes;
     this.#prefixes = binding.prefixes;
+    this.#random = binding.random;
     const clauses = map?.clauses ?? [];
     this.#clauses = clauses.map(clause => bindClause(clause, clauses, binding, depends, depth));
     this.perPrefix = this.#clauses.some(
-      clause => clause.prefixLists.length > 0 || clause.prefixLength >= 0 || clause.call?.perPrefix === true,
+      clause =>
+        clause.filters.length > 0 ||
+        clause.prefixLength >= 0 ||
+        clause.percent < 100 ||
+        clause.call?.perPrefix === true,
     );
     this.perPeer = this.#clauses.some(
       ({ source, call }) =>
@@ -83,8 +89,8 @@ export class BoundMap {
       }
       permitted = true;
       if (clause.changes.length > 0) id = this.#change(clause, id);
-      if (clause.called) {
-        const after = clause.call === undefined ? -1 : clause.call.apply(apart ? attributes : id, prefix, peer, id);
+      if (clause.call !== undefined) {
+        const after = clause.call.apply(apart ? attributes : id, prefix, peer, id);
         this.#attributes.release(id);
         if (after < 0) return -1;
         id = after;
@@ -99,7 +105,7 @@ export class BoundMap {
 
   #matches(clause: BoundClause, id: number, prefix: number): boolean {
     if (clause.never) return false;
-    const lists = clause.prefixLists;
+    const lists = clause.filters;
     if (lists.length > 0 || clause.prefixLength >= 0) {
       const table = this.#prefixes;
       const length = table.length[prefix]!;
@@ -111,6 +117,7 @@ export class BoundMap {
       const w3 = wide ? table.w3[prefix]! : 0;
       for (let i = 0; i < lists.length; i++) if (!lists[i]!.permits(w0, w1, w2, w3, length)) return false;
     }
+    if (clause.percent < 100 && this.#random() * 100 >= clause.percent) return false;
     const conditions = clause.attributeMatches;
     if (conditions.length === 0) return true;
     const memory = clause.memory;
@@ -169,13 +176,13 @@ function bindClause(
   return {
     source: clause,
     permit: clause.permit,
-    prefixLists: conditions.prefixLists,
+    filters: conditions.filters,
     prefixLength: conditions.prefixLength,
+    percent: conditions.percent,
     never: conditions.never,
     attributeMatches: conditions.attributeMatches,
     changes,
     call,
-    called: clause.call !== undefined,
     next,
     memory: new ClauseMemory(),
   };

@@ -52,16 +52,23 @@ export const asPathListCommands: readonly Command<PolicyOwner>[] = [
     ],
     run(owner: PolicyOwner, args) {
       const lists = selected(owner.policy.asPathLists, args.name);
-      const line = (permit: boolean, regex: PathRegex): string => `${permit ? 'permit' : 'deny'} ${regex.source}`;
+      const type = (permit: boolean): string => (permit ? 'permit' : 'deny');
       if (args.json === true) {
         return Object.fromEntries(
-          lists.map(list => [list.name, { name: list.name, entries: list.entries.map(e => line(e.permit, e.regex)) }]),
+          lists.map(list => [
+            list.name,
+            list.entries.map(({ sequence, permit, regex }) => ({
+              sequenceNumber: sequence,
+              type: type(permit),
+              regExp: regex.source,
+            })),
+          ]),
         );
       }
       return lists
         .map(
           list =>
-            `AS path access list ${list.name}\n${list.entries.map(e => `    ${line(e.permit, e.regex)}\n`).join('')}`,
+            `AS path access list ${list.name}\n${list.entries.map(e => `    ${type(e.permit)} ${e.regex.source}\n`).join('')}`,
         )
         .join('');
     },

@@ -16,20 +16,32 @@ function fixedWords(syntax: string): string {
   return syntax.split(/ (?=[A-Z(<[])/)[0]!;
 }
 
+export interface ClauseLineOptions {
+  /** Lines with the same key replace each other; by default the words before the first variable. */
+  readonly key?: string;
+  /** Shorter forms after `no`. */
+  readonly no?: readonly string[];
+  /** It is written as it is shown, not as it was typed. */
+  readonly canonical?: boolean;
+}
+
 /** A line that stands in one of a clause's two maps. */
 export function clauseLine<const Syntax extends string, Line extends { readonly text: string }>(
   lines: (clause: Clause) => Map<string, Line>,
   syntax: Syntax,
   help: readonly string[],
   make: (args: Args<Syntax>) => Line,
-  key: string = fixedWords(syntax),
+  options: ClauseLineOptions = {},
 ): Command<PolicyOwner> {
+  const key = options.key ?? fixedWords(syntax);
   const words = fixedWords(syntax).replace(/^\S+ /, '');
   return config({
     mode: 'route-map',
     syntax,
     help,
     key: () => key,
+    ...(options.no !== undefined && { no: options.no }),
+    ...(options.canonical === true && { writes: (args: Args<Syntax>) => [`${fixedWords(syntax)} ${make(args).text}`] }),
     check: args => void make(args),
     apply(owner: PolicyOwner, args, context) {
       const { map, clause } = clauseOf(owner, context);

@@ -1,110 +1,166 @@
-// Community lists, standard and expanded: their lines, and what shows them.
+// Lists of communities, of large and of extended ones, standard and expanded: their lines, and what shows them. The three
+// kinds differ in a row of data.
 import { type Command, CommandError, config, exec } from '../../vty/index.ts';
 import { LIST_HELP, orCommandError, selected } from './commands-list.ts';
-import { parseCommunities } from './community.ts';
-import type { PolicyOwner } from './library.ts';
-import { PathRegex } from './regex.ts';
+import {
+  type CommunityKind,
+  CommunityList,
+  EXTENDED_COMMUNITIES,
+  LARGE_COMMUNITIES,
+  STANDARD_COMMUNITIES,
+} from './community-list.ts';
+import type { PolicyLibrary, PolicyOwner } from './library.ts';
 
-interface CommunityListArgs {
+interface ListLineArgs {
   readonly name: string | number;
   readonly seq?: number;
   readonly action: 'deny' | 'permit';
   readonly text: string;
 }
 
-function communityListLine<const Syntax extends string>(
-  expanded: boolean,
-  syntax: Syntax,
-  help: readonly string[],
-  head: string,
-): Command<PolicyOwner> {
-  const as = (args: unknown): CommunityListArgs => args as CommunityListArgs;
-  const check = (args: CommunityListArgs): void => {
-    if (expanded) orCommandError(() => new PathRegex(args.text));
-    else orCommandError(() => parseCommunities(args.text));
-  };
+interface Row<Value extends number | string> {
+  readonly kind: CommunityKind<Value>;
+  /** Variable of a standard entry. */
+  readonly variable: string;
+  readonly help: readonly [add: string, value: string, show: string];
+  /** How lists are called in what is shown: named ones, and those with a number. */
+  readonly titles: readonly [named: string, numbered: string];
+  readonly lists: (policy: PolicyLibrary) => Map<string, CommunityList<Value>>;
+}
+
+const COMMUNITY: Row<number> = {
+  kind: STANDARD_COMMUNITIES,
+  variable: 'AA:NN',
+  help: ['Add a community list entry', 'Community value in aa:nn format, or a well-known name', 'List community-list'],
+  titles: ['Named Community', 'Community'],
+  lists: policy => policy.communityLists,
+};
+
+const EXTENDED: Row<string> = {
+  kind: EXTENDED_COMMUNITIES,
+  variable: 'AA:NN',
+  help: [
+    'Add a extended community list entry',
+    'Extended communities: rt or soo before each value in ASN:NN or IP-ADDRESS:NN format',
+    'List extended-community list',
+  ],
+  titles: ['Named extended community', 'Extended community'],
+  lists: policy => policy.extendedCommunityLists,
+};
+
+const LARGE: Row<string> = {
+  kind: LARGE_COMMUNITIES,
+  variable: 'AA:BB:CC',
+  help: ['Add a large community list entry', 'Large community value in aa:bb:cc format', 'List large community list'],
+  titles: ['Named large community', 'Large community'],
+  lists: policy => policy.largeCommunityLists,
+};
+
+function line<Value extends number | string>(row: Row<Value>, expanded: boolean, named: boolean): Command<PolicyOwner> {
+  const { kind } = row;
+  const style = expanded ? 'expanded' : 'standard';
+  const [first, last] = expanded ? [100, 500] : [1, 99];
+  /** A number of this style says its style. */
+  const head = (list: string | number): string => (Number(list) >= first && Number(list) <= last ? '' : `${style} `);
+  const name = named ? `${style} WORD$name` : `(${first}-${last})$name`;
+  const value = expanded ? 'LINE' : row.variable;
+  const as = (args: unknown): ListLineArgs => args as ListLineArgs;
+  /** The entry's text as it is written. Throws a CommandError where it is none. */
+  const written = (text: string): string =>
+    orCommandError(() => {
+      const list = new CommunityList(kind, '', expanded);
+      list.set(1, true, text);
+      return list.entries[0]!.text;
+    });
+  const numberHelp = `${expanded ? 'Expanded' : 'Standard'} list number`;
   return config({
     mode: 'configure',
-    syntax,
-    help: ['BGP information', 'Add a community list entry', ...help, ...LIST_HELP],
-    key: args => `community-list ${as(args).name} ${as(args).seq ?? ''}`,
+    syntax: `bgp ${kind.word} ${name} [seq (0-4294967295)$seq] <deny|permit>$action ${value}...$text`,
+    help: [
+      'BGP information',
+      row.help[0],
+      ...(named ? [`Add an ${style} list entry`, 'List name'] : [numberHelp]),
+      ...LIST_HELP,
+      expanded ? 'An ordered list as a regular-expression' : row.help[1],
+    ],
+    key: args => `${kind.word} ${as(args).name} ${as(args).seq ?? ''}`,
+    no: [`bgp ${kind.word} ${name}`],
     sequence: {
-      group: args => `community-list ${as(args).name}`,
+      group: args => `${kind.word} ${as(args).name}`,
       of: args => as(args).seq,
       write: (args, sequence) =>
-        `bgp community-list ${head}${as(args).name} seq ${sequence} ${as(args).action} ${as(args).text}`,
+        `bgp ${kind.word} ${head(as(args).name)}${as(args).name} seq ${sequence} ${as(args).action} ${written(as(args).text)}`,
     },
-    check: args => check(as(args)),
+    check: args => void written(as(args).text),
     apply(owner: PolicyOwner, typed) {
       const args = as(typed);
-      const name = String(args.name);
-      const list = owner.policy.needCommunityList(name, expanded);
+      const lists = row.lists(owner.policy);
+      const known = String(args.name);
+      const list = lists.get(known) ?? new CommunityList(kind, known, expanded);
       if (list.expanded !== expanded) {
         throw new CommandError(
-          `% Community name conflict, previously defined as ${list.expanded ? 'expanded' : 'standard'} community`,
+          `% Community name conflict, ${known} was previously defined as ${list.expanded ? 'expanded' : 'standard'} community`,
         );
       }
       orCommandError(() => list.set(args.seq ?? list.nextSequence(), args.action === 'permit', args.text));
-      owner.policy.touch('community-list', name);
+      lists.set(known, list);
+      owner.policy.touch(kind.word, known);
     },
     remove(owner: PolicyOwner, typed) {
       const args = as(typed);
-      const name = String(args.name);
-      const list = owner.policy.communityList(name);
+      const lists = row.lists(owner.policy);
+      const known = String(args.name);
+      const list = lists.get(known);
       if (list === undefined) return;
       const same = list.entries.find(entry => entry.text === args.text && entry.permit === (args.action === 'permit'));
       list.remove(args.seq ?? same?.sequence ?? -1);
-      if (list.entries.length === 0) owner.policy.communityLists.delete(name);
-      owner.policy.touch('community-list', name);
+      if (list.entries.length === 0) lists.delete(known);
+      owner.policy.touch(kind.word, known);
     },
   });
 }
 
-const lines: Command<PolicyOwner>[] = [
-  communityListLine(
-    false,
-    'bgp community-list (1-99)$name [seq (0-4294967295)$seq] <deny|permit>$action AA:NN...$text',
-    ['Community list number (standard)'],
-    '',
-  ),
-  communityListLine(
-    false,
-    'bgp community-list standard WORD$name [seq (0-4294967295)$seq] <deny|permit>$action AA:NN...$text',
-    ['Add an standard community-list entry', 'Community list name'],
-    'standard ',
-  ),
-  communityListLine(
-    true,
-    'bgp community-list (100-500)$name [seq (0-4294967295)$seq] <deny|permit>$action AA:NN...$text',
-    ['Community list number (expanded)'],
-    '',
-  ),
-  communityListLine(
-    true,
-    'bgp community-list expanded WORD$name [seq (0-4294967295)$seq] <deny|permit>$action AA:NN...$text',
-    ['Add an expanded community-list entry', 'Community list name'],
-    'expanded ',
-  ),
-].map((command, i) => ({
-  ...command,
-  help: [
-    ...command.help,
-    i < 2 ? 'Community value in aa:nn format, or a well-known name' : 'An ordered list as a regular-expression',
-  ],
-}));
+function listText<Value extends number | string>({ titles }: Row<Value>, list: CommunityList<Value>): string {
+  const numbered = /^\d+$/.test(list.name);
+  let title: string;
+  if (!numbered) title = `${titles[0]} ${list.expanded ? 'expanded' : 'standard'} list`;
+  else title = list.expanded ? `${titles[1]} (expanded) access list` : `${titles[1]} standard list`;
+  const entries = list.entries.map(entry => `    ${entry.permit ? 'permit' : 'deny'} ${entry.text}\n`);
+  return `${title} ${list.name}\n${entries.join('')}`;
+}
 
-const show: Command<PolicyOwner> = exec({
-  syntax: 'show bgp community-list [WORD$name]',
-  help: ['Show running system information', 'BGP information', 'List community-list', 'Community-list name or number'],
-  run(owner: PolicyOwner, args) {
-    return selected(owner.policy.communityLists, args.name)
-      .map(list => {
-        const kind = list.expanded ? 'expanded' : 'standard';
-        const named = /^\d+$/.test(list.name) ? `Community (${kind}) access list` : `Named Community ${kind} list`;
-        return `${named} ${list.name}\n${list.entries.map(e => `    ${e.permit ? 'permit' : 'deny'} ${e.text}\n`).join('')}`;
-      })
-      .join('');
-  },
-});
+function show<Value extends number | string>(row: Row<Value>): Command<PolicyOwner> {
+  const { word } = row.kind;
+  return exec({
+    syntax: `show bgp ${word} [WORD$name [detail]]` as 'show bgp community-list [WORD$name [detail]]',
+    help: [
+      'Show running system information',
+      'BGP information',
+      row.help[2],
+      'Name or number of a list',
+      'Detailed information on the list',
+    ],
+    run(owner: PolicyOwner, { name }) {
+      const lists = selected(row.lists(owner.policy), name).sort(numbersFirst);
+      if (name !== undefined && lists.length === 0) return `% Can't find ${word}\n`;
+      return lists.map(list => listText(row, list)).join('');
+    },
+  });
+}
 
-export const communityListCommands: readonly Command<PolicyOwner>[] = [...lines, show];
+/** By number, then by name. */
+function numbersFirst(a: { readonly name: string }, b: { readonly name: string }): number {
+  const [x, y] = [Number(a.name), Number(b.name)];
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y));
+  return x - y;
+}
+
+function commandsOf<Value extends number | string>(row: Row<Value>): Command<PolicyOwner>[] {
+  return [line(row, false, false), line(row, false, true), line(row, true, false), line(row, true, true), show(row)];
+}
+
+export const communityListCommands: readonly Command<PolicyOwner>[] = [
+  ...commandsOf(COMMUNITY),
+  ...commandsOf(EXTENDED),
+  ...commandsOf(LARGE),
+];

@@ -15,6 +15,10 @@ function onMatchLine(
     syntax,
     help,
     key: () => 'on-match',
+    writes(args) {
+      const target = to(args as CommandArgs);
+      return [target === 'next' ? 'on-match next' : `on-match goto ${target}`];
+    },
     check(args, context) {
       const target = to(args);
       const here = Number(context[0]?.['sequence']);
@@ -139,6 +143,17 @@ export const routeMapCommands: readonly Command<PolicyOwner>[] = [
     ['Continue on a different entry within the route-map', 'Route-map entry sequence number'],
     args => (args as { sequence?: number }).sequence ?? 'next',
   ),
+  exec({
+    syntax: 'clear route-map counters [WORD$name]',
+    help: ['Reset functions', 'Route-map information', 'Counters', 'Route-map name'],
+    run(owner: PolicyOwner, args) {
+      for (const map of selected(owner.policy.routeMaps, args.name)) {
+        map.invoked = 0;
+        for (const clause of map.clauses) clause.invoked = 0;
+      }
+      return undefined;
+    },
+  }),
   exec({
     syntax: 'show route-map [WORD$name] [json]',
     help: ['Show running system information', 'route-map information', 'route-map name', 'JavaScript Object Notation'],

@@ -1,5 +1,6 @@
 // Configuration lines of lists and route maps, and what shows them.
 import type { Command } from '../../vty/index.ts';
+import { accessListCommands } from './commands-access-list.ts';
 import { asPathListCommands } from './commands-as-path-list.ts';
 import { communityListCommands } from './commands-community-list.ts';
 import { matchCommands } from './commands-match.ts';
@@ -10,6 +11,7 @@ import type { PolicyOwner } from './library.ts';
 
 export const policyCommands: readonly Command<PolicyOwner>[] = [
   ...prefixListCommands,
+  ...accessListCommands,
   ...asPathListCommands,
   ...communityListCommands,
   ...routeMapCommands,

@@ -1,9 +1,4 @@
-// Communities (RFC 1997) as 32-bit words and as the text that routers share, and the lists that match them.
-//
-// A standard list's entry names communities that must all be present; an expanded list's entry is a regular expression
-// over the route's communities as text. The first entry that matches decides; no match denies.
-import { insertBySequence, nextSequence, removeSequence } from './sequence.ts';
-import { PathRegex } from './regex.ts';
+// Communities (RFC 1997) as 32-bit words and as the text that routers share.
 
 /** Names of well-known communities (IANA), as configured and shown. `internet` matches every route. */
 const WELL_KNOWN: ReadonlyArray<readonly [string, number]> = [
@@ -73,55 +68,4 @@ export function parseCommunities(text: string): number[] {
     values.add(value);
   }
   return [...values].sort((a, b) => a - b);
-}
-
-export interface CommunityEntry {
-  readonly sequence: number;
-  readonly permit: boolean;
-  /** Communities of a standard entry, in ascending order; a regular expression of an expanded one. */
-  readonly match: readonly number[] | PathRegex;
-  /** What was configured after permit or deny. */
-  readonly text: string;
-}
-
-export class CommunityList {
-  readonly name: string;
-  readonly expanded: boolean;
-  readonly entries: CommunityEntry[] = [];
-
-  constructor(name: string, expanded: boolean) {
-    this.name = name;
-    this.expanded = expanded;
-  }
-
-  set(sequence: number, permit: boolean, text: string): void {
-    const match = this.expanded ? new PathRegex(text) : parseCommunities(text);
-    insertBySequence(this.entries, { sequence, permit, match, text });
-  }
-
-  remove(sequence: number): boolean {
-    return removeSequence(this.entries, sequence);
-  }
-
-  nextSequence(): number {
-    return nextSequence(this.entries);
-  }
-
-  /** Whether the list permits a route with these communities (ascending). */
-  permits(communities: readonly number[], exact = false): boolean {
-    for (const entry of this.entries) if (entryMatches(entry, communities, exact)) return entry.permit;
-    return false;
-  }
-
-  /** The communities that the list does not permit one by one (`set comm-list … delete` takes away the others). */
-  without(communities: readonly number[]): number[] {
-    return communities.filter(value => !this.permits([value]));
-  }
-}
-
-function entryMatches(entry: CommunityEntry, communities: readonly number[], exact: boolean): boolean {
-  const match = entry.match;
-  if (match instanceof PathRegex) return match.test(formatCommunities(communities));
-  if (!exact) return match.every(value => value === COMMUNITY_INTERNET || communities.includes(value));
-  return match.length === communities.length && match.every((value, i) => communities[i] === value);
 }

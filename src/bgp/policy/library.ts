@@ -1,18 +1,31 @@
 // All lists and maps of a speaker, by name, and who is told when one of them changes.
 import { AF_INET, type Family } from '../../net/index.ts';
+import { AccessList } from './access-list.ts';
 import { AsPathList } from './as-path-list.ts';
 import type { PolicyNames } from './binding.ts';
-import { CommunityList } from './community.ts';
+import { CommunityList, EXTENDED_COMMUNITIES, LARGE_COMMUNITIES, STANDARD_COMMUNITIES } from './community-list.ts';
 import { PrefixList } from './prefix-list.ts';
 import { RouteMap } from './route-map.ts';
 
-export type PolicyKind = 'prefix-list' | 'as-path' | 'community-list' | 'route-map';
+export type PolicyKind =
+  | 'prefix-list'
+  | 'access-list'
+  | 'as-path'
+  | 'community-list'
+  | 'extcommunity-list'
+  | 'large-community-list'
+  | 'route-map'
+  | 'interface';
 
 export class PolicyLibrary implements PolicyNames {
   readonly prefixLists4: Map<string, PrefixList> = new Map();
   readonly prefixLists6: Map<string, PrefixList> = new Map();
+  readonly accessLists4: Map<string, AccessList> = new Map();
+  readonly accessLists6: Map<string, AccessList> = new Map();
   readonly asPathLists: Map<string, AsPathList> = new Map();
-  readonly communityLists: Map<string, CommunityList> = new Map();
+  readonly communityLists: Map<string, CommunityList<number>> = new Map();
+  readonly extendedCommunityLists: Map<string, CommunityList<string>> = new Map();
+  readonly largeCommunityLists: Map<string, CommunityList<string>> = new Map();
   readonly routeMaps: Map<string, RouteMap> = new Map();
   /** What changed since the owner last looked, as `kind name`. */
   readonly changed: Set<string> = new Set();
@@ -32,12 +45,28 @@ export class PolicyLibrary implements PolicyNames {
     return this.prefixLists(family).get(name);
   }
 
+  accessLists(family: Family): Map<string, AccessList> {
+    return family === AF_INET ? this.accessLists4 : this.accessLists6;
+  }
+
+  accessList(family: Family, name: string): AccessList | undefined {
+    return this.accessLists(family).get(name);
+  }
+
   asPathList(name: string): AsPathList | undefined {
     return this.asPathLists.get(name);
   }
 
-  communityList(name: string): CommunityList | undefined {
+  communityList(name: string): CommunityList<number> | undefined {
     return this.communityLists.get(name);
+  }
+
+  extendedCommunityList(name: string): CommunityList<string> | undefined {
+    return this.extendedCommunityLists.get(name);
+  }
+
+  largeCommunityList(name: string): CommunityList<string> | undefined {
+    return this.largeCommunityLists.get(name);
   }
 
   routeMap(name: string): RouteMap | undefined {
@@ -53,8 +82,20 @@ export class PolicyLibrary implements PolicyNames {
     return need(this.asPathLists, name, () => new AsPathList(name));
   }
 
-  needCommunityList(name: string, expanded: boolean): CommunityList {
-    return need(this.communityLists, name, () => new CommunityList(name, expanded));
+  needAccessList(family: Family, name: string): AccessList {
+    return need(this.accessLists(family), name, () => new AccessList(name, family));
+  }
+
+  needCommunityList(name: string, expanded: boolean): CommunityList<number> {
+    return need(this.communityLists, name, () => new CommunityList(STANDARD_COMMUNITIES, name, expanded));
+  }
+
+  needExtendedCommunityList(name: string, expanded: boolean): CommunityList<string> {
+    return need(this.extendedCommunityLists, name, () => new CommunityList(EXTENDED_COMMUNITIES, name, expanded));
+  }
+
+  needLargeCommunityList(name: string, expanded: boolean): CommunityList<string> {
+    return need(this.largeCommunityLists, name, () => new CommunityList(LARGE_COMMUNITIES, name, expanded));
   }
 
   needRouteMap(name: string): RouteMap {

@@ -2,28 +2,52 @@
 // and small values, shared by all who refer to the map by name; what runs is a map bound to a use (bound-map.ts).
 import type { AddressWords, Family } from '../../net/index.ts';
 
+/** Which kind of list an address is looked up in. */
+export type FilterKind = 'prefix-list' | 'access-list';
+
 export type Match =
-  | { readonly kind: 'prefix-list'; readonly family: Family; readonly name: string }
+  | {
+      /** Of the route, of its next hop, of the neighbour that it is from. */
+      readonly kind: 'address' | 'next-hop-address' | 'route-source';
+      readonly list: FilterKind;
+      readonly family: Family;
+      readonly name: string;
+    }
   | { readonly kind: 'prefix-length'; readonly family: Family; readonly length: number }
-  | { readonly kind: 'next-hop-prefix-list'; readonly family: Family; readonly name: string }
   | { readonly kind: 'next-hop'; readonly family: Family; readonly words: AddressWords }
-  | { readonly kind: 'as-path'; readonly name: string }
-  | { readonly kind: 'community'; readonly name: string; readonly exact: boolean }
+  /** It leads nowhere: neither address nor interface. */
+  | { readonly kind: 'next-hop-blackhole'; readonly family: Family }
+  | { readonly kind: 'as-path' | 'extcommunity'; readonly name: string }
+  | { readonly kind: 'community' | 'large-community'; readonly name: string; readonly exact: boolean }
   | { readonly kind: 'metric' | 'local-preference' | 'tag' | 'origin'; readonly value: number }
-  | { readonly kind: 'peer'; readonly address: string }
+  | { readonly kind: 'interface'; readonly name: string }
+  | {
+      readonly kind: 'peer';
+      /** An address, an interface, a peer group, or `local`. */
+      readonly name: string;
+    }
+  | { readonly kind: 'probability'; readonly percent: number }
   | { readonly kind: 'source-protocol'; readonly protocol: string };
 
 export type SetAction =
   | { readonly kind: 'local-preference' | 'metric'; readonly sign: '' | '+' | '-'; readonly value: number }
-  | { readonly kind: 'weight' | 'tag' | 'origin'; readonly value: number }
+  | { readonly kind: 'weight' | 'tag' | 'origin' | 'distance' | 'originator-id'; readonly value: number }
+  | { readonly kind: 'aggregator'; readonly as: number; readonly routerId: number }
   | { readonly kind: 'community'; readonly values: readonly number[]; readonly additive: boolean }
-  | { readonly kind: 'comm-list-delete'; readonly name: string }
+  | { readonly kind: 'large-community'; readonly values: readonly string[]; readonly additive: boolean }
+  /** They are added to what is there. */
+  | { readonly kind: 'extcommunity'; readonly values: readonly string[] }
+  | { readonly kind: 'extcommunity-none' }
+  | { readonly kind: 'bandwidth'; readonly megabitsPerSecond: number; readonly transitive: boolean }
+  | { readonly kind: 'comm-list-delete' | 'large-comm-list-delete'; readonly name: string }
   | { readonly kind: 'prepend'; readonly path: readonly number[] }
   | { readonly kind: 'prepend-last'; readonly count: number }
   | { readonly kind: 'exclude'; readonly path: readonly number[] }
+  | { readonly kind: 'replace'; readonly as: number | 'any' }
   | { readonly kind: 'next-hop'; readonly family: Family; readonly words: AddressWords }
   | { readonly kind: 'next-hop-peer'; readonly family: Family }
   | { readonly kind: 'next-hop-link-local'; readonly words: AddressWords }
+  | { readonly kind: 'next-hop-unchanged' | 'next-hop-prefer-global' }
   | { readonly kind: 'atomic-aggregate' };
 
 export interface Clause {

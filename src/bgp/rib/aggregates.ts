@@ -64,6 +64,7 @@ interface Aggregate {
 
 export class Aggregates implements TableConsumer {
   readonly dirty: DirtySet = new DirtySet();
+  readonly everyPath = false;
   readonly #table: BgpTable;
   #attached = false;
   #aggregator: Aggregator = { peer: 0, as: 0, routerId: 0 };
@@ -152,6 +153,10 @@ export class Aggregates implements TableConsumer {
 
   holds(prefix: number): boolean {
     return this.dirty.has(prefix) || this.#pending.has(prefix) || (this.#contributed[prefix] ?? 0) !== 0;
+  }
+
+  holdsPath(): boolean {
+    return false;
   }
 
   /** What was decided is counted, settled and judged. True: an aggregate was announced or withdrawn, and is to be decided. */

@@ -1,7 +1,6 @@
 // A policy's view of one attribute set: say what is to change, get the id of the changed set. Changes are kept by code
 // and merged with the set's own octets in one pass when `finish` is called, so ten changes cost one copy.
-import type { AddressWords } from '../../net/index.ts';
-import { AF_INET, AF_INET6, readWord } from '../../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, readAddress, readWord } from '../../net/index.ts';
 import {
   ATTR_AGGREGATOR,
   ATTR_AS_PATH,
@@ -23,12 +22,12 @@ import {
   type AsPathSegment,
   decodeAsPath,
   encodeAsPath,
-  encodeInternal,
   encodeNextHop,
   encodeWords,
   flagsOf,
 } from './attribute-set.ts';
 import type { AttributeStore } from './attributes.ts';
+import { decodeInternal, encodeInternal, type InternalAttribute } from './internal-attribute.ts';
 
 export class AttributeEditor {
   readonly #store: AttributeStore;
@@ -94,14 +93,11 @@ export class AttributeEditor {
     return this.set(ATTR_ATOMIC_AGGREGATE, new Uint8Array(0));
   }
 
-  setWeight(weight: number): this {
+  /** Changes what the fields say; the others stay. */
+  setInternal(change: InternalAttribute): this {
     const own = this.get(ATTR_INTERNAL);
-    return this.set(ATTR_INTERNAL, encodeInternal(weight, own ? readWord(own, 4) : 0));
-  }
-
-  setTag(tag: number): this {
-    const own = this.get(ATTR_INTERNAL);
-    return this.set(ATTR_INTERNAL, encodeInternal(own?.[8] === 1 ? readWord(own, 0) : undefined, tag));
+    const value = encodeInternal({ ...(own && decodeInternal(own, 0)), ...change });
+    return value === undefined ? this.remove(ATTR_INTERNAL) : this.set(ATTR_INTERNAL, value);
   }
 
   asPath(): AsPathSegment[] {
@@ -131,6 +127,12 @@ export class AttributeEditor {
     return this.set(ATTR_NEXT_HOP, encodeNextHop({ family: AF_INET6, words, ...(linkLocal && { linkLocal }) }));
   }
 
+  /** The global IPv6 next hop at this point; undefined where there is none. */
+  nextHop6(): AddressWords | undefined {
+    const own = this.get(ATTR_NEXT_HOP);
+    return own !== undefined && own.length >= 16 ? readAddress(AF_INET6, own, 0) : undefined;
+  }
+
   communities(): number[] {
     const own = this.get(ATTR_COMMUNITIES);
     const list: number[] = [];
@@ -148,14 +150,16 @@ export class AttributeEditor {
     return sorted.length === 0 ? this.remove(ATTR_COMMUNITIES) : this.set(ATTR_COMMUNITIES, encodeWords(sorted));
   }
 
-  setExtendedCommunities(list: readonly Uint8Array[]): this {
+  /** Of 16 hex digits each; none removes the attribute. */
+  setExtendedCommunities(list: readonly string[]): this {
     if (list.length === 0) return this.remove(ATTR_EXTENDED_COMMUNITIES);
-    return this.set(ATTR_EXTENDED_COMMUNITIES, Buffer.concat(list));
+    return this.set(ATTR_EXTENDED_COMMUNITIES, Buffer.from(list.join(''), 'hex'));
   }
 
-  setLargeCommunities(list: readonly (readonly [number, number, number])[]): this {
+  /** Of 24 hex digits each; none removes the attribute. */
+  setLargeCommunities(list: readonly string[]): this {
     if (list.length === 0) return this.remove(ATTR_LARGE_COMMUNITIES);
-    return this.set(ATTR_LARGE_COMMUNITIES, encodeWords(list.flat()));
+    return this.set(ATTR_LARGE_COMMUNITIES, Buffer.from(list.join(''), 'hex'));
   }
 
   /** Interns the changed set; the caller owns one reference. Unchanged, it is `begin`'s own id, with one more. */

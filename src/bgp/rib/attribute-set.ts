@@ -24,6 +24,7 @@ import {
   SEGMENT_CONFED_SET,
   SEGMENT_SET,
 } from '../wire/attribute.ts';
+import { decodeInternal, encodeInternal, type InternalAttribute } from './internal-attribute.ts';
 
 export interface AsPathSegment {
   type: 'set' | 'sequence' | 'confed-sequence' | 'confed-set';
@@ -37,7 +38,7 @@ export interface NextHopAddress {
   linkLocal?: AddressWords;
 }
 
-export interface AttributeSet {
+export interface AttributeSet extends InternalAttribute {
   /** 0 IGP, 1 EGP, 2 incomplete. */
   origin: number;
   asPath: AsPathSegment[];
@@ -54,9 +55,6 @@ export interface AttributeSet {
   clusterList: number[];
   /** The AS from which on the route goes to customers only (RFC 9234). */
   otc?: number;
-  /** Never on the wire. */
-  weight?: number;
-  tag?: number;
   /** Transitive attributes that this speaker does not know, passed on as they came. */
   unknown: { flags: number; code: number; value: Uint8Array }[];
 }
@@ -125,8 +123,7 @@ export function decodeAttributes(bytes: Uint8Array, from: number, end: number): 
     const next = at + length;
     switch (code) {
       case ATTR_INTERNAL:
-        if (bytes[at + 8] === 1) set.weight = readWord(bytes, at);
-        if (readWord(bytes, at + 4) !== 0) set.tag = readWord(bytes, at + 4);
+        Object.assign(set, decodeInternal(bytes, at));
         break;
       case ATTR_ORIGIN:
         set.origin = bytes[at]!;
@@ -207,14 +204,6 @@ export function encodeNextHop(hop: NextHopAddress): Uint8Array {
   return encodeWords(hop.linkLocal ? [...hop.words, ...hop.linkLocal] : hop.words);
 }
 
-/** Value of the internal attribute: weight, tag, whether a weight was set. */
-export function encodeInternal(weight: number | undefined, tag: number): Uint8Array {
-  const bytes = new Uint8Array(9);
-  bytes.set(encodeWords([weight ?? 0, tag]));
-  bytes[8] = weight === undefined ? 0 : 1;
-  return bytes;
-}
-
 /** Flags that an attribute carries when this speaker writes it. */
 export function flagsOf(code: number): number {
   return code === ATTR_INTERNAL ? 0 : (attributeTypes[code]?.flags ?? FLAG_OPTIONAL | FLAG_TRANSITIVE);
@@ -226,7 +215,8 @@ export function encodeAttributes(set: Partial<AttributeSet>, to: AttributeWriter
   const put = (code: number, value: Uint8Array): void => {
     values.set(code, { flags: flagsOf(code), value });
   };
-  if (set.weight !== undefined || (set.tag ?? 0) !== 0) put(ATTR_INTERNAL, encodeInternal(set.weight, set.tag ?? 0));
+  const internal = encodeInternal(set);
+  if (internal !== undefined) put(ATTR_INTERNAL, internal);
   put(ATTR_ORIGIN, Uint8Array.of(set.origin ?? 2));
   put(ATTR_AS_PATH, encodeAsPath(set.asPath ?? []));
   if (set.nextHop) put(ATTR_NEXT_HOP, encodeNextHop(set.nextHop));

@@ -39,6 +39,7 @@ import {
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
+import { INTERNAL_FLAGS, INTERNAL_HAS_WEIGHT, INTERNAL_NEXT_HOP_KEPT, INTERNAL_WEIGHT } from './internal-attribute.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;
@@ -54,6 +55,8 @@ export const HAS_ATOMIC_AGGREGATE = 512;
 export const HAS_GRACEFUL_SHUTDOWN = 1024;
 export const HAS_BLACKHOLE = 2048;
 export const HAS_OTC = 4096;
+/** Policy chose the next hop. */
+export const HAS_NEXT_HOP_KEPT = 8192;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -361,8 +364,9 @@ export class AttributeStore {
       at += 3;
       switch (code) {
         case ATTR_INTERNAL:
-          this.weight[id] = readWord(arena, at);
-          if (arena[at + 8] === 1) flags |= HAS_WEIGHT;
+          this.weight[id] = readWord(arena, at + INTERNAL_WEIGHT);
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_HAS_WEIGHT) !== 0) flags |= HAS_WEIGHT;
+          if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_NEXT_HOP_KEPT) !== 0) flags |= HAS_NEXT_HOP_KEPT;
           break;
         case ATTR_ORIGIN:
           this.origin[id] = arena[at]!;

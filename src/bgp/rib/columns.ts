@@ -7,7 +7,8 @@
 //   └───────┴──────┘      └──────────────────────────────┘   └──────┘
 //
 // A path keeps the attributes as received and as the import policy left them, so a policy can change at any time without
-// asking the peer again; a refused path stays, flagged. A session is told from the one before it by an epoch in the path's
+// asking the peer again; a refused path stays, flagged. Which path of a peer it is, where it has several (RFC 7911), is a column
+// that is made when the first of them comes. A session is told from the one before it by an epoch in the path's
 // flags: paths of an older epoch are stale.
 import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
 import type { AttributeStore } from './attributes.ts';
@@ -53,6 +54,8 @@ export class TableColumns {
   pathChanged: Uint32Array = new Uint32Array(1024);
   /** REASON_ of the last comparison. */
   pathReason: Uint8Array = new Uint8Array(1024);
+  /** Identifier that the peer gave the path; no rows where nobody ever gave one: it is 0 then. */
+  pathId: Uint32Array = new Uint32Array(0);
   /** Path rows handed out so far, row 0 included. */
   pathLimit = 1;
   /** Paths alive. */
@@ -90,8 +93,25 @@ export class TableColumns {
     return prefix;
   }
 
+  /** The identifier that the peer gave a path, 0: none. */
+  idOf(path: number): number {
+    return this.pathId.length === 0 ? 0 : this.pathId[path]!;
+  }
+
+  /** The path of `peer` to `prefix` that has this identifier, 0: none. It may be one that is removed. */
+  find(prefix: number, peer: number, id: number): number {
+    let path = this.first[prefix]!;
+    if (this.pathId.length === 0) {
+      if (id !== 0) return 0;
+      while (path !== 0 && this.pathPeer[path] !== peer) path = this.pathNext[path]!;
+      return path;
+    }
+    while (path !== 0 && (this.pathPeer[path] !== peer || this.pathId[path] !== id)) path = this.pathNext[path]!;
+    return path;
+  }
+
   /** A row for a path of `peer` to `prefix`, at the head of the prefix's list. */
-  newPath(prefix: number, peer: number): number {
+  newPath(prefix: number, peer: number, id: number): number {
     let path = this.#free;
     if (path !== 0) this.#free = this.pathNext[path]!;
     else {
@@ -101,17 +121,26 @@ export class TableColumns {
     this.pathPrefix[path] = prefix;
     this.pathPeer[path] = peer;
     this.pathReason[path] = 0;
+    if (id !== 0 && this.pathId.length === 0) [this.pathId] = grown(this.pathPrefix.length, this.pathId);
+    if (this.pathId.length !== 0) this.pathId[path] = id;
     this.pathNext[path] = this.first[prefix]!;
     this.first[prefix] = path;
     return path;
   }
 
-  /** Gives an unlinked row back. */
-  freePath(path: number): void {
+  /** The row of a path that is gone keeps no attributes. */
+  emptyPath(path: number): void {
     this.store.release(this.pathReceived[path]!);
     this.store.release(this.pathAttributes[path]!);
     this.pathReceived[path] = 0;
     this.pathAttributes[path] = 0;
+  }
+
+  /** Takes a row out of its prefix's list and gives it back; `previous`: the row before it, 0 for none. */
+  freePath(path: number, previous: number): void {
+    if (previous === 0) this.first[this.pathPrefix[path]!] = this.pathNext[path]!;
+    else this.pathNext[previous] = this.pathNext[path]!;
+    this.emptyPath(path);
     this.pathPeer[path] = NO_PEER;
     this.pathFlags[path] = 0;
     this.pathNext[path] = this.#free;
@@ -169,5 +198,6 @@ export class TableColumns {
       this.pathChanged,
       this.pathReason,
     );
+    if (this.pathId.length !== 0) [this.pathId] = grown(rows, this.pathId);
   }
 }

@@ -3,14 +3,18 @@
 import { grown } from '../../net/index.ts';
 import type { TableColumns } from './columns.ts';
 import { DirtySet } from './dirty.ts';
-import { PATH_LOCAL, PATH_MULTIPATH } from './types.ts';
+import { PATH_LOCAL, PATH_MULTIPATH, PATH_REMOVED } from './types.ts';
 
 /** An update group. */
 export interface TableConsumer {
-  /** Prefixes whose best path changed. */
+  /** Prefixes whose best path changed, or any of their paths where `everyPath`. */
   readonly dirty: DirtySet;
+  /** It is told of more paths than the best one. */
+  readonly everyPath: boolean;
   /** Whether the prefix's row is still needed although it has no path. */
   holds(prefix: number): boolean;
+  /** Whether a path's row is still needed although the path is gone; asked only where `everyPath`. */
+  holdsPath(path: number): boolean;
   /** There is something in `dirty`. */
   wake(): void;
 }
@@ -18,6 +22,7 @@ export interface TableConsumer {
 export class Consumers {
   readonly #rows: TableColumns;
   readonly #groups: TableConsumer[] = [];
+  readonly #pathGroups: TableConsumer[] = []; // those of them that are told of every path
   readonly #zebra = new DirtySet();
   #zebraAttached = false;
   #selected = new Uint32Array(64);
@@ -43,6 +48,12 @@ export class Consumers {
     for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i] !== by) this.#groups[i]!.dirty.add(prefix);
   }
 
+  /** The prefix was decided, so any of its paths may have changed. True: somebody is there to hear of it. */
+  pathsChanged(prefix: number): boolean {
+    for (let i = 0; i < this.#pathGroups.length; i++) this.#pathGroups[i]!.dirty.add(prefix);
+    return this.#pathGroups.length > 0;
+  }
+
   wakeGroups(): void {
     for (let i = 0; i < this.#groups.length; i++) this.#groups[i]!.wake();
   }
@@ -50,12 +61,15 @@ export class Consumers {
   /** Every prefix with a best path is dirty for them at first. */
   attach(consumer: TableConsumer): void {
     this.#groups.push(consumer);
+    if (consumer.everyPath) this.#pathGroups.push(consumer);
     this.markAll(consumer.dirty);
   }
 
   detach(consumer: TableConsumer): void {
-    const at = this.#groups.indexOf(consumer);
-    if (at >= 0) this.#groups.splice(at, 1);
+    for (const groups of [this.#groups, this.#pathGroups]) {
+      const at = groups.indexOf(consumer);
+      if (at >= 0) groups.splice(at, 1);
+    }
   }
 
   /** Adds every prefix that has a best path: 1 ms a million. */
@@ -64,9 +78,15 @@ export class Consumers {
     for (let prefix = 0; prefix < rows.prefixes.limit; prefix++) if (rows.best[prefix] !== 0) dirty.add(prefix);
   }
 
-  /** Adds every prefix whose best path starts here. */
-  markLocal(dirty: DirtySet): void {
+  /** Adds every prefix whose best path starts here, or, with `anyPath`, any of its paths. */
+  markLocal(dirty: DirtySet, anyPath: boolean): void {
     const rows = this.#rows;
+    if (anyPath) {
+      for (let path = 1; path < rows.pathLimit; path++) {
+        if ((rows.pathFlags[path]! & PATH_LOCAL) !== 0) dirty.add(rows.pathPrefix[path]!);
+      }
+      return;
+    }
     for (let prefix = 0; prefix < rows.prefixes.limit; prefix++) {
       if ((rows.pathFlags[rows.best[prefix]!]! & PATH_LOCAL) !== 0) dirty.add(prefix);
     }
@@ -137,6 +157,23 @@ export class Consumers {
     if (rows.undecided.has(prefix) || this.#zebra.has(prefix)) return;
     for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.holds(prefix)) return;
     rows.prefixes.remove(prefix);
+  }
+
+  /** Whether somebody has still to be told that the path is gone. */
+  holdsPath(path: number): boolean {
+    for (let i = 0; i < this.#pathGroups.length; i++) if (this.#pathGroups[i]!.holdsPath(path)) return true;
+    return false;
+  }
+
+  /** Gives a path's row back if the path is gone and nobody is still to be told of that. */
+  releasePath(path: number): void {
+    const rows = this.#rows;
+    const prefix = rows.pathPrefix[path]!;
+    if ((rows.pathFlags[path]! & PATH_REMOVED) === 0 || rows.undecided.has(prefix) || this.holdsPath(path)) return;
+    let previous = 0;
+    for (let other = rows.first[prefix]!; other !== path; other = rows.pathNext[other]!) previous = other;
+    rows.freePath(path, previous);
+    this.releasePrefix(prefix);
   }
 
   /** `releasePrefix` for all of a set, which is empty then. */

@@ -19,6 +19,7 @@ import {
   REASON_AS_PATH,
   REASON_CLUSTER,
   REASON_CONFED_AS_PATH,
+  REASON_EQUAL,
   REASON_FIRST,
   REASON_IGP_METRIC,
   REASON_INELIGIBLE,
@@ -45,6 +46,7 @@ export class Decision {
   #selected = new Uint32Array(64);
   #selectedCount = 0;
   #candidates = new Uint32Array(64);
+  #ofEachAs = new Uint32Array(16);
   #reason = 0; // of the last `#compare`
 
   constructor(rows: TableColumns, options: DecisionOptions, consumers: Consumers) {
@@ -77,10 +79,11 @@ export class Decision {
       const next = rows.pathNext[path]!;
       const flags = rows.pathFlags[path]!;
       if ((flags & PATH_REMOVED) !== 0) {
-        if (previous === 0) rows.first[prefix] = next;
-        else rows.pathNext[previous] = next;
         if ((flags & (PATH_BEST | PATH_MULTIPATH)) !== 0) changed = true;
-        rows.freePath(path);
+        if (this.#consumers.holdsPath(path)) {
+          rows.emptyPath(path);
+          previous = path;
+        } else rows.freePath(path, previous);
         path = next;
         continue;
       }
@@ -116,6 +119,7 @@ export class Decision {
       this.#news = true;
       this.#consumers.bestChanged(prefix);
     } else if (changed && this.#consumers.multipathChanged(prefix)) this.#news = true;
+    if (this.#consumers.pathsChanged(prefix)) this.#news = true;
     if (previous === 0) this.#consumers.releasePrefix(prefix);
   }
 
@@ -153,11 +157,57 @@ export class Decision {
    * came cannot matter (RFC 4271 §9.1.2.2 (c) leaves it open).
    */
   #selectByNeighbour(count: number): number {
-    const rows = this.#rows;
     const candidates = this.#candidates;
     const neighbour = this.#store.neighborAs;
+    const attributes = this.#rows.pathAttributes;
+    this.#sortByNeighbour(count);
+    let best = 0;
+    for (let i = 0; i < count; ) {
+      let group = candidates[i]!;
+      const as = neighbour[attributes[group]!]!;
+      for (i++; i < count && neighbour[attributes[candidates[i]!]!] === as; i++)
+        group = this.#better(group, candidates[i]!);
+      best = best === 0 ? group : this.#better(best, group);
+    }
+    return best;
+  }
+
+  /** Leaves the best path of each neighbouring AS in `ofEachAs`; returns how many they are. */
+  bestOfEachAs(prefix: number): number {
+    const rows = this.#rows;
+    const neighbour = this.#store.neighborAs;
     const attributes = rows.pathAttributes;
-    // Neighbours side by side.
+    let candidates = 0;
+    for (let path = rows.first[prefix]!; path !== 0; path = rows.pathNext[path]!) {
+      if ((rows.pathFlags[path]! & (PATH_VALID | PATH_REMOVED)) !== PATH_VALID) continue;
+      if (candidates === this.#candidates.length) [this.#candidates] = grown(candidates * 2, this.#candidates);
+      this.#candidates[candidates++] = path;
+    }
+    this.#sortByNeighbour(candidates);
+    let count = 0;
+    let best = 0;
+    for (let i = 0; i < candidates; i++) {
+      const path = this.#candidates[i]!;
+      if (best !== 0 && neighbour[attributes[path]!] === neighbour[attributes[best]!]) {
+        if (!this.#compare(best, path)) this.#ofEachAs[count - 1] = best = path;
+        continue;
+      }
+      if (count === this.#ofEachAs.length) [this.#ofEachAs] = grown(count * 2, this.#ofEachAs);
+      this.#ofEachAs[count++] = best = path;
+    }
+    return count;
+  }
+
+  /** What `bestOfEachAs` found last. */
+  get ofEachAs(): Uint32Array {
+    return this.#ofEachAs;
+  }
+
+  /** Puts candidates of one neighbouring AS side by side. */
+  #sortByNeighbour(count: number): void {
+    const candidates = this.#candidates;
+    const neighbour = this.#store.neighborAs;
+    const attributes = this.#rows.pathAttributes;
     for (let i = 1; i < count; i++) {
       const path = candidates[i]!;
       const as = neighbour[attributes[path]!]!;
@@ -168,15 +218,6 @@ export class Decision {
       }
       candidates[j + 1] = path;
     }
-    let best = 0;
-    for (let i = 0; i < count; ) {
-      let group = candidates[i]!;
-      const as = neighbour[attributes[group]!]!;
-      for (i++; i < count && neighbour[attributes[candidates[i]!]!] === as; i++)
-        group = this.#better(group, candidates[i]!);
-      best = best === 0 ? group : this.#better(best, group);
-    }
-    return best;
   }
 
   #better(a: number, b: number): number {
@@ -215,8 +256,8 @@ export class Decision {
     const clusterA = store.clusterLength[setA]!;
     const clusterB = store.clusterLength[setB]!;
     if (clusterA !== clusterB) return clusterA < clusterB;
-    this.#reason = REASON_NEIGHBOUR;
-    return this.#compareAddress(peerA, peerB) < 0;
+    this.#reason = peerA === peerB ? REASON_EQUAL : REASON_NEIGHBOUR;
+    return this.#compareSource(a, b) < 0;
   }
 
   /** Steps before the tie-breakers: what multipath asks to be equal, peer types `relaxed` or not. Negative: `a` is better. */
@@ -281,8 +322,12 @@ export class Decision {
     return metricA - metricB;
   }
 
-  #compareAddress(peerA: number, peerB: number): number {
+  /** Who two paths are from, by address; paths of one neighbour, by the identifiers that it gave them. Never 0. */
+  #compareSource(pathA: number, pathB: number): number {
     const rows = this.#rows;
+    const peerA = rows.pathPeer[pathA]!;
+    const peerB = rows.pathPeer[pathB]!;
+    if (peerA === peerB) return rows.idOf(pathA) - rows.idOf(pathB);
     const a = rows.peers[peerA]!.address;
     const b = rows.peers[peerB]!.address;
     for (let i = 0; i < 4; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
@@ -310,8 +355,7 @@ export class Decision {
       if (decision.ignoreAsPathLength && this.#store.asPathLength[setA] !== this.#store.asPathLength[setB]) continue;
       // By neighbour address, so that which of too many are taken does not hang on the order they came in.
       let j = count++;
-      const peer = rows.pathPeer[path]!;
-      while (j > 1 && this.#compareAddress(peer, rows.pathPeer[this.#selected[j - 1]!]!) < 0) {
+      while (j > 1 && this.#compareSource(path, this.#selected[j - 1]!) < 0) {
         this.#selected[j] = this.#selected[j - 1]!;
         j--;
       }

@@ -16,6 +16,7 @@ export {
   HAS_COMMUNITIES,
   HAS_LOCAL_PREF,
   HAS_MED,
+  HAS_NEXT_HOP_KEPT,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
@@ -24,6 +25,7 @@ export {
 } from './attributes.ts';
 export type { TableConsumer } from './consumers.ts';
 export { DirtySet } from './dirty.ts';
+export { INTERNAL_DISTANCE, INTERNAL_TAG, type InternalAttribute } from './internal-attribute.ts';
 export { MergedAttributes } from './merged-attributes.ts';
 export { METRIC_UNKNOWN, NexthopTable } from './nexthops.ts';
 export { BgpTable, type BgpTableOptions, type PeerCounts } from './table.ts';

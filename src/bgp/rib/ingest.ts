@@ -60,24 +60,25 @@ export class Ingest {
     const ipv4 = rows.family === AF_INET;
     // Once a batch; the clock costs more than a prefix.
     if (rows.undecided.size === 0) this.tick();
+    const idBytes = ipv4 ? update.idBytes4 : update.idBytes6;
     if (ipv4 && update.withdrawnEnd > update.withdrawnStart) {
-      this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd);
+      this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd, idBytes);
     }
     if (update.unreachFamily === rows.family) {
-      this.#withdrawRange(peer, bytes, update.unreachStart, update.unreachEnd);
+      this.#withdrawRange(peer, bytes, update.unreachStart, update.unreachEnd, idBytes);
     }
     const plain = ipv4 && update.nlriEnd > update.nlriStart;
     const reach = update.reachFamily === rows.family && update.reachEnd > update.reachStart;
     if (update.action === ACTION_WITHDRAW) {
-      if (plain) this.#withdrawRange(peer, bytes, update.nlriStart, update.nlriEnd);
-      if (reach) this.#withdrawRange(peer, bytes, update.reachStart, update.reachEnd);
+      if (plain) this.#withdrawRange(peer, bytes, update.nlriStart, update.nlriEnd, idBytes);
+      if (reach) this.#withdrawRange(peer, bytes, update.reachStart, update.reachEnd, idBytes);
     } else {
-      if (plain) this.#announceRange(peer, update, false, update.nlriStart, update.nlriEnd);
-      if (reach) this.#announceRange(peer, update, true, update.reachStart, update.reachEnd);
+      if (plain) this.#announceRange(peer, update, false, update.nlriStart, update.nlriEnd, idBytes);
+      if (reach) this.#announceRange(peer, update, true, update.reachStart, update.reachEnd, idBytes);
     }
   }
 
-  #announceRange(peer: number, update: UpdateParser, reach: boolean, from: number, end: number): void {
+  #announceRange(peer: number, update: UpdateParser, reach: boolean, from: number, end: number, idBytes: number): void {
     const rows = this.#rows;
     const bytes = update.bytes;
     const store = this.#store;
@@ -88,6 +89,8 @@ export class Ingest {
     const post = perPrefix ? 0 : this.import(peer, attributes, -1);
     if (rows.family === AF_INET) {
       for (let at = from; at < end; ) {
+        const id = idBytes === 0 ? 0 : readWord(bytes, at);
+        at += idBytes;
         const length = bytes[at]!;
         const word = prefixWord(bytes, at, 0);
         at += 1 + ((length + 7) >>> 3);
@@ -96,11 +99,13 @@ export class Ingest {
           continue;
         }
         const prefix = rows.insert(word, 0, 0, 0, length);
-        if (perPrefix) this.announceOne(prefix, peer, attributes, loop);
-        else this.announce(prefix, peer, attributes, post, loop);
+        if (perPrefix) this.announceOne(prefix, peer, id, attributes, loop);
+        else this.announce(prefix, peer, id, attributes, post, loop);
       }
     } else {
       for (let at = from; at < end; ) {
+        const id = idBytes === 0 ? 0 : readWord(bytes, at);
+        at += idBytes;
         const length = bytes[at]!;
         const w0 = prefixWord(bytes, at, 0);
         const w1 = prefixWord(bytes, at, 1);
@@ -112,19 +117,21 @@ export class Ingest {
           continue;
         }
         const prefix = rows.insert(w0, w1, w2, w3, length);
-        if (perPrefix) this.announceOne(prefix, peer, attributes, loop);
-        else this.announce(prefix, peer, attributes, post, loop);
+        if (perPrefix) this.announceOne(prefix, peer, id, attributes, loop);
+        else this.announce(prefix, peer, id, attributes, post, loop);
       }
     }
     if (post > 0) store.release(post);
     store.release(attributes);
   }
 
-  #withdrawRange(peer: number, bytes: Uint8Array, from: number, end: number): void {
+  #withdrawRange(peer: number, bytes: Uint8Array, from: number, end: number, idBytes: number): void {
     const rows = this.#rows;
     const { prefixes } = rows;
     const ipv4 = rows.family === AF_INET;
     for (let at = from; at < end; ) {
+      const id = idBytes === 0 ? 0 : readWord(bytes, at);
+      at += idBytes;
       const length = bytes[at]!;
       const prefix = ipv4
         ? prefixes.find(prefixWord(bytes, at, 0), 0, 0, 0, length)
@@ -136,7 +143,7 @@ export class Ingest {
             length,
           );
       at += 1 + ((length + 7) >>> 3);
-      if (prefix >= 0) this.withdraw(prefix, peer);
+      if (prefix >= 0) this.withdraw(prefix, peer, id);
     }
   }
 
@@ -216,24 +223,23 @@ export class Ingest {
   }
 
   /** A prefix with the import policy's own answer for it. */
-  announceOne(prefix: number, peer: number, attributes: number, loop: number): void {
+  announceOne(prefix: number, peer: number, id: number, attributes: number, loop: number): void {
     const post = this.import(peer, attributes, prefix);
-    this.announce(prefix, peer, attributes, post, loop);
+    this.announce(prefix, peer, id, attributes, post, loop);
     if (post > 0) this.#store.release(post);
   }
 
   /** Takes a reference of its own to each set. */
-  announce(prefix: number, peer: number, received: number, post: number, loop: number): void {
+  announce(prefix: number, peer: number, id: number, received: number, post: number, loop: number): void {
     const rows = this.#rows;
     const store = this.#store;
     const epoch = rows.peerEpochs[peer]! << EPOCH_SHIFT;
-    let path = rows.first[prefix]!;
-    while (path !== 0 && rows.pathPeer[path] !== peer) path = rows.pathNext[path]!;
+    let path = rows.find(prefix, peer, id);
     let flags = loop | epoch | PATH_CHANGED;
     if (post < 0) flags |= PATH_FILTERED;
     const accepted = (flags & (PATH_FILTERED | PATH_LOOP)) === 0 ? 1 : 0;
     if (path === 0) {
-      path = rows.newPath(prefix, peer);
+      path = rows.newPath(prefix, peer, id);
       rows.pathCount++;
       rows.peerReceived[peer]!++;
       rows.peerAccepted[peer]! += accepted;
@@ -267,10 +273,9 @@ export class Ingest {
     rows.undecided.add(prefix);
   }
 
-  withdraw(prefix: number, peer: number): boolean {
+  withdraw(prefix: number, peer: number, id: number): boolean {
     const rows = this.#rows;
-    let path = rows.first[prefix]!;
-    while (path !== 0 && rows.pathPeer[path] !== peer) path = rows.pathNext[path]!;
+    const path = rows.find(prefix, peer, id);
     if (path === 0 || (rows.pathFlags[path]! & PATH_REMOVED) !== 0) return false;
     this.removePath(path);
     return true;

@@ -49,6 +49,7 @@ export class BgpTable extends TableColumns {
   /** Called when a peer's import policy was applied to all that it had announced. */
   onPolicyApplied: (peer: number) => void = () => {};
 
+  #deferred = false;
   readonly #ingest: Ingest;
   readonly #walks: Walks;
   readonly #decision: Decision;
@@ -149,18 +150,28 @@ export class BgpTable extends TableColumns {
     if (this.undecided.size > 0) this.onWork();
   }
 
-  /** Announces one prefix with the attribute set `attributes`, of which the caller keeps its reference. */
-  announce(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, attributes: number): void {
+  /** Announces one prefix with the attribute set `attributes`, of which the caller keeps its reference; `id`: which path of
+   *  the peer it is, where it has several. */
+  announce(
+    peer: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    attributes: number,
+    id = 0,
+  ): void {
     const prefix = this.insert(w0, w1, w2, w3, length);
     this.#ingest.tick();
-    this.#ingest.announceOne(prefix, peer, attributes, this.#ingest.loopFlag(peer, attributes));
+    this.#ingest.announceOne(prefix, peer, id, attributes, this.#ingest.loopFlag(peer, attributes));
     this.onWork();
   }
 
-  /** Withdraws one prefix; false where the peer had not announced it. */
-  withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+  /** Withdraws one prefix, or one path to it; false where the peer had not announced it. */
+  withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, id = 0): boolean {
     const prefix = this.prefixes.find(w0, w1, w2, w3, length);
-    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer)) return false;
+    if (prefix < 0 || !this.#ingest.withdraw(prefix, peer, id)) return false;
     this.onWork();
     return true;
   }
@@ -204,8 +215,25 @@ export class BgpTable extends TableColumns {
     this.peerPolicies[peer] = undefined;
   }
 
+  /**
+   * While true, nothing is selected: after a restart, until the neighbours have said what they had said before (RFC 4724 §4.1).
+   * Who sends what is selected has nothing to send, and nothing to say that it was all.
+   */
+  get deferred(): boolean {
+    return this.#deferred;
+  }
+
+  set deferred(deferred: boolean) {
+    this.#deferred = deferred;
+    if (deferred) return;
+    this.decide();
+    this.#consumers.wakeGroups();
+    this.onWork();
+  }
+
   /** Decides every prefix that is due. Consumers call it before they read. */
   decide(): void {
+    if (this.#deferred) return;
     let news = this.#decision.run();
     // An aggregate that changes is a change for those above it; there are not many lengths.
     while (this.aggregates.run()) news = this.#decision.run() || news;
@@ -224,6 +252,16 @@ export class BgpTable extends TableColumns {
     this.#suppressionChanged = true;
   }
 
+  /** Leaves the best path of each neighbouring AS in `ofEachAs`; returns how many they are. */
+  bestOfEachAs(prefix: number): number {
+    return this.#decision.bestOfEachAs(prefix);
+  }
+
+  /** What `bestOfEachAs` found last. */
+  get ofEachAs(): Uint32Array {
+    return this.#decision.ofEachAs;
+  }
+
   /** Walks under way or waiting. */
   get walks(): number {
     return this.#walks.length;
@@ -240,7 +278,7 @@ export class BgpTable extends TableColumns {
 
   // ===== consumers =====
 
-  /** Update groups attach themselves; every prefix with a best path is dirty for them at first. */
+  /** Update groups attach themselves; every prefix that has a path to use is dirty for them at first. */
   attach(consumer: TableConsumer): void {
     this.decide();
     this.#consumers.attach(consumer);
@@ -255,9 +293,9 @@ export class BgpTable extends TableColumns {
     this.#consumers.markAll(dirty);
   }
 
-  /** Adds every prefix whose best path starts here. */
-  markLocal(dirty: DirtySet): void {
-    this.#consumers.markLocal(dirty);
+  /** Adds every prefix whose best path starts here, or, with `anyPath`, any of its paths. */
+  markLocal(dirty: DirtySet, anyPath: boolean): void {
+    this.#consumers.markLocal(dirty, anyPath);
   }
 
   /** Zebra is there (again): every selected prefix is pending for it. */
@@ -301,6 +339,11 @@ export class BgpTable extends TableColumns {
     this.#consumers.releasePrefix(prefix);
   }
 
+  /** Gives a path's row back if the path is gone and nobody is still to be told of that. */
+  releasePath(path: number): void {
+    this.#consumers.releasePath(path);
+  }
+
   /** `releasePrefix` for all of a set, which is empty then. */
   releaseAll(dirty: DirtySet): void {
     this.#consumers.releaseAll(dirty);
@@ -318,7 +361,7 @@ export class BgpTable extends TableColumns {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 13 + this.pathPrefix.length * 25,
+      columnBytes: this.first.length * 13 + this.pathPrefix.length * 25 + this.pathId.length * 4,
       undecided: this.undecided.size,
       walks: this.#walks.length,
     };

@@ -54,7 +54,7 @@ export const PATH_MULTIPATH = 2;
 export const PATH_FILTERED = 4;
 /** AS_PATH, ORIGINATOR_ID or CLUSTER_LIST shows that the path went through here before. */
 export const PATH_LOOP = 8;
-/** Withdrawn since the decision last looked; the row goes when it does. Readers skip it. */
+/** Withdrawn. The row goes when the decision has looked and nobody has still to be told of it. Readers skip it. */
 export const PATH_REMOVED = 16;
 /** From a source of kind PEER_LOCAL. */
 export const PATH_LOCAL = 32;
@@ -80,6 +80,7 @@ export const REASONS: readonly string[] = [
   'Cluster length',
   'Neighbor IP',
   'Not eligible',
+  'Nothing left to compare',
   'Confederation based AS Path',
 ];
 export const REASON_NONE = 0;
@@ -97,7 +98,8 @@ export const REASON_ROUTER_ID = 11;
 export const REASON_CLUSTER = 12;
 export const REASON_NEIGHBOUR = 13;
 export const REASON_INELIGIBLE = 14;
-export const REASON_CONFED_AS_PATH = 15;
+export const REASON_EQUAL = 15;
+export const REASON_CONFED_AS_PATH = 16;
 
 /** Knobs of the decision process. Change them, then call `BgpTable.redecideAll()`. */
 export interface DecisionOptions {

@@ -12,6 +12,8 @@ interface Walk {
   kind: WalkKind;
   peer: number;
   row: number;
+  /** Of `gone`: paths of this session stay, as those of the present one do. */
+  epoch?: number;
   changed?: Uint8Array;
 }
 
@@ -37,9 +39,10 @@ export class Walks {
    * every prefix is decided again.
    */
   start(kind: 'gone' | 'peer' | 'policy' | 'all', peer = 0): void {
+    const epoch = this.#rows.peerEpochs[peer]!;
     const walk = this.#walks.find(other => other.kind === kind && other.peer === peer);
-    if (walk) walk.row = 1;
-    else this.#walks.push({ kind, peer, row: 1 });
+    if (walk) Object.assign(walk, { row: 1, epoch });
+    else this.#walks.push({ kind, peer, row: 1, epoch });
   }
 
   /** The prefixes that lead to these next hops are decided again. */
@@ -60,7 +63,7 @@ export class Walks {
       const walk = this.#walks[0]!;
       const end = Math.min(this.#rows.pathLimit, walk.row + left);
       left -= end - walk.row;
-      if (walk.kind === 'gone') this.#walkGone(walk.peer, walk.row, end);
+      if (walk.kind === 'gone') this.#walkGone(walk.peer, walk.epoch!, walk.row, end);
       else if (walk.kind === 'peer') this.#walkPeer(walk.peer, walk.row, end);
       else if (walk.kind === 'policy') this.#walkPolicy(walk.peer, walk.row, end);
       else if (walk.kind === 'nexthops') this.#walkNexthops(walk.changed!, walk.row, end);
@@ -73,13 +76,14 @@ export class Walks {
     }
   }
 
-  #walkGone(peer: number, from: number, end: number): void {
+  #walkGone(peer: number, alive: number, from: number, end: number): void {
     const rows = this.#rows;
-    const epoch = rows.peerEpochs[peer]!;
+    const present = rows.peerEpochs[peer]!;
     for (let path = from; path < end; path++) {
       if (rows.pathPeer[path] !== peer) continue;
       const flags = rows.pathFlags[path]!;
-      if (flags >>> EPOCH_SHIFT !== epoch && (flags & PATH_REMOVED) === 0) this.#ingest.removePath(path);
+      const epoch = flags >>> EPOCH_SHIFT;
+      if (epoch !== present && epoch !== alive && (flags & PATH_REMOVED) === 0) this.#ingest.removePath(path);
     }
   }
 
@@ -110,7 +114,8 @@ export class Walks {
       }
       const before = rows.pathFlags[path]!;
       const stale = before >>> EPOCH_SHIFT;
-      this.#ingest.announce(rows.pathPrefix[path]!, peer, received, answer, this.#ingest.loopFlag(peer, received));
+      const loop = this.#ingest.loopFlag(peer, received);
+      this.#ingest.announce(rows.pathPrefix[path]!, peer, rows.idOf(path), received, answer, loop);
       // A walk is no announcement: what was stale is still.
       rows.pathFlags[path] = (rows.pathFlags[path]! & FLAG_MASK) | (stale << EPOCH_SHIFT);
     }

@@ -2,8 +2,10 @@
 import {
   AFI_IPV4,
   AFI_IPV6,
+  type AddPath,
   type AddressFamily,
   type Capability,
+  type GracefulRestart,
   SAFI_UNICAST,
   sameFamily,
   writeCapability,
@@ -20,6 +22,13 @@ export const DEFAULT_RESTART_TIME_S = 120;
 
 /** `Negotiated` without what only the connection knows. */
 export type Agreement = Omit<Negotiated, 'localAddress' | 'remoteAddress' | 'outgoing'>;
+
+const HELPER: GracefulRestart = {
+  restarting: false,
+  notification: false,
+  timeS: DEFAULT_RESTART_TIME_S,
+  families: [],
+};
 
 /** Our OPEN. */
 export function localOpen(config: SessionConfig): Open {
@@ -39,16 +48,16 @@ function localCapabilities(config: SessionConfig): Capability[] {
   if (config.extendedNextHop === true) {
     list.push({ kind: 'extendedNextHop', uses: [{ family: IPV4_UNICAST, nextHopAfi: AFI_IPV6 }] });
   }
+  if (config.addPath !== undefined && config.addPath.length > 0) {
+    list.push({ kind: 'addPath', families: config.addPath });
+  }
   if (config.announceExtendedMessages !== false) list.push({ kind: 'extendedMessage' });
   if (config.role !== undefined) list.push({ kind: 'role', role: config.role.number });
   if (config.hostname !== undefined) {
     list.push({ kind: 'fqdn', hostname: config.hostname, domainname: config.domainname ?? '' });
   }
-  if (config.announceGracefulRestart !== false) {
-    // No family is listed: we help a restarting peer with End-of-RIB (RFC 4724 §4), and keep no state of our own.
-    const timeS = config.restartTimeS ?? DEFAULT_RESTART_TIME_S;
-    const restart = { restarting: false, notification: false, timeS, families: [] };
-    list.push({ kind: 'gracefulRestart', restart });
+  if (config.gracefulRestart !== false) {
+    list.push({ kind: 'gracefulRestart', restart: config.gracefulRestart ?? HELPER });
   }
   list.push(...(config.extraCapabilities ?? []));
   return list;
@@ -92,6 +101,25 @@ function rolesAgree({ role }: SessionConfig, { capabilities }: Open): boolean {
   if (role === undefined) return true;
   const said = capabilities.flatMap(one => (one.kind === 'role' ? [one.role] : []));
   return said.length === 0 ? !role.strict : said.every(one => one === COUNTERPART[role.number]);
+}
+
+/** Path identifiers go one way where one side offers to send and the other to receive them (RFC 7911 §4). */
+function agreedAddPath(local: OpenSummary, remote: OpenSummary, families: readonly AddressFamily[]): AddPath[] {
+  const offer = ({ capabilities }: OpenSummary, family: AddressFamily): AddPath | undefined => {
+    for (const capability of capabilities) {
+      if (capability.kind !== 'addPath') continue;
+      const one = capability.families.find(other => sameFamily(other, family));
+      if (one !== undefined) return one;
+    }
+    return undefined;
+  };
+  return families.flatMap(family => {
+    const [ours, theirs] = [offer(local, family), offer(remote, family)];
+    if (ours === undefined || theirs === undefined) return [];
+    const receive = ours.receive && theirs.send;
+    const send = ours.send && theirs.receive;
+    return receive || send ? [{ ...family, receive, send }] : [];
+  });
 }
 
 /** The agreement of our OPEN with theirs, or what to answer it with (RFC 4271 §6.2). */
@@ -154,6 +182,8 @@ export function negotiate(config: SessionConfig, ours: Open, theirs: Open): Agre
     routeRefresh: local.routeRefresh && remote.routeRefresh,
     enhancedRefresh: local.enhancedRefresh && remote.enhancedRefresh,
     extendedNextHop: local.extendedNextHop && remote.extendedNextHop,
+    notificationRestart: local.gracefulRestart?.notification === true && remote.gracefulRestart?.notification === true,
+    addPath: agreedAddPath(local, remote, families),
     maximumMessageBytes: extended ? EXTENDED_MESSAGE_BYTES : MAXIMUM_MESSAGE_BYTES,
   };
 }

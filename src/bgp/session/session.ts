@@ -28,6 +28,8 @@ import { encodeNotification, KEEPALIVE, MessageType, messageLength, messageType 
 import {
   Cease,
   ErrorCode,
+  hardReset,
+  isHard,
   isPeerError,
   parseNotification,
   type PeerError,
@@ -177,7 +179,10 @@ class Driver implements Session {
     this.#drain();
     let adopted = false;
     const incoming = this.#legs.incoming;
-    this.#step({ type: 'accepted' }, output => {
+    // A neighbour that restarts is back before TCP has noticed that it was gone (RFC 4724 §4.2).
+    const restarts = this.#restarts;
+    if (restarts) this.#reason = { kind: 'connection', failure: undefined };
+    this.#step({ type: 'accepted', restarts }, output => {
       if ('adopt' in output) {
         adopted = true;
         incoming.connection = connection;
@@ -189,6 +194,11 @@ class Driver implements Session {
       } else if ('refuse' in output) connection.close(encodeNotification(output.refuse));
     });
     if (!adopted) connection.close();
+  }
+
+  /** The neighbour is one that comes back (RFC 4724). */
+  get #restarts(): boolean {
+    return (this.#negotiated?.remote.gracefulRestart?.families.length ?? 0) > 0;
   }
 
   hasRoom(bytes: number): boolean {
@@ -262,10 +272,11 @@ class Driver implements Session {
     };
   }
 
-  destroy(): void {
+  destroy(quietly = false): void {
     if (this.#destroyed) return;
     this.#inbox.length = 0;
     this.#wake.cancel();
+    if (quietly) for (const role of ['outgoing', 'incoming'] as const) this.#perform(role, { type: 'close' }, true);
     this.#step({ type: 'stop', error: peerError(ErrorCode.cease, Cease.peerDeconfigured) }, undefined, true);
     this.#destroyed = true;
     this.#sendHold.stop();
@@ -305,7 +316,8 @@ class Driver implements Session {
       if (!mine()) return;
       this.#reason = { kind: 'connection', failure };
       this.#forget(leg);
-      this.#step({ type: 'connection', role, input: { type: 'closed' } });
+      const restarts = this.#established === role && this.#restarts;
+      this.#step({ type: 'connection', role, input: { type: 'closed' }, restarts });
     };
     return {
       connected: () => {
@@ -491,7 +503,7 @@ class Driver implements Session {
           this.#noteReset();
         }
         if (leg.connection !== undefined) {
-          leg.last = encodeNotification(output.error);
+          leg.last = encodeNotification(this.#hardened(output.error));
           this.#sent.notifications++;
         }
         return;
@@ -536,6 +548,12 @@ class Driver implements Session {
         if (!silent) this.#handler.down(this.#reason);
         return;
     }
+  }
+
+  /** Between two who have agreed that a NOTIFICATION keeps routes, what shall not says so (RFC 8538 §3.1). */
+  #hardened(error: PeerError): PeerError {
+    if (this.#negotiated?.notificationRestart !== true) return error;
+    return isHard(error, this.#config.hardAdministrativeReset !== false) ? hardReset(error) : error;
   }
 
   /** A session ended, or one that was to be did not come up because a side refused. */
@@ -610,7 +628,8 @@ const NEXT_TIME: Partial<SessionConfig> = {
   idleHoldMaxS: 0,
   hostname: '',
   domainname: '',
-  restartTimeS: 0,
+  gracefulRestart: false,
+  hardAdministrativeReset: true,
 };
 
 /** Whether the two are the same for as long as a session is up. */

@@ -2,7 +2,7 @@
 import type { TaskLoop } from '../../concurrency/index.ts';
 import type { Connection, SocketAddress, Transport, TransportFailure } from '../io/types.ts';
 import type { SessionState } from '../fsm/machine.ts';
-import type { AddressFamily, Capability } from '../wire/capability.ts';
+import type { AddPath, AddressFamily, Capability, GracefulRestart } from '../wire/capability.ts';
 import type { PeerError } from '../wire/notification.ts';
 import type { RouteRefresh } from '../wire/refresh.ts';
 
@@ -40,13 +40,17 @@ export interface SessionConfig {
   readonly sendHoldS?: number;
   /** Address families to announce. */
   readonly families: readonly AddressFamily[];
+  /** Families in which prefixes may have several paths, and in which direction (RFC 7911). */
+  readonly addPath?: readonly AddPath[];
   /** Default true: everything below. */
   readonly announceRouteRefresh?: boolean;
   readonly announceExtendedMessages?: boolean;
   readonly announceAs4?: boolean;
-  /** Announce graceful restart (RFC 4724) with no family's state kept: End-of-RIB is understood. Default true. */
-  readonly announceGracefulRestart?: boolean;
-  readonly restartTimeS?: number;
+  /** What our OPEN says of graceful restart (RFC 4724); false: nothing. Without families it says that End-of-RIB is understood, and
+   *  that routes of a neighbour that restarts are kept. Default: that, with 120 s. */
+  readonly gracefulRestart?: GracefulRestart | false;
+  /** Where both sides have said RFC 8538's N bit: what an operator asks for ends everything; default true. */
+  readonly hardAdministrativeReset?: boolean;
   /** IPv4 prefixes may have IPv6 next hops (RFC 8950); default false. */
   readonly extendedNextHop?: boolean;
   /** Ours towards an external neighbour (RFC 9234); `strict`: one that says none is refused. */
@@ -74,12 +78,7 @@ export interface OpenSummary {
   /** IPv4 unicast prefixes with IPv6 next hops. */
   readonly extendedNextHop: boolean;
   readonly extendedMessages: boolean;
-  readonly gracefulRestart?: {
-    readonly restarting: boolean;
-    readonly notification: boolean;
-    readonly timeS: number;
-    readonly families: readonly (AddressFamily & { readonly forwarding: boolean })[];
-  };
+  readonly gracefulRestart?: GracefulRestart;
   readonly hostname?: string;
   readonly domainname?: string;
   readonly capabilities: readonly Capability[];
@@ -103,6 +102,10 @@ export interface Negotiated {
   readonly enhancedRefresh: boolean;
   /** IPv4 prefixes go and come with IPv6 next hops. */
   readonly extendedNextHop: boolean;
+  /** A NOTIFICATION ends no more than a broken connection does, unless it is a hard reset (RFC 8538). */
+  readonly notificationRestart: boolean;
+  /** Families in which we send, or receive, path identifiers with every prefix (RFC 7911 §4). */
+  readonly addPath: readonly AddPath[];
   /** 4096 or 65535, for what we send and what we take. */
   readonly maximumMessageBytes: number;
   readonly localAddress: SocketAddress;
@@ -208,6 +211,6 @@ export interface Session {
   /** Asks the peer for its routes again (RFC 2918); false where it cannot. */
   sendRouteRefresh(family: AddressFamily): boolean;
   stats(): SessionStats;
-  /** Stops without a word to the owner; the session is of no use afterwards. */
-  destroy(): void;
+  /** Stops without a word to the owner, or with `quietly` to anybody; the session is of no use afterwards. */
+  destroy(quietly?: boolean): void;
 }

@@ -1,7 +1,7 @@
 // Peers that are to be told the same things share one pass over the table and one encoding of each message.
 //
-//   table ─dirty─▶ evaluate: policy, transform ─▶ wanted set of each prefix   (adj-RIB-out, chained by set)
-//                                                     │ a bit per prefix and stream
+//   table ─dirty─▶ evaluate: policy, transform ─▶ wanted set of each route    (adj-RIB-out, chained by set)
+//                                                     │ a bit per route and stream
 //                       ┌─────────────────────────────┼───────────────────────┐
 //                  main stream                  initial stream           a slow member's
 //                 [m1, m2, m3 …]                  [m7, m8]                   [m4]
@@ -12,6 +12,9 @@
 // Split horizon: a member whose own path is the best one is left out of the message, and is sent a withdrawal if it had
 // been told of somebody else's path before (`unsend`). A route that starts here and whose next hop is a member's own address
 // is treated as that member's path (RFC 4271 §5.1.3).
+//
+// A route is a prefix with its best path or, where members take several paths, a path (routes.ts); all that is said here of the
+// one holds for the other. Only which paths are evaluated differs.
 import { type AddressWords, grown } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import type { TableConsumer } from '../rib/consumers.ts';
@@ -19,8 +22,9 @@ import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { writeEndOfRib } from '../wire/update.ts';
 import { AdjRibOut } from './adj-rib-out.ts';
-import { PEER_LOCAL } from '../rib/types.ts';
+import { PATH_REMOVED, PATH_VALID, PEER_LOCAL } from '../rib/types.ts';
 import { Packer } from './packer.ts';
+import { Routes } from './routes.ts';
 import { type Member, type Stream, Streams } from './streams.ts';
 import { ExportTransform } from './transform.ts';
 import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
@@ -28,10 +32,10 @@ import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
 export interface GroupStats {
   members: number;
   streams: number;
-  /** Prefixes with something to announce. */
+  /** Prefixes, or paths, with something to announce. */
   prefixes: number;
   messages: number;
-  /** Prefixes announced and withdrawn, a message to several members counted once. */
+  /** Routes announced and withdrawn, a message to several members counted once. */
   announced: number;
   withdrawn: number;
   /** Members moved out because they did not read. */
@@ -44,6 +48,8 @@ export interface GroupStats {
 export class UpdateGroup implements TableConsumer {
   readonly dirty: DirtySet = new DirtySet();
   readonly options: GroupOptions;
+  /** Members are told of more paths than the best one. */
+  readonly everyPath: boolean;
   /** `run` has something to do. */
   onWork: () => void = () => {};
   /** `run` should be called again after this time, because a member that does not read may have to be left behind. */
@@ -53,6 +59,7 @@ export class UpdateGroup implements TableConsumer {
 
   readonly #table: BgpTable;
   readonly #store: AttributeStore;
+  readonly #routes: Routes;
   readonly #transform: ExportTransform;
   readonly #adj: AdjRibOut;
   readonly #streams: Streams;
@@ -75,10 +82,12 @@ export class UpdateGroup implements TableConsumer {
     this.#table = table;
     this.#store = table.store;
     this.options = uniformRules(options);
+    this.everyPath = options.addPath !== undefined;
+    this.#routes = new Routes(table, this.everyPath);
     this.#transform = new ExportTransform(table, this.options);
-    this.#adj = new AdjRibOut(table);
-    this.#streams = new Streams(table, this.options.maximumMessageBytes, ms => this.onTimer(ms));
-    this.#packer = new Packer(table, this.#adj, this.options);
+    this.#adj = new AdjRibOut(this.#routes, table.store);
+    this.#streams = new Streams(this.#routes, this.options.maximumMessageBytes, ms => this.onTimer(ms));
+    this.#packer = new Packer(table, this.#routes, this.#adj, this.options);
     table.attach(this);
   }
 
@@ -101,7 +110,7 @@ export class UpdateGroup implements TableConsumer {
     if (this.#skipped) {
       this.#skipped = false;
       this.#table.markAll(this.dirty);
-    } else this.#table.markLocal(this.dirty); // it may be their next hop
+    } else this.#table.markLocal(this.dirty, this.everyPath); // it may be their next hop
     this.#lastHop = undefined;
     if (this.#fresh) {
       this.#fresh = false;
@@ -120,7 +129,7 @@ export class UpdateGroup implements TableConsumer {
     this.#lastHop = undefined;
     const unsend = this.#streams.find(target)?.unsend;
     this.#streams.remove(target);
-    if (unsend) this.#table.releaseAll(unsend);
+    if (unsend) this.#routes.releaseAll(unsend);
     this.#streams.dropEmpty();
     if (this.#streams.memberCount === 1) {
       this.#only = this.#streams.all.find(stream => stream.members.length === 1)?.members[0]?.target.peer ?? -1;
@@ -166,10 +175,10 @@ export class UpdateGroup implements TableConsumer {
     this.#table.detach(this);
     this.#adj.close();
     this.#table.releaseAll(this.dirty);
-    this.#table.releaseAll(this.#beyond);
+    this.#routes.releaseAll(this.#beyond);
     for (const stream of this.#streams.all) {
-      this.#table.releaseAll(stream.dirty);
-      for (const member of stream.members) this.#table.releaseAll(member.unsend);
+      this.#routes.releaseAll(stream.dirty);
+      for (const member of stream.members) this.#routes.releaseAll(member.unsend);
     }
     this.#streams.all.length = 1;
     this.#streams.main.members.length = 0;
@@ -182,7 +191,17 @@ export class UpdateGroup implements TableConsumer {
   }
 
   holds(prefix: number): boolean {
-    return this.dirty.has(prefix) || this.#beyond.has(prefix) || this.#adj.holds(prefix) || this.#streams.holds(prefix);
+    if (this.dirty.has(prefix)) return true;
+    // Of a prefix with a path left, nobody asks.
+    return !this.everyPath && this.#holdsRoute(prefix);
+  }
+
+  holdsPath(path: number): boolean {
+    return this.#holdsRoute(path);
+  }
+
+  #holdsRoute(route: number): boolean {
+    return this.#beyond.has(route) || this.#adj.holds(route) || this.#streams.holds(route);
   }
 
   // ===== work =====
@@ -214,8 +233,22 @@ export class UpdateGroup implements TableConsumer {
   /** What the members are to be told of a prefix now. */
   #evaluate(prefix: number): void {
     const table = this.#table;
+    if (!this.everyPath) return this.#evaluateRoute(prefix, table.best[prefix]!, prefix);
+    const only = this.options.addPath === 'best-per-as' ? table.bestOfEachAs(prefix) : -1;
+    for (let path = table.first[prefix]!; path !== 0; ) {
+      const next = table.pathNext[path]!; // the row may go
+      const valid = (table.pathFlags[path]! & (PATH_VALID | PATH_REMOVED)) === PATH_VALID;
+      const chosen = valid && (only < 0 || table.ofEachAs.subarray(0, only).includes(path));
+      this.#evaluateRoute(path, chosen ? path : 0, prefix);
+      path = next;
+    }
+    table.releasePrefix(prefix);
+  }
+
+  /** `best`: the path that the route is now, 0: none. */
+  #evaluateRoute(route: number, best: number, prefix: number): void {
+    const table = this.#table;
     const store = this.#store;
-    const best = table.best[prefix]!;
     const own = best !== 0 && table.pathPeer[best] === this.#only;
     if (own) this.#skipped = true;
     let out = best === 0 || own ? 0 : this.#transform.apply(best, prefix);
@@ -225,28 +258,28 @@ export class UpdateGroup implements TableConsumer {
       out = 0;
     }
     const source = best === 0 ? 0 : this.#sourceOf(best, out);
-    if (this.options.maximumPrefixes > 0) out = this.#limited(prefix, out, source);
-    const from = this.#adj.source[prefix]!;
-    if (!this.#adj.want(prefix, out, source)) {
+    if (this.options.maximumPrefixes > 0) out = this.#limited(route, out, source);
+    const from = this.#adj.source[route]!;
+    if (!this.#adj.want(route, out, source)) {
       // Who is left out changes only if one of the two is a member.
       if (out === 0 || source === from || (this.#isMember[source] === 0 && this.#isMember[from] === 0)) {
-        if (this.#adj.sent[prefix] === out) this.#adj.sentSource[prefix] = source;
-        if (out === 0) table.releasePrefix(prefix);
+        if (this.#adj.sent[route] === out) this.#adj.sentSource[route] = source;
+        if (out === 0) this.#routes.release(route);
         return;
       }
     }
     const streams = this.#streams.all;
-    for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(prefix);
+    for (let i = 0; i < streams.length; i++) streams[i]!.dirty.add(route);
   }
 
   /** `out` where it has a place, else 0. */
-  #limited(prefix: number, out: number, source: number): number {
-    this.#beyond.delete(prefix);
+  #limited(route: number, out: number, source: number): number {
+    this.#beyond.delete(route);
     const told = out !== 0 && source !== this.#only;
-    const had = this.#adj.out[prefix] !== 0 && this.#adj.source[prefix] !== this.#only;
+    const had = this.#adj.out[route] !== 0 && this.#adj.source[route] !== this.#only;
     if (had && !told) this.#leaving++;
     if (had || !told || this.#adj.wantedBy(this.#only) + this.#leaving < this.options.maximumPrefixes) return out;
-    this.#beyond.add(prefix);
+    this.#beyond.add(route);
     this.#store.release(out);
     return 0;
   }
@@ -256,7 +289,10 @@ export class UpdateGroup implements TableConsumer {
     if (this.dirty.size > 0 || this.#streams.pending > 0) return;
     this.#leaving = 0;
     const free = this.options.maximumPrefixes - this.#adj.wantedBy(this.#only);
-    for (let i = 0; i < free && this.#beyond.size > 0; i++) this.dirty.add(this.#beyond.take());
+    for (let i = 0; i < free && this.#beyond.size > 0; i++) {
+      const route = this.#beyond.take();
+      this.dirty.add(this.everyPath ? this.#table.pathPrefix[route]! : route);
+    }
   }
 
   /** Who is not told of a path. */
@@ -273,7 +309,7 @@ export class UpdateGroup implements TableConsumer {
     return this.#lastHopMember || peer;
   }
 
-  /** Makes messages of up to `max` prefixes; true if it stopped because of that limit. */
+  /** Makes messages of up to `max` routes; true if it stopped because of that limit. */
   #fill(stream: Stream, max: number, nowMs: number): boolean {
     if (stream.members.length === 0) {
       if (stream.main && this.#streams.main.dirty.size > 0) this.#absorb();
@@ -286,20 +322,20 @@ export class UpdateGroup implements TableConsumer {
       if (left <= 0) return true;
       if (!this.#streams.ready(stream, nowMs)) return false;
       if (!this.#flushUnsend(stream)) return false;
-      const prefix = dirty.peek();
-      const out = this.#adj.out[prefix]!;
-      if (out !== 0 && stream.members.length === 1 && stream.members[0]!.target.peer === this.#adj.source[prefix]) {
+      const route = dirty.peek();
+      const out = this.#adj.out[route]!;
+      if (out !== 0 && stream.members.length === 1 && stream.members[0]!.target.peer === this.#adj.source[route]) {
         // The only member is where it came from: nothing to say, but there may be something to take back.
         this.#packer.count = 0;
-        this.#packer.add(prefix);
-        this.#finish(stream, out, this.#adj.source[prefix]!);
+        this.#packer.add(route);
+        this.#finish(stream, out, this.#adj.source[route]!);
         left--;
         continue;
       }
       const length =
-        out === 0 ? this.#packer.withdrawals(stream, prefix) : this.#packer.announcements(stream, prefix, out);
+        out === 0 ? this.#packer.withdrawals(stream, route) : this.#packer.announcements(stream, route, out);
       left -= Math.max(this.#packer.count, 1);
-      const excluded = out === 0 ? 0 : this.#adj.source[prefix]!;
+      const excluded = out === 0 ? 0 : this.#adj.source[route]!;
       if (length === 0) {
         // All of it was known already.
         this.#finish(stream, out, excluded);
@@ -320,7 +356,7 @@ export class UpdateGroup implements TableConsumer {
     return false;
   }
 
-  /** The packed prefixes were sent to every member but `excluded`: books. */
+  /** The packed routes were sent to every member but `excluded`: books. */
   #finish(stream: Stream, out: number, excluded: number): void {
     const dirty = stream.dirty;
     const { main } = stream;
@@ -331,18 +367,18 @@ export class UpdateGroup implements TableConsumer {
       }
     }
     for (let i = 0; i < this.#packer.count; i++) {
-      const prefix = this.#packer.packed[i]!;
-      dirty.delete(prefix);
-      if (own !== undefined && this.#adj.wasAnnounced(stream, prefix)) {
+      const route = this.#packer.packed[i]!;
+      dirty.delete(route);
+      if (own !== undefined && this.#adj.wasAnnounced(stream, route)) {
         // It had somebody else's path, unless it was left out the last time too.
-        if (!main || this.#adj.sentSource[prefix] !== excluded) own.unsend.add(prefix);
+        if (!main || this.#adj.sentSource[route] !== excluded) own.unsend.add(route);
       }
-      if (main) this.#adj.told(prefix, out);
+      if (main) this.#adj.told(route, out);
       else if (stream.announced) {
-        if (out !== 0) stream.announced.add(prefix);
-        else stream.announced.delete(prefix);
+        if (out !== 0) stream.announced.add(route);
+        else stream.announced.delete(route);
       }
-      if (out === 0) this.#table.releasePrefix(prefix);
+      if (out === 0) this.#routes.release(route);
     }
   }
 
@@ -377,6 +413,7 @@ export class UpdateGroup implements TableConsumer {
   }
 
   #endOfRib(stream: Stream): void {
+    if (this.#table.deferred) return;
     for (let i = 0; i < stream.members.length; i++) {
       const member = stream.members[i]!;
       if (!member.endOfRib || !member.target.hasRoom(64)) continue;
@@ -399,8 +436,7 @@ export class UpdateGroup implements TableConsumer {
       else {
         // What is pending in the main stream, these members have already: so what was sent last differs between members.
         const dirty = this.#streams.main.dirty;
-        for (let prefix = dirty.from(0); prefix >= 0; prefix = dirty.from(prefix + 1))
-          this.#adj.toldDifferently(prefix);
+        for (let route = dirty.from(0); route >= 0; route = dirty.from(route + 1)) this.#adj.toldDifferently(route);
       }
       this.#streams.main.members.push(...stream.members);
       this.#streams.all.splice(i, 1);
@@ -410,10 +446,10 @@ export class UpdateGroup implements TableConsumer {
   /** The main stream has no members: what is wanted counts as sent. */
   #absorb(): void {
     const { dirty } = this.#streams.main;
-    for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) {
-      const out = this.#adj.out[prefix]!;
-      this.#adj.told(prefix, out);
-      if (out === 0) this.#table.releasePrefix(prefix);
+    for (let route = dirty.take(); route >= 0; route = dirty.take()) {
+      const out = this.#adj.out[route]!;
+      this.#adj.told(route, out);
+      if (out === 0) this.#routes.release(route);
     }
   }
 
@@ -426,13 +462,33 @@ export class UpdateGroup implements TableConsumer {
     return { sent: true, last: member.endOfRibAt === this.#messages };
   }
 
-  /** The attribute set that members are to have for a prefix, 0: none (also for the member whose own path it is). */
-  advertised(target: GroupMember, prefix: number): number {
-    if (prefix >= this.#adj.out.length || this.#adj.source[prefix] === target.peer) return 0;
-    return this.#adj.out[prefix]!;
+  /** The attribute set that a member is to have for a path, 0: none (also for the member whose own path it is). */
+  advertised(target: GroupMember, path: number): number {
+    if (this.everyPath) return this.#wanted(target, path);
+    const prefix = this.#table.pathPrefix[path]!;
+    return this.#table.best[prefix] === path ? this.#wanted(target, prefix) : 0;
   }
 
-  /** Prefixes that a member is to have. */
+  /** Prefixes that a member is to have; `id`: of a path, or 0 where members take one path a prefix. */
+  *advertisedTo(target: GroupMember): Generator<{ readonly prefix: number; readonly id: number }> {
+    for (let route = 0; route < this.#adj.out.length; route++) {
+      if (this.#wanted(target, route) === 0) continue;
+      yield { prefix: this.#routes.prefixOf(route), id: this.everyPath ? route : 0 };
+    }
+  }
+
+  /** Whether a member is to have a prefix (row of the table), with this identifier. */
+  tells(target: GroupMember, prefix: number, id: number): boolean {
+    const route = this.everyPath ? id : prefix;
+    return this.#wanted(target, route) !== 0 && this.#routes.prefixOf(route) === prefix;
+  }
+
+  #wanted(target: GroupMember, route: number): number {
+    if (route >= this.#adj.out.length || this.#adj.source[route] === target.peer) return 0;
+    return this.#adj.out[route]!;
+  }
+
+  /** Prefixes that a member is to have, each as often as it has paths. */
   advertisedCount(target: GroupMember): number {
     return this.#adj.wantedBy(target.peer);
   }
@@ -441,7 +497,7 @@ export class UpdateGroup implements TableConsumer {
     return {
       members: this.#streams.memberCount,
       streams: this.#streams.all.length,
-      prefixes: this.#adj.prefixes,
+      prefixes: this.#adj.wanted,
       messages: this.#messages,
       announced: this.#packer.announced,
       withdrawn: this.#packer.withdrawn,

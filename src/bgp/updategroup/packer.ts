@@ -1,38 +1,43 @@
-// Makes messages. The set that a pending prefix wants is looked at, and the prefixes chained beside it in the same set and
-// pending too fill the message up: that is what packs them, without any queue.
+// Makes messages. The set that a pending route (routes.ts) wants is looked at, and the routes chained beside it in the same set
+// and pending too fill the message up: that is what packs them, without any queue.
 import { AF_INET, grown } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { ATTR_MP_REACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
-import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
+import { PATH_ID_BYTES, writePathId, writePrefix4, writePrefix6 } from '../wire/nlri.ts';
 import { beginUpdate, endUpdate, endWithdrawals, withdrawalsStart } from '../wire/update.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import { OldSpeakerEncoder } from './encode.ts';
+import type { Routes } from './routes.ts';
 import type { Member, Stream } from './streams.ts';
 import type { GroupOptions } from './types.ts';
 
-/** Chained prefixes in a row that are not pending before the search for more stops. */
+/** Chained routes in a row that are not pending before the search for more stops. */
 const MISSES = 16;
 
 export class Packer {
   /** The message that was made. */
   readonly bytes: Uint8Array;
-  /** The prefixes in it, and those that were left out because the members know of them what it says. */
+  /** The routes in it, and those that were left out because the members know of them what it says. */
   packed: Uint32Array = new Uint32Array(1024);
   count = 0;
-  /** Prefixes announced and withdrawn, a message to several members counted once. */
+  /** Routes announced and withdrawn, a message to several members counted once. */
   announced = 0;
   withdrawn = 0;
   readonly #table: BgpTable;
   readonly #store: AttributeStore;
+  readonly #routes: Routes;
   readonly #adj: AdjRibOut;
+  readonly #idBytes: number; // before each prefix
   readonly #old: OldSpeakerEncoder | undefined;
   readonly #messageBytes: number;
 
-  constructor(table: BgpTable, adj: AdjRibOut, options: GroupOptions) {
+  constructor(table: BgpTable, routes: Routes, adj: AdjRibOut, options: GroupOptions) {
     this.#table = table;
     this.#store = table.store;
+    this.#routes = routes;
     this.#adj = adj;
+    this.#idBytes = routes.byPath ? PATH_ID_BYTES : 0;
     this.#old = options.as4 ? undefined : new OldSpeakerEncoder();
     this.#messageBytes = options.maximumMessageBytes;
     this.bytes = new Uint8Array(this.#messageBytes);
@@ -46,31 +51,31 @@ export class Packer {
     return (this.#old ? length * 2 : length) + 23 + 64 <= this.#messageBytes;
   }
 
-  /** Withdrawals of prefixes nobody is to have; 0: none of the members had any of them. */
+  /** Withdrawals of routes nobody is to have; 0: none of the members had any of them. */
   withdrawals(stream: Stream, first: number): number {
     const adj = this.#adj;
     const dirty = stream.dirty;
     let at = withdrawalsStart(this.#table.family);
-    const limit = this.#messageBytes - (this.#table.family === AF_INET ? 2 : 0) - 17;
+    const limit = this.#messageBytes - (this.#table.family === AF_INET ? 2 : 0) - 17 - this.#idBytes;
     this.count = 0;
     let misses = 0;
     let sent = 0;
-    for (let prefix = first; prefix >= 0 && at < limit && misses < 256; prefix = dirty.from(prefix + 1)) {
-      if (adj.out[prefix] !== 0) {
+    for (let route = first; route >= 0 && at < limit && misses < 256; route = dirty.from(route + 1)) {
+      if (adj.out[route] !== 0) {
         misses++;
         continue;
       }
-      this.add(prefix);
-      if (!adj.wasAnnounced(stream, prefix)) continue;
+      this.add(route);
+      if (!adj.wasAnnounced(stream, route)) continue;
       sent++;
-      at += this.#writePrefix(prefix, at);
+      at += this.#writeRoute(route, at);
     }
     if (sent === 0) return 0;
     this.withdrawn += sent;
     return endWithdrawals(this.bytes, this.#table.family, at);
   }
 
-  /** Announcements of a set to the prefixes that want it; 0: the members know all of it. */
+  /** Announcements of a set with the routes that want it; 0: the members know all of it. */
   announcements(stream: Stream, first: number, out: number): number {
     const store = this.#store;
     const bytes = this.bytes;
@@ -92,7 +97,7 @@ export class Packer {
       }
       bytes[21] = (at - 23) >>> 8;
       bytes[22] = at - 23;
-      const end = this.#packChain(stream, first, out, at, maximum - 4);
+      const end = this.#packChain(stream, first, out, at, maximum - 4 - this.#idBytes);
       return end === at ? 0 : endUpdate(bytes, 0, end);
     }
     // The others' length is known only when they are written; they go behind, and cost at most this.
@@ -107,7 +112,7 @@ export class Packer {
     for (let i = 0; i < hopLength; i++) bytes[at++] = store.arena[hop + i]!;
     bytes[at++] = 0;
     const begin = at;
-    at = this.#packChain(stream, first, out, at, maximum - reserve - 17);
+    at = this.#packChain(stream, first, out, at, maximum - reserve - 17 - this.#idBytes);
     if (at === begin) return 0;
     bytes[25] = (at - 27) >>> 8;
     bytes[26] = at - 27;
@@ -129,11 +134,11 @@ export class Packer {
   /** Withdrawals that are pending for one member alone. */
   unsent(member: Member): number {
     let at = withdrawalsStart(this.#table.family);
-    const limit = this.#messageBytes - 19;
-    for (let prefix = member.unsend.peek(); prefix >= 0 && at < limit; prefix = member.unsend.peek()) {
-      member.unsend.delete(prefix);
-      at += this.#writePrefix(prefix, at);
-      this.#table.releasePrefix(prefix);
+    const limit = this.#messageBytes - 19 - this.#idBytes;
+    for (let route = member.unsend.peek(); route >= 0 && at < limit; route = member.unsend.peek()) {
+      member.unsend.delete(route);
+      at += this.#writeRoute(route, at);
+      this.#routes.release(route);
     }
     return endWithdrawals(this.bytes, this.#table.family, at);
   }
@@ -147,33 +152,39 @@ export class Packer {
     const dirty = stream.dirty;
     const source = adj.source[first]!;
     const main = stream.main;
-    let at = this.#packPrefix(first, from);
+    let at = this.#packRoute(first, from);
     if (main && adj.known(first, out)) at = from;
     for (let side = 0; side < 2; side++) {
       const links = side === 0 ? adj.prev : adj.next;
       let misses = 0;
       for (let link = links[first]!; link !== 0 && misses < MISSES && at < limit; link = links[link - 1]!) {
-        const prefix = link - 1;
-        if (!dirty.has(prefix) || adj.source[prefix] !== source) {
+        const route = link - 1;
+        if (!dirty.has(route) || adj.source[route] !== source) {
           misses++;
           continue;
         }
         misses = 0;
-        const after = this.#packPrefix(prefix, at);
-        if (!main || !adj.known(prefix, out)) at = after;
+        const after = this.#packRoute(route, at);
+        if (!main || !adj.known(route, out)) at = after;
       }
     }
     if (at !== from) this.announced += this.count;
     return at;
   }
 
-  /** Counts a prefix in and writes it at `at`; returns the offset behind it. */
-  #packPrefix(prefix: number, at: number): number {
-    this.add(prefix);
-    return at + this.#writePrefix(prefix, at);
+  /** Counts a route in and writes it at `at`; returns the offset behind it. */
+  #packRoute(route: number, at: number): number {
+    this.add(route);
+    return at + this.#writeRoute(route, at);
   }
 
   /** Returns the bytes written. */
+  #writeRoute(route: number, from: number): number {
+    if (this.#idBytes === 0) return this.#writePrefix(route, from);
+    const at = from + writePathId(this.bytes, from, route);
+    return PATH_ID_BYTES + this.#writePrefix(this.#routes.prefixOf(route), at);
+  }
+
   #writePrefix(prefix: number, at: number): number {
     const { w0, w1, w2, w3, length } = this.#table.prefixes;
     if (this.#table.family === AF_INET) return writePrefix4(this.bytes, at, w0[prefix]!, length[prefix]!);
@@ -187,9 +198,9 @@ export class Packer {
     return at + encoded.length;
   }
 
-  /** Counts a prefix among those of the message. */
-  add(prefix: number): void {
+  /** Counts a route among those of the message. */
+  add(route: number): void {
     if (this.count === this.packed.length) [this.packed] = grown(this.count * 2, this.packed);
-    this.packed[this.count++] = prefix;
+    this.packed[this.count++] = route;
   }
 }

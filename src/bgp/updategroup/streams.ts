@@ -1,14 +1,14 @@
-// The members of a group, in streams. A stream is a set of members at the same point, and the bits of the prefixes they have
-// not been told of.
+// The members of a group, in streams. A stream is a set of members at the same point, and the bits of the routes (routes.ts)
+// that they have not been told of.
 //
 //        main stream                  initial stream           a slow member's
 //       [m1, m2, m3 …]                  [m7, m8]                   [m4]
 //
-// A peer that joins later gets a stream of its own, with every prefix pending; one that stops reading while others do not
+// A peer that joins later gets a stream of its own, with every route pending; one that stops reading while others do not
 // is moved into one, so that it delays them once, for a moment. A stream that has run dry merges into the main one.
 import { type AddressWords, equalWords, type Family } from '../../net/index.ts';
 import { DirtySet } from '../rib/dirty.ts';
-import type { BgpTable } from '../rib/table.ts';
+import type { Routes } from './routes.ts';
 import type { GroupMember } from './types.ts';
 
 /** How long members wait for one that has no room before it gets a stream of its own. */
@@ -18,7 +18,7 @@ const SLOW_MS = 60_000;
 
 export interface Member {
   readonly target: GroupMember;
-  /** Prefixes to be withdrawn from this member alone. */
+  /** Routes to be withdrawn from this member alone. */
   readonly unsend: DirtySet;
   /** Still to be sent. */
   endOfRib: boolean;
@@ -36,7 +36,7 @@ export interface Stream {
   readonly main: boolean;
   readonly members: Member[];
   readonly dirty: DirtySet;
-  /** Prefixes announced in a stream that began from nothing; undefined: the members may know any. */
+  /** Routes announced in a stream that began from nothing; undefined: the members may know any. */
   announced: DirtySet | undefined;
 }
 
@@ -50,13 +50,13 @@ export class Streams {
   readonly all: Stream[] = [this.main];
   /** Members moved out because they did not read. */
   slow = 0;
-  readonly #table: BgpTable;
+  readonly #routes: Routes;
   readonly #messageBytes: number;
   readonly #onTimer: (ms: number) => void;
 
   /** `onTimer`: look again after this time, because a member that does not read may have to be left behind. */
-  constructor(table: BgpTable, messageBytes: number, onTimer: (ms: number) => void) {
-    this.#table = table;
+  constructor(routes: Routes, messageBytes: number, onTimer: (ms: number) => void) {
+    this.#routes = routes;
     this.#messageBytes = messageBytes;
     this.#onTimer = onTimer;
   }
@@ -121,15 +121,15 @@ export class Streams {
       const stream = this.all[i]!;
       if (stream.members.length > 0) continue;
       this.all.splice(i, 1);
-      this.#table.releaseAll(stream.dirty);
+      this.#routes.releaseAll(stream.dirty);
     }
   }
 
-  /** Whether a stream has something of the prefix still to say. */
-  holds(prefix: number): boolean {
+  /** Whether a stream has something of the route still to say. */
+  holds(route: number): boolean {
     for (const stream of this.all) {
-      if (stream.dirty.has(prefix)) return true;
-      for (const member of stream.members) if (member.unsend.has(prefix)) return true;
+      if (stream.dirty.has(route)) return true;
+      for (const member of stream.members) if (member.unsend.has(route)) return true;
     }
     return false;
   }

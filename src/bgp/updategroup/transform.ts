@@ -17,6 +17,7 @@ import {
   HAS_GRACEFUL_SHUTDOWN,
   HAS_LOCAL_PREF,
   HAS_MED,
+  HAS_NEXT_HOP_KEPT,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
@@ -53,6 +54,9 @@ import type { GroupOptions } from './types.ts';
 export function isPrivateAs(as: number): boolean {
   return (as >= 64512 && as <= 65534) || (as >= 4200000000 && as <= 4294967294);
 }
+
+/** Type octet of an extended community that stays in the AS (RFC 4360 §2). */
+const NON_TRANSITIVE = 0x40;
 
 export class ExportTransform {
   readonly #store: AttributeStore;
@@ -149,7 +153,7 @@ export class ExportTransform {
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
       const keepMed = !dropMed || policy !== undefined;
-      out = this.#transform(chosen, attributes, peer, kind, reflected, transparent, keepMed);
+      out = this.#transform(chosen, peer, kind, reflected, transparent, keepMed);
       store.release(chosen);
     }
     store.release(base);
@@ -164,16 +168,14 @@ export class ExportTransform {
     const replace = this.#outside && (removePrivateAs !== 'no' || overrideAs);
     if (!strip && !replace) return store.retain(attributes);
     const editor = store.editor.begin(attributes);
-    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but one that our policy sets is.
-    if (strip) editor.remove(ATTR_MED);
+    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
+    if (strip) editor.remove(ATTR_MED).setInternal({ receivedMed: store.med[attributes]! });
     if (replace) editor.setAsPath(this.#replaceAses(editor.asPath()));
     return editor.finish();
   }
 
-  /** `original`: the set before the policy, which may have chosen a next hop. */
   #transform(
     attributes: number,
-    original: number,
     peer: number,
     kind: number,
     reflected: boolean,
@@ -186,7 +188,7 @@ export class ExportTransform {
     const inside = this.#inside;
     const to = this.#writer;
     const arena = store.arena;
-    const self = this.#nexthopIsSelf(attributes, original, reflected, transparent);
+    const self = this.#nexthopIsSelf(attributes, reflected, transparent);
     if (self && this.#self.length === 0) return 0;
     to.length = 0;
     // What is not in the set but has to be in the result, by ascending code.
@@ -257,7 +259,8 @@ export class ExportTransform {
           keep = options.sendCommunity;
           break;
         case ATTR_ORIGINATOR_ID:
-          keep = inside;
+          // What policy sets counts here, in the decision; it is said where the route is reflected (RFC 4456 §8).
+          keep = reflected;
           originator = false;
           break;
         case ATTR_CLUSTER_LIST:
@@ -269,6 +272,10 @@ export class ExportTransform {
           break;
         case ATTR_EXTENDED_COMMUNITIES:
           keep = options.sendExtendedCommunity;
+          if (keep && outside) {
+            this.#writeTransitive(to, value, next);
+            keep = false;
+          }
           break;
         case ATTR_LARGE_COMMUNITIES:
           keep = options.sendLargeCommunity;
@@ -298,7 +305,7 @@ export class ExportTransform {
   }
 
   /** RFC 4271 §5.1.3. */
-  #nexthopIsSelf(attributes: number, original: number, reflected: boolean, transparent: boolean): boolean {
+  #nexthopIsSelf(attributes: number, reflected: boolean, transparent: boolean): boolean {
     const store = this.#store;
     const options = this.#options;
     const hop = store.nexthop[attributes]!;
@@ -310,7 +317,7 @@ export class ExportTransform {
     // An address that the members could not use in this family at all.
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
-    if (hop !== store.nexthop[original]) return false;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
     if (options.nextHopUnchanged || transparent) return false;
     if (this.#outside) {
       if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
@@ -359,6 +366,16 @@ export class ExportTransform {
     to.word(this.#options.clusterId);
     to.copy(arena, from, end);
     return false;
+  }
+
+  /** Extended communities that may leave the AS (RFC 4360 §6). */
+  #writeTransitive(to: AttributeWriter, from: number, end: number): void {
+    const { arena } = this.#store;
+    let count = 0;
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) count++;
+    if (count === 0) return;
+    to.header(FLAG_OPTIONAL | FLAG_TRANSITIVE, ATTR_EXTENDED_COMMUNITIES, count * 8);
+    for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) to.copy(arena, at, at + 8);
   }
 
   /** The path for those outside: without what is the confederation's own (RFC 5065 §4), with our AS in front. */

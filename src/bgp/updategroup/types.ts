@@ -43,6 +43,8 @@ export interface GroupOptions {
   as4: boolean;
   /** IPv4 prefixes go with an IPv6 next hop (RFC 8950): every member negotiated it and there is no IPv4 local address. */
   extendedNextHop: boolean;
+  /** Members are sent several paths of a prefix, each with an identifier (RFC 7911): all, or the best of each neighbouring AS. */
+  addPath?: 'all' | 'best-per-as' | undefined;
   /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
   maximumMessageBytes: number;
   /** The policy is asked of routes that an aggregate suppresses too (unsuppress-map). */
@@ -83,6 +85,7 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     clientToClient: options.clientToClient,
     as4: options.as4,
     extendedNextHop: options.extendedNextHop,
+    addPath: options.addPath,
     maximumMessageBytes: options.maximumMessageBytes,
     unsuppress: options.unsuppress,
     role: options.role,

@@ -15,7 +15,7 @@ export const FLAG_TRANSITIVE = 0x40;
 export const FLAG_PARTIAL = 0x20;
 export const FLAG_EXTENDED = 0x10;
 
-/** Weight and tag: never on the wire. Code 0 is reserved, so no peer can say it, and it sorts before all others. */
+/** What no peer is told (rib/internal-attribute.ts). Code 0 is reserved, so no peer can say it, and it sorts before all others. */
 export const ATTR_INTERNAL = 0;
 export const ATTR_ORIGIN = 1;
 export const ATTR_AS_PATH = 2;

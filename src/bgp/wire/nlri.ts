@@ -1,23 +1,26 @@
-// Prefixes on the wire: a length in bits and as many octets as it needs (RFC 4271 §4.3). The walk over a field is two
-// functions, so that the loops of the table and of the tests read the same way: `checkPrefixes` once for the whole field,
-// after which nobody else has to look for faults.
+// Prefixes on the wire: a length in bits and as many octets as it needs (RFC 4271 §4.3), behind four octets of path identifier
+// where that was agreed (RFC 7911 §3). The walk over a field is two functions, so that the loops of the table and of the tests
+// read the same way: `checkPrefixes` once for the whole field, after which nobody else has to look for faults.
 import { maskWord } from '../../net/index.ts';
 
-/** Whether the range is a row of whole prefixes no longer than `bits` (RFC 7606 §5.3). */
-export function checkPrefixes(bytes: Uint8Array, from: number, end: number, bits: 32 | 128): boolean {
+/** Octets of a path identifier. */
+export const PATH_ID_BYTES = 4;
+
+/** Whether the range is a row of whole prefixes no longer than `bits` (RFC 7606 §5.3), each behind `idBytes` of identifier. */
+export function checkPrefixes(bytes: Uint8Array, from: number, end: number, bits: 32 | 128, idBytes = 0): boolean {
   let at = from;
-  while (at < end) {
-    const length = bytes[at]!;
+  while (at + idBytes < end) {
+    const length = bytes[at + idBytes]!;
     if (length > bits) return false;
-    at += 1 + ((length + 7) >>> 3);
+    at += idBytes + 1 + ((length + 7) >>> 3);
   }
   return at === end;
 }
 
 /** Number of prefixes in a range that `checkPrefixes` accepted. */
-export function countPrefixes(bytes: Uint8Array, from: number, end: number): number {
+export function countPrefixes(bytes: Uint8Array, from: number, end: number, idBytes = 0): number {
   let count = 0;
-  for (let at = from; at < end; at += 1 + ((bytes[at]! + 7) >>> 3)) count++;
+  for (let at = from; at < end; at += idBytes + 1 + ((bytes[at + idBytes]! + 7) >>> 3)) count++;
   return count;
 }
 
@@ -32,6 +35,15 @@ export function prefixWord(bytes: Uint8Array, at: number, index: number): number
   if (octets > 2) word |= bytes[from + 2]! << 8;
   if (octets > 3) word |= bytes[from + 3]!;
   return (word & maskWord(left)) >>> 0;
+}
+
+/** Writes a path identifier; returns the bytes written. */
+export function writePathId(bytes: Uint8Array, at: number, id: number): number {
+  bytes[at] = id >>> 24;
+  bytes[at + 1] = id >>> 16;
+  bytes[at + 2] = id >>> 8;
+  bytes[at + 3] = id;
+  return PATH_ID_BYTES;
 }
 
 /** Writes an IPv4 prefix; returns the bytes written. */

@@ -223,6 +223,24 @@ export function quoteShutdownText(text: string): string {
   return `"${text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd')}"`;
 }
 
+/** What ends a session for good, whatever graceful restart would keep (RFC 8538 §3, §5); `administrative`: a reset by an operator too. */
+export function isHard({ code, subcode }: PeerError, administrative: boolean): boolean {
+  if (code !== ErrorCode.cease) return false;
+  if (subcode === Cease.administrativeReset) return administrative;
+  return (
+    subcode === Cease.maximumPrefixes ||
+    subcode === Cease.administrativeShutdown ||
+    subcode === Cease.peerDeconfigured ||
+    subcode === Cease.hardReset ||
+    subcode === Cease.bfdDown
+  );
+}
+
+/** The hard reset that has a reason inside (RFC 8538 §3). */
+export function hardReset({ code, subcode, data }: PeerError): PeerError {
+  return peerError(ErrorCode.cease, Cease.hardReset, Uint8Array.of(code, subcode, ...data));
+}
+
 /** RFC 8538 §3: a hard reset has the reason inside. */
 export function innerNotification(error: PeerError): { error: PeerError; hard: boolean } {
   const hard = error.code === ErrorCode.cease && error.subcode === Cease.hardReset;

@@ -53,7 +53,7 @@ import {
   UPDATE_MESSAGE_ERROR,
   widenAsPath,
 } from './attribute.ts';
-import { checkPrefixes } from './nlri.ts';
+import { checkPrefixes, PATH_ID_BYTES } from './nlri.ts';
 
 export const HEADER_BYTES = 19;
 const MESSAGE_UPDATE = 2;
@@ -63,6 +63,9 @@ export interface UpdateSession extends AttributeContext {
   /** Multiprotocol families in use; IPv4 prefixes outside MP attributes are always understood. */
   ipv4: boolean;
   ipv6: boolean;
+  /** Families whose prefixes come with path identifiers (RFC 7911), in whichever field they stand. */
+  addPath4?: boolean;
+  addPath6?: boolean;
   /** The AS that must stand first in AS_PATH, 0 for no check (RFC 4271 §6.3). */
   firstAs: number;
 }
@@ -118,6 +121,10 @@ export class UpdateParser implements ParsedUpdate {
   /** Attributes dropped since the session began (RFC 7606 "attribute discard"), unknown non-transitive ones not counted. */
   discarded = 0;
 
+  /** Octets of path identifier before each prefix of a family: 0 or 4. */
+  readonly idBytes4: number;
+  readonly idBytes6: number;
+
   readonly #session: UpdateSession;
   readonly #confed: boolean;
   // The attributes kept, in order of arrival. A code may stand once, so 256 rows are enough.
@@ -136,6 +143,8 @@ export class UpdateParser implements ParsedUpdate {
   constructor(session: UpdateSession) {
     this.#session = session;
     this.#confed = session.confed === true;
+    this.idBytes4 = session.addPath4 === true ? PATH_ID_BYTES : 0;
+    this.idBytes6 = session.addPath6 === true ? PATH_ID_BYTES : 0;
   }
 
   /** Another AS must stand first from now on; false where it is the same. */
@@ -179,10 +188,10 @@ export class UpdateParser implements ParsedUpdate {
     this.nlriStart = at + attributeBytes;
     this.nlriEnd = end;
 
-    if (withdrawnBytes > 0 && !checkPrefixes(bytes, this.withdrawnStart, this.withdrawnEnd, 32)) {
+    if (withdrawnBytes > 0 && !checkPrefixes(bytes, this.withdrawnStart, this.withdrawnEnd, 32, this.idBytes4)) {
       return this.#reset(INVALID_NETWORK_FIELD);
     }
-    if (!checkPrefixes(bytes, this.nlriStart, end, 32)) return this.#reset(INVALID_NETWORK_FIELD);
+    if (!checkPrefixes(bytes, this.nlriStart, end, 32, this.idBytes4)) return this.#reset(INVALID_NETWORK_FIELD);
 
     this.#attributes(at, this.nlriStart);
     const announces = this.nlriEnd > this.nlriStart || this.#reachHopLength !== 0;
@@ -351,7 +360,7 @@ export class UpdateParser implements ParsedUpdate {
     }
     // One reserved octet between next hop and prefixes.
     const from = value + 5 + hopLength;
-    if (!checkPrefixes(bytes, from, end, family === AF_INET ? 32 : 128)) {
+    if (!this.#checkPrefixes(family, from, end)) {
       return this.#fault(ACTION_RESET, OPTIONAL_ATTRIBUTE_ERROR, ATTR_MP_REACH, start, end);
     }
     this.reachFamily = family;
@@ -370,10 +379,15 @@ export class UpdateParser implements ParsedUpdate {
     this.unreachStart = value + 3;
     this.unreachEnd = end;
     if (family === 0) return;
-    if (!checkPrefixes(this.bytes, value + 3, end, family === AF_INET ? 32 : 128)) {
+    if (!this.#checkPrefixes(family, value + 3, end)) {
       return this.#fault(ACTION_RESET, OPTIONAL_ATTRIBUTE_ERROR, ATTR_MP_UNREACH, start, end);
     }
     this.unreachFamily = family;
+  }
+
+  #checkPrefixes(family: typeof AF_INET | typeof AF_INET6, from: number, end: number): boolean {
+    if (family === AF_INET) return checkPrefixes(this.bytes, from, end, 32, this.idBytes4);
+    return checkPrefixes(this.bytes, from, end, 128, this.idBytes6);
   }
 
   /** AFI and SAFI at `at` to a family in use, or 0. */

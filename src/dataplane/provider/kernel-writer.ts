@@ -40,7 +40,7 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
   let doubts = 0;
   let retries = 0;
   let busyUs = 0;
-  for (let from = 0; from >= 0; retries++) {
+  for (let from = 0; ; ) {
     const startUs = clockMonotonicUs();
     const outcome = batch.send(from);
     if (outcome === BATCH_DOUBTFUL) {
@@ -48,12 +48,21 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
       batch.verify();
     }
     busyUs += clockMonotonicUs() - startUs;
-    from = firstTransient(batch, from);
+    // Each message replaces once, so this ends.
+    const replacing = batch.replaceThere();
+    const transient = firstTransient(batch, from);
+    if (replacing >= 0) {
+      from = transient < 0 ? replacing : Math.min(replacing, transient);
+      continue;
+    }
+    from = transient;
     if (from < 0 || retries === ATTEMPTS) break;
     // Nobody changes the word while it is our turn, unless we are to close.
     job.sleep(JOB_POSTED, Math.min(PAUSE_MAX_MS, 2 ** retries));
     if (job.state !== JOB_POSTED) return;
+    retries++;
   }
+  batch.tellReplaced();
   job.explain(batch.reasons);
   job.report(doubts, retries, busyUs);
 }

@@ -210,11 +210,13 @@ export class KernelProvider implements Provider {
     const encoding = OPERATIONS[pool.op(handle)]?.kernel;
     const flags = pool.flags(handle);
     const undo = (flags & FLAG_UNDO) !== 0;
-    const encode = undo ? encoding?.undo : encoding?.encode;
+    const already = (flags & FLAG_ALREADY) !== 0;
+    const lost = undo && already && encoding?.overwrites === true;
+    const encode = lost ? undefined : undo ? encoding?.undo : encoding?.encode;
     const question = encoding?.answer !== undefined;
     flight.places[flight.held] = NOTHING;
     // What was so before we came, we did not do.
-    const nothing = undo && (encoding?.passing === true || (flags & FLAG_ALREADY) !== 0);
+    const nothing = undo && !lost && (encoding?.passing === true || already);
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
     if (question && flight.questions === BATCH_ANSWERS) return false;
     const end = flight.offset + encoding.bytes(pool, handle);

@@ -397,7 +397,11 @@ export class NexthopObjects {
   }
 
   dumpBegin(): void {
-    for (const object of this.book.byId.values()) object.seen = false;
+    for (const object of this.book.byId.values()) {
+      object.seen = false;
+      // The kernel may have done it before this dump began, and somebody undone it: its result will not say which was first.
+      if (object.inFlight !== '') object.doubt = true;
+    }
   }
 
   dumpEnd(): void {

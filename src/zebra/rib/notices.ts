@@ -262,6 +262,8 @@ export class KernelNotices {
       for (let id = 0; id < t.prefixes.limit; id++) {
         if (!t.prefixes.has(id)) continue;
         t.state[id]! &= ~SEEN;
+        // The kernel may have done it before this dump began, and somebody undone it: its result will not say which was first.
+        if ((t.state[id]! & IN_FLIGHT) !== 0) t.state[id]! |= DOUBT;
         for (let row = t.first[id]!; row >= 0; row = t.next[row]!) {
           if (t.type[row] === ROUTE_KERNEL) t.flags[row]! &= ~ROW_SEEN;
         }

@@ -24,6 +24,7 @@ import type { Owner, ZebraFace } from '../face.ts';
 import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
 import { ECMP_LIMIT } from '../nexthop/set.ts';
 import { Chunks } from './chunks.ts';
+import type { RouterDiscovery } from '../router-discovery.ts';
 import { Session, type SessionHost } from './session.ts';
 
 /** The part of a task loop that the server needs; TaskLoop has it. */
@@ -45,6 +46,8 @@ export interface ZapiServerOptions {
   readonly user?: string;
   /** Most next hops of a route, as told to clients. */
   readonly ecmp?: number;
+  /** Sends router advertisements where clients ask for them; undefined: nobody does. */
+  readonly discovery?: RouterDiscovery;
 }
 
 /** As FRR: nobody but the owner and root. */
@@ -56,6 +59,7 @@ export class ZapiServer implements SessionHost {
   readonly dialect: Dialect;
   readonly path: string;
   readonly ecmp: number;
+  readonly discovery: RouterDiscovery | undefined;
   readonly sessions: Set<Session> = new Set();
   readonly owners: Map<Owner, Session> = new Map();
   readonly labels: Chunks = new Chunks(16, 1048575);
@@ -85,6 +89,12 @@ export class ZapiServer implements SessionHost {
     this.dialect = options.dialect ?? FRR_8_4_4;
     this.path = options.path;
     this.ecmp = options.ecmp ?? ECMP_LIMIT;
+    this.discovery = options.discovery;
+    if (this.discovery !== undefined) {
+      this.discovery.onChange = ifindex => {
+        for (const session of this.sessions) session.neighbourChanged(ifindex);
+      };
+    }
     this.#user = options.user ?? 'frr';
     this.#log = options.log ?? (() => {});
     this.#tasks = options.tasks ?? immediateTasks();

@@ -26,6 +26,7 @@ import type { Owner } from '../face.ts';
 import { knowsMpls } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
+import type { RouterDiscovery } from '../router-discovery.ts';
 import { type Client, type ClientHost, type ClientStats, emptyStats, MAIN_TABLE } from './client.ts';
 import { type Managers, onManagers } from './managers.ts';
 import { Out } from './out.ts';
@@ -49,6 +50,7 @@ export interface SessionHost extends ClientHost, Managers {
   /** Frames that a client may have taken in before the others have their turn. */
   readonly framesATurn: number;
   readonly owners: Map<Owner, Session>;
+  readonly discovery: RouterDiscovery | undefined;
   log(text: string): void;
   /** There is input. */
   wake(): void;
@@ -92,6 +94,10 @@ export class Session implements Client {
   readonly #routes: RouteInput;
   #wantsInterfaces = false;
   readonly #told: ToldInterfaces;
+  /** By interface: the neighbour that it was told of. */
+  readonly #neighbours: Map<number, AddressWords> = new Map();
+  /** Interfaces whose neighbour may be another one. */
+  readonly #neighboursDirty: Set<number> = new Set();
   readonly #routerIds: Map<number, boolean> = new Map();
   readonly #pendingFamilies: Set<string> = new Set();
   readonly #complaints: Set<string> = new Set();
@@ -279,6 +285,11 @@ export class Session implements Client {
     this.#on('NEXTHOP_UNREGISTER', (message, vrf) => {
       for (const entry of message.entries) this.nexthops.unregister(entry, vrf);
     });
+    this.#on('INTERFACE_ENABLE_RADV', ({ ifindex, intervalS }) => {
+      this.#server.discovery?.enable(this, ifindex, intervalS);
+      this.neighbourChanged(ifindex);
+    });
+    this.#on('INTERFACE_DISABLE_RADV', ({ ifindex }) => this.#server.discovery?.disable(this, ifindex));
     this.#on('CLIENT_CAPABILITIES', message => this.#capabilities(message));
     this.#on('ROUTE_NOTIFY_REQUEST', message => {
       this.notify = message.notify;
@@ -374,6 +385,8 @@ export class Session implements Client {
     this.#wantsInterfaces = true;
     // Asked twice, told twice: FRR's daemons ask on connecting and again for the VRF, and count on nothing.
     this.#told.again(this.#server.zebra.interfaces.list(0));
+    this.#neighbours.clear();
+    for (const ifindex of this.#server.discovery?.neighbours.keys() ?? []) this.#neighboursDirty.add(ifindex);
     this.pump();
   }
 
@@ -382,6 +395,24 @@ export class Session implements Client {
     if (!this.#wantsInterfaces) return;
     this.#told.mark(one.ifindex, address);
     this.pump();
+  }
+
+  /** The router that advertises itself on an interface is another one. */
+  neighbourChanged(ifindex: number): void {
+    if (!this.#wantsInterfaces) return;
+    this.#neighboursDirty.add(ifindex);
+    this.pump();
+  }
+
+  #tellNeighbour(ifindex: number): void {
+    const now = this.#server.discovery?.neighbours.get(ifindex);
+    const before = this.#neighbours.get(ifindex);
+    const tell = (name: 'INTERFACE_NBR_ADDRESS_ADD' | 'INTERFACE_NBR_ADDRESS_DELETE', words: AddressWords): void =>
+      this.out.put(name, { ifindex, address: { family: AF_INET6, words, length: 128 } });
+    if (before !== undefined && now !== before) tell('INTERFACE_NBR_ADDRESS_DELETE', before);
+    if (now !== undefined && now !== before) tell('INTERFACE_NBR_ADDRESS_ADD', now);
+    if (now === undefined) this.#neighbours.delete(ifindex);
+    else this.#neighbours.set(ifindex, now);
   }
 
   routerIdChanged(vrf: number): void {
@@ -397,6 +428,14 @@ export class Session implements Client {
   pump(): void {
     if (this.#closed) return;
     if (this.#told.pending) this.#told.pump(this.#room);
+    // Behind the interface itself.
+    if (!this.#told.pending) {
+      for (const ifindex of this.#neighboursDirty) {
+        if (!this.out.room) break;
+        this.#neighboursDirty.delete(ifindex);
+        this.#tellNeighbour(ifindex);
+      }
+    }
     for (const [key, changed] of this.#routerIds) {
       if (!changed || !this.out.room) continue;
       this.#routerIds.set(key, false);
@@ -433,6 +472,7 @@ export class Session implements Client {
     if (reason !== undefined) this.#server.log(`client ${this.label} is cut off: ${reason}`);
     else if (this.greeted && !this.synchronous) this.#server.log(`client ${this.label} disconnected`);
     this.out.close();
+    this.#server.discovery?.release(this);
     this.#chunks.length = 0;
     this.#routes.close();
     this.redistributed.close();

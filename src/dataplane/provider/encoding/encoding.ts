@@ -34,6 +34,8 @@ export interface Encoding extends Message {
   readonly judge: Judge;
   /** Takes it back; absent where the context does not say what there was before. */
   readonly undo?: Encode;
+  /** What it finds there it overwrites: then nobody knows what there was before. */
+  readonly overwrites?: true;
   /** Nothing of it lasts, so there is nothing to take back. */
   readonly passing?: true;
   /** Of a question: without an answer it has failed. */
@@ -41,6 +43,8 @@ export interface Encoding extends Message {
 }
 
 export const CREATE: number = c.NLM_F_CREATE | c.NLM_F_REPLACE;
+/** The same, and the answer says whether it took the place of something (netlink/batch.ts). */
+export const CREATE_AND_SAY: number = CREATE | c.NLM_F_EXCL;
 
 /** Lack of memory, or somebody else holding what we need: a matter of time, so the message is sent again. */
 export function isTransient(errno: number): boolean {
@@ -86,9 +90,15 @@ export function pair(install: Encode, remove: Encode): Pair {
   };
 }
 
+/** The same of an install by CREATE_AND_SAY. */
+export function overwritingPair(install: Encode, remove: Encode): Pair {
+  const both = pair(install, remove);
+  return { ...both, install: { ...both.install, overwrites: true } };
+}
+
 /** An install over what there is, which is nowhere in the context. */
-export function update({ bytes, encode, judge }: Encoding): Encoding {
-  return { bytes, encode, judge };
+export function update(bytes: Measure, encode: Encode): Encoding {
+  return { bytes, encode, judge: judgeInstall };
 }
 
 /** A notification, as far as the context kept it, for whoever passes it on: of an object that is there, and of one that is gone. */

@@ -4,14 +4,16 @@ import { type FdbMessage, rtnetlink as c, writeFdb, writeNeighbor } from '../../
 import type { FdbValue } from '../../context.ts';
 import {
   CREATE,
+  CREATE_AND_SAY,
   type Encode,
   type Encoding,
   few,
   judgeInstall,
+  overwritingPair,
   type Pair,
-  pair,
   type Told,
   toldAs,
+  update,
   written,
 } from './encoding.ts';
 
@@ -28,11 +30,13 @@ function message(type: number, flags: number): Encode {
   });
 }
 
-export const neighbor: Pair = pair(message(c.RTM_NEWNEIGH, CREATE), message(c.RTM_DELNEIGH, 0));
-export const told: Told = toldAs(c.RTM_NEWNEIGH, c.RTM_DELNEIGH, few, neighbor.install.encode);
+export const neighbor: Pair = overwritingPair(message(c.RTM_NEWNEIGH, CREATE_AND_SAY), message(c.RTM_DELNEIGH, 0));
+const encodeOver: Encode = message(c.RTM_NEWNEIGH, CREATE);
+export const neighborUpdate: Encoding = update(few, encodeOver);
+export const told: Told = toldAs(c.RTM_NEWNEIGH, c.RTM_DELNEIGH, few, encodeOver);
 
 /** Asks the kernel to find out the hardware address (the state and flags say so); what it does not find goes by itself. */
-export const discovery: Encoding = { bytes: few, encode: neighbor.install.encode, judge: judgeInstall, passing: true };
+export const discovery: Encoding = { bytes: few, encode: encodeOver, judge: judgeInstall, passing: true };
 
 // Forwarding entries -----------------------------------------------------------------------------------------------------
 
@@ -61,16 +65,22 @@ function messageOf(value: FdbValue): Partial<FdbMessage> {
   };
 }
 
-export const fdb: Pair = pair(
-  written((pool, handle, writer, sequence) => {
+/** `flags`: of an entry that takes the place of another. */
+function encodeFdb(flags: number): Encode {
+  return written((pool, handle, writer, sequence) => {
     const value = pool.fdb(handle);
-    const flags = severalEnds(value) ? c.NLM_F_CREATE | c.NLM_F_APPEND : CREATE;
-    writeFdb(writer, c.RTM_NEWNEIGH, flags, sequence, messageOf(value));
-  }),
+    const how = severalEnds(value) ? c.NLM_F_CREATE | c.NLM_F_APPEND : flags;
+    writeFdb(writer, c.RTM_NEWNEIGH, how, sequence, messageOf(value));
+  });
+}
+
+export const fdb: Pair = overwritingPair(
+  encodeFdb(CREATE_AND_SAY),
   written((pool, handle, writer, sequence) => {
     writeFdb(writer, c.RTM_DELNEIGH, 0, sequence, messageOf(pool.fdb(handle)));
   }),
 );
+export const fdbUpdate: Encoding = update(few, encodeFdb(CREATE));
 
 const encodeFdbTold: Encode = written((pool, handle, writer, sequence) => {
   const value = pool.fdb(handle);
