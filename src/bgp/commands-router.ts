@@ -82,6 +82,27 @@ function flagLine(
   );
 }
 
+type Seconds = { [K in keyof InstanceOptions]-?: InstanceOptions[K] extends number ? K : never }[keyof InstanceOptions];
+
+/** A line that is a number of seconds, and nothing else. */
+function secondsLine(
+  syntax: `${string}$seconds`,
+  help: readonly string[],
+  option: Seconds,
+  otherwise: number,
+): Command<Bgp> {
+  return optionLine(
+    syntax,
+    help,
+    (options, args) => {
+      options[option] = Number(args.seconds);
+    },
+    options => {
+      options[option] = otherwise;
+    },
+  );
+}
+
 function restartLine(syntax: string, help: string, mode: RestartMode): Command<Bgp> {
   return optionLine(
     syntax,
@@ -491,7 +512,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
     'hardAdministrativeReset',
     'negative',
   ),
-  optionLine(
+  secondsLine(
     'bgp graceful-restart stalepath-time (1-4095)$seconds',
     [
       BGP,
@@ -499,14 +520,10 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'How long paths of a neighbor that is back stay without being said again',
       'Delay value (seconds)',
     ],
-    (options, args) => {
-      options.stalePathS = args.seconds;
-    },
-    options => {
-      options.stalePathS = DEFAULT_STALE_PATH_S;
-    },
+    'stalePathS',
+    DEFAULT_STALE_PATH_S,
   ),
-  optionLine(
+  secondsLine(
     'bgp graceful-restart select-defer-time (0-3600)$seconds',
     [
       BGP,
@@ -514,14 +531,10 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'How long nothing is selected after a restart, at most',
       'Delay value (seconds, 0 - no deferral)',
     ],
-    (options, args) => {
-      options.selectDeferS = args.seconds;
-    },
-    options => {
-      options.selectDeferS = DEFAULT_SELECT_DEFER_S;
-    },
+    'selectDeferS',
+    DEFAULT_SELECT_DEFER_S,
   ),
-  optionLine(
+  secondsLine(
     'bgp graceful-restart restart-time (0-4095)$seconds',
     [
       BGP,
@@ -529,14 +542,10 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Set the time to wait to delete stale routes before a BGP open message is received',
       'Delay value (seconds)',
     ],
-    (options, args) => {
-      options.restartTimeS = args.seconds;
-    },
-    options => {
-      options.restartTimeS = DEFAULT_RESTART_TIME_S;
-    },
+    'restartTimeS',
+    DEFAULT_RESTART_TIME_S,
   ),
-  optionLine(
+  secondsLine(
     'bgp graceful-restart rib-stale-time (1-3600)$seconds',
     [
       BGP,
@@ -544,12 +553,8 @@ export const routerCommands: readonly Command<Bgp>[] = [
       'Specify the stale route removal timer in rib',
       'Delay value (seconds)',
     ],
-    (options, args) => {
-      options.staleS = args.seconds;
-    },
-    options => {
-      options.staleS = DEFAULT_STALE_S;
-    },
+    'staleS',
+    DEFAULT_STALE_S,
   ),
   optionLine(
     'bgp shutdown [message LINE...$text]',

@@ -750,87 +750,103 @@ for (const [name, perPrefix, addPath] of [
 
 test('a member with a limit is never told of more, and of as many as there are places for', () => {
   fc.assert(
-    fc.property(steps, fc.integer({ min: 1, max: 8 }), fc.constantFrom(300, 10_000), (list, limit, capacity) => {
-      const near = speaker();
-      for (let i = 1; i <= 5; i++) near.table.addPeer(info(i === 1 ? PEER_LOCAL : PEER_EBGP, i));
-      let allow = 0;
-      const allowed = (set: number): boolean => near.store.asPathLength[set]! !== allow;
-      const policy: Policy = { perPrefix: false, apply: set => (allowed(set) ? near.store.retain(set) : -1) };
-      const group = new UpdateGroup(near.table, {
-        ...OPTIONS,
-        policy,
-        maximumMessageBytes: 150,
-        maximumPrefixes: limit,
-        sharedSubnet: { family: AF_INET, words: [0x0a000000, 0, 0, 0], length: 24 },
-      });
-      group.onTimer = () => {};
-      // The last one announces too; what starts here may lead to it.
-      const remote = new Remote(5, AF_INET, capacity);
-      remote.address = [0x0a000005, 0, 0, 0];
-      let most = 0;
-      const look = (): void => {
-        most = Math.max(most, remote.content().length);
-      };
-      group.join(remote);
-      let now = 0;
-      for (const step of list) {
-        if (step.kind === 'announce') {
-          const hop = { nextHop: { family: AF_INET, words: [0x0a000001 + (step.prefix % 5), 0, 0, 0] } } as const;
-          announce(
-            near,
-            step.source,
-            step.prefix,
-            [65000 + step.source, ...step.path],
-            step.source === 1 ? { nextHop: { ...hop.nextHop, words: [...hop.nextHop.words] } } : {},
-          );
-        } else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24);
-        else if (step.kind === 'down') near.table.peerDown(step.source);
-        else if (step.kind === 'policy') {
-          allow = step.allow;
-          group.policyChanged();
-        } else if (step.kind === 'refresh') group.refresh(remote);
-        else if (step.kind === 'run') {
-          now += step.wait;
-          near.table.work(step.max);
-          group.run(step.max, now);
-        } else if (step.kind === 'read') {
-          for (let i = 0; i < step.count; i++) {
-            remote.read(1);
-            look();
+    fc.property(
+      steps,
+      fc.integer({ min: 1, max: 8 }),
+      fc.constantFrom(300, 10_000),
+      fc.boolean(),
+      (list, limit, capacity, every) => {
+        const near = speaker();
+        for (let i = 1; i <= 5; i++) near.table.addPeer(info(i === 1 ? PEER_LOCAL : PEER_EBGP, i));
+        let allow = 0;
+        const allowed = (set: number): boolean => near.store.asPathLength[set]! !== allow;
+        const policy: Policy = { perPrefix: false, apply: set => (allowed(set) ? near.store.retain(set) : -1) };
+        const group = new UpdateGroup(near.table, {
+          ...OPTIONS,
+          policy,
+          maximumMessageBytes: 150,
+          maximumPrefixes: limit,
+          addPath: every ? 'all' : undefined,
+          sharedSubnet: { family: AF_INET, words: [0x0a000000, 0, 0, 0], length: 24 },
+        });
+        group.onTimer = () => {};
+        // The last one announces too; what starts here may lead to it.
+        const remote = new Remote(5, AF_INET, capacity, { addPath: every });
+        remote.address = [0x0a000005, 0, 0, 0];
+        let most = 0;
+        const look = (): void => {
+          most = Math.max(most, remote.content().length);
+        };
+        group.join(remote);
+        let now = 0;
+        for (const step of list) {
+          if (step.kind === 'announce') {
+            const hop = { nextHop: { family: AF_INET, words: [0x0a000001 + (step.prefix % 5), 0, 0, 0] } } as const;
+            announce(
+              near,
+              step.source,
+              step.prefix,
+              [65000 + step.source, ...step.path],
+              step.source === 1 ? { nextHop: { ...hop.nextHop, words: [...hop.nextHop.words] } } : {},
+              step.id,
+            );
+          } else if (step.kind === 'withdraw') near.table.withdraw(step.source, step.prefix << 8, 0, 0, 0, 24, step.id);
+          else if (step.kind === 'down') near.table.peerDown(step.source);
+          else if (step.kind === 'policy') {
+            allow = step.allow;
+            group.policyChanged();
+          } else if (step.kind === 'refresh') group.refresh(remote);
+          else if (step.kind === 'run') {
+            now += step.wait;
+            near.table.work(step.max);
+            group.run(step.max, now);
+          } else if (step.kind === 'read') {
+            for (let i = 0; i < step.count; i++) {
+              remote.read(1);
+              look();
+            }
           }
         }
-      }
-      while (near.table.work(7));
-      for (let turn = 0, quiet = 0; quiet < 2; turn++) {
-        assert.ok(turn < 1000, 'never quiet');
-        quiet = group.run(5, now + turn) || remote.queue.length > 0 ? 0 : quiet + 1;
-        remote.read(1);
-        look();
-      }
-      assert.ok(most <= limit, `${most} prefixes at once, limit ${limit}`);
-      const { table, store } = near;
-      const candidates: string[] = [];
-      for (let id = 0; id < table.prefixes.limit; id++) {
-        const best = table.best[id]!;
-        if (!table.prefixes.has(id) || best === 0 || table.pathPeer[best] === remote.peer) continue;
-        const set = table.pathAttributes[best]!;
-        if (!allowed(set)) continue;
-        if (table.pathPeer[best] === 1 && store.nexthops.words(store.nexthop[set]!)[0] === remote.address[0]) continue;
-        candidates.push(table.prefixes.format(id));
-      }
-      const told = remote.content().map(line => line.split(' ')[0]!);
-      assert.equal(told.length, Math.min(limit, candidates.length));
-      for (const prefix of told) assert.ok(candidates.includes(prefix), `${prefix} is not selected`);
-      assert.equal(group.advertisedCount(remote), told.length);
-      for (let i = 1; i <= 5; i++) table.peerDown(i);
-      while (table.work(7));
-      drain(group, [remote], now + 10_000);
-      assert.deepEqual(remote.content(), []);
-      group.leave(remote);
-      group.close();
-      assert.equal(table.prefixes.size, 0);
-      assert.equal(store.size, 0);
-    }),
+        while (near.table.work(7));
+        for (let turn = 0, quiet = 0; quiet < 2; turn++) {
+          assert.ok(turn < 1000, 'never quiet');
+          quiet = group.run(5, now + turn) || remote.queue.length > 0 ? 0 : quiet + 1;
+          remote.read(1);
+          look();
+        }
+        assert.ok(most <= limit, `${most} routes at once, limit ${limit}`);
+        const { table, store } = near;
+        const candidates: string[] = [];
+        for (let id = 0; id < table.prefixes.limit; id++) {
+          if (!table.prefixes.has(id)) continue;
+          for (const path of every ? pathsOf(table, id) : [table.best[id]!]) {
+            if (path === 0 || table.pathPeer[path] === remote.peer) continue;
+            const set = table.pathAttributes[path]!;
+            if (!allowed(set)) continue;
+            if (table.pathPeer[path] === 1 && store.nexthops.words(store.nexthop[set]!)[0] === remote.address[0])
+              continue;
+            candidates.push(`${every ? `${path}: ` : ''}${table.prefixes.format(id)}`);
+          }
+        }
+        const told = remote.content().map(line =>
+          line
+            .split(' ')
+            .slice(0, every ? 2 : 1)
+            .join(' '),
+        );
+        assert.equal(told.length, Math.min(limit, candidates.length));
+        for (const prefix of told) assert.ok(candidates.includes(prefix), `${prefix} is not selected`);
+        assert.equal(group.advertisedCount(remote), told.length);
+        for (let i = 1; i <= 5; i++) table.peerDown(i);
+        while (table.work(7));
+        drain(group, [remote], now + 10_000);
+        assert.deepEqual(remote.content(), []);
+        group.leave(remote);
+        group.close();
+        assert.equal(table.prefixes.size, 0);
+        assert.equal(store.size, 0);
+      },
+    ),
     { numRuns: 300 },
   );
 });
