@@ -224,6 +224,12 @@ const REFUSED: readonly {
     why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
   },
   {
+    mode: 'router-bgp',
+    syntax: 'bgp default subgroup-pkt-queue-max (20-100)$count',
+    help: [BGP, 'Configure BGP defaults', 'subgroup-pkt-queue-max', 'Configure subgroup packet queue max'],
+    why: 'there is no queue of packets: what waits is a mark in its update group',
+  },
+  {
     mode: 'configure',
     syntax: 'bgp input-queue-limit (1-4294967295)$count',
     help: [BGP, 'Set the BGP Input Queue limit for all peers when message parsing', 'Number of messages'],
