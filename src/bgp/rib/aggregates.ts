@@ -172,6 +172,7 @@ export class Aggregates implements TableConsumer {
 
   /** At most `max` rows of what walks; true: there is more. After `run`. */
   work(max: number): boolean {
+    if (!this.#attached) return false;
     let left = max;
     this.#grow();
     for (const aggregate of this.#counting) {
@@ -184,7 +185,7 @@ export class Aggregates implements TableConsumer {
       this.#unsettled.add(aggregate);
     }
     for (; left > 0 && this.#pending.size > 0; left--) this.#judge(this.#pending.take());
-    if (this.#attached && this.size === 0 && this.#pending.size === 0) {
+    if (this.size === 0 && this.#pending.size === 0) {
       this.#attached = false;
       this.#table.detach(this);
     }
