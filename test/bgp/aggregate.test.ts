@@ -131,6 +131,30 @@ test('confederation segments of what is aggregated stay confederation segments',
   ]);
 });
 
+test('what fits in no message is left out, but for how far a route may go', () => {
+  const store = new AttributeStore(new NexthopTable());
+  const merged = new MergedAttributes();
+  const set = (i: number): AttributeSet =>
+    store.decode(
+      store.encode({
+        asPath: [{ type: 'sequence', as: [1, 2, 100 + i] }],
+        communities: [i, 0xffffff01],
+        largeCommunities: [[1, 2, i]],
+        extendedCommunities: [Uint8Array.of(0, 2, 0, 0, 0, 0, i >> 8, i)],
+      }),
+    );
+  for (let i = 0; i < 1000; i++) merged.add(set(i));
+  assert.ok(merged.truncated);
+  assert.deepEqual(merged.asPath, [{ type: 'sequence', as: [1, 2] }]);
+  assert.deepEqual(merged.communities, [0xffffff01]);
+  assert.deepEqual([merged.largeCommunities, merged.extendedCommunities], [[], []]);
+  for (let i = 30; i < 1000; i++) merged.remove(set(i));
+  assert.ok(!merged.truncated);
+  assert.equal(merged.asPath[1]?.as.length, 30);
+  assert.equal(merged.communities.length, 31);
+  assert.deepEqual([merged.largeCommunities.length, merged.extendedCommunities.length], [30, 30]);
+});
+
 // ----- the table's aggregates -----
 
 /** Prefixes of four lengths in one corner of the address space, so that they lie in each other. */

@@ -343,7 +343,7 @@ export class Aggregates implements TableConsumer {
       nextHop: { family: this.#table.family, words: [0, 0, 0, 0] },
       med: 0,
       // ASes that it stands for are left out (RFC 4271 §5.1.6), here or by one before us.
-      atomicAggregate: merged === undefined || aggregate.atomic > 0,
+      atomicAggregate: merged === undefined || merged.truncated || aggregate.atomic > 0,
       aggregator: { as, routerId },
       ...(merged && {
         communities: merged.communities,

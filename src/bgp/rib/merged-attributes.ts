@@ -3,7 +3,18 @@
 //
 // The ASes that every path begins with stay a sequence; all others of all paths are a set. The paths stand in a tree in which
 // each step counts the paths that take it, so the common beginning is the way down as long as all go the same way.
+//
+// What is merged from a million routes fits in no message. A list that has grown too long for one is left out as a whole, which
+// costs nothing while it is: ASes that are not said are what ATOMIC_AGGREGATE is for (RFC 4271 §5.1.6).
 import type { AsPathSegment, AttributeSet } from './attribute-set.ts';
+
+/** Values that are said at most; all kinds together fit in a message of 4,096 octets. */
+const MOST_ASES = 500;
+const MOST_COMMUNITIES = 240;
+const MOST_EXTENDED = 48;
+const MOST_LARGE = 32;
+/** From here on communities are well-known ones (RFC 1997), which are said whatever the number: they say how far a route may go. */
+const WELL_KNOWN = 0xffff0000;
 
 interface Step {
   /** Paths that come this way. */
@@ -28,6 +39,7 @@ export class MergedAttributes {
   readonly #ases = new Tally<number>();
   readonly #members = new Tally<number>();
   readonly #communities = new Tally<number>();
+  readonly #wellKnown = new Tally<number>();
   // By their octets in hexadecimal, and as text.
   readonly #extended = new Tally<string>();
   readonly #large = new Tally<string>();
@@ -58,12 +70,20 @@ export class MergedAttributes {
         step = next;
       }
     }
-    for (const one of set.communities) this.#communities.add(one, times);
+    for (const one of set.communities) {
+      this.#communities.add(one, times);
+      if (one >= WELL_KNOWN) this.#wellKnown.add(one, times);
+    }
     for (const one of set.extendedCommunities) this.#extended.add(Buffer.from(one).toString('hex'), times);
     for (const one of set.largeCommunities) this.#large.add(one.join(':'), times);
   }
 
-  /** The common beginning, then the others as a set. */
+  /** There are more ASes than are said. */
+  get truncated(): boolean {
+    return this.#ases.counts.size + this.#members.counts.size > MOST_ASES;
+  }
+
+  /** The common beginning, then the others as a set, unless `truncated`. */
   get asPath(): AsPathSegment[] {
     const { paths } = this.#paths;
     const common: number[] = [];
@@ -73,6 +93,7 @@ export class MergedAttributes {
       if (shared !== undefined) common.push(shared[0]);
       step = shared?.[1];
     }
+    if (this.truncated) return common.length === 0 ? [] : [{ type: 'sequence', as: common }];
     // An AS that stands nowhere but in the common beginning is not said twice.
     const inCommon = new Tally<number>();
     for (const as of common) inCommon.add(as, paths);
@@ -88,14 +109,18 @@ export class MergedAttributes {
   }
 
   get communities(): number[] {
-    return [...this.#communities.counts.keys()].sort((a, b) => a - b);
+    const { counts } = this.#communities;
+    const all = counts.size <= MOST_COMMUNITIES ? [...counts.keys()] : [...this.#wellKnown.counts.keys()];
+    return all.sort((a, b) => a - b);
   }
 
   get extendedCommunities(): Uint8Array[] {
+    if (this.#extended.counts.size > MOST_EXTENDED) return [];
     return [...this.#extended.counts.keys()].sort().map(hex => new Uint8Array(Buffer.from(hex, 'hex')));
   }
 
   get largeCommunities(): [number, number, number][] {
+    if (this.#large.counts.size > MOST_LARGE) return [];
     return [...this.#large.counts.keys()]
       .map(text => text.split(':').map(Number) as [number, number, number])
       .sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);
