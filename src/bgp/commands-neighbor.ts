@@ -106,12 +106,16 @@ function afLine<const Tail extends string>(
   read: (args: Args<Neighbor<Tail>>) => PeerAfSettings,
   fields: readonly (keyof PeerAfSettings)[],
   key: (args: Args<Neighbor<Tail>>) => string = () => setting(tail),
+  writes?: (args: Args<Neighbor<Tail>>) => string,
 ): Command<Bgp> {
   return config({
     mode: ['address-family', 'router-bgp'],
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${neighborOf(args)} ${key(args)}`,
+    ...(writes && {
+      writes: (args: Args<Neighbor<Tail>>): string[] => [`neighbor ${neighborOf(args)} ${writes(args)}`],
+    }),
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, neighborOf(args));
       const af = layer.af[afiOf(context)];
@@ -192,6 +196,16 @@ function communityField(
 ): (typeof COMMUNITY_FIELD)['standard' | 'extended' | 'large'] {
   if (which === 'both' || which === 'all') throw new Error(`send-community ${which} is written as several lines`);
   return COMMUNITY_FIELD[which ?? 'standard'];
+}
+
+/** `allowas-in` without a number. */
+const ALLOW_AS_IN = 3;
+
+/** The attributes of `attribute-unchanged`, in the order in which they are written; none named means all. */
+const UNCHANGED = ['as-path', 'next-hop', 'med'] as const;
+
+function unchanged(args: { [K in (typeof UNCHANGED)[number]]?: unknown }): string[] {
+  return UNCHANGED.filter(name => args[name] !== undefined);
 }
 
 /** Those whose group this is. */
@@ -539,6 +553,9 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ nextHopSelf: args.force === true ? 'force' : true }),
     ['nextHopSelf'],
   ),
+  afLine('route-server-client', ['Configure a neighbor as Route Server client'], () => ({ routeServerClient: true }), [
+    'routeServerClient',
+  ]),
   afLine(
     'route-reflector-client',
     ['Configure a neighbor as Route Reflector client'],
@@ -596,14 +613,27 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     'Apply map to outbound routes',
   ]),
   afLine(
+    'unsuppress-map WORD$map',
+    ['Route-map to selectively unsuppress suppressed routes', 'Name of route map'],
+    args => ({ unsuppressMap: args.map }),
+    ['unsuppressMap'],
+  ),
+  afLine(
     'soft-reconfiguration inbound',
     ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],
     () => ({ softReconfiguration: true }),
     ['softReconfiguration'],
   ),
-  afLine('default-originate', ['Originate default route to this neighbor'], () => ({ defaultOriginate: true }), [
-    'defaultOriginate',
-  ]),
+  afLine(
+    'default-originate [route-map WORD$map]',
+    [
+      'Originate default route to this neighbor',
+      'Route-map to specify criteria to originate default',
+      'route-map name',
+    ],
+    args => ({ defaultOriginate: true, ...(args.map !== undefined && { defaultOriginateMap: args.map }) }),
+    ['defaultOriginate', 'defaultOriginateMap'],
+  ),
   afLine(
     'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',
     [
@@ -637,10 +667,22 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     ['maximumPrefixOut'],
   ),
   afLine(
-    'allowas-in [(1-10)$count]',
-    ['Accept as-path with my AS present in it', 'Number of occurrences of AS number'],
-    args => ({ allowAsIn: args.count ?? 3 }),
-    ['allowAsIn'],
+    'allowas-in [<(1-10)|origin>$which]',
+    [
+      'Accept as-path with my AS present in it',
+      'Number of occurrences of AS number',
+      'Only accept my AS in the as-path if the route was originated in my AS',
+    ],
+    ({ which }) => (which === 'origin' ? { allowAsInOrigin: true } : { allowAsIn: which ?? ALLOW_AS_IN }),
+    ['allowAsIn', 'allowAsInOrigin'],
+    () => 'allowas-in',
+    ({ which }) => `allowas-in${which === undefined || which === ALLOW_AS_IN ? '' : ` ${which}`}`,
+  ),
+  afLine(
+    'as-override',
+    ['Override ASNs in outbound updates if aspath equals remote-as'],
+    () => ({ asOverride: true }),
+    ['asOverride'],
   ),
   afLine(
     'remove-private-AS [all] [replace-AS]',
@@ -649,7 +691,11 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       'Apply to all AS numbers',
       'Replace private ASNs with our ASN in outbound updates',
     ],
-    args => ({ removePrivateAs: args['replace-AS'] === true ? 'replace' : args.all === true ? 'all' : 'if-only' }),
+    args => {
+      const replace = args['replace-AS'] === true;
+      if (args.all === true) return { removePrivateAs: replace ? 'replace' : 'all' };
+      return { removePrivateAs: replace ? 'replace-if-only' : 'if-only' };
+    },
     ['removePrivateAs'],
   ),
   afLine(
@@ -676,9 +722,23 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     () => 'addpath-tx',
   ),
   afLine(
-    'attribute-unchanged next-hop',
-    ['BGP attribute is propagated unchanged to this neighbor', 'Nexthop attribute'],
-    () => ({ nextHopUnchanged: true }),
-    ['nextHopUnchanged'],
+    'attribute-unchanged [{as-path|next-hop|med}]',
+    [
+      'BGP attribute is propagated unchanged to this neighbor',
+      'As-path attribute',
+      'Nexthop attribute',
+      'Med attribute',
+    ],
+    args => {
+      const all = unchanged(args).length === 0;
+      return {
+        ...((all || args['as-path'] === true) && { asPathUnchanged: true }),
+        ...((all || args['next-hop'] === true) && { nextHopUnchanged: true }),
+        ...((all || args.med === true) && { medUnchanged: true }),
+      };
+    },
+    ['asPathUnchanged', 'nextHopUnchanged', 'medUnchanged'],
+    () => 'attribute-unchanged',
+    args => ['attribute-unchanged', ...(unchanged(args).length === 0 ? UNCHANGED : unchanged(args))].join(' '),
   ),
 ];

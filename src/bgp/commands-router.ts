@@ -1,8 +1,10 @@
 // `router bgp` and what stands in it besides neighbours: the instance's own settings, local routes, and `clear`.
 import {
+  addressBits,
   AF_INET,
   AF_INET6,
   equalPrefix,
+  formatIp4,
   formatPrefix,
   isLinkLocal6,
   makePrefix,
@@ -12,11 +14,13 @@ import {
   type Prefix,
 } from '../net/index.ts';
 import { type Args, type Command, CommandError, config, exec } from '../vty/index.ts';
+import type { AggregateSettings } from './aggregation.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf, badHoldTime, shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance, InstanceOptions } from './instance.ts';
 import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
 import type { Peer } from './peer.ts';
+import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
 import { AFI_FAMILY, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
 import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S } from './graceful-restart.ts';
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
@@ -146,6 +150,60 @@ function networkPrefix(address: string, mask: string | undefined): Prefix {
   return makePrefix(AF_INET, [word, 0, 0, 0], length);
 }
 
+const AGGREGATE_TAIL =
+  '[{as-set|summary-only|route-map WORD$map|origin <egp|igp|incomplete>$origin|matching-MED-only|suppress-map WORD$suppress}]';
+const AGGREGATE_HELP = [
+  'Generate AS set path information',
+  'Filter more specific routes from updates',
+  'Apply route map to aggregate network',
+  'Route map name',
+  'BGP origin code',
+  'Remote EGP',
+  'Local IGP',
+  'Unknown heritage',
+  'Only aggregate routes with matching MED',
+  'Suppress the selected more specific routes',
+  'Route map with the route selectors',
+];
+const ORIGINS = { igp: ORIGIN_IGP, egp: ORIGIN_EGP, incomplete: ORIGIN_INCOMPLETE };
+
+type AggregateArgs = Args<`aggregate-address A.B.C.D/M$prefix ${typeof AGGREGATE_TAIL}`>;
+
+function aggregateSettings(args: Omit<AggregateArgs, 'prefix'>): AggregateSettings {
+  return {
+    asSet: args['as-set'] === true,
+    summaryOnly: args['summary-only'] === true,
+    matchingMedOnly: args['matching-MED-only'] === true,
+    origin: args.origin && ORIGINS[args.origin],
+    map: args.map,
+    suppressMap: args.suppress,
+  };
+}
+
+/** The line as it is written, of what it stands for. */
+function aggregateLine(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): string {
+  const words = [
+    'aggregate-address',
+    formatPrefix(prefix),
+    args['as-set'] === true && 'as-set',
+    args['summary-only'] === true && 'summary-only',
+    args.map !== undefined && `route-map ${args.map}`,
+    args.origin !== undefined && `origin ${args.origin}`,
+    args['matching-MED-only'] === true && 'matching-MED-only',
+    args.suppress !== undefined && `suppress-map ${args.suppress}`,
+  ];
+  return words.filter(Boolean).join(' ');
+}
+
+function checkAggregate(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): void {
+  if (prefix.length === addressBits(prefix.family)) {
+    throw new CommandError(`% ${formatPrefix(prefix)} has nothing below it to be aggregated`);
+  }
+  if (args['summary-only'] === true && args.suppress !== undefined) {
+    throw new CommandError("% 'summary-only' and 'suppress-map' can't be used at the same time");
+  }
+}
+
 /** Lines of FRR's that bound what is bounded otherwise here (docs/architecture.md §3): who types them is told how. */
 const REFUSED: readonly {
   readonly mode: string;
@@ -164,6 +222,12 @@ const REFUSED: readonly {
     syntax: 'write-quanta (1-64)$count',
     help: ['How many packets to write to peer socket per run', 'Number of packets'],
     why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
+  },
+  {
+    mode: 'router-bgp',
+    syntax: 'bgp default subgroup-pkt-queue-max (20-100)$count',
+    help: [BGP, 'Configure BGP defaults', 'subgroup-pkt-queue-max', 'Configure subgroup packet queue max'],
+    why: 'there is no queue of packets: what waits is a mark in its update group',
   },
   {
     mode: 'configure',
@@ -263,6 +327,58 @@ export const routerCommands: readonly Command<Bgp>[] = [
     options => {
       options.clusterId = undefined;
     },
+    'positive',
+    args => [`bgp cluster-id ${String(args.id).includes('.') ? args.id : formatIp4(Number(args.id))}`],
+  ),
+  optionLine(
+    'bgp confederation identifier (1-4294967295)$as',
+    [BGP, 'AS confederation parameters', 'Set routing domain confederation AS', 'AS number'],
+    (options, args) => {
+      options.confederation = args.as;
+    },
+    options => {
+      options.confederation = undefined;
+    },
+  ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp confederation peers (1-4294967295)...$members',
+    help: [BGP, 'AS confederation parameters', 'Peer ASs in BGP confederation', 'AS number'],
+    // Each is added to those that are there, and may go alone: a line for each.
+    key: args => `bgp confederation peers ${args.members?.join(' ')}`,
+    writes: args => Array.from(new Set(args.members), as => `bgp confederation peers ${as}`),
+    check({ members }, context) {
+      if (members.includes(context[0]?.['asn'] as number)) {
+        throw new CommandError('% Local member-AS not allowed in confed peer list');
+      }
+    },
+    apply(bgp: Bgp, args, context) {
+      const instance = instanceOf(bgp, context);
+      for (const as of args.members) instance.options.confederationPeers.add(as);
+      instance.optionsChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      const instance = instanceOf(bgp, context);
+      for (const as of args.members) instance.options.confederationPeers.delete(as);
+      instance.optionsChanged();
+    },
+  }),
+  flagLine(
+    'bgp client-to-client reflection',
+    [BGP, 'Configure client to client route reflection', 'reflection of routes allowed'],
+    'clientToClient',
+    'negative',
+  ),
+  flagLine('bgp reject-as-sets', [BGP, 'Reject routes with AS_SET or AS_CONFED_SET flag'], 'rejectAsSets'),
+  flagLine(
+    'bgp bestpath as-path confed',
+    [
+      BGP,
+      'Change the default bestpath selection',
+      'AS-path attribute',
+      'Compare path lengths including confederation sets & sequences in selecting a route',
+    ],
+    'countConfederation',
   ),
   flagLine(
     'bgp ebgp-requires-policy',
@@ -331,10 +447,51 @@ export const routerCommands: readonly Command<Bgp>[] = [
     [BGP, 'Change the default bestpath selection', 'Compare router-id for identical EBGP paths'],
     'compareRouterId',
   ),
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp bestpath med {confed|missing-as-worst}',
+    help: [
+      BGP,
+      'Change the default bestpath selection',
+      'MED attribute',
+      'Compare MED among confederation paths',
+      'Treat missing MED as the least preferred one',
+    ],
+    // Two settings, a line for each.
+    key: args => `bgp bestpath med ${args.confed === true ? 'confed' : 'missing-as-worst'}`,
+    writes: args => [
+      ...(args.confed === true ? ['bgp bestpath med confed'] : []),
+      ...(args['missing-as-worst'] === true ? ['bgp bestpath med missing-as-worst'] : []),
+    ],
+    apply(bgp: Bgp, args, context) {
+      // Paths with no AS outside the confederation are compared by MED whatever is said of it, as in FRR.
+      if (args.confed === true) return;
+      const instance = instanceOf(bgp, context);
+      instance.options.missingMedAsWorst = true;
+      instance.optionsChanged();
+    },
+    remove(bgp: Bgp, args, context) {
+      if (args.confed === true) return;
+      const instance = instanceOf(bgp, context);
+      instance.options.missingMedAsWorst = false;
+      instance.optionsChanged();
+    },
+  }),
   flagLine(
-    'bgp bestpath med missing-as-worst',
-    [BGP, 'Change the default bestpath selection', 'MED attribute', 'Treat missing MED as the least preferred one'],
-    'missingMedAsWorst',
+    'bgp bestpath peer-type multipath-relax',
+    [
+      BGP,
+      'Change the default bestpath selection',
+      'Peer type',
+      'Allow load sharing across routes learned from different peer types',
+    ],
+    'relaxPeerType',
+  ),
+  flagLine(
+    'bgp fast-external-failover',
+    [BGP, 'Immediately reset session if a link to a directly connected external peer goes down'],
+    'fastExternalFailover',
+    'negative',
   ),
   flagLine(
     'bgp network import-check',
@@ -582,6 +739,32 @@ export const routerCommands: readonly Command<Bgp>[] = [
     writes: ({ address, mask, map }) => [
       `network ${formatPrefix(networkPrefix(address, mask))}${map === undefined ? '' : ` route-map ${map}`}`,
     ],
+    // It is written, and carried out, as the line above.
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `aggregate-address <A.B.C.D/M|X:X::X:X/M>$prefix ${AGGREGATE_TAIL}`,
+    help: ['Configure BGP aggregate entries', 'Aggregate prefix', 'Aggregate prefix', ...AGGREGATE_HELP],
+    key: args => `aggregate-address ${args.prefix}`,
+    writes: args => [aggregateLine(parsePrefix(args.prefix)!, args)],
+    check: (args, context) => checkAggregate(readPrefix(afiOf(context), args.prefix), args),
+    apply(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), aggregateSettings(args));
+    },
+    remove(bgp: Bgp, args, context) {
+      const afi = afiOf(context);
+      instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), undefined);
+    },
+  }),
+  config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `aggregate-address A.B.C.D$address A.B.C.D$mask ${AGGREGATE_TAIL}`,
+    help: ['Configure BGP aggregate entries', 'Aggregate address', 'Aggregate mask', ...AGGREGATE_HELP],
+    key: args => `aggregate-address ${args.address} ${args.mask}`,
+    writes: args => [aggregateLine(networkPrefix(args.address, args.mask), args)],
     // It is written, and carried out, as the line above.
     apply() {},
     remove() {},

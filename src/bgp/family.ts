@@ -6,6 +6,8 @@
 //                          └────▶ zebra    'bgp announce to zebra'
 import type { TimerTask, WorkTask } from '../concurrency/index.ts';
 import type { PrefixTable } from '../net/index.ts';
+import { Aggregation } from './aggregation.ts';
+import { DefaultOrigin } from './default-origin.ts';
 import type { BgpInstance } from './instance.ts';
 import { LocalRoutes } from './local-routes.ts';
 import type { PeerFamily } from './peer-family.ts';
@@ -28,7 +30,8 @@ export interface JoinRequest {
   readonly makePolicy: () => PeerPolicy | undefined;
   /** Minimum route advertisement interval. */
   readonly intervalMs: number;
-  readonly defaultOriginate: boolean;
+  /** The default route that goes to it besides. */
+  readonly defaultOrigin: DefaultOrigin | undefined;
   readonly target: Session;
 }
 
@@ -150,17 +153,18 @@ export class KnownPrefixes {
   readonly #id: Uint32Array;
   #at = 0;
 
-  /** `keepsDefault`: the default route goes on being originated, whatever the new group says. */
-  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: boolean) {
+  readonly #keepsDefault: (i: number) => boolean;
+
+  /** `keepsDefault`: whether the default route is originated, whatever the new group says. */
+  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: () => boolean) {
     const known: number[] = [];
     const ids: number[] = [];
     const defaultId = slot.group.everyPath ? DEFAULT_PATH : 0;
     for (const { prefix, id } of slot.group.advertisedTo(member)) {
-      if (keepsDefault && prefixes.length[prefix] === 0 && id === defaultId) continue;
       known.push(prefix);
       ids.push(id);
     }
-    const bare = originatesDefault && !keepsDefault ? 1 : 0;
+    const bare = originatesDefault ? 1 : 0;
     const rows = known.length + bare; // the default route, as zeros, is the last row
     this.#words = [0, 1, 2, 3].map(word => {
       const column = new Uint32Array(rows);
@@ -171,6 +175,7 @@ export class KnownPrefixes {
     for (let row = 0; row < known.length; row++) this.#length[row] = prefixes.length[known[row]!]!;
     this.#id = new Uint32Array(rows).fill(defaultId);
     this.#id.set(ids);
+    this.#keepsDefault = i => this.#length[i] === 0 && this.#id[i] === defaultId && keepsDefault();
   }
 
   /** Withdraws what the group does not want for the member; false: no room, go on later. */
@@ -182,7 +187,7 @@ export class KnownPrefixes {
       const read = (i: number): PrefixWords | undefined => {
         const prefix = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
         const told = prefix >= 0 && group.tells(member, prefix, this.#id[i]!);
-        return told ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
+        return told || this.#keepsDefault(i) ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
       };
       const id = group.everyPath ? (i: number): number => this.#id[i]! : undefined;
       const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, read, id);
@@ -198,12 +203,14 @@ export class FamilyInstance {
   readonly afi: Afi;
   readonly table: BgpTable;
   readonly local: LocalRoutes;
+  readonly aggregation: Aggregation;
   readonly announcer: ZebraAnnouncer;
   readonly groups: Map<string, GroupSlot> = new Map();
-  /** The default route alone, for `default-originate`. */
-  #defaults: { table: BgpTable; slots: Map<string, GroupSlot> } | undefined;
+  /** Of `default-originate`, by the name of the route map, '' for none. */
+  readonly #defaultOrigins: Map<string, DefaultOrigin> = new Map();
   #nextGroup = 1;
   #decisionKey = '';
+  #acceptanceKey = '';
 
   constructor(instance: BgpInstance, afi: Afi) {
     this.instance = instance;
@@ -222,6 +229,7 @@ export class FamilyInstance {
     };
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
+    this.aggregation = new Aggregation(this);
   }
 
   /** Options of the instance that the decision looks at. */
@@ -229,6 +237,7 @@ export class FamilyInstance {
     const { options, as, routerId, clusterId } = this.instance;
     const decision = {
       localAs: as,
+      confederation: options.confederation ?? 0,
       routerId,
       clusterId,
       defaultLocalPref: options.defaultLocalPref,
@@ -237,7 +246,10 @@ export class FamilyInstance {
       missingMedAsWorst: options.missingMedAsWorst,
       compareRouterId: options.compareRouterId,
       ignoreAsPathLength: options.ignoreAsPathLength,
+      countConfederation: options.countConfederation,
+      rejectAsSets: options.rejectAsSets,
       multipathRelax: options.multipathRelax,
+      relaxPeerType: options.relaxPeerType,
     };
     const key = JSON.stringify(decision);
     if (key !== this.#decisionKey) {
@@ -245,7 +257,11 @@ export class FamilyInstance {
       Object.assign(this.table.decision, decision);
       this.table.redecideAll();
     }
+    const acceptance = JSON.stringify([as, routerId, clusterId, options.confederation, options.rejectAsSets]);
+    if (acceptance !== this.#acceptanceKey) this.table.acceptanceChanged();
+    this.#acceptanceKey = acceptance;
     this.local.reconcile();
+    this.aggregation.reconcile();
   }
 
   /** Which path is its AS's best must not hang on the order in which paths came: as in FRR, the knob is on then. */
@@ -277,9 +293,12 @@ export class FamilyInstance {
       slot = new GroupSlot(this, this.#nextGroup++, request);
       this.groups.set(request.key, slot);
     }
-    const known = before && new KnownPrefixes(before, this.table.prefixes, request.defaultOriginate);
+    const known =
+      before && new KnownPrefixes(before, this.table.prefixes, () => request.defaultOrigin?.present === true);
+    const { target, defaultOrigin } = request;
+    // First: what makes the default route ends with the last that it is for.
+    const defaults = defaultOrigin && this.#joinDefaults(one, request, defaultOrigin);
     before?.leave();
-    const { target } = request;
     const member: GroupMember = {
       peer: one.index,
       family: one.peer.family,
@@ -296,14 +315,15 @@ export class FamilyInstance {
             }
           : undefined,
     };
-    const defaults = request.defaultOriginate ? this.#joinDefaults(one, request) : undefined;
     slot.group.join(member);
     if (known !== undefined) slot.remember(member, known);
     const joined = slot;
     const membership: Membership = {
       slot: joined,
       member,
-      originatesDefault: defaults !== undefined,
+      get originatesDefault() {
+        return defaultOrigin?.present === true;
+      },
       dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
       policyChanged: () => joined.rebuild(),
       refresh: asked => {
@@ -326,9 +346,37 @@ export class FamilyInstance {
     return membership;
   }
 
-  #joinDefaults(one: PeerFamily, request: JoinRequest): { refresh(): void; writable(): void; leave(): void } {
-    this.#defaults ??= { table: this.local.defaultTable(), slots: new Map() };
-    const { table, slots } = this.#defaults;
+  /** What makes the default route for neighbours with this route map. */
+  defaultOrigin(map: string | undefined): DefaultOrigin {
+    const name = map ?? '';
+    let origin = this.#defaultOrigins.get(name);
+    if (origin === undefined) this.#defaultOrigins.set(name, (origin = new DefaultOrigin(this, map)));
+    return origin;
+  }
+
+  /** One that we make came or went: what is said of the default route in the table is to be looked at anew. */
+  defaultChanged(): void {
+    const prefix = this.table.prefixes.find(0, 0, 0, 0, 0);
+    if (prefix < 0) return;
+    for (const { group } of this.groups.values()) {
+      group.dirty.add(prefix);
+      group.wake();
+    }
+  }
+
+  policyChanged(changed: ReadonlySet<string>): void {
+    this.local.policyChanged(changed);
+    this.aggregation.policyChanged(changed);
+    this.announcer.policyChanged(changed);
+    for (const origin of this.#defaultOrigins.values()) origin.policyChanged(changed);
+  }
+
+  #joinDefaults(
+    one: PeerFamily,
+    request: JoinRequest,
+    origin: DefaultOrigin,
+  ): { refresh(): void; writable(): void; leave(): void } {
+    const { table, slots } = origin;
     let slot = slots.get(request.key);
     if (slot === undefined) {
       slot = new GroupSlot(this, 0, { ...request, makePolicy: () => undefined }, table);
@@ -336,7 +384,7 @@ export class FamilyInstance {
     }
     const { target } = request;
     const member: GroupMember = {
-      peer: 0,
+      peer: one.index + 1, // 1 is the source's, in that table
       family: one.peer.family,
       address: one.peer.words,
       hasRoom: bytes => target.hasRoom(bytes),
@@ -357,12 +405,17 @@ export class FamilyInstance {
         if (joined.group.memberCount > 0) return;
         slots.delete(joined.key);
         joined.close();
+        if (slots.size > 0) return;
+        for (const [name, other] of this.#defaultOrigins) if (other === origin) this.#defaultOrigins.delete(name);
+        origin.close();
       },
     };
   }
 
   close(): void {
     this.local.close();
+    for (const origin of this.#defaultOrigins.values()) origin.close();
+    this.#defaultOrigins.clear();
     this.announcer.close();
     for (const slot of this.groups.values()) slot.close();
     this.groups.clear();

@@ -15,6 +15,7 @@ import {
 } from '../net/index.ts';
 import type { TimerTask } from '../concurrency/index.ts';
 import { CommandError } from '../vty/index.ts';
+import type { AggregateSettings } from './aggregation.ts';
 import { FamilyInstance } from './family.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Connection } from './io/types.ts';
@@ -34,9 +35,15 @@ import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
 /** A view has tables and neighbours like any other, in the default VRF, and nothing to do with zebra. */
 export type InstanceKind = 'default' | 'vrf' | 'view';
 
+/** Of a neighbour: in our AS, in another one of our confederation, or in neither. */
+export type Place = 'inside' | 'confed' | 'outside';
+
 export interface InstanceOptions {
   routerId: number | undefined;
   clusterId: number | undefined;
+  /** The confederation's AS, and the other ASes in it (RFC 5065). */
+  confederation: number | undefined;
+  readonly confederationPeers: Set<number>;
   ebgpRequiresPolicy: boolean;
   defaultIpv4: boolean;
   defaultIpv6: boolean;
@@ -45,6 +52,7 @@ export interface InstanceOptions {
   alwaysCompareMed: boolean;
   deterministicMed: boolean;
   ignoreAsPathLength: boolean;
+  countConfederation: boolean;
   multipathRelax: boolean;
   compareRouterId: boolean;
   missingMedAsWorst: boolean;
@@ -66,6 +74,12 @@ export interface InstanceOptions {
   /** Nothing is selected for so long after a restart, at most. */
   selectDeferS: number;
   enforceFirstAs: boolean;
+  rejectAsSets: boolean;
+  relaxPeerType: boolean;
+  /** An external session ends with the link that its neighbour is on. */
+  fastExternalFailover: boolean;
+  /** Routes of clients are reflected to other clients. */
+  clientToClient: boolean;
   /** No neighbour is spoken to. */
   shutdown: boolean;
   shutdownMessage: string | undefined;
@@ -78,6 +92,8 @@ function defaultOptions(): InstanceOptions {
   return {
     routerId: undefined,
     clusterId: undefined,
+    confederation: undefined,
+    confederationPeers: new Set(),
     ebgpRequiresPolicy: true,
     defaultIpv4: true,
     defaultIpv6: false,
@@ -86,6 +102,7 @@ function defaultOptions(): InstanceOptions {
     alwaysCompareMed: false,
     deterministicMed: false,
     ignoreAsPathLength: false,
+    countConfederation: false,
     multipathRelax: false,
     compareRouterId: false,
     missingMedAsWorst: false,
@@ -101,6 +118,10 @@ function defaultOptions(): InstanceOptions {
     stalePathS: DEFAULT_STALE_PATH_S,
     selectDeferS: DEFAULT_SELECT_DEFER_S,
     enforceFirstAs: false,
+    rejectAsSets: false,
+    relaxPeerType: false,
+    fastExternalFailover: true,
+    clientToClient: true,
     shutdown: false,
     shutdownMessage: undefined,
     gracefulShutdown: false,
@@ -199,6 +220,18 @@ export class BgpInstance {
       }
     }
     return highest;
+  }
+
+  /** The AS that those outside know us by. */
+  get publicAs(): number {
+    return this.options.confederation ?? this.as;
+  }
+
+  /** Where a neighbour of this AS is. */
+  placeOf(as: number | 'internal' | 'external' | undefined): Place {
+    if (as === 'internal' || as === this.as) return 'inside';
+    const { confederation, confederationPeers } = this.options;
+    return confederation !== undefined && typeof as === 'number' && confederationPeers.has(as) ? 'confed' : 'outside';
   }
 
   /** What we announce is about to go (RFC 8326). */
@@ -319,6 +352,10 @@ export class BgpInstance {
     this.family[afi].local.setNetwork(prefix, network);
   }
 
+  setAggregate(afi: Afi, prefix: Prefix, settings: AggregateSettings | undefined): void {
+    this.family[afi].aggregation.set(prefix, settings);
+  }
+
   setRedistribute(
     afi: Afi,
     protocol: 'kernel' | 'connected' | 'static',
@@ -368,10 +405,7 @@ export class BgpInstance {
   /** Lists or maps changed: whoever depends on one of them is evaluated anew. */
   policyChanged(changed: ReadonlySet<string>): void {
     for (const peer of this.peers.values()) peer.policyChanged(changed);
-    for (const family of this.families) {
-      family.local.policyChanged(changed);
-      family.announcer.policyChanged(changed);
-    }
+    for (const family of this.families) family.policyChanged(changed);
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */

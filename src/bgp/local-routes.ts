@@ -20,7 +20,7 @@ import {
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
-import { BgpTable, defaultDecisionOptions, ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL } from './rib/index.ts';
+import { ORIGIN_IGP, ORIGIN_INCOMPLETE, PEER_LOCAL, type PeerInfo } from './rib/index.ts';
 import { NO_ROLE } from './wire/role.ts';
 
 interface Source {
@@ -55,6 +55,27 @@ const SWEEP_MS = 5000;
 const SETS_KEPT = 1024;
 const ZERO: AddressWords = [0, 0, 0, 0];
 const NOWHERE: Hop = { words: ZERO, ifindex: 0 };
+
+/** A source of routes that start here, as the table knows it. */
+export function localPeer({ instance }: FamilyInstance, name: string): PeerInfo {
+  return {
+    kind: PEER_LOCAL,
+    as: 0,
+    routerId: instance.routerId,
+    address: ZERO,
+    weight: 0,
+    allowOwnAs: 0,
+    role: NO_ROLE,
+    owner: name,
+  };
+}
+
+/** A route map for routes that start here. */
+export function localPolicy({ instance, table }: FamilyInstance, map: string, protocol: string): PeerPolicy {
+  const names = { prefixList: undefined, filterList: undefined, routeMap: map };
+  const use = { ...instance.policyUse, peer: 'local', peerAddress: undefined, protocol };
+  return new PeerPolicy(names, instance.bgp.policy, table, instance.access, use);
+}
 
 export class LocalRoutes {
   readonly #family: FamilyInstance;
@@ -159,17 +180,7 @@ export class LocalRoutes {
   }
 
   #makeSource(name: string, map: string | undefined, protocol: string): Source {
-    const { table, instance } = this.#family;
-    const index = table.addPeer({
-      kind: PEER_LOCAL,
-      as: 0,
-      routerId: instance.routerId,
-      address: ZERO,
-      weight: 0,
-      allowOwnAs: 0,
-      role: NO_ROLE,
-      owner: name,
-    });
+    const index = this.#family.table.addPeer(localPeer(this.#family, name));
     const source: Source = { index, policy: undefined, map: undefined };
     this.#setMap(source, map, protocol);
     return source;
@@ -177,19 +188,9 @@ export class LocalRoutes {
 
   #setMap(source: Source, map: string | undefined, protocol: string, again = false): void {
     if (source.map === map && !again) return;
-    const { table, instance } = this.#family;
     source.map = map;
-    source.policy =
-      map === undefined
-        ? undefined
-        : new PeerPolicy(
-            { prefixList: undefined, filterList: undefined, routeMap: map },
-            instance.bgp.policy,
-            table,
-            instance.access,
-            { ...instance.policyUse, peer: 'local', peerAddress: undefined, protocol },
-          );
-    table.setImportPolicy(source.index, source.policy);
+    source.policy = map === undefined ? undefined : localPolicy(this.#family, map, protocol);
+    this.#family.table.setImportPolicy(source.index, source.policy);
   }
 
   policyChanged(changed: ReadonlySet<string>): void {
@@ -311,35 +312,6 @@ export class LocalRoutes {
       table.peerDown(source.index, true);
       instance.bgp.loop.timer('bgp redistribute sweep', () => table.sweepStale(source.index)).start(SWEEP_MS);
     }
-  }
-
-  /** A table with nothing but the default route in it, for `default-originate`. */
-  defaultTable(): BgpTable {
-    const { instance, table: main } = this.#family;
-    const table = new BgpTable({
-      family: main.family,
-      store: instance.store,
-      decision: defaultDecisionOptions(instance.as, instance.routerId),
-    });
-    const source = table.addPeer({
-      kind: PEER_LOCAL,
-      as: 0,
-      routerId: instance.routerId,
-      address: ZERO,
-      weight: 0,
-      allowOwnAs: 0,
-      role: NO_ROLE,
-      owner: 'default-originate',
-    });
-    const set = instance.store.encode({
-      origin: ORIGIN_IGP,
-      asPath: [],
-      nextHop: { family: main.family, words: ZERO },
-    });
-    table.announce(source, 0, 0, 0, 0, 0, set);
-    instance.store.release(set);
-    table.decide();
-    return table;
   }
 
   close(): void {

@@ -10,10 +10,18 @@ import {
   type Prefix,
 } from '../net/index.ts';
 import type { FamilyInstance, Membership } from './family.ts';
-import type { BgpInstance } from './instance.ts';
+import type { BgpInstance, Place } from './instance.ts';
 import { addressOf, hostPrefix } from './interfaces.ts';
 import { DENY_ALL, dependsOn, PeerPolicy } from './peer-policy.ts';
-import { PEER_EBGP, PEER_IBGP, PEER_IBGP_CLIENT, type PeerInfo, type Policy } from './rib/index.ts';
+import {
+  PEER_CONFED,
+  PEER_EBGP,
+  PEER_IBGP,
+  PEER_IBGP_CLIENT,
+  type PeerInfo,
+  type PeerKind,
+  type Policy,
+} from './rib/index.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import { type Afi, AFI_NUMBER, type PeerAfSettings, type PeerSettings } from './settings.ts';
@@ -34,6 +42,7 @@ export interface Neighbour {
   readonly negotiated: Negotiated | undefined;
   readonly remoteAs: number;
   readonly localAs: number;
+  readonly place: Place;
   readonly internal: boolean;
   readonly singleHop: boolean;
   /** Ours towards it (RFC 9234), NO_ROLE for none. */
@@ -90,18 +99,21 @@ export class PeerFamily {
   }
 
   #info(): PeerInfo {
-    const kind = !this.peer.internal
-      ? PEER_EBGP
-      : this.settings.routeReflectorClient === true
-        ? PEER_IBGP_CLIENT
-        : PEER_IBGP;
+    const { settings } = this;
+    const { localAs, localAsNoPrepend } = this.peer.settings;
+    const inside: PeerKind = settings.routeReflectorClient === true ? PEER_IBGP_CLIENT : PEER_IBGP;
     return {
-      kind,
+      kind: ({ outside: PEER_EBGP, confed: PEER_CONFED, inside } as const)[this.peer.place],
       as: this.peer.remoteAs,
       routerId: this.peer.negotiated?.remoteRouterId ?? 0,
       address: this.peer.words,
-      weight: this.settings.weight ?? 0,
-      allowOwnAs: this.settings.allowAsIn ?? 0,
+      weight: settings.weight ?? 0,
+      allowOwnAs: settings.allowAsIn ?? 0,
+      allowOwnOrigin: settings.allowAsInOrigin === true,
+      localAs: localAs ?? 0,
+      // Once, where we put it there ourselves.
+      allowLocalAs: settings.allowAsIn ?? (localAsNoPrepend === true ? 0 : 1),
+      routeServerClient: settings.routeServerClient === true,
       role: this.peer.role,
       owner: this.peer,
     };
@@ -111,21 +123,13 @@ export class PeerFamily {
   update(): void {
     const info = this.info!;
     const now = this.#info();
-    const loops = info.allowOwnAs !== now.allowOwnAs;
-    const differs =
-      info.kind !== now.kind || info.as !== now.as || info.routerId !== now.routerId || info.weight !== now.weight;
+    const changed = (...fields: (keyof PeerInfo)[]): boolean => fields.some(field => info[field] !== now[field]);
+    const loops = changed('allowOwnAs', 'allowOwnOrigin', 'localAs', 'allowLocalAs');
     // With another role the session begins anew, so nothing is there yet.
     const moved = !equalWords(info.address, now.address);
-    if (differs || moved || loops || info.role !== now.role) {
-      Object.assign(info, {
-        kind: now.kind,
-        as: now.as,
-        routerId: now.routerId,
-        weight: now.weight,
-        allowOwnAs: now.allowOwnAs,
-        role: now.role,
-        address: now.address,
-      });
+    if (loops || moved || changed('kind', 'as', 'routerId', 'weight', 'routeServerClient', 'role')) {
+      const { owner: _, ...fields } = now;
+      Object.assign(info, fields);
       this.family.table.peerChanged(this.index);
     }
     this.updateImport(loops);
@@ -209,7 +213,9 @@ export class PeerFamily {
   joinGroup(): void {
     const { instance, session, negotiated } = this.peer;
     if (session === undefined || negotiated === undefined) return;
-    const { distributeListOut, prefixListOut, filterListOut, routeMapOut, defaultOriginate } = this.settings;
+    const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = this.settings;
+    const { defaultOriginate, defaultOriginateMap } = this.settings;
+    const defaultOrigin = defaultOriginate === true ? this.family.defaultOrigin(defaultOriginateMap) : undefined;
     const own = hostPrefix(negotiated.localAddress.family, negotiated.localAddress.words);
     const { localAs, localAsReplace } = this.peer.settings;
     const names = {
@@ -217,12 +223,13 @@ export class PeerFamily {
       prefixList: prefixListOut,
       filterList: filterListOut,
       routeMap: routeMapOut,
+      unsuppressMap: this.settings.unsuppressMap,
       prepend: localAs !== undefined && localAsReplace !== true && !this.peer.internal ? instance.as : 0,
-      noDefault: defaultOriginate === true,
+      noDefault: defaultOrigin && ((): boolean => defaultOrigin.present),
     };
     const guarded = missingPolicy(this).out;
     const make = (): PeerPolicy | undefined =>
-      guarded || Object.values(names).every(name => name === undefined || name === 0 || name === false)
+      guarded || Object.values(names).every(name => name === undefined || name === 0)
         ? undefined
         : this.#policy(names, own);
     const options = this.#groupOptions(negotiated);
@@ -231,6 +238,7 @@ export class PeerFamily {
       options,
       names,
       guarded,
+      defaultOrigin && (defaultOriginateMap ?? ''),
       this.peer.settings.advertisementIntervalS ?? 0,
       // A limit counts what this one was told.
       options.maximumPrefixes > 0 || this.peer.settings.solo === true || policy?.perPeer === true
@@ -242,7 +250,7 @@ export class PeerFamily {
       options: guarded ? { ...options, policy: DENY_ALL } : options,
       makePolicy: make,
       intervalMs: (this.peer.settings.advertisementIntervalS ?? 0) * 1000,
-      defaultOriginate: defaultOriginate === true,
+      defaultOrigin,
       target: session,
     });
   }
@@ -255,18 +263,26 @@ export class PeerFamily {
     const local = negotiated.localAddress;
     const on = interfaces.owner(local.family, local.words);
     const near = interfaces.connected(this.peer.family, this.peer.words);
+    const inside = settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp';
     const options: GroupOptions = {
-      kind: !internal ? 'ebgp' : settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp',
+      kind: ({ outside: 'ebgp', confed: 'confed', inside } as const)[this.peer.place],
       localAs: this.peer.localAs,
+      remoteAs: (settings.asOverride ?? settings.removePrivateAs) === undefined ? 0 : negotiated.remoteAs,
       routerId: instance.routerId,
       clusterId: instance.clusterId,
       defaultLocalPref: instance.options.defaultLocalPref,
       nextHopSelf: settings.nextHopSelf ?? false,
-      nextHopUnchanged: settings.nextHopUnchanged === true,
+      nextHopUnchanged: settings.nextHopUnchanged === true || settings.routeServerClient === true,
       sendCommunity: settings.sendCommunity ?? true,
       sendExtendedCommunity: settings.sendExtendedCommunity ?? true,
       sendLargeCommunity: settings.sendLargeCommunity ?? true,
       removePrivateAs: settings.removePrivateAs ?? 'no',
+      overrideAs: settings.asOverride === true,
+      asPathUnchanged: settings.asPathUnchanged === true,
+      medUnchanged: settings.medUnchanged === true,
+      routeServerClient: settings.routeServerClient === true,
+      clientToClient: instance.options.clientToClient,
+      unsuppress: settings.unsuppressMap !== undefined,
       as4: negotiated.as4,
       extendedNextHop: negotiated.extendedNextHop,
       maximumMessageBytes: negotiated.maximumMessageBytes,

@@ -12,10 +12,12 @@ export interface PolicyNamesOf {
   readonly prefixList: string | undefined;
   readonly filterList: string | undefined;
   readonly routeMap: string | undefined;
+  /** In place of the route map, for routes that an aggregate suppresses. */
+  readonly unsuppressMap?: string | undefined;
   /** An AS put in front of the path at the end (local-as). */
   readonly prepend?: number | undefined;
-  /** The default route is refused: it is sent another way (default-originate). */
-  readonly noDefault?: boolean;
+  /** Whether the default route is refused because it is sent another way (default-originate). */
+  readonly noDefault?: (() => boolean) | undefined;
 }
 
 export class PeerPolicy implements Policy {
@@ -28,10 +30,11 @@ export class PeerPolicy implements Policy {
   readonly #filters: readonly PrefixFilter[];
   readonly #filterList: AsPathList | undefined;
   readonly #map: BoundMap | undefined;
+  readonly #unsuppressMap: BoundMap | undefined;
   /** A list that is named but does not exist refuses everything. */
   readonly #refuse: boolean;
   readonly #prepend: readonly PathEdit[] | undefined;
-  readonly #noDefault: boolean;
+  readonly #noDefault: (() => boolean) | undefined;
   readonly #attributes: AttributeAccess;
   readonly #table: BgpTable;
   readonly #store: AttributeStore;
@@ -47,7 +50,7 @@ export class PeerPolicy implements Policy {
     this.#store = table.store;
     this.#attributes = attributes;
     this.#prepend = (names.prepend ?? 0) === 0 ? undefined : [prependPath([names.prepend!])];
-    this.#noDefault = names.noDefault === true;
+    this.#noDefault = names.noDefault;
     let refuse = false;
     const filters: PrefixFilter[] = [];
     for (const [kind, name] of [
@@ -65,22 +68,27 @@ export class PeerPolicy implements Policy {
       this.#filterList = library.asPathList(names.filterList);
       refuse ||= this.#filterList === undefined;
     }
-    if (names.routeMap !== undefined) {
-      this.#map = new BoundMap(names.routeMap, {
-        ...use,
-        names: library,
-        attributes,
-        prefixes: table.prefixes,
-      });
-      for (const name of this.#map.depends) this.depends.add(name);
-    }
+    const bind = (map: string | undefined): BoundMap | undefined =>
+      map === undefined
+        ? undefined
+        : new BoundMap(map, { ...use, names: library, attributes, prefixes: table.prefixes });
+    this.#map = bind(names.routeMap);
+    this.#unsuppressMap = bind(names.unsuppressMap);
+    const maps = [this.#map, this.#unsuppressMap].filter(map => map !== undefined);
+    for (const map of maps) for (const name of map.depends) this.depends.add(name);
     this.#refuse = refuse;
-    this.perPrefix = !refuse && (filters.length > 0 || this.#map?.perPrefix === true || this.#noDefault);
-    this.perPeer = this.#map?.perPeer === true;
+    this.perPrefix =
+      !refuse &&
+      (filters.length > 0 ||
+        this.#unsuppressMap !== undefined ||
+        this.#noDefault !== undefined ||
+        maps.some(map => map.perPrefix));
+    this.perPeer = maps.some(map => map.perPeer);
   }
 
   apply(attributes: number, prefix: number, peer: number): number {
-    if (this.#refuse || (this.#noDefault && this.#table.prefixes.length[prefix] === 0)) return -1;
+    if (this.#refuse) return -1;
+    if (this.#noDefault !== undefined && this.#table.prefixes.length[prefix] === 0 && this.#noDefault()) return -1;
     const filters = this.#filters;
     for (let i = 0; i < filters.length; i++) {
       const table = this.#table.prefixes;
@@ -95,7 +103,9 @@ export class PeerPolicy implements Policy {
       if (!permitted) return -1;
     }
     if (this.#filterList !== undefined && !this.#filterList.permits(this.#store.asPathText(attributes))) return -1;
-    const out = this.#map === undefined ? this.#store.retain(attributes) : this.#map.apply(attributes, prefix, peer);
+    const unsuppress = this.#unsuppressMap !== undefined && this.#table.suppressed[prefix] === 1;
+    const map = unsuppress ? this.#unsuppressMap : this.#map;
+    const out = map === undefined ? this.#store.retain(attributes) : map.apply(attributes, prefix, peer);
     if (this.#prepend === undefined || out < 0) return out;
     const longer = this.#attributes.edit(out, { path: this.#prepend });
     this.#store.release(out);

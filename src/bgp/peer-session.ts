@@ -84,6 +84,8 @@ function reachable(peer: SessionPeer): boolean {
   const { zebra, vrf } = peer.instance;
   if (zebra === undefined || !vrf.known || !peer.singleHop) return true;
   if (peer.family === AF_INET6 && isLinkLocal6(peer.words)) return true;
+  // A session that is there ends by its hold time, where it is not to end with the link.
+  if (peer.negotiated !== undefined && !peer.instance.options.fastExternalFailover) return true;
   return peer.instance.connected(peer.family, peer.words);
 }
 

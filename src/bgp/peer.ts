@@ -8,7 +8,7 @@
 import type { TimerTask } from '../concurrency/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
 import { type SessionState, STATES } from './fsm/machine.ts';
-import type { BgpInstance } from './instance.ts';
+import type { BgpInstance, Place } from './instance.ts';
 import { RestartHelper, restartCapability } from './graceful-restart.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Connection, SocketAddress } from './io/types.ts';
@@ -74,6 +74,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #unwatch: () => void = () => {};
   #sessionKey = '';
   #parser: UpdateParser | undefined;
+  /** Where it was when the session came up. */
+  #placeThen: Place | undefined;
   #md5Installed = false;
   #restart: TimerTask | undefined;
   #restartAtMs = 0;
@@ -116,18 +118,25 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   get localAs(): number {
-    return this.settings.localAs ?? this.instance.as;
+    const { instance } = this;
+    const own = instance.placeOf(this.settings.remoteAs) === 'outside' ? instance.publicAs : instance.as;
+    return this.settings.localAs ?? own;
+  }
+
+  /** Where it is; one that calls us by an AS which is its own as well is in ours. */
+  get place(): Place {
+    const as = this.settings.remoteAs;
+    return as === this.localAs && this.settings.localAs !== undefined ? 'inside' : this.instance.placeOf(as);
   }
 
   /** Roles are for external sessions (RFC 9234 §3). */
   get role(): number {
     const { localRole } = this.settings;
-    return localRole === undefined || this.internal ? NO_ROLE : ROLES.indexOf(localRole);
+    return localRole === undefined || this.place !== 'outside' ? NO_ROLE : ROLES.indexOf(localRole);
   }
 
   get internal(): boolean {
-    const as = this.settings.remoteAs;
-    return as === 'internal' || as === this.localAs;
+    return this.place === 'inside';
   }
 
   // ---- configuration -------------------------------------------------------------------------------------------------
@@ -205,7 +214,11 @@ export class Peer implements SessionHandler, SessionPeer {
       return;
     }
     const key = JSON.stringify(config);
-    if (key === this.#sessionKey) return;
+    if (key === this.#sessionKey) {
+      // What is said and understood hangs on it.
+      if (this.negotiated !== undefined && this.#placeThen !== this.place) this.session?.reset();
+      return;
+    }
     const first = this.session === undefined;
     const was = this.#sessionKey;
     this.#sessionKey = key;
@@ -287,6 +300,7 @@ export class Peer implements SessionHandler, SessionPeer {
   established(negotiated: Negotiated): void {
     this.negotiated = negotiated;
     this.learnt = negotiated;
+    this.#placeThen = this.place;
     this.establishedWallMs = this.instance.bgp.wallMs();
     this.#upMs = this.instance.bgp.loop.now();
     this.#log('Up');
@@ -296,7 +310,8 @@ export class Peer implements SessionHandler, SessionPeer {
     }
     const has = (afi: Afi): boolean => negotiated.families.some(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
     this.#parser = new UpdateParser({
-      ebgp: negotiated.kind === 'external',
+      ebgp: negotiated.kind === 'external' && this.place !== 'confed',
+      confed: this.place === 'confed',
       as4: negotiated.as4,
       ipv4: this.families.ipv4.index !== 0 && has('ipv4'),
       ipv6: this.families.ipv6.index !== 0 && has('ipv6'),
@@ -319,7 +334,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** The AS that must stand first in what an external neighbour sends; 0: any may. */
   #firstAs({ kind, remoteAs }: Negotiated): number {
     const enforce = this.settings.enforceFirstAs ?? this.instance.options.enforceFirstAs;
-    return enforce && kind === 'external' ? remoteAs : 0;
+    return enforce && kind === 'external' && this.place !== 'confed' ? remoteAs : 0;
   }
 
   /** The neighbour's routes are asked for again where the rule for them has changed. */

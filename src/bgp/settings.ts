@@ -57,8 +57,10 @@ export interface PeerAfSettings {
   filterListOut?: string;
   routeMapIn?: string;
   routeMapOut?: string;
+  unsuppressMap?: string;
   softReconfiguration?: boolean;
   defaultOriginate?: boolean;
+  defaultOriginateMap?: string;
   maximumPrefix?: number;
   maximumPrefixThreshold?: number;
   maximumPrefixWarningOnly?: boolean;
@@ -66,9 +68,13 @@ export interface PeerAfSettings {
   maximumPrefixForce?: boolean;
   maximumPrefixOut?: number;
   allowAsIn?: number;
-  removePrivateAs?: 'if-only' | 'all' | 'replace';
+  allowAsInOrigin?: boolean;
+  asOverride?: boolean;
+  removePrivateAs?: 'if-only' | 'all' | 'replace' | 'replace-if-only';
   weight?: number;
   nextHopUnchanged?: boolean;
+  asPathUnchanged?: boolean;
+  medUnchanged?: boolean;
   /** Paths besides the best one are not taken (RFC 7911). */
   disableAddPathRx?: boolean;
   /** Which paths are sent besides the best one. */

@@ -1,5 +1,6 @@
 // Small pieces of text and JSON that several shows share, in FRR's form.
 import { formatAddress, formatIp4 } from '../net/index.ts';
+import { AGGREGATE } from './aggregation.ts';
 import type { BgpInstance } from './instance.ts';
 import type { PeerFamily } from './peer-family.ts';
 import { Peer } from './peer.ts';
@@ -86,6 +87,8 @@ export interface PathView {
   readonly local: boolean;
   /** Local, and it comes from zebra. */
   readonly redistributed: boolean;
+  /** Local, and it stands for others. */
+  readonly aggregated: boolean;
   readonly peer: Peer | undefined;
 }
 
@@ -111,6 +114,7 @@ export function viewPath(
     origin: store.origin[set]!,
     local,
     redistributed: typeof owner === 'string' && owner.startsWith('redistribute '),
+    aggregated: owner === AGGREGATE,
     peer: owner instanceof Peer ? owner : undefined,
   };
 }

@@ -6,6 +6,7 @@ import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
 
 const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {
   'if-only': { text: 'removed', key: 'privateAsNumsRemovedInUpdatesToNbr' },
+  'replace-if-only': { text: 'replaced', key: 'privateAsNumsReplacedInUpdatesToNbr' },
   all: { text: '(all) removed', key: 'privateAsNumsAllRemovedInUpdatesToNbr' },
   replace: { text: '(all) replaced', key: 'privateAsNumsAllReplacedInUpdatesToNbr' },
 };
@@ -33,6 +34,22 @@ function communities(settings: PeerAfSettings): { text: string | undefined; key:
   return { text, key };
 }
 
+/** Attributes that are propagated unchanged. */
+function keptAttributes(settings: PeerAfSettings): { title: string; key: string }[] {
+  return [
+    ...(settings.asPathUnchanged === true ? [{ title: 'AS_PATH', key: 'AsPath' }] : []),
+    ...(settings.nextHopUnchanged === true || settings.routeServerClient === true
+      ? [{ title: 'NEXT_HOP', key: 'NextHop' }]
+      : []),
+    ...(settings.medUnchanged === true ? [{ title: 'MED', key: 'Med' }] : []),
+  ];
+}
+
+/** Whether it was told of a default route that we make. */
+function originates({ membership }: PeerFamily): boolean {
+  return membership?.originatesDefault === true;
+}
+
 export function familyText(one: PeerFamily, groupName: string | undefined): string[] {
   const { settings } = one;
   const lines = [` For address family: ${AFI_TITLE[one.afi]}`];
@@ -43,17 +60,21 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
     lines.push(`  Update group ${slot.id}, subgroup ${slot.id}`, `  Packet Queue length ${slot.group.stats().pending}`);
   }
   if (settings.routeReflectorClient === true) lines.push('  Route-Reflector Client');
+  if (settings.routeServerClient === true) lines.push('  Route-Server Client');
   if (settings.softReconfiguration === true) lines.push('  Inbound soft reconfiguration allowed');
   if (settings.removePrivateAs !== undefined) {
     lines.push(`  Private AS numbers ${PRIVATE_AS[settings.removePrivateAs].text} in updates to this neighbor`);
   }
+  if (settings.asOverride === true) lines.push('  Override ASNs in outbound updates if aspath equals remote-as');
   if (settings.addPathTx !== undefined) lines.push(`  ${ADD_PATH[settings.addPathTx].text}`);
   if (settings.nextHopSelf !== undefined) lines.push('  NEXT_HOP is always this router');
-  if (settings.nextHopUnchanged === true) lines.push('  NEXT_HOP is propagated unchanged to this neighbor');
+  for (const { title } of keptAttributes(settings)) lines.push(`  ${title} is propagated unchanged to this neighbor`);
   const { text } = communities(settings);
   if (text !== undefined) lines.push(`  Community attribute sent to this neighbor(${text})`);
   if (settings.defaultOriginate === true) {
-    lines.push(`  Default information originate, default ${one.membership === undefined ? 'not sent' : 'sent'}`);
+    const map = settings.defaultOriginateMap;
+    const criteria = map === undefined ? '' : ` default route-map *${map},`;
+    lines.push(`  Default information originate,${criteria} default ${originates(one) ? 'sent' : 'not sent'}`);
   }
   if (named(settings, 'In')) lines.push('  Inbound path policy configured');
   if (named(settings, 'Out')) lines.push('  Outbound path policy configured');
@@ -96,11 +117,14 @@ const LISTS = [
   { field: 'filterListOut', text: 'Outgoing update AS path filter list', key: 'outgoingUpdateAsPathFilterList' },
   { field: 'routeMapIn', text: 'Route map for incoming advertisements', key: 'routeMapForIncomingAdvertisements' },
   { field: 'routeMapOut', text: 'Route map for outgoing advertisements', key: 'routeMapForOutgoingAdvertisements' },
+  { field: 'unsuppressMap', text: 'Route map for selective unsuppress', key: 'selectiveUnsuppressRouteMap' },
 ] as const;
 
 /** Whether there is a policy in this direction. */
 function named(settings: PeerAfSettings, direction: 'In' | 'Out'): boolean {
-  return LISTS.some(({ field }) => field.endsWith(direction) && settings[field] !== undefined);
+  const ours = (field: string): boolean =>
+    field.endsWith(direction) || (direction === 'Out' && field === 'unsuppressMap');
+  return LISTS.some(({ field }) => ours(field) && settings[field] !== undefined);
 }
 
 export function familyJson(one: PeerFamily, groupName: string | undefined): object {
@@ -117,14 +141,19 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
           packetQueueLength: membership.slot.group.stats().pending,
         }),
     ...(settings.routeReflectorClient === true ? { routeReflectorClient: true } : {}),
+    ...(settings.routeServerClient === true ? { routeServerClient: true } : {}),
     ...(settings.softReconfiguration === true ? { inboundSoftConfigPermit: true } : {}),
     ...(settings.removePrivateAs === undefined ? {} : { [PRIVATE_AS[settings.removePrivateAs].key]: true }),
+    ...(settings.asOverride === true ? { overrideASNsInOutboundUpdates: 'ifAspathEqualRemoteAs' } : {}),
     ...(settings.addPathTx === undefined ? {} : { [ADD_PATH[settings.addPathTx].key]: true }),
     ...(settings.nextHopSelf === undefined ? {} : { routerAlwaysNextHop: true }),
-    ...(settings.nextHopUnchanged === true ? { unchangedNextHopPropogatedToNbr: true } : {}),
+    ...Object.fromEntries(keptAttributes(settings).map(({ key }) => [`unchanged${key}PropogatedToNbr`, true])),
     ...given('commAttriSentToNbr', communities(settings).key),
     ...(settings.defaultOriginate === true
-      ? { [membership === undefined ? 'defaultNotSent' : 'defaultSent']: true }
+      ? {
+          ...given('defaultRouteMap', settings.defaultOriginateMap),
+          [originates(one) ? 'defaultSent' : 'defaultNotSent']: true,
+        }
       : {}),
     ...(named(settings, 'In') ? { inboundPathPolicyConfig: true } : {}),
     ...(named(settings, 'Out') ? { outboundPathPolicyConfig: true } : {}),

@@ -16,6 +16,11 @@ function hopsAway(peer: Peer): number {
   return ttlSecurityHops ?? ebgpMultihop ?? 1;
 }
 
+/** In our confederation. */
+function confederated(peer: Peer): boolean {
+  return peer.place !== 'outside' && peer.instance.options.confederation !== undefined;
+}
+
 function activeFamilies(peer: Peer): PeerFamily[] {
   return AFIS.map(afi => peer.families[afi]).filter(one => one.index !== 0);
 }
@@ -25,7 +30,7 @@ export function neighborText(peer: Peer): string {
   const stats = peer.session?.stats();
   const negotiated = peer.negotiated;
   const lines: string[] = [];
-  const link = peer.internal ? 'internal' : 'external';
+  const link = `${confederated(peer) ? 'confed-' : ''}${peer.internal ? 'internal' : 'external'}`;
   const prepend = `${settings.localAsNoPrepend === true ? ' no-prepend' : ''}${settings.localAsReplace === true ? ' replace-as' : ''}`;
   lines.push(
     `BGP neighbor ${titleOf(peer)}, remote AS ${peer.remoteAs}, local AS ${peer.localAs}${prepend}, ${link} link`,
@@ -35,6 +40,7 @@ export function neighborText(peer: Peer): string {
   if (settings.description !== undefined) lines.push(` Description: ${settings.description}`);
   const hostname = peer.learnt?.remote.hostname;
   if (hostname !== undefined) lines.push(`Hostname: ${hostname}`);
+  if (peer.place === 'confed') lines.push('  Neighbor under common administration');
   if (peer.groupName !== undefined) lines.push(` Member of peer-group ${peer.groupName} for session parameters`);
   const range = rangeOf(peer);
   if (range !== undefined) lines.push(`  Belongs to the subnet range group: ${range}`);
@@ -170,7 +176,7 @@ export function neighborJson(peer: Peer): object {
     localAs: peer.localAs,
     ...(settings.localAsNoPrepend === true ? { localAsNoPrepend: true } : {}),
     ...(settings.localAsReplace === true ? { localAsReplaceAs: true } : {}),
-    ...(peer.internal ? { nbrInternalLink: true } : { nbrExternalLink: true }),
+    [`nbr${confederated(peer) ? 'Confed' : ''}${peer.internal ? 'Internal' : 'External'}Link`]: true,
     localRole: settings.localRole ?? 'undefined',
     remoteRole: roleOf(negotiated?.remote),
     ...(settings.description === undefined ? {} : { nbrDesc: settings.description }),
@@ -181,6 +187,7 @@ export function neighborJson(peer: Peer): object {
     bgpVersion: 4,
     remoteRouterId: formatIp4(negotiated?.remoteRouterId ?? 0),
     localRouterId: routerIdText(instance),
+    ...(peer.place === 'confed' ? { nbrCommonAdmin: true } : {}),
     bgpState: peer.state,
     ...(waits(peer) ? { bgpStateIs: 'passive' } : {}),
     ...(negotiated === undefined

@@ -12,6 +12,7 @@ import {
   PATH_BEST,
   PATH_MULTIPATH,
   PATH_VALID,
+  PEER_CONFED,
   PEER_EBGP,
   PEER_IBGP_CLIENT,
   REASONS,
@@ -84,6 +85,7 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   if ((limits & HAS_NO_ADVERTISE) !== 0) scope = ', not advertised to any peer';
   else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
   else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
+  if (table.suppressed[prefix] === 1) scope += ', Advertisements suppressed by an aggregate.';
   const selected =
     best < 0
       ? ', no best path'
@@ -104,6 +106,13 @@ export function routeText(family: FamilyInstance, prefix: number): string {
 
 function extendedText({ extendedCommunities }: AttributeSet): string {
   return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')));
+}
+
+/** Where a path is from, as seen from our AS. */
+function kindText({ instance }: FamilyInstance, kind: number): string {
+  if (kind === PEER_EBGP) return 'external';
+  if (kind === PEER_CONFED) return 'confed-external';
+  return instance.options.confederation === undefined ? 'internal' : 'confed-internal';
 }
 
 function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): string[] {
@@ -128,9 +137,9 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   if ((set.tag ?? 0) !== 0) words.push(`tag ${set.tag}`);
   words.push((flags & PATH_VALID) === 0 ? 'invalid' : 'valid');
   if (view.local) {
-    words.push('sourced');
+    words.push(view.aggregated ? 'aggregated' : 'sourced');
     if (!view.redistributed) words.push('local');
-  } else words.push(one.kind === PEER_EBGP ? 'external' : 'internal');
+  } else words.push(kindText(family, one.kind));
   if (set.atomicAggregate) words.push('atomic-aggregate');
   if (set.otc !== undefined) words.push(`otc ${set.otc}`);
   if ((flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1) words.push('multipath');
@@ -203,7 +212,7 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
     ...((set.tag ?? 0) === 0 ? {} : { tag: set.tag }),
     valid: (flags & PATH_VALID) !== 0,
     version: versionOf(family, table.pathPrefix[one.path]!),
-    ...(view.local ? { sourced: true } : {}),
+    ...(view.local ? { [view.aggregated ? 'aggregated' : 'sourced']: true } : {}),
     ...(view.local && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
     ...(set.otc === undefined ? {} : { otc: set.otc }),
@@ -250,7 +259,7 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
             peerId: view.peer.name,
             routerId: formatIp4(view.peer.negotiated?.remoteRouterId ?? 0),
             ...(hostname === undefined ? {} : { hostname }),
-            type: one.kind === PEER_EBGP ? 'external' : 'internal',
+            type: kindText(family, one.kind),
           },
   };
 }

@@ -36,7 +36,8 @@ ${STATUS_CODES}`;
 function statusOf(table: BgpTable, path: number): string {
   const flags = table.pathFlags[path]!;
   const kind = table.peerKind(table.pathPeer[path]!);
-  const first = table.isStale(path) ? 'S' : (flags & PATH_VALID) !== 0 ? '*' : ' ';
+  const suppressed = table.suppressed[table.pathPrefix[path]!] === 1;
+  const first = suppressed ? 's' : table.isStale(path) ? 'S' : (flags & PATH_VALID) !== 0 ? '*' : ' ';
   const second = (flags & PATH_BEST) !== 0 ? '>' : (flags & PATH_MULTIPATH) !== 0 ? '=' : ' ';
   return `${first}${second}${kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'i' : ' '}`;
 }
@@ -129,6 +130,7 @@ function pathJson(family: FamilyInstance, prefix: number, path: number): object 
   const slash = network.indexOf('/');
   const best = (flags & PATH_BEST) !== 0;
   return {
+    ...(table.suppressed[prefix] === 1 ? { suppressed: true } : {}),
     ...((flags & PATH_VALID) === 0 ? {} : { valid: true }),
     ...(best || (flags & PATH_MULTIPATH) === 0 || table.selectedPaths(prefix) < 2 ? {} : { multipath: true }),
     ...(best ? { bestpath: true, selectionReason: REASONS[table.pathReason[path]!] } : {}),
@@ -217,7 +219,13 @@ function advertisedView(one: PeerFamily, membership: Membership, path: number, s
   let { nextHop, path: asPath } = sent;
   if (nextHop === address4) nextHop = '0.0.0.0';
   else if (addresses6.includes(nextHop)) nextHop = '::';
-  if (options.kind === 'ebgp') asPath = asPath.split(' ').slice(1).join(' ');
+  const silent = options.routeServerClient || (options.asPathUnchanged && own.path !== '');
+  if (options.kind === 'ebgp') {
+    const kept = silent ? asPath : asPath.split(' ').slice(1).join(' ');
+    // What is the confederation's own is there until the message is made.
+    asPath = `${/^(?:\([^)]*\)|\[[^\]]*\]| )*/.exec(own.path)![0]}${kept}`.trim();
+  } else if (options.kind === 'confed')
+    asPath = asPath.replace(/^\(\d+(?:\) ?| )/, put => (put.includes(')') ? '' : '('));
   return { ...sent, nextHop, path: asPath, localPref: sent.localPref ?? own.localPref, weight: own.weight };
 }
 

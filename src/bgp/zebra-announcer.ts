@@ -11,6 +11,7 @@ import {
   MESSAGE_METRIC,
   MESSAGE_NEXTHOP,
   MESSAGE_TAG,
+  NEXTHOP_BLACKHOLE,
   NEXTHOP_IPV4,
   NEXTHOP_IPV6,
   NEXTHOP_IPV6_IFINDEX,
@@ -27,6 +28,9 @@ import { dependsOn } from './peer-policy.ts';
 import { BoundMap } from './policy/index.ts';
 import { HAS_MED, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
+
+/** A blackhole that says nothing to who sent the packet. */
+const BLACKHOLE_NULL = 1;
 
 /** Prefixes between two looks at the clock. */
 const BATCH = 512;
@@ -179,8 +183,9 @@ export class ZebraAnnouncer {
     const { table, instance } = this.#family;
     if (prefix >= this.#has.length) [this.#has] = grown(table.prefixes.capacity, this.#has);
     const best = count === 0 ? 0 : paths[0]!;
-    // Routes of our own came from zebra.
-    const local = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    // Routes of our own came from zebra, all but those that stand for others.
+    const own = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    const local = own && !this.#family.aggregation.made(table.pathPeer[best]!);
     const route = this.#route;
     this.#prefix(route, prefix);
     if (best === 0 || local || this.#silent) return this.#withdraw(route, prefix);
@@ -223,15 +228,15 @@ export class ZebraAnnouncer {
     const { store } = instance;
     const best = this.#paths[0]!;
     const attributes = this.#sets[0]!;
-    const block = count === 1 ? this.#blockOf(best, attributes) : this.#groupOf(count);
+    const aggregate = this.#family.aggregation.made(table.pathPeer[best]!);
+    const block = aggregate ? this.#discard() : count === 1 ? this.#blockOf(best, attributes) : this.#groupOf(count);
     if (block === undefined) return this.#withdraw(route, prefix);
     const external = table.peerKind(table.pathPeer[best]!) === PEER_EBGP;
-    route.flags = external
-      ? this.#recursive(best)
-        ? ROUTE_FLAG_ALLOW_RECURSION
-        : 0
-      : ROUTE_FLAG_IBGP | ROUTE_FLAG_ALLOW_RECURSION;
-    route.distance = external ? this.distance.external : this.distance.internal;
+    if (aggregate) route.flags = 0;
+    else if (external) route.flags = this.#recursive(best) ? ROUTE_FLAG_ALLOW_RECURSION : 0;
+    else route.flags = ROUTE_FLAG_IBGP | ROUTE_FLAG_ALLOW_RECURSION;
+    if (aggregate) route.distance = this.distance.local;
+    else route.distance = external ? this.distance.external : this.distance.internal;
     route.metric = (store.flags[attributes]! & HAS_MED) === 0 ? 0 : store.med[attributes]!;
     route.message = MESSAGE_NEXTHOP | MESSAGE_DISTANCE | MESSAGE_METRIC;
     route.tag = 0;
@@ -287,6 +292,13 @@ export class ZebraAnnouncer {
     const block = this.#encode();
     this.#blocks[hop] = block;
     return block;
+  }
+
+  /** What an aggregate stands for and is not there is discarded (RFC 4632 §5.1). */
+  #discard(): Block {
+    this.#hops.count = 0;
+    this.#hops.blackhole[this.#hops.add(NEXTHOP_BLACKHOLE, this.#family.instance.vrf.id)] = BLACKHOLE_NULL;
+    return this.#encode();
   }
 
   /** A next hop went, and its id may be given to another. */

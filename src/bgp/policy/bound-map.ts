@@ -62,19 +62,23 @@ export class BoundMap {
     this.depends = depends;
   }
 
-  /** The id of the set that comes out, with one reference for the caller, or −1 where the map denies. */
-  apply(attributes: number, prefix: number, peer: number): number {
+  /**
+   * The id of the set that comes out, with one reference for the caller, or −1 where the map denies. With a `target`, that
+   * is what is changed, and what is looked at stays as it is.
+   */
+  apply(attributes: number, prefix: number, peer: number, target: number = attributes): number {
     const map = this.map;
     // A map that does not exist denies, as FRR has it.
     if (map === undefined) return -1;
     map.invoked++;
     const clauses = this.#clauses;
-    let id = attributes;
+    const apart = target !== attributes;
+    let id = target;
     let permitted = false;
     this.#attributes.retain(id);
     for (let i = 0; i < clauses.length; ) {
       const clause = clauses[i]!;
-      if (!this.#matches(clause, id, prefix)) {
+      if (!this.#matches(clause, apart ? attributes : id, prefix)) {
         i++;
         continue;
       }
@@ -86,7 +90,7 @@ export class BoundMap {
       permitted = true;
       if (clause.changes.length > 0) id = this.#change(clause, id);
       if (clause.call !== undefined) {
-        const after = clause.call.apply(id, prefix, peer);
+        const after = clause.call.apply(apart ? attributes : id, prefix, peer, id);
         this.#attributes.release(id);
         if (after < 0) return -1;
         id = after;

@@ -32,7 +32,10 @@ import {
   COMMUNITY_NO_EXPORT_SUBCONFED,
   countAs,
   FLAG_EXTENDED,
+  SEGMENT_CONFED_SEQUENCE,
+  SEGMENT_CONFED_SET,
   SEGMENT_SEQUENCE,
+  SEGMENT_SET,
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
@@ -72,6 +75,13 @@ function blockClass(bytes: number): number {
   return bytes <= LARGE ? bytes / BLOCK : LARGE / BLOCK + (31 - Math.clz32(bytes)) - 10;
 }
 
+/** The first AS of a path that is outside the confederation (RFC 5065 §5), 0 where a set stands there, or nothing. */
+function neighbourOf(arena: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && arena[at]! >= SEGMENT_CONFED_SEQUENCE) at += 2 + arena[at + 1]! * 4;
+  return at < end && arena[at] === SEGMENT_SEQUENCE ? readWord(arena, at + 2) : 0;
+}
+
 export class AttributeStore {
   readonly nexthops: NexthopTable;
   /** Sets alive. */
@@ -87,7 +97,7 @@ export class AttributeStore {
   origin: Uint8Array;
   /** ASes that count (RFC 4271 §9.1.2.2 (a)). */
   asPathLength: Uint16Array;
-  /** First AS of the path, 0 where there is none: decides whether two MEDs compare. */
+  /** First AS of the path outside our confederation, 0 where there is none: decides whether two MEDs compare. */
   neighborAs: Uint32Array;
   /** LOCAL_PREF; read only where HAS_LOCAL_PREF. */
   localPref: Uint32Array;
@@ -229,6 +239,41 @@ export class AttributeStore {
     return this.find(id, ATTR_AS_PATH) ? countAs(this.arena, this.foundStart, this.foundEnd, as) : 0;
   }
 
+  /** The AS that the path begins in, 0 where it is not known. */
+  originAs(id: number): number {
+    if (!this.find(id, ATTR_AS_PATH)) return 0;
+    const { arena } = this;
+    let last = 0;
+    for (let at = this.foundStart; at < this.foundEnd; ) {
+      const next = at + 2 + arena[at + 1]! * 4;
+      last = arena[at] === SEGMENT_SEQUENCE || arena[at] === SEGMENT_CONFED_SEQUENCE ? readWord(arena, next - 4) : 0;
+      at = next;
+    }
+    return last;
+  }
+
+  /** Whether a set of ASes stands in the path. */
+  hasAsSet(id: number): boolean {
+    if (!this.find(id, ATTR_AS_PATH)) return false;
+    const { arena } = this;
+    for (let at = this.foundStart; at < this.foundEnd; at += 2 + arena[at + 1]! * 4) {
+      if (arena[at] === SEGMENT_SET || arena[at] === SEGMENT_CONFED_SET) return true;
+    }
+    return false;
+  }
+
+  /** ASes of our confederation in the path, a set being one. */
+  confederationLength(id: number): number {
+    if (!this.find(id, ATTR_AS_PATH)) return 0;
+    const { arena } = this;
+    let length = 0;
+    for (let at = this.foundStart; at < this.foundEnd; at += 2 + arena[at + 1]! * 4) {
+      if (arena[at] === SEGMENT_CONFED_SEQUENCE) length += arena[at + 1]!;
+      else if (arena[at] === SEGMENT_CONFED_SET) length++;
+    }
+    return length;
+  }
+
   /** Whether CLUSTER_LIST holds `cluster` (RFC 4456 §8). */
   hasCluster(id: number, cluster: number): boolean {
     if ((this.flags[id]! & HAS_CLUSTER_LIST) === 0 || !this.find(id, ATTR_CLUSTER_LIST)) return false;
@@ -328,7 +373,7 @@ export class AttributeStore {
           break;
         case ATTR_AS_PATH:
           this.asPathLength[id] = asPathLength(arena, at, at + length, 4);
-          if (length > 0 && arena[at] === SEGMENT_SEQUENCE) this.neighborAs[id] = readWord(arena, at + 2);
+          this.neighborAs[id] = neighbourOf(arena, at, at + length);
           break;
         case ATTR_NEXT_HOP:
           nexthop = this.nexthops.intern(arena, at, length);

@@ -37,6 +37,8 @@ export class TableColumns {
   best: Uint32Array = new Uint32Array(1024);
   /** How many changes there had been, that one included, when the selected path changed last. */
   version: Uint32Array = new Uint32Array(1024);
+  /** 1: an aggregate stands for it, and peers are not told of it. */
+  suppressed: Uint8Array = new Uint8Array(1024);
 
   // By path; row 0 is no path.
   pathPrefix: Uint32Array = new Uint32Array(1024);
@@ -165,7 +167,13 @@ export class TableColumns {
 
   #growPrefixes(): void {
     const rows = Math.max(this.prefixes.capacity, moreRows(this.first.length));
-    [this.first, this.best, this.version] = grown(rows, this.first, this.best, this.version);
+    [this.first, this.best, this.version, this.suppressed] = grown(
+      rows,
+      this.first,
+      this.best,
+      this.version,
+      this.suppressed,
+    );
   }
 
   #growPaths(): void {

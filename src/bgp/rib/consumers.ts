@@ -43,6 +43,11 @@ export class Consumers {
     return this.#zebraAttached;
   }
 
+  /** Whether the prefix is told to peers changed; `by` knows. */
+  suppressionChanged(prefix: number, by: TableConsumer): void {
+    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i] !== by) this.#groups[i]!.dirty.add(prefix);
+  }
+
   /** The prefix was decided, so any of its paths may have changed. True: somebody is there to hear of it. */
   pathsChanged(prefix: number): boolean {
     for (let i = 0; i < this.#pathGroups.length; i++) this.#pathGroups[i]!.dirty.add(prefix);

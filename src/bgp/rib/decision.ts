@@ -18,6 +18,7 @@ import {
   PEER_LOCAL,
   REASON_AS_PATH,
   REASON_CLUSTER,
+  REASON_CONFED_AS_PATH,
   REASON_EQUAL,
   REASON_FIRST,
   REASON_IGP_METRIC,
@@ -259,8 +260,8 @@ export class Decision {
     return this.#compareSource(a, b) < 0;
   }
 
-  /** Steps before the tie-breakers: what multipath asks to be equal. Negative: `a` is better. */
-  #compareMetrics(a: number, b: number): number {
+  /** Steps before the tie-breakers: what multipath asks to be equal, peer types `relaxed` or not. Negative: `a` is better. */
+  #compareMetrics(a: number, b: number, relaxed = false): number {
     const rows = this.#rows;
     const store = this.#store;
     const decision = this.#options;
@@ -288,8 +289,13 @@ export class Decision {
 
     if (!decision.ignoreAsPathLength) {
       this.#reason = REASON_AS_PATH;
-      const lengthA = store.asPathLength[setA]!;
-      const lengthB = store.asPathLength[setB]!;
+      let lengthA = store.asPathLength[setA]!;
+      let lengthB = store.asPathLength[setB]!;
+      if (decision.countConfederation) {
+        this.#reason = REASON_CONFED_AS_PATH;
+        lengthA += store.confederationLength(setA);
+        lengthB += store.confederationLength(setB);
+      }
       if (lengthA !== lengthB) return lengthA - lengthB;
     }
 
@@ -307,7 +313,7 @@ export class Decision {
     }
 
     this.#reason = REASON_PEER_TYPE;
-    if ((kindA === PEER_EBGP) !== (kindB === PEER_EBGP)) return kindA === PEER_EBGP ? -1 : 1;
+    if (!relaxed && (kindA === PEER_EBGP) !== (kindB === PEER_EBGP)) return kindA === PEER_EBGP ? -1 : 1;
 
     this.#reason = REASON_IGP_METRIC;
     const metric = store.nexthops.metric;
@@ -342,7 +348,7 @@ export class Decision {
     let count = 1;
     for (let i = 0; i < candidates; i++) {
       const path = this.#candidates[i]!;
-      if (path === best || this.#compareMetrics(best, path) !== 0) continue;
+      if (path === best || this.#compareMetrics(best, path, decision.relaxPeerType) !== 0) continue;
       const setA = rows.pathAttributes[best]!;
       const setB = rows.pathAttributes[path]!;
       if (!decision.multipathRelax && !this.#store.sameAsPath(setA, setB)) continue;

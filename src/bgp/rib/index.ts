@@ -1,4 +1,5 @@
 // Routes of one BGP speaker: attribute sets, next hops, tables, decision.
+export { type AggregateOptions, Aggregates, type Aggregator } from './aggregates.ts';
 export { AttributeEditor } from './attribute-editor.ts';
 export {
   type AsPathSegment,
@@ -25,6 +26,7 @@ export {
 export type { TableConsumer } from './consumers.ts';
 export { DirtySet } from './dirty.ts';
 export { INTERNAL_DISTANCE, INTERNAL_TAG, type InternalAttribute } from './internal-attribute.ts';
+export { MergedAttributes } from './merged-attributes.ts';
 export { METRIC_UNKNOWN, NexthopTable } from './nexthops.ts';
 export { BgpTable, type BgpTableOptions, type PeerCounts } from './table.ts';
 export * from './types.ts';

@@ -147,9 +147,11 @@ export class Ingest {
     }
   }
 
-  /** What the import policy makes of a set: an id with one reference, or -1. */
+  /** What the import policy makes of a set: an id with one reference, or -1. No policy sees what nobody wants (RFC 9774). */
   import(peer: number, attributes: number, prefix: number): number {
     const rows = this.#rows;
+    if (this.#options.rejectAsSets && rows.peerKinds[peer] !== PEER_LOCAL && this.#store.hasAsSet(attributes))
+      return -1;
     const policy = rows.peerPolicies[peer];
     let post = policy ? policy.apply(attributes, prefix, peer) : this.#store.retain(attributes);
     if (post > 0 && rows.peerKinds[peer] === PEER_EBGP) {
@@ -197,14 +199,22 @@ export class Ingest {
     return readWord(this.#store.arena, this.#store.foundStart);
   }
 
-  /** RFC 4271 §9.1.2, RFC 4456 §8: routes that went through here before. */
+  /** RFC 4271 §9.1.2, RFC 4456 §8, RFC 5065 §4: routes that went through here before. */
   loopFlag(peer: number, attributes: number): number {
     const rows = this.#rows;
     const info = rows.peers[peer]!;
     if (info.kind === PEER_LOCAL) return PATH_LOCAL;
     const store = this.#store;
     const decision = this.#options;
-    if (store.countAs(attributes, decision.localAs) > info.allowOwnAs) return PATH_LOOP;
+    // Where we pretend to be another AS, we are that one too.
+    if ((info.localAs ?? 0) !== 0 && store.countAs(attributes, info.localAs!) > (info.allowLocalAs ?? 0))
+      return PATH_LOOP;
+    if (info.allowOwnOrigin !== true || store.originAs(attributes) !== decision.localAs) {
+      if (store.countAs(attributes, decision.localAs) > info.allowOwnAs) return PATH_LOOP;
+      if (decision.confederation !== 0 && store.countAs(attributes, decision.confederation) > info.allowOwnAs) {
+        return PATH_LOOP;
+      }
+    }
     if (info.kind === PEER_EBGP) return 0;
     if ((store.flags[attributes]! & HAS_ORIGINATOR) !== 0 && store.originatorId[attributes] === decision.routerId) {
       return PATH_LOOP;

@@ -8,6 +8,7 @@
 // often a prefix changes, it is decided once.
 import type { Family } from '../../net/index.ts';
 import type { UpdateParser } from '../wire/update.ts';
+import { Aggregates } from './aggregates.ts';
 import type { AttributeStore } from './attributes.ts';
 import { EPOCH_MASK, TableColumns } from './columns.ts';
 import { Consumers, type TableConsumer } from './consumers.ts';
@@ -39,6 +40,8 @@ export interface PeerCounts {
 
 export class BgpTable extends TableColumns {
   readonly decision: DecisionOptions;
+  /** Routes of our own that stand for others. */
+  readonly aggregates: Aggregates;
   /** Called when `work` has something to do, and when zebra or a group has. */
   onWork: () => void = () => {};
   /** Called when zebra's dirty set has something in it. */
@@ -51,6 +54,7 @@ export class BgpTable extends TableColumns {
   readonly #walks: Walks;
   readonly #decision: Decision;
   readonly #consumers: Consumers;
+  #suppressionChanged = false;
   readonly #leaving = new Set<number>(); // peers to be forgotten when their paths are gone
   readonly #walked = (kind: WalkKind, peer: number): void => {
     if (kind === 'gone' && this.#leaving.has(peer)) this.#forget(peer);
@@ -65,6 +69,7 @@ export class BgpTable extends TableColumns {
     this.#walks = new Walks(this, this.#ingest);
     this.#consumers = new Consumers(this);
     this.#decision = new Decision(this, options.decision, this.#consumers);
+    this.aggregates = new Aggregates(this);
   }
 
   // ===== peers =====
@@ -178,7 +183,9 @@ export class BgpTable extends TableColumns {
     this.#ingest.tick();
     this.#walks.run(maxRows, this.#walked);
     this.decide();
-    return this.#walks.length > 0;
+    const more = this.aggregates.work(maxRows);
+    this.#wake(false);
+    return more || this.#walks.length > 0;
   }
 
   /** Next hops changed (`NexthopTable.set` said so): the prefixes that lead there are decided again, in slices. */
@@ -190,6 +197,14 @@ export class BgpTable extends TableColumns {
   /** The decision's knobs changed. */
   redecideAll(): void {
     this.#walks.start('all');
+    this.onWork();
+  }
+
+  /** What makes a path a loop, or unacceptable from anybody, changed: all are looked at anew, in slices. */
+  acceptanceChanged(): void {
+    for (let index = 1; index < this.peers.length; index++) {
+      if (this.peers[index] !== undefined && this.peerReceived[index] !== 0) this.#walks.start('policy', index);
+    }
     this.onWork();
   }
 
@@ -218,9 +233,23 @@ export class BgpTable extends TableColumns {
 
   /** Decides every prefix that is due. Consumers call it before they read. */
   decide(): void {
-    if (this.#deferred || !this.#decision.run()) return;
-    this.#consumers.wakeGroups();
-    if (this.#consumers.zebraPending > 0) this.onZebra();
+    if (this.#deferred) return;
+    let news = this.#decision.run();
+    // An aggregate that changes is a change for those above it; there are not many lengths.
+    while (this.aggregates.run()) news = this.#decision.run() || news;
+    this.#wake(news);
+  }
+
+  #wake(news: boolean): void {
+    if (news || this.#suppressionChanged) this.#consumers.wakeGroups();
+    this.#suppressionChanged = false;
+    if (news && this.#consumers.zebraPending > 0) this.onZebra();
+  }
+
+  /** Whether peers are told of a prefix changed (`suppressed`). */
+  suppressionChanged(prefix: number): void {
+    this.#consumers.suppressionChanged(prefix, this.aggregates);
+    this.#suppressionChanged = true;
   }
 
   /** Leaves the best path of each neighbouring AS in `ofEachAs`; returns how many they are. */
@@ -332,7 +361,7 @@ export class BgpTable extends TableColumns {
     return {
       prefixes: this.prefixes.size,
       paths: this.pathCount,
-      columnBytes: this.first.length * 12 + this.pathPrefix.length * 25 + this.pathId.length * 4,
+      columnBytes: this.first.length * 13 + this.pathPrefix.length * 25 + this.pathId.length * 4,
       undecided: this.undecided.size,
       walks: this.#walks.length,
     };

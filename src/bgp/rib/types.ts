@@ -12,7 +12,13 @@ export const PEER_LOCAL = 0; // network, redistribute, aggregate: each source is
 export const PEER_EBGP = 1;
 export const PEER_IBGP = 2;
 export const PEER_IBGP_CLIENT = 3; // a route reflector's client (RFC 4456)
-export type PeerKind = typeof PEER_LOCAL | typeof PEER_EBGP | typeof PEER_IBGP | typeof PEER_IBGP_CLIENT;
+export const PEER_CONFED = 4; // in another AS of our confederation (RFC 5065)
+export type PeerKind =
+  | typeof PEER_LOCAL
+  | typeof PEER_EBGP
+  | typeof PEER_IBGP
+  | typeof PEER_IBGP_CLIENT
+  | typeof PEER_CONFED;
 
 /** What a table must know of a peer. Change the fields, then call `BgpTable.peerChanged(index)`. */
 export interface PeerInfo {
@@ -27,6 +33,13 @@ export interface PeerInfo {
   weight: number;
   /** How many times the local AS may stand in AS_PATH before a path counts as a loop (allowas-in). */
   allowOwnAs: number;
+  /** A path that begins in the local AS is no loop (allowas-in origin). */
+  allowOwnOrigin?: boolean;
+  /** The AS that we pretend to be for this peer (local-as), 0 or undefined: none. */
+  localAs?: number;
+  /** How many times that one may stand in AS_PATH. */
+  allowLocalAs?: number;
+  routeServerClient?: boolean;
   /** Ours towards it (RFC 9234), NO_ROLE for none. */
   role: number;
   /** Whatever the owner wants to find again from a path. */
@@ -68,6 +81,7 @@ export const REASONS: readonly string[] = [
   'Neighbor IP',
   'Not eligible',
   'Nothing left to compare',
+  'Confederation based AS Path',
 ];
 export const REASON_NONE = 0;
 export const REASON_FIRST = 1;
@@ -85,10 +99,13 @@ export const REASON_CLUSTER = 12;
 export const REASON_NEIGHBOUR = 13;
 export const REASON_INELIGIBLE = 14;
 export const REASON_EQUAL = 15;
+export const REASON_CONFED_AS_PATH = 16;
 
 /** Knobs of the decision process. Change them, then call `BgpTable.redecideAll()`. */
 export interface DecisionOptions {
   localAs: number;
+  /** The confederation's AS (RFC 5065), 0: there is none. */
+  confederation: number;
   routerId: number;
   /** Own cluster id for loop detection and reflection; the router id unless configured. */
   clusterId: number;
@@ -100,8 +117,14 @@ export interface DecisionOptions {
   /** Compare router ids even where the older external path would win. */
   compareRouterId: boolean;
   ignoreAsPathLength: boolean;
+  /** ASes of our confederation count for the length. */
+  countConfederation: boolean;
+  /** Paths with an AS_SET in them are refused (RFC 9774). */
+  rejectAsSets: boolean;
   /** Multipath needs equal AS_PATH length only, not equal AS_PATH. */
   multipathRelax: boolean;
+  /** Multipath mixes paths from outside with those from inside. */
+  relaxPeerType: boolean;
   maximumPathsEbgp: number;
   maximumPathsIbgp: number;
 }
@@ -109,6 +132,7 @@ export interface DecisionOptions {
 export function defaultDecisionOptions(localAs: number, routerId: number): DecisionOptions {
   return {
     localAs,
+    confederation: 0,
     routerId,
     clusterId: routerId,
     defaultLocalPref: 100,
@@ -117,7 +141,10 @@ export function defaultDecisionOptions(localAs: number, routerId: number): Decis
     missingMedAsWorst: false,
     compareRouterId: false,
     ignoreAsPathLength: false,
+    countConfederation: false,
+    rejectAsSets: false,
     multipathRelax: false,
+    relaxPeerType: false,
     maximumPathsEbgp: 1,
     maximumPathsIbgp: 1,
   };

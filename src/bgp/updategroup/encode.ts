@@ -68,7 +68,7 @@ export class OldSpeakerEncoder {
     return to;
   }
 
-  /** AS_PATH of 2-octet numbers; true where one did not fit. */
+  /** AS_PATH of 2-octet numbers; true where one did not fit that AS4_PATH has room for. */
   #writePath(arena: Uint8Array, from: number, end: number): boolean {
     const to = this.writer;
     let length = 0;
@@ -76,13 +76,14 @@ export class OldSpeakerEncoder {
     to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, length);
     let wide = false;
     for (let at = from; at < end; ) {
+      const type = arena[at]!;
       const count = arena[at + 1]!;
-      to.byte(arena[at]!);
+      to.byte(type);
       to.byte(count);
       at += 2;
       for (let i = 0; i < count; i++, at += 4) {
         const as = readWord(arena, at);
-        if (as > 65535) wide = true;
+        if (as > 65535 && type <= SEGMENT_SEQUENCE) wide = true;
         to.byte(narrow(as) >>> 8);
         to.byte(narrow(as));
       }

@@ -1,6 +1,6 @@
 // What an attribute set becomes on its way to the members of a group: RFC 4271 §5.1 (next hop, AS_PATH, MED, LOCAL_PREF),
-// RFC 4456 (reflection), RFC 1997 (well-known communities), and what the operator asked for. One pass over the
-// canonical octets into a scratch area, and the result is interned like any other set.
+// RFC 4456 (reflection), RFC 5065 (confederations), RFC 1997 (well-known communities), and what the operator asked for. One
+// pass over the canonical octets into a scratch area, and the result is interned like any other set.
 import {
   AF_INET,
   AF_INET6,
@@ -11,7 +11,7 @@ import {
   readWord,
   writeAddress,
 } from '../../net/index.ts';
-import { decodeAsPath, encodeAsPath } from '../rib/attribute-set.ts';
+import type { AsPathSegment } from '../rib/attribute-set.ts';
 import {
   type AttributeStore,
   HAS_GRACEFUL_SHUTDOWN,
@@ -24,7 +24,7 @@ import {
   HAS_OTC,
 } from '../rib/attributes.ts';
 import type { BgpTable } from '../rib/table.ts';
-import { PEER_EBGP, PEER_IBGP, PEER_LOCAL } from '../rib/types.ts';
+import { PEER_IBGP, PEER_IBGP_CLIENT, PEER_LOCAL } from '../rib/types.ts';
 import {
   ATTR_AS_PATH,
   ATTR_CLUSTER_LIST,
@@ -44,6 +44,7 @@ import {
   FLAG_OPTIONAL,
   FLAG_PARTIAL,
   FLAG_TRANSITIVE,
+  SEGMENT_CONFED_SEQUENCE,
   SEGMENT_SEQUENCE,
 } from '../wire/attribute.ts';
 import { keepsMarked, marksOutward } from '../wire/role.ts';
@@ -62,7 +63,10 @@ export class ExportTransform {
   readonly #table: BgpTable;
   readonly #family: Family;
   readonly #options: GroupOptions;
-  readonly #ebgp: boolean;
+  /** Where members are: outside our AS or confederation, in another AS of it, or in ours. */
+  readonly #outside: boolean;
+  readonly #confed: boolean;
+  readonly #inside: boolean;
   readonly #writer = new AttributeWriter();
   /** Own next hop, 4, 16 or 32 octets; none: routes that need it cannot be sent. */
   readonly #self: Uint8Array;
@@ -77,7 +81,9 @@ export class ExportTransform {
     this.#store = table.store;
     this.#family = table.family;
     this.#options = options;
-    this.#ebgp = options.kind === 'ebgp';
+    this.#outside = options.kind === 'ebgp';
+    this.#confed = options.kind === 'confed';
+    this.#inside = !this.#outside && !this.#confed;
     this.#self = selfNexthop(table.family, options);
   }
 
@@ -92,22 +98,27 @@ export class ExportTransform {
     const store = this.#store;
     const attributes = table.pathAttributes[path]!;
     if (attributes === 0) return 0;
+    if (table.suppressed[prefix] === 1 && !this.#options.unsuppress) return 0;
     const flags = store.flags[attributes]!;
     const peer = table.pathPeer[path]!;
     const kind = table.peerKind(peer);
     if ((flags & HAS_NO_ADVERTISE) !== 0) return 0;
-    if (this.#ebgp) {
-      if ((flags & (HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
-      if ((flags & HAS_OTC) !== 0 && keepsMarked(this.#options.role)) return 0;
-    } else if (kind === PEER_IBGP && this.#options.kind === 'ibgp') {
-      return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
+    if (!this.#inside) {
+      if ((flags & (this.#outside ? HAS_NO_EXPORT | HAS_NO_EXPORT_SUBCONFED : HAS_NO_EXPORT_SUBCONFED)) !== 0) return 0;
+      if (this.#outside && (flags & HAS_OTC) !== 0 && keepsMarked(this.#options.role)) return 0;
+    } else if (kind === PEER_IBGP) {
+      if (this.#options.kind === 'ibgp') return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
+    } else if (kind === PEER_IBGP_CLIENT && this.#options.kind === 'ibgp-client') {
+      if (!this.#options.clientToClient) return 0;
     }
-    const reflected = !this.#ebgp && kind !== PEER_LOCAL && kind !== PEER_EBGP;
+    const reflected = this.#inside && (kind === PEER_IBGP || kind === PEER_IBGP_CLIENT);
+    // A route server that says nothing of itself between its clients (RFC 7947 §2.2).
+    const transparent = this.#options.routeServerClient && table.peers[peer]?.routeServerClient === true;
     const policy = this.#options.policy;
-    if (policy?.perPrefix === true) return this.#build(attributes, prefix, peer, kind, reflected);
+    if (policy?.perPrefix === true) return this.#build(attributes, prefix, peer, kind, reflected, transparent);
 
     // A reflected set carries its originator's id, so the answer is the peer's; others differ by kind only. 0: no answer.
-    const variant = reflected ? 16 + peer : 1 + kind;
+    const variant = reflected ? 16 + peer : 1 + kind + (transparent ? 8 : 0);
     if (attributes >= this.#cacheOut.length) this.#growCache();
     if (this.#cacheVariant[attributes] === variant && this.#cacheSerial[attributes] === store.serial[attributes]) {
       const known = this.#cacheOut[attributes]!;
@@ -116,7 +127,7 @@ export class ExportTransform {
         return store.retain(known);
       }
     }
-    const out = this.#build(attributes, -1, peer, kind, reflected);
+    const out = this.#build(attributes, -1, peer, kind, reflected, transparent);
     if (attributes >= this.#cacheOut.length) this.#growCache();
     this.#cacheVariant[attributes] = variant;
     this.#cacheSerial[attributes] = store.serial[attributes]!;
@@ -125,44 +136,67 @@ export class ExportTransform {
     return out;
   }
 
-  #build(attributes: number, prefix: number, peer: number, kind: number, reflected: boolean): number {
+  #build(
+    attributes: number,
+    prefix: number,
+    peer: number,
+    kind: number,
+    reflected: boolean,
+    transparent: boolean,
+  ): number {
     const store = this.#store;
-    const policy = this.#options.policy;
-    if (!policy) return this.#transform(attributes, peer, kind, reflected);
-    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
-    let base = attributes;
-    const strip = this.#ebgp && kind !== PEER_LOCAL && (store.flags[attributes]! & HAS_MED) !== 0;
-    if (strip) {
-      const receivedMed = store.med[attributes]!;
-      base = store.editor.begin(attributes).remove(ATTR_MED).setInternal({ receivedMed }).finish();
-    }
-    const chosen = policy.apply(base, prefix, peer);
+    const { policy, medUnchanged } = this.#options;
+    const dropMed = this.#outside && kind !== PEER_LOCAL && !medUnchanged && !transparent;
+    const base = this.#prepare(attributes, dropMed && policy !== undefined);
+    const chosen = policy === undefined ? store.retain(base) : policy.apply(base, prefix, peer);
     let out = 0;
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
-      out = this.#transform(chosen, peer, kind, reflected);
+      const keepMed = !dropMed || policy !== undefined;
+      out = this.#transform(chosen, peer, kind, reflected, transparent, keepMed);
       store.release(chosen);
     }
-    if (strip) store.release(base);
+    store.release(base);
     return out;
   }
 
-  #transform(attributes: number, peer: number, kind: number, reflected: boolean): number {
+  /** The set that the policy sees, with one reference: without what is taken out before it adds something of the kind. */
+  #prepare(attributes: number, dropMed: boolean): number {
+    const store = this.#store;
+    const { removePrivateAs, overrideAs } = this.#options;
+    const strip = dropMed && (store.flags[attributes]! & HAS_MED) !== 0;
+    const replace = this.#outside && (removePrivateAs !== 'no' || overrideAs);
+    if (!strip && !replace) return store.retain(attributes);
+    const editor = store.editor.begin(attributes);
+    // A neighbour's MED is not passed on to another AS (RFC 4271 §5.1.4), but policy may ask for it, and one that it sets is.
+    if (strip) editor.remove(ATTR_MED).setInternal({ receivedMed: store.med[attributes]! });
+    if (replace) editor.setAsPath(this.#replaceAses(editor.asPath()));
+    return editor.finish();
+  }
+
+  #transform(
+    attributes: number,
+    peer: number,
+    kind: number,
+    reflected: boolean,
+    transparent: boolean,
+    keepMed: boolean,
+  ): number {
     const store = this.#store;
     const options = this.#options;
-    const ebgp = this.#ebgp;
+    const outside = this.#outside;
+    const inside = this.#inside;
     const to = this.#writer;
     const arena = store.arena;
-    const self = this.#nexthopIsSelf(attributes, kind);
+    const self = this.#nexthopIsSelf(attributes, reflected, transparent);
     if (self && this.#self.length === 0) return 0;
-    const keepMed = !ebgp || kind === PEER_LOCAL || options.policy !== undefined;
     to.length = 0;
     // What is not in the set but has to be in the result, by ascending code.
     let hop = self;
-    let pref = !ebgp && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
-    let mark = ebgp && options.gracefulShutdown && options.sendCommunity;
+    let pref = !outside && (store.flags[attributes]! & HAS_LOCAL_PREF) === 0;
+    let mark = outside && options.gracefulShutdown && options.sendCommunity;
     if ((store.flags[attributes]! & HAS_GRACEFUL_SHUTDOWN) !== 0) mark = false;
-    let otc = ebgp && marksOutward(options.role) && (store.flags[attributes]! & HAS_OTC) === 0;
+    let otc = outside && marksOutward(options.role) && (store.flags[attributes]! & HAS_OTC) === 0;
     let originator = reflected;
     let cluster = reflected;
     let at = store.start[attributes]!;
@@ -199,14 +233,15 @@ export class ExportTransform {
           keep = false;
           break;
         case ATTR_AS_PATH:
-          if (ebgp) {
-            this.#writeAsPath(to, value, next);
+          if (!inside) {
+            if (outside) this.#writeAsPath(to, value, next);
+            else this.#prependAs(to, SEGMENT_CONFED_SEQUENCE, arena, value, next);
             keep = false;
           }
           break;
         case ATTR_NEXT_HOP:
           keep = !self;
-          if (keep && length === 32 && !ebgp) {
+          if (keep && length === 32 && !outside) {
             // The link-local address means nothing behind the link (RFC 2545 §3).
             to.header(FLAG_TRANSITIVE, ATTR_NEXT_HOP, 16);
             to.copy(arena, value, value + 16);
@@ -217,8 +252,8 @@ export class ExportTransform {
           keep = keepMed;
           break;
         case ATTR_LOCAL_PREF:
-          keep = !ebgp && !options.gracefulShutdown;
-          if (!ebgp && !keep) this.#writeLocalPref(to);
+          keep = !outside && !options.gracefulShutdown;
+          if (!outside && !keep) this.#writeLocalPref(to);
           break;
         case ATTR_COMMUNITIES:
           keep = options.sendCommunity;
@@ -229,7 +264,7 @@ export class ExportTransform {
           originator = false;
           break;
         case ATTR_CLUSTER_LIST:
-          keep = !ebgp;
+          keep = inside;
           if (cluster) {
             cluster = this.#writeCluster(to, arena, value, next);
             keep = false;
@@ -237,7 +272,7 @@ export class ExportTransform {
           break;
         case ATTR_EXTENDED_COMMUNITIES:
           keep = options.sendExtendedCommunity;
-          if (keep && ebgp) {
+          if (keep && outside) {
             this.#writeTransitive(to, value, next);
             keep = false;
           }
@@ -270,7 +305,7 @@ export class ExportTransform {
   }
 
   /** RFC 4271 §5.1.3. */
-  #nexthopIsSelf(attributes: number, kind: number): boolean {
+  #nexthopIsSelf(attributes: number, reflected: boolean, transparent: boolean): boolean {
     const store = this.#store;
     const options = this.#options;
     const hop = store.nexthop[attributes]!;
@@ -283,13 +318,12 @@ export class ExportTransform {
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
     if ((store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
-    if (options.nextHopUnchanged) return false;
-    if (this.#ebgp) {
+    if (options.nextHopUnchanged || transparent) return false;
+    if (this.#outside) {
       if (options.nextHopSelf !== false || !options.sharedSubnet) return true;
       return !containsAddress(options.sharedSubnet, family, words);
     }
-    if (kind === PEER_EBGP || kind === PEER_LOCAL) return options.nextHopSelf !== false;
-    return options.nextHopSelf === 'force';
+    return reflected ? options.nextHopSelf === 'force' : options.nextHopSelf !== false;
   }
 
   #writeSelf(to: AttributeWriter): false {
@@ -344,44 +378,59 @@ export class ExportTransform {
     for (let at = from; at < end; at += 8) if ((arena[at]! & NON_TRANSITIVE) === 0) to.copy(arena, at, at + 8);
   }
 
-  /** The path with our AS in front (RFC 4271 §5.1.2 (b)). */
+  /** The path for those outside: without what is the confederation's own (RFC 5065 §4), with our AS in front. */
   #writeAsPath(to: AttributeWriter, from: number, end: number): void {
-    const options = this.#options;
+    const { routeServerClient, asPathUnchanged } = this.#options;
     let bytes = this.#store.arena;
     let at = from;
     let last = end;
-    if (options.removePrivateAs !== 'no' && end > from) {
-      bytes = this.#withoutPrivateAs(bytes.subarray(from, end));
+    let confed = false;
+    for (let i = from; i < end; i += 2 + bytes[i + 1]! * 4) if (bytes[i]! >= SEGMENT_CONFED_SEQUENCE) confed = true;
+    if (confed) {
+      bytes = withoutConfederation(bytes.subarray(from, end));
       at = 0;
       last = bytes.length;
     }
+    if (routeServerClient || (asPathUnchanged && last > at)) {
+      to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, last - at);
+      to.copy(bytes, at, last);
+    } else this.#prependAs(to, SEGMENT_SEQUENCE, bytes, at, last);
+  }
+
+  /** The path with our AS in front, in a segment of this type (RFC 4271 §5.1.2 (b), RFC 5065 §4 (c)). */
+  #prependAs(to: AttributeWriter, type: number, bytes: Uint8Array, at: number, last: number): void {
+    const { localAs } = this.#options;
     const count = last > at ? bytes[at + 1]! : 0;
-    if (last > at && bytes[at] === SEGMENT_SEQUENCE && count < 255) {
+    if (last > at && bytes[at] === type && count < 255) {
       to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, 4 + last - at);
-      to.byte(SEGMENT_SEQUENCE);
+      to.byte(type);
       to.byte(count + 1);
-      to.word(options.localAs);
+      to.word(localAs);
       to.copy(bytes, at + 2, last);
     } else {
       to.header(FLAG_TRANSITIVE, ATTR_AS_PATH, 6 + last - at);
-      to.byte(SEGMENT_SEQUENCE);
+      to.byte(type);
       to.byte(1);
-      to.word(options.localAs);
+      to.word(localAs);
       to.copy(bytes, at, last);
     }
   }
 
-  #withoutPrivateAs(path: Uint8Array): Uint8Array {
-    const mode = this.#options.removePrivateAs;
-    const segments = decodeAsPath(path, 0, path.length);
-    if (mode === 'if-only' && !segments.every(segment => segment.as.every(isPrivateAs))) return path;
-    for (const segment of segments) {
-      segment.as =
-        mode === 'replace'
-          ? segment.as.map(as => (isPrivateAs(as) ? this.#options.localAs : as))
-          : segment.as.filter(as => !isPrivateAs(as));
+  /** Private ASes taken out or replaced, all but the neighbour's own; and that one replaced where it is to be overridden. */
+  #replaceAses(path: AsPathSegment[]): AsPathSegment[] {
+    const { removePrivateAs: mode, overrideAs, localAs, remoteAs } = this.#options;
+    const conditional = mode === 'if-only' || mode === 'replace-if-only';
+    let segments = path;
+    if (mode !== 'no' && (!conditional || path.every(segment => segment.as.every(isPrivateAs)))) {
+      const goes = (as: number): boolean => isPrivateAs(as) && as !== remoteAs;
+      const replace = mode === 'replace' || mode === 'replace-if-only';
+      segments = path.map(({ type, as }) => ({
+        type,
+        as: replace ? as.map(one => (goes(one) ? localAs : one)) : as.filter(one => !goes(one)),
+      }));
     }
-    return encodeAsPath(segments);
+    if (!overrideAs) return segments;
+    return segments.map(({ type, as }) => ({ type, as: as.map(one => (one === remoteAs ? localAs : one)) }));
   }
 
   #growCache(): void {
@@ -396,6 +445,16 @@ export class ExportTransform {
   }
 }
 
+function withoutConfederation(path: Uint8Array): Uint8Array {
+  const kept: Uint8Array[] = [];
+  for (let at = 0; at < path.length; ) {
+    const next = at + 2 + path[at + 1]! * 4;
+    if (path[at]! < SEGMENT_CONFED_SEQUENCE) kept.push(path.subarray(at, next));
+    at = next;
+  }
+  return Buffer.concat(kept);
+}
+
 function selfNexthop(family: Family, options: GroupOptions): Uint8Array {
   if (family === AF_INET && options.localAddress4 !== undefined) {
     const bytes = new Uint8Array(4);
@@ -405,7 +464,8 @@ function selfNexthop(family: Family, options: GroupOptions): Uint8Array {
   if (family === AF_INET && !options.extendedNextHop) return new Uint8Array(0);
   const global = options.localAddress6 ?? options.localLinkLocal6;
   if (!global) return new Uint8Array(0);
-  const both = options.kind === 'ebgp' && options.localAddress6 && options.localLinkLocal6;
+  const both =
+    (options.kind === 'ebgp' || options.kind === 'confed') && options.localAddress6 && options.localLinkLocal6;
   const bytes = new Uint8Array(both ? 32 : 16);
   writeAddress(AF_INET6, global, bytes, 0);
   if (both && options.localLinkLocal6) writeAddress(AF_INET6, options.localLinkLocal6, bytes, 16);

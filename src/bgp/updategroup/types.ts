@@ -4,9 +4,11 @@ import type { Policy } from '../rib/types.ts';
 
 /** Everything that decides what is sent. Peers for which all of it is equal belong in one group. */
 export interface GroupOptions {
-  /** 'ibgp-client': route reflection towards a client (RFC 4456). */
-  kind: 'ebgp' | 'ibgp' | 'ibgp-client';
+  /** 'confed': in another AS of our confederation (RFC 5065). 'ibgp-client': route reflection towards a client (RFC 4456). */
+  kind: 'ebgp' | 'confed' | 'ibgp' | 'ibgp-client';
   localAs: number;
+  /** The members' AS, for `overrideAs` and `removePrivateAs`; 0 where neither asks for it. */
+  remoteAs: number;
   routerId: number;
   clusterId: number;
   /** LOCAL_PREF given to iBGP peers for paths without one. */
@@ -25,7 +27,18 @@ export interface GroupOptions {
   sendCommunity: boolean;
   sendExtendedCommunity: boolean;
   sendLargeCommunity: boolean;
-  removePrivateAs: 'no' | 'if-only' | 'all' | 'replace';
+  /** 'if-only' and 'replace-if-only': only from paths with no other ASes. */
+  removePrivateAs: 'no' | 'if-only' | 'all' | 'replace' | 'replace-if-only';
+  /** as-override: our AS in place of the members'. */
+  overrideAs: boolean;
+  /** attribute-unchanged as-path: our AS is put in front of paths of our own only. */
+  asPathUnchanged: boolean;
+  /** attribute-unchanged med. */
+  medUnchanged: boolean;
+  /** No AS of ours in paths, and what comes from another client goes on as it came. */
+  routeServerClient: boolean;
+  /** Between clients of ours routes are reflected. */
+  clientToClient: boolean;
   /** Members speak 4-octet AS numbers (RFC 6793). */
   as4: boolean;
   /** IPv4 prefixes go with an IPv6 next hop (RFC 8950): every member negotiated it and there is no IPv4 local address. */
@@ -34,6 +47,8 @@ export interface GroupOptions {
   addPath?: 'all' | 'best-per-as' | undefined;
   /** 4096, or 65535 where every member negotiated extended messages (RFC 8654). */
   maximumMessageBytes: number;
+  /** The policy is asked of routes that an aggregate suppresses too (unsuppress-map). */
+  unsuppress: boolean;
   /** Ours towards external members (RFC 9234), NO_ROLE for none. */
   role: number;
   /** We are about to leave (RFC 8326): what goes out is marked, or is the last choice inside the AS. */
@@ -49,6 +64,7 @@ export function uniformRules(options: GroupOptions): GroupOptions {
   return {
     kind: options.kind,
     localAs: options.localAs,
+    remoteAs: options.remoteAs,
     routerId: options.routerId,
     clusterId: options.clusterId,
     defaultLocalPref: options.defaultLocalPref,
@@ -62,10 +78,16 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     sendExtendedCommunity: options.sendExtendedCommunity,
     sendLargeCommunity: options.sendLargeCommunity,
     removePrivateAs: options.removePrivateAs,
+    overrideAs: options.overrideAs,
+    asPathUnchanged: options.asPathUnchanged,
+    medUnchanged: options.medUnchanged,
+    routeServerClient: options.routeServerClient,
+    clientToClient: options.clientToClient,
     as4: options.as4,
     extendedNextHop: options.extendedNextHop,
     addPath: options.addPath,
     maximumMessageBytes: options.maximumMessageBytes,
+    unsuppress: options.unsuppress,
     role: options.role,
     gracefulShutdown: options.gracefulShutdown,
     maximumPrefixes: options.maximumPrefixes,

@@ -70,7 +70,10 @@ export const MALFORMED_AS_PATH = 11;
 
 /** What a check must know of the session. */
 export interface AttributeContext {
+  /** With a neighbour outside our AS and our confederation. */
   ebgp: boolean;
+  /** With one in another AS of our confederation (RFC 5065). */
+  confed?: boolean;
   /** The AS numbers on this session have four octets. */
   as4: boolean;
 }
@@ -136,9 +139,10 @@ function listOf(unit: number): AttributeType['check'] {
 }
 
 const word: AttributeType['check'] = (_bytes, _offset, length) => (length === 4 ? ACTION_OK : ACTION_WITHDRAW);
-/** Attributes that say something inside an AS only: a neighbour outside cannot mean them (RFC 7606 §7.5, §7.9, §7.10). */
+/** What says something inside an AS only: a neighbour in another one cannot mean it (RFC 7606 §7.9, §7.10). */
 function internal(check: AttributeType['check']): AttributeType['check'] {
-  return (bytes, offset, length, session) => (session.ebgp ? ACTION_DISCARD : check(bytes, offset, length, session));
+  return (bytes, offset, length, session) =>
+    session.ebgp || session.confed === true ? ACTION_DISCARD : check(bytes, offset, length, session);
 }
 
 const rows: readonly AttributeType[] = [
@@ -178,7 +182,8 @@ const rows: readonly AttributeType[] = [
     name: 'LOCAL_PREF',
     flags: WELL_KNOWN,
     subcode: ATTRIBUTE_LENGTH_ERROR,
-    check: internal(word),
+    // From outside the confederation it is not meant either (RFC 7606 §7.5).
+    check: (bytes, offset, length, session) => (session.ebgp ? ACTION_DISCARD : word(bytes, offset, length, session)),
   },
   {
     code: ATTR_ATOMIC_AGGREGATE,

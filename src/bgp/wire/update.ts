@@ -47,6 +47,7 @@ import {
   MISSING_WELL_KNOWN,
   mergeAsPaths,
   OPTIONAL_ATTRIBUTE_ERROR,
+  SEGMENT_CONFED_SEQUENCE,
   SEGMENT_SEQUENCE,
   UNRECOGNIZED_WELL_KNOWN,
   UPDATE_MESSAGE_ERROR,
@@ -125,6 +126,7 @@ export class UpdateParser implements ParsedUpdate {
   readonly idBytes6: number;
 
   readonly #session: UpdateSession;
+  readonly #confed: boolean;
   // The attributes kept, in order of arrival. A code may stand once, so 256 rows are enough.
   readonly #codes = new Uint8Array(256);
   readonly #flags = new Uint8Array(256);
@@ -140,6 +142,7 @@ export class UpdateParser implements ParsedUpdate {
 
   constructor(session: UpdateSession) {
     this.#session = session;
+    this.#confed = session.confed === true;
     this.idBytes4 = session.addPath4 === true ? PATH_ID_BYTES : 0;
     this.idBytes6 = session.addPath6 === true ? PATH_ID_BYTES : 0;
   }
@@ -403,14 +406,21 @@ export class UpdateParser implements ParsedUpdate {
     if (row[ATTR_ORIGIN] === 0) missing = ATTR_ORIGIN;
     else if (row[ATTR_AS_PATH] === 0) missing = ATTR_AS_PATH;
     else if (row[ATTR_NEXT_HOP] === 0 && this.nlriEnd > this.nlriStart) missing = ATTR_NEXT_HOP;
-    else if (row[ATTR_LOCAL_PREF] === 0 && !this.#session.ebgp) missing = ATTR_LOCAL_PREF;
+    else if (row[ATTR_LOCAL_PREF] === 0 && !this.#session.ebgp && !this.#confed) missing = ATTR_LOCAL_PREF;
     if (missing >= 0) return this.#fault(ACTION_WITHDRAW, MISSING_WELL_KNOWN, missing, 0, 0);
     const first = this.#session.firstAs;
-    if (first === 0) return;
+    if (first === 0 && !this.#confed) return;
     const path = row[ATTR_AS_PATH]! - 1;
     const from = this.#starts[path]!;
     const end = this.#ends[path]!;
     const bytes = this.bytes;
+    if (this.#confed) {
+      // RFC 5065 §5: its own AS must stand there, as one of the confederation.
+      if (end === from || bytes[from] !== SEGMENT_CONFED_SEQUENCE) {
+        this.#fault(ACTION_WITHDRAW, MALFORMED_AS_PATH, ATTR_AS_PATH, from, end);
+      }
+      return;
+    }
     let as = -1;
     if (end > from && bytes[from] === SEGMENT_SEQUENCE) {
       as = (bytes[from + 2]! << 8) | bytes[from + 3]!;
