@@ -20,7 +20,7 @@
 // | connection table          | a row of words a connection  | a word: one thread| bgp, -io, -ka    | 1,028 rows            |
 // | out (stream rings)        | bytes towards a socket       | bgp               | bgp-io           | 256 kB a connection   |
 // | updates, urgent (rings)   | messages from the peers      | bgp-io            | bgp              | 1 MB, 1 MB            |
-// | commands, kicks, due      | what bgp-io is to do         | bgp, bgp-ka       | bgp-io           | 1 MB, 8,192 slots     |
+// | commands, kicks, due      | what bgp-io is to do         | bgp, bgp-ka       | bgp-io           | 1 MB, 2,048 slots     |
 // | doorbells                 | flag and eventfd             | all producers     | the thread woken | one a thread and use  |
 //
 // A group is the set of threads that share a structure. When one of them dies, what it left in the middle of a ring is

@@ -41,7 +41,7 @@ test('a daemon that is told to stop while nothing goes on says what it leaves, a
   const module = join(directory, 'holds.mjs');
   writeFileSync(module, HOLDS);
   const routes = Array.from({ length: COUNT }, (_, i) => `ip route 20.${i >> 8}.${i & 255}.0/24 10.1.0.${2 + (i % 3)}`);
-  const provider = `dplane provider holds module ${module} priority pre-kernel`;
+  const provider = `dplane provider holds module ${module} priority pre-kernel timeout 3600`;
   const first = await startGrevy(lab, ns, `${provider}\n${routes.join('\n')}\n`, { directory });
   const kernel = async (): Promise<string[]> =>
     (await ns.ipJson<{ dst: string }[]>('-4', '-N', 'route', 'show', 'proto', '196')).map(({ dst }) => dst);

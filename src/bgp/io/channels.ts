@@ -19,15 +19,15 @@
 import { ByteRing, Doorbell, HandleRing, StreamRing } from '../../concurrency/index.ts';
 import { ConnectionTable, createTable, KA_LATEST_MS, KA_LEFT_TO_IO, KA_SENT, STALLED, USED } from './table.ts';
 
-/** BGP connections at most, being opened and being closed included. */
-export const CONNECTIONS = 4096;
+/** BGP connections at most, being opened and being closed included: their rings are one reservation, which has to fit a small machine. */
+export const CONNECTIONS = 1536;
 /** Raw streams at most; their slots follow those of the connections. */
 export const STREAMS = 4;
 export const SLOTS: number = CONNECTIONS + STREAMS;
 
 /** Handles in a ring that takes each slot once, or twice: a power of two. */
-const ONE_EACH = 8192;
-const TWO_EACH = 16_384;
+const ONE_EACH = 2048;
+const TWO_EACH = 4096;
 /** Bytes queued towards a peer. */
 const OUT_BYTES = 256 * 1024;
 /** Bytes queued each way of a raw stream. A full table passes through all of it, so all of it becomes memory. */
