@@ -2,13 +2,24 @@
 import { type CommandSet, commandSet } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import { neighborCommands } from './commands-neighbor.ts';
-import { clearCommands, routerCommands } from './commands-router.ts';
+import { clearCommands } from './commands-clear.ts';
+import { optionCommands } from './commands-options.ts';
+import { routerCommands } from './commands-router.ts';
+import { routeCommands } from './commands-routes.ts';
 import { policyCommands } from './policy/commands.ts';
 import { showCommands } from './show-commands.ts';
 
 export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
   'bgp',
-  [...routerCommands, ...neighborCommands, ...policyCommands, ...clearCommands, ...showCommands],
+  [
+    ...routerCommands,
+    ...optionCommands,
+    ...routeCommands,
+    ...neighborCommands,
+    ...policyCommands,
+    ...clearCommands,
+    ...showCommands,
+  ],
   [
     { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },
     {

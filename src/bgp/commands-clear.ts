@@ -1,0 +1,74 @@
+// `clear`: sessions begin anew, or routes are asked for and told again.
+import { type Command, exec } from '../vty/index.ts';
+import { type Bgp } from './bgp.ts';
+import { shutdownMessage } from './commands-neighbor.ts';
+import type { BgpInstance } from './instance.ts';
+import type { Peer } from './peer.ts';
+import { AFIS } from './settings.ts';
+import { theInstance, WHERE_HELP } from './show-instances.ts';
+
+/** The neighbours that a `clear` is about, or what is said where there are none. */
+function named(instance: BgpInstance, who: string): Peer[] | string {
+  const peers = [...instance.peers.values()].filter(
+    peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
+  );
+  return peers.length === 0 && who !== '*' ? `%BGP: Unknown neighbor - "${who}"\n` : peers;
+}
+
+export const clearCommands: readonly Command<Bgp>[] = [
+  exec({
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who [soft] [<in|out>$direction]',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      ...WHERE_HELP,
+      'Address Family',
+      'Address Family',
+      'Address Family modifier',
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
+      'Soft reconfig inbound and outbound updates',
+      'Send route-refresh unless using soft-reconfiguration inbound',
+      'Resend all outbound updates',
+    ],
+    run(bgp: Bgp, args) {
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
+      const afis = args.afi === undefined ? AFIS : [args.afi];
+      for (const peer of peers) {
+        if (args.soft !== true && args.direction === undefined) peer.reset();
+        else for (const afi of afis) peer.instance.softClear(peer, afi, args.direction);
+      }
+      return undefined;
+    },
+  }),
+  exec({
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who message LINE...$text',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      ...WHERE_HELP,
+      'Clear all peers',
+      'BGP IPv4 neighbor to clear',
+      'BGP IPv6 neighbor to clear',
+      'Clear peers with the AS number',
+      'BGP neighbor on interface to clear',
+      'Tell them why (RFC 9003)',
+      'The message',
+    ],
+    run(bgp: Bgp, args) {
+      const text = shutdownMessage(args.text);
+      const peers = named(theInstance(bgp.instances, args), String(args.who));
+      if (typeof peers === 'string') return peers;
+      for (const peer of peers) peer.reset(text);
+      return undefined;
+    },
+  }),
+];
