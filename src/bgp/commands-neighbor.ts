@@ -1,17 +1,12 @@
-// `neighbor …`: one table row for each line. A row says what the line's words mean as a change of settings, and which
-// fields a `no` takes back; who the neighbour is (an address or a peer group) and in which address family the line
-// stands is the same for all rows.
-import { type Args, type Command, CommandError, type CommandArgs, config, type Siblings } from '../vty/index.ts';
+// `neighbor …` where it is about the neighbour itself and the session with it: a table row for each line. A row says what the
+// line's words mean as a change of settings, and which fields a `no` takes back.
+import { type Args, type Command, CommandError, config, fixedWords, type Siblings } from '../vty/index.ts';
 import { parseAddress } from '../net/index.ts';
 import type { BgpInstance } from './instance.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
+import { dropSettings, layerOf, NEIGHBOR, NEIGHBOR_HELP, type Neighbor, neighborOf } from './commands-neighbor-line.ts';
 import { SHUTDOWN_BYTES } from './wire/notification.ts';
-import { type Afi, type PeerAfSettings, type PeerSettings, type SettingsLayer } from './settings.ts';
-
-const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
-const NEIGHBOR_HELP = ['Specify neighbor router', 'Neighbor address', 'Neighbor IPv6 address', 'Neighbor tag'];
-
-type Neighbor<Tail extends string> = `${typeof NEIGHBOR} ${Tail}`;
+import type { PeerSettings } from './settings.ts';
 
 /** RFC 4271 §4.2. */
 export function badHoldTime(holdS: number): string {
@@ -25,48 +20,6 @@ export function shutdownMessage(text: string): string {
   throw new CommandError(`% Shutdown message size exceeded ${SHUTDOWN_BYTES}: it has ${bytes} octets`);
 }
 
-/** The words of a line that say which setting it is: those before the first variable or bracket. */
-function setting(tail: string): string {
-  return tail.split(/ ?(?=[A-Z(<[])/)[0]!;
-}
-
-function neighborOf(args: unknown): string {
-  return (args as { neighbor: string }).neighbor;
-}
-
-/** The address family of a line is its block's. What is typed in the router's block itself has been put into IPv4's. */
-export function afiOf(context: readonly CommandArgs[]): Afi {
-  return context[1]!['afi'] as Afi;
-}
-
-/** The settings that a line is about; the neighbour or group must be there. */
-function layerOf(
-  bgp: Bgp,
-  context: readonly CommandArgs[],
-  neighbor: string,
-): { instance: BgpInstance; layer: SettingsLayer } {
-  const instance = instanceOf(bgp, context);
-  if (instance.peers.get(neighbor)?.dynamic === true) {
-    throw new CommandError(`% Operation not allowed on a dynamic neighbor: ${neighbor}`);
-  }
-  if (!instance.knows(neighbor)) {
-    throw new CommandError(`% Specify remote-as or peer-group commands first: ${neighbor}`);
-  }
-  return { instance, layer: instance.own(neighbor) };
-}
-
-/** The same for a line that goes, which it may do after its neighbour. */
-function dropSettings(
-  bgp: Bgp,
-  context: readonly CommandArgs[],
-  neighbor: string,
-  drop: (layer: SettingsLayer) => void,
-): void {
-  const instance = instanceOf(bgp, context);
-  drop(instance.own(neighbor));
-  instance.peersChanged();
-}
-
 /** A line about the session. `read` gives the fields it sets, `fields` are those that its `no` clears. */
 function peerLine<const Tail extends string>(
   tail: Tail,
@@ -76,7 +29,7 @@ function peerLine<const Tail extends string>(
   /** Throws where the line does not go with what is said of the neighbour already. */
   fits: (settings: PeerSettings, instance: BgpInstance) => void = () => {},
   /** Where several lines are about one setting. */
-  key: string = setting(tail),
+  key: string = fixedWords(tail),
 ): Command<Bgp> {
   return config({
     mode: 'router-bgp',
@@ -99,113 +52,9 @@ function peerLine<const Tail extends string>(
   });
 }
 
-/** A line about one address family. */
-function afLine<const Tail extends string>(
-  tail: Tail,
-  help: readonly string[],
-  read: (args: Args<Neighbor<Tail>>) => PeerAfSettings,
-  fields: readonly (keyof PeerAfSettings)[],
-  key: (args: Args<Neighbor<Tail>>) => string = () => setting(tail),
-  writes?: (args: Args<Neighbor<Tail>>) => string,
-): Command<Bgp> {
-  return config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
-    help: [...NEIGHBOR_HELP, ...help],
-    key: args => `${neighborOf(args)} ${key(args)}`,
-    ...(writes && {
-      writes: (args: Args<Neighbor<Tail>>): string[] => [`neighbor ${neighborOf(args)} ${writes(args)}`],
-    }),
-    apply(bgp: Bgp, args, context) {
-      const { instance, layer } = layerOf(bgp, context, neighborOf(args));
-      const af = layer.af[afiOf(context)];
-      for (const field of fields) delete af[field];
-      Object.assign(af, read(args));
-      instance.peersChanged();
-    },
-    remove(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, neighborOf(args), layer => {
-        for (const field of fields) delete layer.af[afiOf(context)][field];
-      });
-    },
-  });
-}
-
-type ListWord = 'distribute-list' | 'prefix-list' | 'filter-list' | 'route-map';
-
-const LIST_FIELDS: Readonly<Record<ListWord, Readonly<Record<'in' | 'out', keyof PeerAfSettings>>>> = {
-  'distribute-list': { in: 'distributeListIn', out: 'distributeListOut' },
-  'prefix-list': { in: 'prefixListIn', out: 'prefixListOut' },
-  'filter-list': { in: 'filterListIn', out: 'filterListOut' },
-  'route-map': { in: 'routeMapIn', out: 'routeMapOut' },
-};
-
-/** Lists of prefixes of which a neighbour has one in each direction. */
-const EITHER: Readonly<Partial<Record<ListWord, ListWord>>> = {
-  'distribute-list': 'prefix-list',
-  'prefix-list': 'distribute-list',
-};
-
-/** A line with a direction: `prefix-list NAME in`. */
-function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
-  return config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
-    help: [...NEIGHBOR_HELP, ...help],
-    key: args => `${args.neighbor} ${word} ${args.direction}`,
-    check({ neighbor, name, direction }, _, lines) {
-      const other = EITHER[word];
-      const there = other === undefined ? undefined : lines.text(`${neighbor} ${other} ${direction}`);
-      if (there === undefined) return;
-      throw new CommandError(`% Prefix/distribute list can not co-exist: ${word} ${name} ${direction} with ${there}`);
-    },
-    apply(bgp: Bgp, args, context) {
-      const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      Object.assign(layer.af[afiOf(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
-      instance.peersChanged();
-    },
-    remove(bgp: Bgp, args, context) {
-      const field = LIST_FIELDS[word][args.direction];
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field]);
-    },
-  });
-}
-
 function parseAs(text: string): number | 'internal' | 'external' {
   if (text === 'internal' || text === 'external') return text;
   return Number(text);
-}
-
-/** Each kind of community is a setting of its own, whatever words name several of them. */
-const COMMUNITY_KINDS = {
-  standard: ['send-community'],
-  extended: ['send-community extended'],
-  large: ['send-community large'],
-  both: ['send-community', 'send-community extended'],
-  all: ['send-community', 'send-community extended', 'send-community large'],
-} as const;
-const COMMUNITY_FIELD = {
-  standard: 'sendCommunity',
-  extended: 'sendExtendedCommunity',
-  large: 'sendLargeCommunity',
-} as const;
-
-/** The field of a line as it is written. */
-function communityField(
-  which: keyof typeof COMMUNITY_KINDS | undefined,
-): (typeof COMMUNITY_FIELD)['standard' | 'extended' | 'large'] {
-  if (which === 'both' || which === 'all') throw new Error(`send-community ${which} is written as several lines`);
-  return COMMUNITY_FIELD[which ?? 'standard'];
-}
-
-/** `allowas-in` without a number. */
-const ALLOW_AS_IN = 3;
-
-/** The attributes of `attribute-unchanged`, in the order in which they are written; none named means all. */
-const UNCHANGED = ['as-path', 'next-hop', 'med'] as const;
-
-function unchanged(args: { [K in (typeof UNCHANGED)[number]]?: unknown }): string[] {
-  return UNCHANGED.filter(name => args[name] !== undefined);
 }
 
 /** Those whose group this is. */
@@ -262,7 +111,7 @@ const REFUSED: readonly { readonly tail: string; readonly help: readonly string[
 ];
 
 function refuse(line: string, why: string): never {
-  throw new CommandError(`% ${setting(line)} is not supported: ${why}`);
+  throw new CommandError(`% ${fixedWords(line)} is not supported: ${why}`);
 }
 
 export const neighborCommands: readonly Command<Bgp>[] = [
@@ -526,219 +375,5 @@ export const neighborCommands: readonly Command<Bgp>[] = [
       () => {},
       'graceful restart',
     ),
-  ),
-  config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
-    help: [...NEIGHBOR_HELP, 'Enable the Address Family for this Neighbor'],
-    key: args => `${args.neighbor} activate`,
-    keeps: 'both',
-    apply(bgp: Bgp, args, context) {
-      const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      layer.af[afiOf(context)].activate = true;
-      instance.peersChanged();
-    },
-    remove(bgp: Bgp, args, context) {
-      const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      layer.af[afiOf(context)].activate = false;
-      instance.peersChanged();
-    },
-    reset(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)].activate);
-    },
-  }),
-  afLine(
-    'next-hop-self [force]',
-    ['Disable the next hop calculation for this neighbor', 'Set the next hop to self for reflected routes'],
-    args => ({ nextHopSelf: args.force === true ? 'force' : true }),
-    ['nextHopSelf'],
-  ),
-  afLine('route-server-client', ['Configure a neighbor as Route Server client'], () => ({ routeServerClient: true }), [
-    'routeServerClient',
-  ]),
-  afLine(
-    'route-reflector-client',
-    ['Configure a neighbor as Route Reflector client'],
-    () => ({ routeReflectorClient: true }),
-    ['routeReflectorClient'],
-  ),
-  config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor send-community [<standard|extended|large|both|all>$which]',
-    help: [
-      ...NEIGHBOR_HELP,
-      'Send Community attribute to this neighbor',
-      'Send Standard Community attributes',
-      'Send Extended Community attributes',
-      'Send Large Community attributes',
-      'Send Standard and Extended Community attributes',
-      'Send Standard, Large and Extended Community attributes',
-    ],
-    // All kinds are sent unless told otherwise, so only the negative form says anything.
-    keeps: 'negative',
-    key: args => `${args.neighbor} send-community ${args.which ?? 'standard'}`,
-    writes: ({ neighbor, which }) => COMMUNITY_KINDS[which ?? 'standard'].map(kind => `neighbor ${neighbor} ${kind}`),
-    apply(bgp: Bgp, { neighbor, which }, context) {
-      const field = communityField(which);
-      dropSettings(bgp, context, neighbor, layer => delete layer.af[afiOf(context)][field]);
-    },
-    remove(bgp: Bgp, { neighbor, which }, context) {
-      const { instance, layer } = layerOf(bgp, context, neighbor);
-      layer.af[afiOf(context)][communityField(which)] = false;
-      instance.peersChanged();
-    },
-  }),
-  listLine('distribute-list', [
-    'Filter updates to/from this neighbor',
-    'IP Access-list name',
-    'Filter incoming updates',
-    'Filter outgoing updates',
-  ]),
-  listLine('prefix-list', [
-    'Filter updates to/from this neighbor',
-    'Name of a prefix list',
-    'Filter incoming updates',
-    'Filter outgoing updates',
-  ]),
-  listLine('filter-list', [
-    'Establish BGP filters',
-    'AS path access-list name',
-    'Filter incoming routes',
-    'Filter outgoing routes',
-  ]),
-  listLine('route-map', [
-    'Apply route map to neighbor',
-    'Name of route map',
-    'Apply map to incoming routes',
-    'Apply map to outbound routes',
-  ]),
-  afLine(
-    'unsuppress-map WORD$map',
-    ['Route-map to selectively unsuppress suppressed routes', 'Name of route map'],
-    args => ({ unsuppressMap: args.map }),
-    ['unsuppressMap'],
-  ),
-  afLine(
-    'soft-reconfiguration inbound',
-    ['Per neighbor soft reconfiguration', 'Allow inbound soft reconfiguration for this neighbor'],
-    () => ({ softReconfiguration: true }),
-    ['softReconfiguration'],
-  ),
-  afLine(
-    'default-originate [route-map WORD$map]',
-    [
-      'Originate default route to this neighbor',
-      'Route-map to specify criteria to originate default',
-      'route-map name',
-    ],
-    args => ({ defaultOriginate: true, ...(args.map !== undefined && { defaultOriginateMap: args.map }) }),
-    ['defaultOriginate', 'defaultOriginateMap'],
-  ),
-  afLine(
-    'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',
-    [
-      'Maximum number of prefix accept from this peer',
-      'maximum no. of prefix limit',
-      'Threshold value (%) at which to generate a warning msg',
-      'Only give warning message when limit is exceeded',
-      'Restart bgp connection after limit is exceeded',
-      'Restart interval in minutes',
-      'Force checking all received routes not only accepted',
-    ],
-    args => ({
-      maximumPrefix: args.count,
-      maximumPrefixThreshold: args.threshold ?? 75,
-      maximumPrefixWarningOnly: args['warning-only'] === true,
-      maximumPrefixForce: args.force === true,
-      ...(args.restart === undefined ? {} : { maximumPrefixRestartMin: args.restart }),
-    }),
-    [
-      'maximumPrefix',
-      'maximumPrefixThreshold',
-      'maximumPrefixWarningOnly',
-      'maximumPrefixForce',
-      'maximumPrefixRestartMin',
-    ],
-  ),
-  afLine(
-    'maximum-prefix-out (1-4294967295)$count',
-    ['Maximum number of prefixes to be sent to this peer', 'Maximum no. of prefix limit'],
-    args => ({ maximumPrefixOut: args.count }),
-    ['maximumPrefixOut'],
-  ),
-  afLine(
-    'allowas-in [<(1-10)|origin>$which]',
-    [
-      'Accept as-path with my AS present in it',
-      'Number of occurrences of AS number',
-      'Only accept my AS in the as-path if the route was originated in my AS',
-    ],
-    ({ which }) => (which === 'origin' ? { allowAsInOrigin: true } : { allowAsIn: which ?? ALLOW_AS_IN }),
-    ['allowAsIn', 'allowAsInOrigin'],
-    () => 'allowas-in',
-    ({ which }) => `allowas-in${which === undefined || which === ALLOW_AS_IN ? '' : ` ${which}`}`,
-  ),
-  afLine(
-    'as-override',
-    ['Override ASNs in outbound updates if aspath equals remote-as'],
-    () => ({ asOverride: true }),
-    ['asOverride'],
-  ),
-  afLine(
-    'remove-private-AS [all] [replace-AS]',
-    [
-      'Remove private ASNs in outbound updates',
-      'Apply to all AS numbers',
-      'Replace private ASNs with our ASN in outbound updates',
-    ],
-    args => {
-      const replace = args['replace-AS'] === true;
-      if (args.all === true) return { removePrivateAs: replace ? 'replace' : 'all' };
-      return { removePrivateAs: replace ? 'replace-if-only' : 'if-only' };
-    },
-    ['removePrivateAs'],
-  ),
-  afLine(
-    'weight (0-65535)$weight',
-    ['Set default weight for routes from this neighbor', 'default weight'],
-    args => ({ weight: args.weight }),
-    ['weight'],
-  ),
-  afLine('disable-addpath-rx', ['Do not accept additional paths'], () => ({ disableAddPathRx: true }), [
-    'disableAddPathRx',
-  ]),
-  afLine(
-    'addpath-tx-all-paths',
-    ['Use addpath to advertise all paths to a neighbor'],
-    () => ({ addPathTx: 'all' }),
-    ['addPathTx'],
-    () => 'addpath-tx',
-  ),
-  afLine(
-    'addpath-tx-bestpath-per-AS',
-    ['Use addpath to advertise the bestpath per each neighboring AS'],
-    () => ({ addPathTx: 'best-per-as' }),
-    ['addPathTx'],
-    () => 'addpath-tx',
-  ),
-  afLine(
-    'attribute-unchanged [{as-path|next-hop|med}]',
-    [
-      'BGP attribute is propagated unchanged to this neighbor',
-      'As-path attribute',
-      'Nexthop attribute',
-      'Med attribute',
-    ],
-    args => {
-      const all = unchanged(args).length === 0;
-      return {
-        ...((all || args['as-path'] === true) && { asPathUnchanged: true }),
-        ...((all || args['next-hop'] === true) && { nextHopUnchanged: true }),
-        ...((all || args.med === true) && { medUnchanged: true }),
-      };
-    },
-    ['asPathUnchanged', 'nextHopUnchanged', 'medUnchanged'],
-    () => 'attribute-unchanged',
-    args => ['attribute-unchanged', ...(unchanged(args).length === 0 ? UNCHANGED : unchanged(args))].join(' '),
   ),
 ];

@@ -5,21 +5,27 @@ import {
   formatIp4,
   formatPrefix,
   isLinkLocal6,
-  parseIp4,
   parsePrefix,
   type Prefix,
 } from '../net/index.ts';
-import { type Args, type Command, CommandError, config } from '../vty/index.ts';
+import { type Args, type Command, CommandError, config, fixedWords } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import { badHoldTime, shutdownMessage } from './commands-neighbor.ts';
-import type { InstanceOptions } from './instance.ts';
-import { DEFAULT_LISTEN_LIMIT, overlap } from './listen-range.ts';
+import { defaultOptions, type InstanceOptions } from './instance-options.ts';
+import { overlap } from './listen-range.ts';
+import { readIp4 } from './policy/commands-list.ts';
 import { type RestartMode } from './settings.ts';
-import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S } from './graceful-restart.ts';
-import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
-import { DEFAULT_STALE_S } from './zclient.ts';
 
 const BGP = 'BGP specific commands';
+
+const INITIAL: InstanceOptions = defaultOptions();
+
+/** They are as they were before anything was said. */
+function initially(...fields: readonly (keyof InstanceOptions)[]): (options: InstanceOptions) => void {
+  return options => {
+    for (const field of fields) Object.assign(options, { [field]: INITIAL[field] });
+  };
+}
 
 /** A line that is one option of the instance. */
 function optionLine<const Syntax extends string>(
@@ -30,7 +36,7 @@ function optionLine<const Syntax extends string>(
   keeps: 'positive' | 'negative' = 'positive',
   writes?: (args: Args<Syntax>) => readonly string[],
   /** Where several lines are about one setting. */
-  key: string = syntax.split(/ (?=[A-Z(<[])/)[0]!,
+  key: string = fixedWords(syntax),
 ): Command<Bgp> {
   return config({
     mode: 'router-bgp',
@@ -76,21 +82,14 @@ function flagLine(
 type Seconds = { [K in keyof InstanceOptions]-?: InstanceOptions[K] extends number ? K : never }[keyof InstanceOptions];
 
 /** A line that is a number of seconds, and nothing else. */
-function secondsLine(
-  syntax: `${string}$seconds`,
-  help: readonly string[],
-  option: Seconds,
-  otherwise: number,
-): Command<Bgp> {
+function secondsLine(syntax: `${string}$seconds`, help: readonly string[], option: Seconds): Command<Bgp> {
   return optionLine(
     syntax,
     help,
     (options, args) => {
       options[option] = Number(args.seconds);
     },
-    options => {
-      options[option] = otherwise;
-    },
+    initially(option),
   );
 }
 
@@ -101,9 +100,7 @@ function restartLine(syntax: string, help: string, mode: RestartMode): Command<B
     options => {
       options.gracefulRestart = mode;
     },
-    options => {
-      options.gracefulRestart = 'helper';
-    },
+    initially('gracefulRestart'),
     'positive',
     undefined,
     'graceful restart',
@@ -159,12 +156,6 @@ function listenPrefix(text: string): Prefix {
   return prefix;
 }
 
-export function readIp4(text: string): number {
-  const word = parseIp4(text);
-  if (word < 0) throw new CommandError(`% Malformed address: ${text}`);
-  return word;
-}
-
 export const optionCommands: readonly Command<Bgp>[] = [
   optionLine(
     'bgp router-id A.B.C.D$id',
@@ -172,9 +163,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
     (options, args) => {
       options.routerId = readIp4(args.id);
     },
-    options => {
-      options.routerId = undefined;
-    },
+    initially('routerId'),
     'positive',
     // No router has this one: it is how FRR's users say that it shall choose.
     args => [args.id === '0.0.0.0' ? 'no bgp router-id' : `bgp router-id ${args.id}`],
@@ -191,9 +180,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
       const text = String(args.id);
       options.clusterId = text.includes('.') ? readIp4(text) : Number(text);
     },
-    options => {
-      options.clusterId = undefined;
-    },
+    initially('clusterId'),
     'positive',
     args => [`bgp cluster-id ${String(args.id).includes('.') ? args.id : formatIp4(Number(args.id))}`],
   ),
@@ -203,9 +190,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
     (options, args) => {
       options.confederation = args.as;
     },
-    options => {
-      options.confederation = undefined;
-    },
+    initially('confederation'),
   ),
   config({
     mode: 'router-bgp',
@@ -275,9 +260,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
     (options, args) => {
       options.defaultLocalPref = args.value;
     },
-    options => {
-      options.defaultLocalPref = 100;
-    },
+    initially('defaultLocalPref'),
   ),
   flagLine('bgp log-neighbor-changes', [BGP, 'Log neighbor up/down and reset reason'], 'logNeighborChanges'),
   flagLine('bgp enforce-first-as', [BGP, 'Enforce the first AS for eBGP routes'], 'enforceFirstAs'),
@@ -305,9 +288,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
     options => {
       options.multipathRelax = true;
     },
-    options => {
-      options.multipathRelax = false;
-    },
+    initially('multipathRelax'),
   ),
   flagLine(
     'bgp bestpath compare-routerid',
@@ -394,7 +375,6 @@ export const optionCommands: readonly Command<Bgp>[] = [
       'Delay value (seconds)',
     ],
     'stalePathS',
-    DEFAULT_STALE_PATH_S,
   ),
   secondsLine(
     'bgp graceful-restart select-defer-time (0-3600)$seconds',
@@ -405,7 +385,6 @@ export const optionCommands: readonly Command<Bgp>[] = [
       'Delay value (seconds, 0 - no deferral)',
     ],
     'selectDeferS',
-    DEFAULT_SELECT_DEFER_S,
   ),
   secondsLine(
     'bgp graceful-restart restart-time (0-4095)$seconds',
@@ -416,7 +395,6 @@ export const optionCommands: readonly Command<Bgp>[] = [
       'Delay value (seconds)',
     ],
     'restartTimeS',
-    DEFAULT_RESTART_TIME_S,
   ),
   secondsLine(
     'bgp graceful-restart rib-stale-time (1-3600)$seconds',
@@ -427,7 +405,6 @@ export const optionCommands: readonly Command<Bgp>[] = [
       'Delay value (seconds)',
     ],
     'staleS',
-    DEFAULT_STALE_S,
   ),
   optionLine(
     'bgp shutdown [message LINE...$text]',
@@ -436,10 +413,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
       options.shutdownMessage = args.text === undefined ? undefined : shutdownMessage(args.text);
       options.shutdown = true;
     },
-    options => {
-      options.shutdown = false;
-      options.shutdownMessage = undefined;
-    },
+    initially('shutdown', 'shutdownMessage'),
   ),
   flagLine('bgp graceful-shutdown', [BGP, 'Graceful shutdown parameters'], 'gracefulShutdown'),
   optionLine(
@@ -453,9 +427,7 @@ export const optionCommands: readonly Command<Bgp>[] = [
     (options, args) => {
       options.listenLimit = args.count;
     },
-    options => {
-      options.listenLimit = DEFAULT_LISTEN_LIMIT;
-    },
+    initially('listenLimit'),
   ),
   config({
     mode: 'router-bgp',
@@ -511,9 +483,6 @@ export const optionCommands: readonly Command<Bgp>[] = [
       options.keepaliveS = args.keepalive;
       options.holdTimeS = args.hold;
     },
-    options => {
-      options.keepaliveS = 60;
-      options.holdTimeS = 180;
-    },
+    initially('keepaliveS', 'holdTimeS'),
   ),
 ];

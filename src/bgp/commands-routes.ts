@@ -12,8 +12,8 @@ import {
 import { type Args, type Command, CommandError, config } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf } from './commands-neighbor.ts';
-import { readIp4 } from './commands-options.ts';
+import { afiOf } from './commands-neighbor-line.ts';
+import { readIp4 } from './policy/commands-list.ts';
 import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
 import { AFI_FAMILY, AFI_TITLE, type Afi } from './settings.ts';
 

@@ -2,6 +2,7 @@
 import { type CommandSet, commandSet } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import { neighborCommands } from './commands-neighbor.ts';
+import { neighborFamilyCommands } from './commands-neighbor-family.ts';
 import { clearCommands } from './commands-clear.ts';
 import { optionCommands } from './commands-options.ts';
 import { routerCommands } from './commands-router.ts';
@@ -16,6 +17,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
     ...optionCommands,
     ...routeCommands,
     ...neighborCommands,
+    ...neighborFamilyCommands,
     ...policyCommands,
     ...clearCommands,
     ...showCommands,

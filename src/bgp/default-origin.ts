@@ -8,7 +8,7 @@ import { AF_INET6 } from '../net/index.ts';
 import type { FamilyInstance, GroupSlot } from './family.ts';
 import { localPeer } from './local-routes.ts';
 import { dependsOn } from './peer-policy.ts';
-import { BoundMap } from './policy/index.ts';
+import type { BoundMap } from './policy/index.ts';
 import {
   BgpTable,
   defaultDecisionOptions,
@@ -59,15 +59,7 @@ export class DefaultOrigin implements TableConsumer {
   }
 
   #bind(): void {
-    const { instance, table } = this.#family;
-    this.#map = new BoundMap(this.#name!, {
-      ...instance.policyUse,
-      names: instance.bgp.policy,
-      attributes: instance.access,
-      prefixes: table.prefixes,
-      peer: 'local',
-      peerAddress: undefined,
-    });
+    this.#map = this.#family.bindMap(this.#name!, 'local');
   }
 
   policyChanged(changed: ReadonlySet<string>): void {

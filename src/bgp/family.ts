@@ -12,6 +12,7 @@ import type { BgpInstance } from './instance.ts';
 import { LocalRoutes } from './local-routes.ts';
 import type { PeerFamily } from './peer-family.ts';
 import { dependsOn, type PeerPolicy } from './peer-policy.ts';
+import { BoundMap } from './policy/index.ts';
 import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
 import type { Session } from './session/types.ts';
 import { AFI_FAMILY, AFI_NUMBER, AFIS, type Afi, merged } from './settings.ts';
@@ -362,6 +363,20 @@ export class FamilyInstance {
       group.dirty.add(prefix);
       group.wake();
     }
+  }
+
+  /** A map for all routes of the table, whosever they are; `peer`: what `match peer` compares with. */
+  bindMap(name: string, peer: string): BoundMap {
+    const { instance, table } = this;
+    const { bgp, access: attributes } = instance;
+    return new BoundMap(name, {
+      ...instance.policyUse,
+      names: bgp.policy,
+      attributes,
+      prefixes: table.prefixes,
+      peer,
+      peerAddress: undefined,
+    });
   }
 
   policyChanged(changed: ReadonlySet<string>): void {

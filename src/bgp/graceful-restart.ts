@@ -9,12 +9,9 @@ import type { TimerTask } from '../concurrency/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { DownReason, Negotiated } from './session/types.ts';
-import { type Afi, AFI_NUMBER, AFIS, type RestartMode } from './settings.ts';
+import { type Afi, AFI_NUMBER, AFIS, ofFamily, type RestartMode } from './settings.ts';
 import { type GracefulRestart, SAFI_UNICAST } from './wire/capability.ts';
 import { isHard } from './wire/notification.ts';
-
-export const DEFAULT_STALE_PATH_S = 360;
-export const DEFAULT_SELECT_DEFER_S = 360;
 
 /** A neighbour's own line, or the instance's. */
 export function restartMode(peer: Peer): RestartMode {
@@ -35,10 +32,6 @@ export function restartCapability(peer: Peer, active: readonly Afi[]): GracefulR
       ? active.map(afi => ({ afi: AFI_NUMBER[afi], safi: SAFI_UNICAST, forwarding: options.preserveForwarding }))
       : [],
   };
-}
-
-function ofFamily(capability: GracefulRestart | undefined, afi: Afi): { readonly forwarding: boolean } | undefined {
-  return capability?.families.find(one => one.afi === AFI_NUMBER[afi] && one.safi === SAFI_UNICAST);
 }
 
 /** Whether a session that ended so may be one of a neighbour that restarts. */
@@ -81,7 +74,7 @@ export class RestartHelper {
     const keeps =
       restartMode(this.#peer) !== 'disable' &&
       gracefulRestart !== undefined &&
-      ofFamily(gracefulRestart, one.afi) !== undefined &&
+      ofFamily(gracefulRestart.families, one.afi) !== undefined &&
       mayRestart(reason, negotiated);
     // What was stale already is so for the second time (RFC 4724 §4.2).
     if (this.#stale.delete(one.afi)) one.family.table.sweepStale(one.index);
@@ -97,7 +90,7 @@ export class RestartHelper {
     this.#restart.stop();
     for (const afi of this.#stale) {
       const { up } = this.#peer.families[afi];
-      if (!up || ofFamily(remote.gracefulRestart, afi)?.forwarding !== true) this.#sweep(afi);
+      if (!up || ofFamily(remote.gracefulRestart?.families, afi)?.forwarding !== true) this.#sweep(afi);
     }
     if (this.#stale.size > 0) this.#paths.start(this.#peer.instance.options.stalePathS * 1000);
   }
@@ -128,10 +121,9 @@ export class RestartHelper {
 
 /** Whether a neighbour owes what it had said before we started (RFC 4724 §4.1). */
 function owes(peer: Peer, afi: Afi): boolean {
-  const { settings, negotiated } = peer;
+  const { negotiated } = peer;
   const one = peer.families[afi];
-  if (one.index === 0 || settings.remoteAs === undefined || peer.shutDown || peer.held) return false;
-  if (restartMode(peer) === 'disable') return false;
+  if (!peer.wanted(afi) || restartMode(peer) === 'disable') return false;
   if (negotiated === undefined) return true;
   // One that restarts too waits for us.
   const capability = negotiated.remote.gracefulRestart;

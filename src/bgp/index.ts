@@ -7,7 +7,8 @@
 //   instance.setRemoteAs('192.0.2.1', 65002);
 export { Bgp } from './bgp.ts';
 export { FamilyInstance } from './family.ts';
-export { BgpInstance, type InstanceOptions } from './instance.ts';
+export { BgpInstance } from './instance.ts';
+export type { InstanceOptions } from './instance-options.ts';
 export { type BgpChannels, closeBgpChannels, createBgpChannels } from './io/channels.ts';
 export { createTransport } from './io/transport.ts';
 export type * from './io/types.ts';

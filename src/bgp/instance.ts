@@ -17,117 +17,26 @@ import type { TimerTask } from '../concurrency/index.ts';
 import { CommandError } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { FamilyInstance } from './family.ts';
+import { defaultOptions, type InstanceOptions } from './instance-options.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Connection } from './io/types.ts';
-import { DEFAULT_LISTEN_LIMIT, type ListenRange, ListenRanges } from './listen-range.ts';
+import { type ListenRange, ListenRanges } from './listen-range.ts';
 import { NexthopTracker } from './nexthop-tracking.ts';
 import { Peer, PeerGroup } from './peer.ts';
 import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/index.ts';
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
-import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
-import { DEFAULT_SELECT_DEFER_S, DEFAULT_STALE_PATH_S, restartMode, undefer } from './graceful-restart.ts';
-import { type Afi, AFIS, emptyLayer, type RestartMode, type SettingsLayer } from './settings.ts';
+import { restartMode, undefer } from './graceful-restart.ts';
+import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
-import { DEFAULT_STALE_S, type ZebraLink } from './zclient.ts';
+import type { ZebraLink } from './zclient.ts';
 
 /** A view has tables and neighbours like any other, in the default VRF, and nothing to do with zebra. */
 export type InstanceKind = 'default' | 'vrf' | 'view';
 
 /** Of a neighbour: in our AS, in another one of our confederation, or in neither. */
 export type Place = 'inside' | 'confed' | 'outside';
-
-export interface InstanceOptions {
-  routerId: number | undefined;
-  clusterId: number | undefined;
-  /** The confederation's AS, and the other ASes in it (RFC 5065). */
-  confederation: number | undefined;
-  readonly confederationPeers: Set<number>;
-  ebgpRequiresPolicy: boolean;
-  defaultIpv4: boolean;
-  defaultIpv6: boolean;
-  defaultLocalPref: number;
-  logNeighborChanges: boolean;
-  alwaysCompareMed: boolean;
-  deterministicMed: boolean;
-  ignoreAsPathLength: boolean;
-  countConfederation: boolean;
-  multipathRelax: boolean;
-  compareRouterId: boolean;
-  missingMedAsWorst: boolean;
-  networkImportCheck: boolean;
-  keepaliveS: number;
-  holdTimeS: number;
-  /** Zebra keeps our routes this long without us. */
-  staleS: number;
-  /** What our OPENs say of graceful restart: after this long without us, we are not coming back. */
-  restartTimeS: number;
-  gracefulRestart: RestartMode;
-  /** Our forwarding goes on while we restart (the F bits of our OPENs). */
-  preserveForwarding: boolean;
-  /** A NOTIFICATION keeps routes, too (RFC 8538's N bit). */
-  notificationRestart: boolean;
-  hardAdministrativeReset: boolean;
-  /** Routes of a neighbour that is back stay so long without being said again. */
-  stalePathS: number;
-  /** Nothing is selected for so long after a restart, at most. */
-  selectDeferS: number;
-  enforceFirstAs: boolean;
-  rejectAsSets: boolean;
-  relaxPeerType: boolean;
-  /** An external session ends with the link that its neighbour is on. */
-  fastExternalFailover: boolean;
-  /** Routes of clients are reflected to other clients. */
-  clientToClient: boolean;
-  /** No neighbour is spoken to. */
-  shutdown: boolean;
-  shutdownMessage: string | undefined;
-  gracefulShutdown: boolean;
-  /** Neighbours that nobody configured, at most. */
-  listenLimit: number;
-}
-
-function defaultOptions(): InstanceOptions {
-  return {
-    routerId: undefined,
-    clusterId: undefined,
-    confederation: undefined,
-    confederationPeers: new Set(),
-    ebgpRequiresPolicy: true,
-    defaultIpv4: true,
-    defaultIpv6: false,
-    defaultLocalPref: 100,
-    logNeighborChanges: false,
-    alwaysCompareMed: false,
-    deterministicMed: false,
-    ignoreAsPathLength: false,
-    countConfederation: false,
-    multipathRelax: false,
-    compareRouterId: false,
-    missingMedAsWorst: false,
-    networkImportCheck: true,
-    keepaliveS: 60,
-    holdTimeS: 180,
-    staleS: DEFAULT_STALE_S,
-    restartTimeS: DEFAULT_RESTART_TIME_S,
-    gracefulRestart: 'helper',
-    preserveForwarding: false,
-    notificationRestart: true,
-    hardAdministrativeReset: true,
-    stalePathS: DEFAULT_STALE_PATH_S,
-    selectDeferS: DEFAULT_SELECT_DEFER_S,
-    enforceFirstAs: false,
-    rejectAsSets: false,
-    relaxPeerType: false,
-    fastExternalFailover: true,
-    clientToClient: true,
-    shutdown: false,
-    shutdownMessage: undefined,
-    gracefulShutdown: false,
-    listenLimit: DEFAULT_LISTEN_LIMIT,
-  };
-}
 
 export class BgpInstance {
   readonly bgp: Speaker;

@@ -9,8 +9,6 @@ import {
   type Prefix,
 } from '../net/index.ts';
 
-export const DEFAULT_LISTEN_LIMIT = 100;
-
 export interface ListenRange {
   readonly prefix: Prefix;
   readonly group: string;

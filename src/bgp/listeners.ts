@@ -88,10 +88,6 @@ export class Listeners {
   setMd5Key(vrf: Vrf, family: Family, words: AddressWords, key: string, length?: number): void {
     this.#places.get(keyOf(vrf))?.setMd5Key(family, words, key, length);
   }
-
-  close(): void {
-    this.reconcile([]);
-  }
 }
 
 function keyOf({ name, id }: Vrf): string {

@@ -6,7 +6,15 @@
 //
 // The registrations also serve the check of `network` lines against the RIB: there it is the prefix itself that must be in
 // the RIB, and not merely be covered.
-import { addressBits, type AddressWords, type Family, formatPrefix, isLinkLocal6, type Prefix } from '../net/index.ts';
+import {
+  addressBits,
+  type AddressWords,
+  type Family,
+  formatPrefix,
+  isLinkLocal6,
+  isUnspecified,
+  type Prefix,
+} from '../net/index.ts';
 import type { EventTask, TaskLoop } from '../concurrency/index.ts';
 import type { NexthopUpdate } from '../zapi/index.ts';
 import { hostPrefix, type Interfaces } from './interfaces.ts';
@@ -189,10 +197,6 @@ export class NexthopTracker {
     if (changed === undefined) return;
     for (const family of this.#instance.families) family.table.nexthopsChanged(changed);
   }
-}
-
-function isUnspecified(words: AddressWords): boolean {
-  return (words[0] | words[1] | words[2] | words[3]) === 0;
 }
 
 function isLinkLocal(family: Family, words: AddressWords): boolean {

@@ -24,7 +24,7 @@ import {
 } from './rib/index.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
-import { type Afi, AFI_NUMBER, type PeerAfSettings, type PeerSettings } from './settings.ts';
+import { type Afi, ofFamily, type PeerAfSettings, type PeerSettings } from './settings.ts';
 import type { GroupOptions } from './updategroup/index.ts';
 import type { AddPath } from './wire/capability.ts';
 
@@ -77,7 +77,7 @@ export class PeerFamily {
 
   /** What the present session agreed on of paths besides the best one (RFC 7911). */
   get addPath(): AddPath | undefined {
-    return this.peer.negotiated?.addPath.find(one => one.afi === AFI_NUMBER[this.afi] && one.safi === 1);
+    return ofFamily(this.peer.negotiated?.addPath, this.afi);
   }
 
   // ---- inwards -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // What a neighbour's session runs with, and whether it may run at all.
-import { AF_INET6, isLinkLocal6 } from '../net/index.ts';
+import { AF_INET6, isLinkLocal6, isUnspecified } from '../net/index.ts';
 import { addressOf } from './interfaces.ts';
 import type { SocketAddress } from './io/types.ts';
 import type { Neighbour, PeerFamily } from './peer-family.ts';
@@ -33,7 +33,7 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   if (peer.held) return 'Maximum prefix limit exceeded';
   if (active.length === 0) return 'No AFI/SAFI activated for peer';
   if (!instance.ready) return 'Waiting for VRF to be initialized';
-  if (peer.unnumbered !== undefined && isUnspecified6(peer.words)) return 'Waiting for router advertisement';
+  if (peer.unnumbered !== undefined && isUnspecified(peer.words)) return 'Waiting for router advertisement';
   if (routerId === 0) return 'Router ID not configured yet';
   if (!reachable(peer)) return 'Waiting for NHT';
   const local = sourceAddress(peer);
@@ -69,8 +69,6 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     ...(settings.dontCapabilityNegotiate === true ? { dontCapabilityNegotiate: true } : {}),
   };
 }
-
-const isUnspecified6 = (words: readonly number[]): boolean => words.every(word => word === 0);
 
 /** RFC 5082, RFC 4271 §5.1.3: one hop for eBGP unless told otherwise. */
 function ttlOf(peer: SessionPeer): { ttl: number; minTtl?: number } | undefined {

@@ -17,7 +17,7 @@ import { sessionConfig, type SessionPeer } from './peer-session.ts';
 import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
-import { type Afi, AFI_NUMBER, AFIS, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import { type Afi, AFI_NUMBER, AFIS, merged, ofFamily, type PeerSettings, type SettingsLayer } from './settings.ts';
 import type { GracefulRestart } from './wire/capability.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
@@ -308,7 +308,7 @@ export class Peer implements SessionHandler, SessionPeer {
     if (negotiated.kind === 'external') {
       this.#unwatch = this.instance.tracker.watch(hostPrefix(this.family, this.words), () => {});
     }
-    const has = (afi: Afi): boolean => negotiated.families.some(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
+    const has = (afi: Afi): boolean => ofFamily(negotiated.families, afi) !== undefined;
     this.#parser = new UpdateParser({
       ebgp: negotiated.kind === 'external' && this.place !== 'confed',
       confed: this.place === 'confed',
@@ -346,11 +346,16 @@ export class Peer implements SessionHandler, SessionPeer {
     for (const family of negotiated.families) this.session?.sendRouteRefresh(family);
   }
 
+  /** Whether it is to be spoken to in a family. */
+  wanted(afi: Afi): boolean {
+    return this.families[afi].index !== 0 && this.settings.remoteAs !== undefined && !this.shutDown && !this.held;
+  }
+
   /** Whether the neighbour has said all that it has in a family, or is not going to. */
   told(afi: Afi): boolean {
-    const { settings, negotiated } = this;
+    const { negotiated } = this;
     const one = this.families[afi];
-    if (one.index === 0 || settings.remoteAs === undefined || this.shutDown || this.held) return true;
+    if (!this.wanted(afi)) return true;
     if (negotiated === undefined) return false;
     if (!one.up || one.endOfRibReceived) return true;
     // Only those who know graceful restart owe an End-of-RIB (RFC 4724 §4); of others, silence has to do.

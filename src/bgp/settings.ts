@@ -1,6 +1,7 @@
 // What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
 // these over the defaults: a field that is undefined lets the next layer through.
 import type { Family } from '../net/index.ts';
+import { type AddressFamily, SAFI_UNICAST } from './wire/capability.ts';
 import type { RoleName } from './wire/role.ts';
 
 /** What is done about a restart (RFC 4724): of ours and theirs, of theirs, nothing. */
@@ -90,6 +91,11 @@ export const AFI_FAMILY: Record<Afi, Family> = { ipv4: 2, ipv6: 10 };
 /** `IPv4 Unicast`, `ipv4Unicast`: as shown. */
 export const AFI_TITLE: Record<Afi, string> = { ipv4: 'IPv4 Unicast', ipv6: 'IPv6 Unicast' };
 export const AFI_KEY: Record<Afi, string> = { ipv4: 'ipv4Unicast', ipv6: 'ipv6Unicast' };
+
+/** The unicast one of several that OPENs speak of. */
+export function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
+  return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === SAFI_UNICAST);
+}
 
 /** One layer of settings: a neighbour's own, or a group's. */
 export interface SettingsLayer {

@@ -4,9 +4,9 @@ import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';
 import { restartMode } from './graceful-restart.ts';
-import { AFI_KEY, AFI_NUMBER, AFI_TITLE, AFIS, type Afi, type RestartMode } from './settings.ts';
+import { AFI_KEY, AFI_TITLE, AFIS, type Afi, ofFamily, type RestartMode } from './settings.ts';
 import { ROLES } from './wire/role.ts';
-import type { AddPath, AddressFamily, Capability } from './wire/capability.ts';
+import type { AddPath, Capability } from './wire/capability.ts';
 
 type Kind = Capability['kind'];
 
@@ -23,10 +23,6 @@ function find<K extends Kind>(open: OpenSummary | undefined, kind: K): Extract<C
 
 function has(open: OpenSummary, ...kinds: Kind[]): boolean {
   return open.capabilities.some(one => kinds.includes(one.kind));
-}
-
-function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
-  return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === 1);
 }
 
 /** RFC 9234 §4.1. */

@@ -1,6 +1,6 @@
 // `show bgp neighbors`: everything about a session, in FRR's words and keys; its address families, what its OPENs said and
 // why it ended last are told by files of their own.
-import { formatIp4, formatPrefix } from '../net/index.ts';
+import { formatIp4, formatPrefix, isUnspecified } from '../net/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { SessionStats } from './session/types.ts';
@@ -108,7 +108,7 @@ function titleOf(peer: Peer): string {
 
 /** The address of an unnumbered neighbour, where it is known. */
 function foundAt(peer: Peer): string | undefined {
-  return peer.words.every(word => word === 0) ? undefined : addressText(peer);
+  return isUnspecified(peer.words) ? undefined : addressText(peer);
 }
 
 /** Where a neighbour that nobody configured came from. */

@@ -1,6 +1,6 @@
 // `show bgp summary`: a line for each neighbour, in FRR's columns and keys.
 import type { FamilyInstance } from './family.ts';
-import type { InstanceOptions } from './instance.ts';
+import type { InstanceOptions } from './instance-options.ts';
 import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import { shownName, count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';

@@ -25,7 +25,7 @@ import type { WorkTask } from '../concurrency/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
 import { dependsOn } from './peer-policy.ts';
-import { BoundMap } from './policy/index.ts';
+import type { BoundMap } from './policy/index.ts';
 import { HAS_MED, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
 
@@ -140,19 +140,8 @@ export class ZebraAnnouncer {
   }
 
   #bindTableMap(): void {
-    const { instance, table } = this.#family;
     const name = this.#tableMapName;
-    this.#tableMap =
-      name === undefined
-        ? undefined
-        : new BoundMap(name, {
-            ...instance.policyUse,
-            names: instance.bgp.policy,
-            attributes: instance.access,
-            prefixes: table.prefixes,
-            peer: '',
-            peerAddress: undefined,
-          });
+    this.#tableMap = name === undefined ? undefined : this.#family.bindMap(name, '');
   }
 
   /** Next hops are encoded anew: an interface index may have changed. */

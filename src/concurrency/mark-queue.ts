@@ -62,10 +62,6 @@ export class MarkQueue {
     };
   }
 
-  close(): void {
-    this.#hold.stop();
-  }
-
   #slice(): boolean {
     const queue = this.#options;
     this.#runs++;

@@ -127,8 +127,7 @@ export class DataplaneClient {
 
   #goAside(handle: number): void {
     const { requests } = this;
-    let slots = 0;
-    for (let slot = handle; slot !== 0; slot = requests.next(slot)) slots++;
+    const slots = requests.slots(handle);
     this.#asideOf[requests.indexOf(handle)] = requests.provider(handle);
     this.#asideSlots[requests.indexOf(handle)] = slots;
     this.#addAside(handle, slots);

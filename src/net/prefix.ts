@@ -71,6 +71,11 @@ export function containsPrefix(outer: Prefix, inner: Prefix): boolean {
   return outer.length <= inner.length && containsAddress(outer, inner.family, inner.words);
 }
 
+/** 0.0.0.0 or ::. */
+export function isUnspecified(words: AddressWords): boolean {
+  return (words[0] | words[1] | words[2] | words[3]) === 0;
+}
+
 /** fe80::/10 (RFC 4291 §2.5.6). */
 export function isLinkLocal6(words: AddressWords): boolean {
   return words[0] >>> 22 === 0x3fa;

@@ -34,4 +34,5 @@ export type { Match } from './bind.ts';
 export { BASE_MODES, explain, Grammar, wordsOf } from './grammar.ts';
 export type { Candidate, Entry, ParseError } from './mode-grammar.ts';
 export { loadConfig, type ConfigProblem, type LoadedConfig } from './file.ts';
+export { fixedWords } from './syntax.ts';
 export { Block, ConfigTree, type Line, type Plan, type Step } from './tree.ts';

@@ -53,6 +53,11 @@ export interface Syntax {
   readonly required: readonly string[];
 }
 
+/** The words of a syntax before its first variable or bracket: they say which setting a line is. */
+export function fixedWords(syntax: string): string {
+  return syntax.split(/ (?=[A-Z(<[])/)[0]!;
+}
+
 /** A mistake in a command's declaration: ours. */
 export class SyntaxDeclarationError extends Error {
   override readonly name = 'SyntaxDeclarationError';

@@ -1,5 +1,5 @@
 // What a clause's match lines ask, bound to a use: of the prefix, of the attributes, or something that nothing can meet.
-import { addressBits } from '../../net/index.ts';
+import { addressBits, equalWords, isUnspecified } from '../../net/index.ts';
 import { type Binding, type PrefixFilter, prefixFilter } from './binding.ts';
 import type { Clause, Match } from './route-map.ts';
 
@@ -63,14 +63,15 @@ function bindMatch(match: Match, binding: Binding, depends: Set<string>, to: Gat
     case 'next-hop':
       to.attributeMatches.push(id => {
         const hop = attributes.nextHop(id);
-        return hop?.family === match.family && hop.words.every((word, i) => word === match.words[i]);
+        return hop?.family === match.family && equalWords(hop.words, match.words);
       });
       break;
     case 'next-hop-blackhole':
       to.settled(match.family === prefixes.family);
-      to.attributeMatches.push(
-        id => attributes.nextHop(id)?.words.every(word => word === 0) === true && !attributes.internal(id).ifindex,
-      );
+      to.attributeMatches.push(id => {
+        const hop = attributes.nextHop(id);
+        return hop !== undefined && isUnspecified(hop.words) && !attributes.internal(id).ifindex;
+      });
       break;
     case 'route-source': {
       // Outwards the neighbour is not the source.

@@ -1,5 +1,5 @@
 // Access lists: their lines, and what shows them.
-import { AF_INET, AF_INET6, type Family, formatIp4, formatPrefix, parseIp4, parsePrefix } from '../../net/index.ts';
+import { AF_INET, AF_INET6, type Family, formatIp4, formatPrefix, parsePrefix } from '../../net/index.ts';
 import { type Command, CommandError, config, exec } from '../../vty/index.ts';
 import {
   type AccessList,
@@ -10,7 +10,7 @@ import {
   formatAccessRule,
   type Wildcard,
 } from './access-list.ts';
-import { IP, IP6, LIST_HELP, selected } from './commands-list.ts';
+import { IP, IP6, LIST_HELP, readIp4, selected } from './commands-list.ts';
 import type { PolicyOwner } from './library.ts';
 
 interface AccessListArgs {
@@ -21,16 +21,10 @@ interface AccessListArgs {
 
 const ANY = 0xffffffff;
 
-function word(text: string): number {
-  const value = parseIp4(text);
-  if (value < 0) throw new CommandError(`% Malformed address: ${text}`);
-  return value;
-}
-
 /** What the wildcard leaves of the address: its other bits mean nothing. */
 function wildcardOf(address: string | undefined, wildcard: string | undefined): Wildcard {
   if (address === undefined) return { address: 0, wildcard: ANY };
-  return { address: word(address), wildcard: wildcard === undefined ? 0 : word(wildcard) };
+  return { address: readIp4(address), wildcard: wildcard === undefined ? 0 : readIp4(wildcard) };
 }
 
 interface PrefixArgs {

@@ -1,7 +1,6 @@
 // A route map's match and set lines are a table: a line's syntax, its help, and what it means as a value. The words
 // before its first variable say what it looks at or changes; a later line with the same words replaces it.
-import { type AddressWords, parseIp4, parseIp6 } from '../../net/index.ts';
-import { type Args, type Command, type CommandArgs, CommandError, config } from '../../vty/index.ts';
+import { type Args, type Command, type CommandArgs, config, fixedWords } from '../../vty/index.ts';
 import type { PolicyOwner } from './library.ts';
 import type { Clause, RouteMap } from './route-map.ts';
 
@@ -9,11 +8,6 @@ export function clauseOf(owner: PolicyOwner, context: readonly CommandArgs[]): {
   const { name, action, sequence } = context[0] as { name: string; action: string; sequence: number };
   const map = owner.policy.needRouteMap(name);
   return { map, clause: map.clause(sequence, action === 'permit') };
-}
-
-/** The words of a syntax before its first variable or bracket. */
-function fixedWords(syntax: string): string {
-  return syntax.split(/ (?=[A-Z(<[])/)[0]!;
 }
 
 export interface ClauseLineOptions {
@@ -58,15 +52,3 @@ export function clauseLine<const Syntax extends string, Line extends { readonly 
 }
 
 export const ORIGINS: readonly string[] = ['igp', 'egp', 'incomplete'];
-
-export function words4(text: string): AddressWords {
-  const word = parseIp4(text);
-  if (word < 0) throw new CommandError(`% Malformed address: ${text}`);
-  return [word, 0, 0, 0];
-}
-
-export function words6(text: string): AddressWords {
-  const words = parseIp6(text);
-  if (words === undefined) throw new CommandError(`% Malformed address: ${text}`);
-  return words;
-}

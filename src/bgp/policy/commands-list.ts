@@ -1,4 +1,5 @@
-// What the commands of lists and route maps have in common.
+// What the commands of lists and route maps have in common: how they read what was typed.
+import { type AddressWords, parseIp4, parseIp6 } from '../../net/index.ts';
 import { CommandError } from '../../vty/index.ts';
 
 export const IP = 'IP information';
@@ -11,6 +12,23 @@ export const LIST_HELP: readonly string[] = [
   'Specify packets to reject',
   'Specify packets to forward',
 ];
+
+/** An IPv4 address that somebody typed, as a word. */
+export function readIp4(text: string): number {
+  const word = parseIp4(text);
+  if (word < 0) throw new CommandError(`% Malformed address: ${text}`);
+  return word;
+}
+
+export function words4(text: string): AddressWords {
+  return [readIp4(text), 0, 0, 0];
+}
+
+export function words6(text: string): AddressWords {
+  const words = parseIp6(text);
+  if (words === undefined) throw new CommandError(`% Malformed address: ${text}`);
+  return words;
+}
 
 /** A list's own complaint as the operator's mistake. */
 export function orCommandError<T>(read: () => T): T {

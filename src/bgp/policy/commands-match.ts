@@ -1,8 +1,8 @@
 // What a route map can look at.
 import { AF_INET, AF_INET6, type Family } from '../../net/index.ts';
 import type { Args, Command } from '../../vty/index.ts';
-import { clauseLine, ORIGINS, words4, words6 } from './commands-clause.ts';
-import { IP, IP6 } from './commands-list.ts';
+import { clauseLine, ORIGINS } from './commands-clause.ts';
+import { IP, IP6, words4, words6 } from './commands-list.ts';
 import type { PolicyOwner } from './library.ts';
 import type { Match } from './route-map.ts';
 

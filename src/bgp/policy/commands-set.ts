@@ -1,8 +1,8 @@
 // What a route map can change.
-import { type AddressWords, AF_INET, AF_INET6, isLinkLocal6 } from '../../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, isLinkLocal6, isUnspecified } from '../../net/index.ts';
 import { type Args, type Command, CommandError } from '../../vty/index.ts';
-import { clauseLine, type ClauseLineOptions, ORIGINS, words4, words6 } from './commands-clause.ts';
-import { IP, IP6, orCommandError } from './commands-list.ts';
+import { clauseLine, type ClauseLineOptions, ORIGINS } from './commands-clause.ts';
+import { IP, IP6, orCommandError, words4, words6 } from './commands-list.ts';
 import { formatCommunities, parseCommunities } from './community.ts';
 import { type ExtendedCommunityKind, parseExtendedCommunitiesOf } from './extended-community.ts';
 import { parseLargeCommunities } from './large-community.ts';
@@ -37,7 +37,7 @@ const FIRST_MULTICAST = 0xe0000000;
 /** An IPv6 next hop, global or link-local. */
 function scoped(address: string, linkLocal: boolean): AddressWords {
   const words = words6(address);
-  if (words.every(word => word === 0) || words[0] >>> 24 === 0xff) {
+  if (isUnspecified(words) || words[0] >>> 24 === 0xff) {
     throw new CommandError(`% Not the address of a host: ${address}`);
   }
   if (isLinkLocal6(words) === linkLocal) return words;

@@ -22,10 +22,6 @@ const BY_NAME: ReadonlyMap<string, number> = new Map(WELL_KNOWN);
 const BY_VALUE: ReadonlyMap<number, string> = new Map(WELL_KNOWN.map(([name, value]) => [value, name]));
 
 export const COMMUNITY_INTERNET = 0;
-export const COMMUNITY_GRACEFUL_SHUTDOWN = 0xffff0000;
-export const COMMUNITY_NO_EXPORT = 0xffffff01;
-export const COMMUNITY_NO_ADVERTISE = 0xffffff02;
-export const COMMUNITY_LOCAL_AS = 0xffffff03;
 
 /** `65001:7`, a well-known name or a plain number, to its word; -1 where the text is none of them. */
 export function parseCommunity(text: string): number {

@@ -7,13 +7,13 @@ export { AccessList } from './access-list.ts';
 export { CommunityList, LARGE_COMMUNITIES, EXTENDED_COMMUNITIES, STANDARD_COMMUNITIES } from './community-list.ts';
 export { formatExtendedCommunities } from './extended-community.ts';
 export {
-  COMMUNITY_GRACEFUL_SHUTDOWN,
   formatCommunities,
   formatCommunity,
   jsonCommunity,
   parseCommunities,
   parseCommunity,
 } from './community.ts';
+export { COMMUNITY_GRACEFUL_SHUTDOWN } from '../wire/attribute.ts';
 export { type PolicyKind, PolicyLibrary } from './library.ts';
 export { type PathEdit, prependPath } from './path-edit.ts';
 export { formatPrefixListEntry, PrefixList, type PrefixListEntry, prefixListEntry } from './prefix-list.ts';

@@ -3,7 +3,7 @@ import { AF_INET, type Family } from '../../net/index.ts';
 import { AccessList } from './access-list.ts';
 import { AsPathList } from './as-path-list.ts';
 import type { PolicyNames } from './binding.ts';
-import { CommunityList, EXTENDED_COMMUNITIES, LARGE_COMMUNITIES, STANDARD_COMMUNITIES } from './community-list.ts';
+import type { CommunityList } from './community-list.ts';
 import { PrefixList } from './prefix-list.ts';
 import { RouteMap } from './route-map.ts';
 
@@ -84,18 +84,6 @@ export class PolicyLibrary implements PolicyNames {
 
   needAccessList(family: Family, name: string): AccessList {
     return need(this.accessLists(family), name, () => new AccessList(name, family));
-  }
-
-  needCommunityList(name: string, expanded: boolean): CommunityList<number> {
-    return need(this.communityLists, name, () => new CommunityList(STANDARD_COMMUNITIES, name, expanded));
-  }
-
-  needExtendedCommunityList(name: string, expanded: boolean): CommunityList<string> {
-    return need(this.extendedCommunityLists, name, () => new CommunityList(EXTENDED_COMMUNITIES, name, expanded));
-  }
-
-  needLargeCommunityList(name: string, expanded: boolean): CommunityList<string> {
-    return need(this.largeCommunityLists, name, () => new CommunityList(LARGE_COMMUNITIES, name, expanded));
   }
 
   needRouteMap(name: string): RouteMap {

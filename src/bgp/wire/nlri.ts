@@ -1,7 +1,7 @@
 // Prefixes on the wire: a length in bits and as many octets as it needs (RFC 4271 §4.3), behind four octets of path identifier
 // where that was agreed (RFC 7911 §3). The walk over a field is two functions, so that the loops of the table and of the tests
 // read the same way: `checkPrefixes` once for the whole field, after which nobody else has to look for faults.
-import { maskWord } from '../../net/index.ts';
+import { maskWord, writeWord } from '../../net/index.ts';
 
 /** Octets of a path identifier. */
 export const PATH_ID_BYTES = 4;
@@ -39,10 +39,7 @@ export function prefixWord(bytes: Uint8Array, at: number, index: number): number
 
 /** Writes a path identifier; returns the bytes written. */
 export function writePathId(bytes: Uint8Array, at: number, id: number): number {
-  bytes[at] = id >>> 24;
-  bytes[at + 1] = id >>> 16;
-  bytes[at + 2] = id >>> 8;
-  bytes[at + 3] = id;
+  writeWord(bytes, at, id);
   return PATH_ID_BYTES;
 }
 

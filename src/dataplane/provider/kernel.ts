@@ -268,17 +268,15 @@ export class KernelProvider implements Provider {
         work.finish(handle);
       } else {
         // What cannot be taken back because nobody said what there was, the kernel did not refuse.
-        if (!undo || place !== UNKNOWN)
-          this.#note(pool, handle, verdict, place === UNKNOWN ? '' : flight.job.reasonOf(place));
+        if (!undo || place !== UNKNOWN) {
+          const words = place === UNKNOWN ? '' : flight.job.reasonOf(place);
+          const said = this.#refusals.note(pool, handle, verdict, words);
+          if (said !== undefined) this.#log(said);
+        }
         work.fail(handle, verdict);
       }
     }
     flight.held = 0;
-  }
-
-  #note(pool: ContextPool, handle: number, errno: number, words: string): void {
-    const said = this.#refusals.note(pool, handle, errno, words);
-    if (said !== undefined) this.#log(said);
   }
 
   #account(flight: Flight): void {
