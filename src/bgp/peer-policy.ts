@@ -24,6 +24,7 @@ export class PeerPolicy implements Policy {
   readonly perPrefix: boolean;
   /** Whether the answer depends on the neighbour it was made for. */
   readonly perPeer: boolean;
+  readonly concernsMed: boolean;
   /** What the answer depends on, as `kind name`. */
   readonly depends: Set<string> = new Set();
   /** Lists that permit prefixes; all of them must. */
@@ -84,6 +85,7 @@ export class PeerPolicy implements Policy {
         this.#noDefault !== undefined ||
         maps.some(map => map.perPrefix));
     this.perPeer = maps.some(map => map.perPeer);
+    this.concernsMed = maps.some(map => map.concernsMed);
   }
 
   apply(attributes: number, prefix: number, peer: number): number {
@@ -114,7 +116,7 @@ export class PeerPolicy implements Policy {
 }
 
 /** Refuses everything: eBGP without policy (RFC 8212). */
-export const DENY_ALL: Policy = { perPrefix: false, apply: () => -1 };
+export const DENY_ALL: Policy = { perPrefix: false, concernsMed: false, apply: () => -1 };
 
 /** Whether one of the changed lists and maps is among those that the policy depends on. */
 export function dependsOn(policy: { readonly depends: ReadonlySet<string> }, changed: ReadonlySet<string>): boolean {

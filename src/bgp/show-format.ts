@@ -4,7 +4,15 @@ import { AGGREGATE } from './aggregation.ts';
 import type { BgpInstance } from './instance.ts';
 import type { PeerFamily } from './peer-family.ts';
 import { Peer } from './peer.ts';
-import { type BgpTable, HAS_COMMUNITIES, HAS_LOCAL_PREF, HAS_MED, HAS_WEIGHT, PEER_LOCAL } from './rib/index.ts';
+import {
+  type AttributeStore,
+  type BgpTable,
+  HAS_COMMUNITIES,
+  HAS_LOCAL_PREF,
+  HAS_MED,
+  HAS_WEIGHT,
+  PEER_LOCAL,
+} from './rib/index.ts';
 
 export const ORIGIN_CODES: readonly string[] = ['i', 'e', '?'];
 export const ORIGIN_NAMES: readonly string[] = ['IGP', 'EGP', 'incomplete'];
@@ -92,13 +100,13 @@ export interface PathView {
   readonly peer: Peer | undefined;
 }
 
+/** A path with what policy made of its attributes, or with another set; `store`: where the set is. */
 export function viewPath(
-  instance: BgpInstance,
   table: BgpTable,
   path: number,
   set: number = table.pathAttributes[path]!,
+  store: AttributeStore = table.store,
 ): PathView {
-  const { store } = instance;
   const flags = store.flags[set]!;
   const source = table.pathPeer[path]!;
   const owner = table.peers[source]?.owner;
@@ -106,7 +114,7 @@ export function viewPath(
   const defaultWeight = local ? 32768 : (table.peers[source]?.weight ?? 0);
   return {
     attributes: set,
-    nextHop: nextHopText(instance, set),
+    nextHop: nextHopText(store, set),
     med: (flags & HAS_MED) === 0 ? undefined : store.med[set]!,
     localPref: (flags & HAS_LOCAL_PREF) === 0 ? undefined : store.localPref[set]!,
     weight: (flags & HAS_WEIGHT) === 0 ? defaultWeight : store.weight[set]!,
@@ -119,9 +127,9 @@ export function viewPath(
   };
 }
 
-export function nextHopText(instance: BgpInstance, set: number): string {
-  const hop = instance.store.nexthop[set]!;
-  return hop === 0 ? '0.0.0.0' : instance.nexthops.format(hop);
+export function nextHopText(store: AttributeStore, set: number): string {
+  const hop = store.nexthop[set]!;
+  return hop === 0 ? '0.0.0.0' : store.nexthops.format(hop);
 }
 
 /** Whether a set has communities at all: cheaper than decoding. */

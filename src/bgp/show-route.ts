@@ -36,7 +36,7 @@ function details(family: FamilyInstance, prefix: number): Detail[] {
   const all: Detail[] = [];
   for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
     if (isHidden(table, path)) continue;
-    const view = viewPath(instance, table, path);
+    const view = viewPath(table, path);
     const hop = instance.store.nexthop[view.attributes]!;
     const metric = instance.nexthops.metric[hop]!;
     const reached = view.local || instance.nexthops.reachable[hop] === 1;

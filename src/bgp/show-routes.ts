@@ -99,7 +99,7 @@ export function* tableText(family: FamilyInstance, selection: Selection = {}): G
     let text = '';
     for (const path of pathsOf(table, prefix, selection)) {
       if (text === '') network = table.prefixes.format(prefix);
-      text += line(statusOf(table, path), text === '' ? network : '', viewPath(instance, table, path));
+      text += line(statusOf(table, path), text === '' ? network : '', viewPath(table, path));
     }
     if (text === '') continue;
     if (shown++ === 0) yield heading(family);
@@ -123,7 +123,7 @@ export function hopJson(family: FamilyInstance, view: PathView): Record<string, 
 
 function pathJson(family: FamilyInstance, prefix: number, path: number): object {
   const { table, instance } = family;
-  const view = viewPath(instance, table, path);
+  const view = viewPath(table, path);
   const flags = table.pathFlags[path]!;
   const kind = table.peerKind(table.pathPeer[path]!);
   const network = table.prefixes.format(prefix);
@@ -210,8 +210,8 @@ interface AdjRow {
 function advertisedView(one: PeerFamily, membership: Membership, path: number, set: number): PathView {
   const { table, instance } = one.family;
   const { options } = membership.slot.group;
-  const sent = viewPath(instance, table, path, set);
-  const own = viewPath(instance, table, path);
+  const sent = viewPath(table, path, set, membership.slot.group.sets);
+  const own = viewPath(table, path);
   const address4 = options.localAddress4 === undefined ? undefined : formatIp4(options.localAddress4);
   const addresses6 = [options.localAddress6, options.localLinkLocal6].flatMap(words =>
     words === undefined ? [] : [formatAddress(AF_INET6, words)],
@@ -253,7 +253,7 @@ function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | unde
       if (table.pathPeer[path] !== one.index || (table.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
       const filtered = (table.pathFlags[path]! & PATH_FILTERED) !== 0;
       if (kind === 'filtered' && !filtered) continue;
-      yield { prefix, view: viewPath(instance, table, path, table.pathReceived[path]!), filtered };
+      yield { prefix, view: viewPath(table, path, table.pathReceived[path]!), filtered };
     }
   }
 }

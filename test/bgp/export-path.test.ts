@@ -143,7 +143,7 @@ test('a path at each border is what a model makes of it', () => {
       table.announce(index, 256, 0, 0, 0, 24, id);
       table.decide();
       const prefix = table.prefixes.find(256, 0, 0, 0, 24);
-      const transform = new ExportTransform(table, { ...OPTIONS, ...options });
+      const transform = new ExportTransform(table, store, { ...OPTIONS, ...options });
       const out = transform.apply(table.first[prefix]!, prefix);
       assert.ok(out > 0);
       assert.deepEqual(store.decode(out).asPath, model(asPath, options));

@@ -130,7 +130,7 @@ function fate(
   const prefix = table.prefixes.find(0x0a010000, 0, 0, 0, 16);
   const best = table.best[prefix]!;
   if (best === 0) return 'leak';
-  const out = new ExportTransform(table, {
+  const out = new ExportTransform(table, store, {
     ...OPTIONS,
     role: outward === undefined ? NO_ROLE : number(outward),
   }).apply(best, prefix);

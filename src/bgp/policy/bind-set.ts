@@ -19,9 +19,18 @@ function onPath(edit: PathEdit): Change {
   };
 }
 
-/** Ascending, each once. */
+/** All of two lists, each ascending, in one that is ascending and has each value once. */
 function merged<Value extends number | string>(a: readonly Value[], b: readonly Value[]): Value[] {
-  return [...new Set([...a, ...b])].sort((x, y) => (x < y ? -1 : x > y ? 1 : 0));
+  const all: Value[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const value = j === b.length || (i < a.length && a[i]! < b[j]!) ? a[i++]! : b[j++]!;
+    if (all.length === 0 || all[all.length - 1] !== value) all.push(value);
+  }
+  return all;
+}
+
+function ascending<Value extends number | string>(values: readonly Value[]): Value[] {
+  return values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 export function bindSet(set: SetAction, binding: Binding, depends: Set<string>): Change {
@@ -50,20 +59,26 @@ export function bindSet(set: SetAction, binding: Binding, depends: Set<string>):
       return always({ aggregator: { as: set.as, routerId: set.routerId } });
     case 'atomic-aggregate':
       return always({ atomicAggregate: true });
-    case 'community':
+    case 'community': {
+      const values = ascending(set.values);
       return (id, edits) => {
         const before = set.additive ? (edits.communities ?? attributes.communities(id)) : [];
-        edits.communities = merged(before, set.values);
+        edits.communities = merged(before, values);
       };
-    case 'large-community':
+    }
+    case 'large-community': {
+      const values = ascending(set.values);
       return (id, edits) => {
         const before = set.additive ? (edits.largeCommunities ?? attributes.largeCommunities(id)) : [];
-        edits.largeCommunities = merged(before, set.values);
+        edits.largeCommunities = merged(before, values);
       };
-    case 'extcommunity':
+    }
+    case 'extcommunity': {
+      const values = ascending(set.values);
       return (id, edits) => {
-        edits.extendedCommunities = merged(edits.extendedCommunities ?? attributes.extendedCommunities(id), set.values);
+        edits.extendedCommunities = merged(edits.extendedCommunities ?? attributes.extendedCommunities(id), values);
       };
+    }
     case 'extcommunity-none':
       return always({ extendedCommunities: [] });
     case 'bandwidth': {

@@ -30,6 +30,8 @@ export class BoundMap {
   readonly perPrefix: boolean;
   /** Whether the answer depends on whom the map is compiled for. */
   readonly perPeer: boolean;
+  /** Whether MED is looked at or set. */
+  readonly concernsMed: boolean;
   /** Names of the lists and maps that the answer depends on, as `kind name`. */
   readonly depends: ReadonlySet<string>;
   readonly #clauses: readonly BoundClause[];
@@ -58,6 +60,12 @@ export class BoundMap {
         call?.perPeer === true ||
         [...source.matches.values()].some(({ match }) => match.kind === 'peer') ||
         [...source.sets.values()].some(({ set }) => set.kind === 'next-hop-peer'),
+    );
+    this.concernsMed = this.#clauses.some(
+      ({ source, call }) =>
+        call?.concernsMed === true ||
+        [...source.matches.values()].some(({ match }) => match.kind === 'metric') ||
+        [...source.sets.values()].some(({ set }) => set.kind === 'metric'),
     );
     this.depends = depends;
   }

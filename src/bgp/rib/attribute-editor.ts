@@ -33,7 +33,8 @@ export class AttributeEditor {
   readonly #store: AttributeStore;
   readonly #writer = new AttributeWriter();
   readonly #values: (Uint8Array | null | undefined)[] = new Array<Uint8Array | null | undefined>(256); // null: removed
-  #changed = false;
+  /** Codes of `#values` that have one, in ascending order. */
+  readonly #changed: number[] = [];
   #id = 0;
 
   constructor(store: AttributeStore) {
@@ -43,21 +44,28 @@ export class AttributeEditor {
   /** Starts with the set `id`, which somebody must hold until `finish`. */
   begin(id: number): this {
     this.#id = id;
-    if (this.#changed) this.#values.fill(undefined);
-    this.#changed = false;
+    for (const code of this.#changed) this.#values[code] = undefined;
+    this.#changed.length = 0;
     return this;
   }
 
   /** Sets a whole attribute to these octets. */
   set(code: number, value: Uint8Array): this {
-    this.#values[code] = value;
-    this.#changed = true;
-    return this;
+    return this.#change(code, value);
   }
 
   remove(code: number): this {
-    this.#values[code] = null;
-    this.#changed = true;
+    return this.#change(code, null);
+  }
+
+  #change(code: number, value: Uint8Array | null): this {
+    if (this.#values[code] === undefined) {
+      const changed = this.#changed;
+      let at = changed.length;
+      while (at > 0 && changed[at - 1]! > code) at--;
+      changed.splice(at, 0, code);
+    }
+    this.#values[code] = value;
     return this;
   }
 
@@ -146,7 +154,8 @@ export class AttributeEditor {
 
   /** Sorted and without doubles, as FRR sends them; none removes the attribute. */
   setCommunities(list: readonly number[]): this {
-    const sorted = [...new Set(list)].sort((a, b) => a - b);
+    const done = list.every((value, i) => i === 0 || list[i - 1]! < value);
+    const sorted = done ? list : [...new Set(list)].sort((a, b) => a - b);
     return sorted.length === 0 ? this.remove(ATTR_COMMUNITIES) : this.set(ATTR_COMMUNITIES, encodeWords(sorted));
   }
 
@@ -165,34 +174,33 @@ export class AttributeEditor {
   /** Interns the changed set; the caller owns one reference. Unchanged, it is `begin`'s own id, with one more. */
   finish(): number {
     const store = this.#store;
-    if (!this.#changed) return store.retain(this.#id);
+    if (this.#changed.length === 0) return store.retain(this.#id);
     const to = this.#writer;
     to.length = 0;
     const arena = store.arena;
     let at = store.start[this.#id]!;
     const end = at + store.length[this.#id]!;
-    let code = 0; // the next code that may still have to be written
+    let next = 0; // of the changed codes
     while (at < end) {
       const own = arena[at + 1]!;
       const extended = (arena[at]! & FLAG_EXTENDED) !== 0;
       const length = extended ? (arena[at + 2]! << 8) | arena[at + 3]! : arena[at + 2]!;
-      const next = at + (extended ? 4 : 3) + length;
-      while (code < own) this.#put(to, code++);
+      const behind = at + (extended ? 4 : 3) + length;
+      while (next < this.#changed.length && this.#changed[next]! <= own) this.#put(to, this.#changed[next++]!);
       if (this.#values[own] === undefined) {
-        to.need(next - at);
-        to.copy(arena, at, next);
-      } else this.#put(to, own);
-      code = own + 1;
-      at = next;
+        to.need(behind - at);
+        to.copy(arena, at, behind);
+      }
+      at = behind;
     }
-    while (code < 256) this.#put(to, code++);
+    while (next < this.#changed.length) this.#put(to, this.#changed[next++]!);
     to.pad();
     return store.intern(to);
   }
 
   #put(to: AttributeWriter, code: number): void {
     const value = this.#values[code];
-    if (value === undefined || value === null) return;
+    if (!value) return;
     to.header(flagsOf(code), code, value.length);
     to.copy(value, 0, value.length);
   }

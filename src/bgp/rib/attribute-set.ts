@@ -1,5 +1,13 @@
 // An attribute set as a plain object: for `show`, for routes that start here, and for tests. Never on the hot path.
-import { AF_INET, AF_INET6, type AddressWords, type Family, readAddress, readWord } from '../../net/index.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  type AddressWords,
+  type Family,
+  readAddress,
+  readWord,
+  writeWord,
+} from '../../net/index.ts';
 import {
   ATTR_AGGREGATOR,
   ATTR_AS_PATH,
@@ -193,8 +201,7 @@ export function encodeAsPath(segments: readonly AsPathSegment[]): Uint8Array {
 /** Octets of words in network order. */
 export function encodeWords(list: readonly number[]): Uint8Array {
   const bytes = new Uint8Array(list.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < list.length; i++) view.setUint32(i * 4, list[i]!);
+  for (let i = 0; i < list.length; i++) writeWord(bytes, i * 4, list[i]!);
   return bytes;
 }
 

@@ -63,8 +63,8 @@ const BLOCK = 16;
 const LARGE = 1024;
 const LARGE_CLASSES = 24;
 
-/** The hash grows to this while there are few sets to move. */
-const MANY = 1 << 19;
+/** The hash begins with so many heads, and grows eightfold, so that there are few sets to move each time. */
+const FEW_HEADS = 128;
 
 function blockBytes(length: number): number {
   if (length <= LARGE) return (length + BLOCK - 1) & ~(BLOCK - 1);
@@ -150,7 +150,7 @@ export class AttributeStore {
     this.#refs = new Uint32Array(rows);
     this.#hash = new Uint32Array(rows);
     this.#next = new Uint32Array(rows);
-    this.#heads = new Uint32Array(1024);
+    this.#heads = new Uint32Array(FEW_HEADS);
     this.editor = new AttributeEditor(this);
   }
 
@@ -506,7 +506,7 @@ export class AttributeStore {
   /** Widens the hash; every set moves to where its hash now leads. */
   #growHeads(): void {
     const before = this.#heads;
-    const heads = newColumn(before.length < 8192 ? 8192 : Math.max(MANY, before.length * 8));
+    const heads = newColumn(before.length * 8);
     const mask = heads.length - 1;
     for (let slot = 0; slot < before.length; slot++) {
       for (let id = before[slot]!; id !== 0; ) {

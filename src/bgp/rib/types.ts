@@ -157,6 +157,8 @@ export function defaultDecisionOptions(localAs: number, routerId: number): Decis
 export interface Policy {
   /** Whether the answer can differ between prefixes with one attribute set. If not, it is asked once a set, and kept. */
   readonly perPrefix: boolean;
+  /** False: MED is neither looked at nor set. */
+  readonly concernsMed?: boolean;
   /** `prefix` is a row of the table's PrefixTable, or -1 where `perPrefix` is false. `peer` is the path's source. */
   apply(attributes: number, prefix: number, peer: number): number;
 }

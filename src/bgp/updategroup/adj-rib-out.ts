@@ -1,6 +1,7 @@
 // The adj-RIB-out of a group, by route (routes.ts: a prefix, or a path): the attribute set that its members are to have, and
 // the one that those of the main stream were told last. Routes that want one set are chained, so that they are found when a
-// message of that set is packed. Each set that is named here is held by a reference.
+// message of that set is packed. Each set that is named here is held by a reference. The sets are the group's own, numbered
+// from 1 without gaps, so that what goes by set is as long as the group needs, however many other groups there are.
 import { grown, moreRows } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
 import type { DirtySet } from '../rib/dirty.ts';
@@ -27,11 +28,11 @@ export class AdjRibOut {
   #ownCount = new Uint32Array(16);
   #head = new Uint32Array(0); // by attribute set, the first of its chain: route + 1
   readonly #routes: Routes;
-  readonly #store: AttributeStore;
+  readonly #sets: AttributeStore;
 
-  constructor(routes: Routes, store: AttributeStore) {
+  constructor(routes: Routes, sets: AttributeStore) {
     this.#routes = routes;
-    this.#store = store;
+    this.#sets = sets;
   }
 
   /** Members are to have `out` of `source` now; takes the caller's reference to it. False where they were to have it before,
@@ -45,12 +46,12 @@ export class AdjRibOut {
       this.#ownCount[source]!++;
     }
     if (out === before) {
-      this.#store.release(out);
+      this.#sets.release(out);
       return false;
     }
     if (before !== 0) {
       this.#unlink(route, before);
-      this.#store.release(before);
+      this.#sets.release(before);
       this.wanted--;
     }
     this.out[route] = out;
@@ -70,9 +71,9 @@ export class AdjRibOut {
   told(route: number, out: number): void {
     const sent = this.sent[route]!;
     if (sent !== out) {
-      if (out !== 0) this.#store.retain(out);
+      if (out !== 0) this.#sets.retain(out);
       this.sent[route] = out;
-      if (sent !== UNKNOWN) this.#store.release(sent);
+      if (sent !== UNKNOWN) this.#sets.release(sent);
     }
     this.sentSource[route] = this.source[route]!;
   }
@@ -80,7 +81,7 @@ export class AdjRibOut {
   /** From now on the main stream's members differ in what they were told. */
   toldDifferently(route: number): void {
     const sent = this.sent[route]!;
-    if (sent !== UNKNOWN) this.#store.release(sent);
+    if (sent !== UNKNOWN) this.#sets.release(sent);
     this.sent[route] = UNKNOWN;
     this.sentSource[route] = 0;
   }
@@ -110,8 +111,8 @@ export class AdjRibOut {
     for (let route = 0; route < this.out.length; route++) {
       if (!this.holds(route)) continue;
       const sent = this.sent[route]!;
-      this.#store.release(this.out[route]!);
-      if (sent !== UNKNOWN) this.#store.release(sent);
+      this.#sets.release(this.out[route]!);
+      if (sent !== UNKNOWN) this.#sets.release(sent);
       this.out[route] = this.sent[route] = 0;
       this.#routes.release(route);
     }
@@ -120,7 +121,7 @@ export class AdjRibOut {
   }
 
   #link(route: number, out: number): void {
-    if (out >= this.#head.length) [this.#head] = grown(this.#store.capacity, this.#head);
+    if (out >= this.#head.length) [this.#head] = grown(this.#sets.capacity, this.#head);
     const head = this.#head[out]!;
     this.next[route] = head;
     this.prev[route] = 0;

@@ -16,7 +16,7 @@
 // A route is a prefix with its best path or, where members take several paths, a path (routes.ts); all that is said here of the
 // one holds for the other. Only which paths are evaluated differs.
 import { type AddressWords, grown } from '../../net/index.ts';
-import type { AttributeStore } from '../rib/attributes.ts';
+import { AttributeStore } from '../rib/attributes.ts';
 import type { TableConsumer } from '../rib/consumers.ts';
 import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable } from '../rib/table.ts';
@@ -28,6 +28,9 @@ import { Routes } from './routes.ts';
 import { type Member, type Stream, Streams } from './streams.ts';
 import { ExportTransform } from './transform.ts';
 import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
+
+/** Rows for sets that a group begins with: there may be a thousand groups. */
+const FIRST_SETS = 64;
 
 export interface GroupStats {
   members: number;
@@ -48,6 +51,11 @@ export interface GroupStats {
 export class UpdateGroup implements TableConsumer {
   readonly dirty: DirtySet = new DirtySet();
   readonly options: GroupOptions;
+  /**
+   * The attribute sets that members are told: the group's own, because those of a hundred groups with a policy each have little
+   * in common, and what the table keeps by set would be as long as all of them together.
+   */
+  readonly sets: AttributeStore;
   /** Members are told of more paths than the best one. */
   readonly everyPath: boolean;
   /** `run` has something to do. */
@@ -58,7 +66,6 @@ export class UpdateGroup implements TableConsumer {
   };
 
   readonly #table: BgpTable;
-  readonly #store: AttributeStore;
   readonly #routes: Routes;
   readonly #transform: ExportTransform;
   readonly #adj: AdjRibOut;
@@ -80,14 +87,14 @@ export class UpdateGroup implements TableConsumer {
 
   constructor(table: BgpTable, options: GroupOptions) {
     this.#table = table;
-    this.#store = table.store;
+    this.sets = new AttributeStore(table.store.nexthops, FIRST_SETS);
     this.options = uniformRules(options);
     this.everyPath = options.addPath !== undefined;
     this.#routes = new Routes(table, this.everyPath);
-    this.#transform = new ExportTransform(table, this.options);
-    this.#adj = new AdjRibOut(this.#routes, table.store);
+    this.#transform = new ExportTransform(table, this.sets, this.options);
+    this.#adj = new AdjRibOut(this.#routes, this.sets);
     this.#streams = new Streams(this.#routes, this.options.maximumMessageBytes, ms => this.onTimer(ms));
-    this.#packer = new Packer(table, this.#routes, this.#adj, this.options);
+    this.#packer = new Packer(table, this.sets, this.#routes, this.#adj, this.options);
     table.attach(this);
   }
 
@@ -248,13 +255,12 @@ export class UpdateGroup implements TableConsumer {
   /** `best`: the path that the route is now, 0: none. */
   #evaluateRoute(route: number, best: number, prefix: number): void {
     const table = this.#table;
-    const store = this.#store;
     const own = best !== 0 && table.pathPeer[best] === this.#only;
     if (own) this.#skipped = true;
     let out = best === 0 || own ? 0 : this.#transform.apply(best, prefix);
     if (out !== 0 && !this.#packer.fits(out)) {
       this.#tooLarge++;
-      store.release(out);
+      this.sets.release(out);
       out = 0;
     }
     const source = best === 0 ? 0 : this.#sourceOf(best, out);
@@ -280,7 +286,7 @@ export class UpdateGroup implements TableConsumer {
     if (had && !told) this.#leaving++;
     if (had || !told || this.#adj.wantedBy(this.#only) + this.#leaving < this.options.maximumPrefixes) return out;
     this.#beyond.add(route);
-    this.#store.release(out);
+    this.sets.release(out);
     return 0;
   }
 
@@ -299,8 +305,8 @@ export class UpdateGroup implements TableConsumer {
   #sourceOf(path: number, out: number): number {
     const peer = this.#table.pathPeer[path]!;
     if (out === 0 || this.#table.peerKind(peer) !== PEER_LOCAL) return peer;
-    const { nexthops } = this.#store;
-    const hop = this.#store.nexthop[out]!;
+    const { nexthops } = this.sets;
+    const hop = this.sets.nexthop[out]!;
     const words = nexthops.words(hop);
     if (words !== this.#lastHop) {
       this.#lastHop = words;
@@ -462,7 +468,7 @@ export class UpdateGroup implements TableConsumer {
     return { sent: true, last: member.endOfRibAt === this.#messages };
   }
 
-  /** The attribute set that a member is to have for a path, 0: none (also for the member whose own path it is). */
+  /** The set (of `sets`) that a member is to have for a path, 0: none (also for the member whose own path it is). */
   advertised(target: GroupMember, path: number): number {
     if (this.everyPath) return this.#wanted(target, path);
     const prefix = this.#table.pathPrefix[path]!;

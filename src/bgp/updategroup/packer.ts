@@ -25,16 +25,16 @@ export class Packer {
   announced = 0;
   withdrawn = 0;
   readonly #table: BgpTable;
-  readonly #store: AttributeStore;
+  readonly #sets: AttributeStore;
   readonly #routes: Routes;
   readonly #adj: AdjRibOut;
   readonly #idBytes: number; // before each prefix
   readonly #old: OldSpeakerEncoder | undefined;
   readonly #messageBytes: number;
 
-  constructor(table: BgpTable, routes: Routes, adj: AdjRibOut, options: GroupOptions) {
+  constructor(table: BgpTable, sets: AttributeStore, routes: Routes, adj: AdjRibOut, options: GroupOptions) {
     this.#table = table;
-    this.#store = table.store;
+    this.#sets = sets;
     this.#routes = routes;
     this.#adj = adj;
     this.#idBytes = routes.byPath ? PATH_ID_BYTES : 0;
@@ -46,7 +46,7 @@ export class Packer {
 
   /** Whether the set and one prefix fit into a message. */
   fits(out: number): boolean {
-    const length = this.#store.length[out]!;
+    const length = this.#sets.length[out]!;
     // 23: header and the two lengths; 64: MP_REACH_NLRI around two next hops and a prefix. AS4_PATH repeats the path.
     return (this.#old ? length * 2 : length) + 23 + 64 <= this.#messageBytes;
   }
@@ -77,23 +77,23 @@ export class Packer {
 
   /** Announcements of a set with the routes that want it; 0: the members know all of it. */
   announcements(stream: Stream, first: number, out: number): number {
-    const store = this.#store;
+    const sets = this.#sets;
     const bytes = this.bytes;
     const maximum = this.#messageBytes;
     this.count = 0;
     // Attributes first where they can be copied as they are, after MP_REACH_NLRI where the next hop is in there.
-    const hopFound = store.find(out, ATTR_NEXT_HOP);
-    const hop = store.foundStart;
-    const hopLength = hopFound ? store.foundEnd - hop : 0;
+    const hopFound = sets.find(out, ATTR_NEXT_HOP);
+    const hop = sets.foundStart;
+    const hopLength = hopFound ? sets.foundEnd - hop : 0;
     const multiprotocol = this.#table.family !== AF_INET || hopLength !== 4;
     bytes[19] = bytes[20] = 0;
     if (!multiprotocol) {
       let at = 23;
       if (this.#old) at = this.#writeOld(this.#old, out, false, at);
       else {
-        const arena = store.arena;
-        const end = store.start[out]! + store.length[out]!;
-        for (let from = store.start[out]!; from < end; ) bytes[at++] = arena[from++]!;
+        const arena = sets.arena;
+        const end = sets.start[out]! + sets.length[out]!;
+        for (let from = sets.start[out]!; from < end; ) bytes[at++] = arena[from++]!;
       }
       bytes[21] = (at - 23) >>> 8;
       bytes[22] = at - 23;
@@ -101,7 +101,7 @@ export class Packer {
       return end === at ? 0 : endUpdate(bytes, 0, end);
     }
     // The others' length is known only when they are written; they go behind, and cost at most this.
-    const reserve = this.#old ? store.length[out]! * 2 : store.length[out]!;
+    const reserve = this.#old ? sets.length[out]! * 2 : sets.length[out]!;
     bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
     bytes[24] = ATTR_MP_REACH;
     bytes[27] = 0;
@@ -109,7 +109,7 @@ export class Packer {
     bytes[29] = 1;
     bytes[30] = hopLength;
     let at = 31;
-    for (let i = 0; i < hopLength; i++) bytes[at++] = store.arena[hop + i]!;
+    for (let i = 0; i < hopLength; i++) bytes[at++] = sets.arena[hop + i]!;
     bytes[at++] = 0;
     const begin = at;
     at = this.#packChain(stream, first, out, at, maximum - reserve - 17 - this.#idBytes);
@@ -118,10 +118,10 @@ export class Packer {
     bytes[26] = at - 27;
     if (this.#old) at = this.#writeOld(this.#old, out, true, at);
     else {
-      const arena = store.arena;
+      const arena = sets.arena;
       // Everything but NEXT_HOP, whose header is three octets before its value.
-      const end = store.start[out]! + store.length[out]!;
-      for (let from = store.start[out]!; from < end; from++) {
+      const end = sets.start[out]! + sets.length[out]!;
+      for (let from = sets.start[out]!; from < end; from++) {
         if (from === hop - 3) from = hop + hopLength;
         if (from < end) bytes[at++] = arena[from]!;
       }
@@ -193,7 +193,7 @@ export class Packer {
 
   /** Writes the set as a speaker without 4-octet AS numbers has it; `rest`: without NEXT_HOP. Returns the offset behind it. */
   #writeOld(old: OldSpeakerEncoder, out: number, rest: boolean, at: number): number {
-    const encoded = old.encode(this.#store, out, rest);
+    const encoded = old.encode(this.#sets, out, rest);
     this.bytes.set(encoded.bytes.subarray(0, encoded.length), at);
     return at + encoded.length;
   }

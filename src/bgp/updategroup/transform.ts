@@ -60,6 +60,7 @@ const NON_TRANSITIVE = 0x40;
 
 export class ExportTransform {
   readonly #store: AttributeStore;
+  readonly #sets: AttributeStore;
   readonly #table: BgpTable;
   readonly #family: Family;
   readonly #options: GroupOptions;
@@ -76,9 +77,11 @@ export class ExportTransform {
   #cacheOutSerial = new Uint32Array(0);
   #cacheVariant = new Uint32Array(0);
 
-  constructor(table: BgpTable, options: GroupOptions) {
+  /** `sets`: where the results are interned. */
+  constructor(table: BgpTable, sets: AttributeStore, options: GroupOptions) {
     this.#table = table;
     this.#store = table.store;
+    this.#sets = sets;
     this.#family = table.family;
     this.#options = options;
     this.#outside = options.kind === 'ebgp';
@@ -92,10 +95,11 @@ export class ExportTransform {
     this.#cacheVariant.fill(0, 0, this.#store.limit);
   }
 
-  /** What members are sent for a path: an id with one reference, or 0: nothing. */
+  /** What members are sent for a path: an id of `sets` with one reference, or 0: nothing. */
   apply(path: number, prefix: number): number {
     const table = this.#table;
     const store = this.#store;
+    const sets = this.#sets;
     const attributes = table.pathAttributes[path]!;
     if (attributes === 0) return 0;
     if (table.suppressed[prefix] === 1 && !this.#options.unsuppress) return 0;
@@ -123,8 +127,8 @@ export class ExportTransform {
     if (this.#cacheVariant[attributes] === variant && this.#cacheSerial[attributes] === store.serial[attributes]) {
       const known = this.#cacheOut[attributes]!;
       if (known === 0) return 0;
-      if (this.#cacheOutSerial[attributes] === store.serial[known] && store.references(known) > 0) {
-        return store.retain(known);
+      if (this.#cacheOutSerial[attributes] === sets.serial[known] && sets.references(known) > 0) {
+        return sets.retain(known);
       }
     }
     const out = this.#build(attributes, -1, peer, kind, reflected, transparent);
@@ -132,7 +136,7 @@ export class ExportTransform {
     this.#cacheVariant[attributes] = variant;
     this.#cacheSerial[attributes] = store.serial[attributes]!;
     this.#cacheOut[attributes] = out;
-    this.#cacheOutSerial[attributes] = store.serial[out]!;
+    this.#cacheOutSerial[attributes] = sets.serial[out]!;
     return out;
   }
 
@@ -147,12 +151,13 @@ export class ExportTransform {
     const store = this.#store;
     const { policy, medUnchanged } = this.#options;
     const dropMed = this.#outside && kind !== PEER_LOCAL && !medUnchanged && !transparent;
-    const base = this.#prepare(attributes, dropMed && policy !== undefined);
+    const showMed = policy !== undefined && policy.concernsMed !== false;
+    const base = this.#prepare(attributes, dropMed && showMed);
     const chosen = policy === undefined ? store.retain(base) : policy.apply(base, prefix, peer);
     let out = 0;
     // A well-known community that the policy adds is for the one who receives the route (RFC 1997): it does not hold it back.
     if (chosen > 0) {
-      const keepMed = !dropMed || policy !== undefined;
+      const keepMed = !dropMed || showMed;
       out = this.#transform(chosen, peer, kind, reflected, transparent, keepMed);
       store.release(chosen);
     }
@@ -301,7 +306,7 @@ export class ExportTransform {
     if (cluster) this.#writeCluster(to, arena, 0, 0);
     if (otc) this.#writeOtc(to);
     to.pad();
-    return store.intern(to);
+    return this.#sets.intern(to);
   }
 
   /** RFC 4271 §5.1.3. */
