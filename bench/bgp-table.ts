@@ -158,6 +158,9 @@ for (let round = 0; round < stageRounds; round++) {
     while (rib.nextChanges(1000, () => true) > 0);
     while (out.run(4096));
   });
+  time('rows given back, later', () => {
+    while (rib.sweep(1000));
+  });
   if (rib.prefixes.size !== 0 || store.size !== 0)
     throw new Error(`left: ${rib.prefixes.size} prefixes, ${store.size} sets`);
 }

@@ -123,8 +123,8 @@ export class GroupSlot {
     let more: boolean;
     do {
       more = this.group.run(GROUP_PREFIXES, loop.now());
-      transport.flush(); // bgp-io sends these while the next ones are made
     } while (more && !loop.shouldYield());
+    transport.flush(); // bgp-io sends these while the next ones are made
     if (!more && this.#known.size > 0) more = this.#withdrawKnown();
     // Only what was said makes the next wait, with the jitter of RFC 4271 §10.
     if (!more && this.#intervalMs > 0 && this.group.messages !== before) {

@@ -89,7 +89,7 @@ function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Genera
 
 /** `show bgp ipv4 unicast`, `… longer-prefixes`, `… neighbors X routes`. */
 export function* tableText(family: FamilyInstance, selection: Selection = {}): Generator<string> {
-  const { table, instance } = family;
+  const { table } = family;
   table.decide();
   const ids = yield* ordered(table);
   let shown = 0;
@@ -106,7 +106,7 @@ export function* tableText(family: FamilyInstance, selection: Selection = {}): G
     yield text;
   }
   if (shown > 0) yield `\nDisplayed  ${shown} routes and ${table.acceptedPaths} total paths\n`;
-  else if (selection.peer === undefined) yield `No BGP prefixes displayed, ${table.prefixes.size} exist\n`;
+  else if (selection.peer === undefined) yield `No BGP prefixes displayed, ${table.prefixCount} exist\n`;
 }
 
 export function hopJson(family: FamilyInstance, view: PathView): Record<string, unknown> {
@@ -122,7 +122,7 @@ export function hopJson(family: FamilyInstance, view: PathView): Record<string, 
 }
 
 function pathJson(family: FamilyInstance, prefix: number, path: number): object {
-  const { table, instance } = family;
+  const { table } = family;
   const view = viewPath(table, path);
   const flags = table.pathFlags[path]!;
   const kind = table.peerKind(table.pathPeer[path]!);
@@ -208,7 +208,7 @@ interface AdjRow {
  * a next hop of zero where it is ours, and with what does not leave this AS.
  */
 function advertisedView(one: PeerFamily, membership: Membership, path: number, set: number): PathView {
-  const { table, instance } = one.family;
+  const { table } = one.family;
   const { options } = membership.slot.group;
   const sent = viewPath(table, path, set, membership.slot.group.sets);
   const own = viewPath(table, path);
@@ -232,7 +232,7 @@ function advertisedView(one: PeerFamily, membership: Membership, path: number, s
 /** Rows of an adj-RIB; undefined while it sorts. */
 function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | undefined> {
   const { family } = one;
-  const { table, instance } = family;
+  const { table } = family;
   table.decide();
   const sorting = ordered(table);
   let step = sorting.next();

@@ -68,7 +68,7 @@ export function* summaryText(family: FamilyInstance, titled: boolean): Generator
   if (titled) yield `\n${AFI_TITLE[family.afi]} Summary (${titleOf(instance)}):\n`;
   yield `BGP router identifier ${routerIdText(instance)}, local AS number ${instance.as} vrf-id ${instance.vrf.id}\n`;
   yield `BGP table version ${family.table.changes}\n`;
-  yield `RIB entries ${family.table.prefixes.size}, using ${memorySize(memoryOf(family))} of memory\n`;
+  yield `RIB entries ${family.table.prefixCount}, using ${memorySize(memoryOf(family))} of memory\n`;
   yield `Peers ${all.length}, using ${memorySize(all.length * PEER_BYTES)} of memory\n`;
   if (instance.groups.size > 0)
     yield `Peer groups ${instance.groups.size}, using ${memorySize(instance.groups.size * 64)} of memory\n`;
@@ -112,7 +112,7 @@ export function summaryJson(family: FamilyInstance): object {
     vrfId: instance.vrf.id,
     vrfName: instance.name,
     tableVersion: table.changes,
-    ribCount: table.prefixes.size,
+    ribCount: table.prefixCount,
     ribMemory: memoryOf(family),
     peerCount: all.length,
     peerMemory: all.length * PEER_BYTES,

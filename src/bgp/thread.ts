@@ -69,7 +69,7 @@ if (rehearsal !== undefined) {
   const startMs = loop.now();
   const overtaken = (): boolean =>
     Array.from(bgp.instances.values()).some(({ families }) =>
-      families.some(({ table }) => table.prefixes.size > FEW_PREFIXES),
+      families.some(({ table }) => table.prefixCount > FEW_PREFIXES),
     );
   void rehearse({ loop, transport, zserv: rehearsal, overtaken }).then(done => {
     side.post(`${done ? 'rehearsed in' : 'rehearsal given up after'} ${Math.round(loop.now() - startMs)} ms`);

@@ -9,7 +9,7 @@
 //
 // What was never written to costs no memory, because the kernel hands out a page when it is touched. Touching is what costs time:
 // up to 20 µs a page on a virtual machine, and a full table has 40,000. So the pages of new rows are asked for together.
-import { LARGE_BYTES, overcommitsMemory, PAGE_BYTES, touchPages } from '../sys/index.ts';
+import { LARGE_BYTES, overcommitsMemory, PAGE_BYTES, preferHugePages, touchPages } from '../sys/index.ts';
 
 export type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
@@ -38,6 +38,7 @@ const rooms = new WeakMap<ArrayBufferLike, number>();
 /** A new column of zeros. */
 export function newColumn(rows: number): Uint32Array {
   const column = new Uint32Array(rows);
+  preferHugePages(column);
   if (column.byteLength >= LARGE_BYTES) touchPages(column);
   return column;
 }

@@ -79,6 +79,11 @@ export class PrefixTable {
     return this.length.length;
   }
 
+  /** Whether the next new prefix makes the columns grow. */
+  get full(): boolean {
+    return this.#free < 0 && this.limit === this.capacity;
+  }
+
   /** The id of a prefix whose host bits are zero, or -1. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const key = hash(w0, w1, w2, w3, length);

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { addressOf, libc } from './libc.ts';
 
 export const PAGE_BYTES: number = 4096;
+const MADV_HUGEPAGE = 14;
 const MADV_POPULATE_WRITE = 23;
 const M_MMAP_THRESHOLD = -3;
 /** Memory of this size and more gets a mapping of its own (`keepLargeMemoryApart`): its pages have not been touched. */
 export const LARGE_BYTES: number = 1 << 20;
+const HUGE_BYTES = 2 << 20;
 
 /**
  * Has the kernel put memory behind all pages of `column`, which costs half of what touching them one by one does. A kernel
@@ -17,6 +19,17 @@ export function touchPages(column: ArrayBufferView): void {
   const begin = addressOf(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
   const first = begin & -BigInt(PAGE_BYTES);
   libc.madvise(first, Number(begin - first) + column.byteLength, MADV_POPULATE_WRITE);
+}
+
+/**
+ * Asks for pages of 2 MB behind a column that is read all over the place, and that is as long now as it will be: one of a thousand
+ * entries of the processor's table of addresses does for it then, instead of five hundred. Where there are none, nothing is lost.
+ */
+export function preferHugePages(column: ArrayBufferView): void {
+  if (column.byteLength < HUGE_BYTES) return;
+  const begin = addressOf(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+  const first = begin & -BigInt(PAGE_BYTES);
+  libc.madvise(first, Number(begin - first) + column.byteLength, MADV_HUGEPAGE);
 }
 
 /** Whether addresses may be asked for that no memory stands behind (vm.overcommit_memory, proc_sys_vm(5)). */

@@ -251,6 +251,7 @@ test('any octets at all are read without harm', () => {
       for (const [i, one] of tables.entries()) {
         one.ingest(peers[i]!, parser);
         one.decide();
+        one.sweep(1);
       }
     }),
     { numRuns: 3000 },
@@ -258,6 +259,7 @@ test('any octets at all are read without harm', () => {
   for (const [i, one] of tables.entries()) {
     one.peerDown(peers[i]!);
     while (one.work(100));
+    while (one.sweep(100));
     assert.equal(one.prefixes.size, 0);
     assert.equal(one.store.size, 0);
   }
@@ -415,6 +417,7 @@ for (const family of [AF_INET, AF_INET6] as const) {
     for (const member of members) group.leave(member);
     group.close();
     assert.equal(of.store.size, 0);
+    while (of.sweep(100));
     assert.equal(of.prefixes.size, 0);
   });
 }

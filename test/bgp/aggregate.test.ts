@@ -320,7 +320,10 @@ test('aggregates and what they suppress are what a model finds that looks at the
           refused = step.refused;
           for (const { prefix, plain } of configured.values()) table.aggregates.set(prefix, options(plain));
         } else if (step.kind === 'decide') table.decide();
-        else table.work(2);
+        else {
+          table.work(2);
+          table.sweep(1);
+        }
       }
       settle();
       for (const peer of peers) table.peerDown(peer);
@@ -329,6 +332,7 @@ test('aggregates and what they suppress are what a model finds that looks at the
       configured.clear();
       settle();
       assert.equal(table.aggregates.size, 0);
+      while (table.sweep(100));
       assert.equal(table.prefixes.size, 0);
       assert.equal(store.size, 0);
     }),

@@ -17,6 +17,8 @@ import {
   type Policy,
   REASONS,
 } from '../../src/bgp/rib/index.ts';
+import { ProcessQueue } from '../../src/bgp/process-queue.ts';
+import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
 import { AF_INET, AF_INET6, formatIp4 } from '../../src/net/index.ts';
 
 const LOCAL_AS = 65000;
@@ -345,6 +347,7 @@ test('table and decision agree with a slow reference under any operations', () =
           for (const prefix of reference.paths.keys()) reference.withdraw(prefix, step.peer);
           // Both see it at once: what the walk has not reached yet counts as there.
           while (table.work(1));
+          table.sweep(2);
           reference.decide();
         } else if (step.kind === 'hop') {
           if (step.up) reference.unreachable.delete(step.hop);
@@ -368,6 +371,7 @@ test('table and decision agree with a slow reference under any operations', () =
       }
       settle();
       for (const id of hops) store.release(id);
+      while (table.sweep(100));
       assert.equal(table.prefixes.size, 0);
       assert.equal(table.pathCount, 0);
       assert.equal(store.size, 0);
@@ -376,6 +380,30 @@ test('table and decision agree with a slow reference under any operations', () =
     }),
     { numRuns: 600 },
   );
+});
+
+test('rows of prefixes that are gone are given back when it has been quiet, or before the table would grow', () => {
+  const { store, table } = setup();
+  const clock = new VirtualClock();
+  new ProcessQueue(new TaskLoop('bgp', clock), 'default').add(table);
+  const index = table.addPeer(peer({}));
+  const id = store.encode({ nextHop: { family: AF_INET, words: [1, 0, 0, 0] } });
+  const rows = table.prefixes.capacity;
+  const all = (from: number, act: (word: number) => void): void => {
+    for (let i = from; i < from + rows; i++) act(i << 8);
+    clock.settle();
+  };
+  all(0, word => table.announce(index, word, 0, 0, 0, 24, id));
+  all(0, word => void table.withdraw(index, word, 0, 0, 0, 24));
+  assert.deepEqual([table.prefixCount, table.prefixes.size], [0, rows]);
+  // Others come at once: in the same rows.
+  all(rows, word => table.announce(index, word, 0, 0, 0, 24, id));
+  assert.deepEqual([table.prefixCount, table.prefixes.size, table.prefixes.capacity], [rows, rows, rows]);
+  all(rows, word => void table.withdraw(index, word, 0, 0, 0, 24));
+  table.announce(index, rows << 8, 0, 0, 0, 24, id);
+  clock.advance(1000);
+  assert.deepEqual([table.prefixCount, table.prefixes.size], [1, 1]);
+  assert.ok(table.prefixes.has(table.prefixes.find(rows << 8, 0, 0, 0, 24)));
 });
 
 test('what a peer announces again after its session came back is not swept with the rest', () => {

@@ -222,6 +222,7 @@ test('prefixes with one attribute set go out in as few messages as hold them, En
   drain(group, [remote]);
   assert.deepEqual(remote.content(), []);
   assert.ok(remote.messages <= 8, `${remote.messages} messages with the withdrawals`);
+  while (near.table.sweep(100));
   assert.equal(near.table.prefixes.size, 0);
   assert.equal(near.store.size, 0);
 });
@@ -704,6 +705,7 @@ for (const [name, perPrefix, addPath] of [
           } else if (step.kind === 'run') {
             now += step.wait;
             near.table.work(step.max);
+            near.table.sweep(2);
             group.run(step.max, now);
           } else joined.get(step.remote)?.read(step.count);
         }
@@ -740,6 +742,7 @@ for (const [name, perPrefix, addPath] of [
           group.leave(remote);
         }
         group.close();
+        while (table.sweep(100));
         assert.equal(table.prefixes.size, 0);
         assert.equal(store.size, 0);
       }),
@@ -799,6 +802,7 @@ test('a member with a limit is never told of more, and of as many as there are p
           else if (step.kind === 'run') {
             now += step.wait;
             near.table.work(step.max);
+            near.table.sweep(2);
             group.run(step.max, now);
           } else if (step.kind === 'read') {
             for (let i = 0; i < step.count; i++) {
@@ -843,6 +847,7 @@ test('a member with a limit is never told of more, and of as many as there are p
         assert.deepEqual(remote.content(), []);
         group.leave(remote);
         group.close();
+        while (table.sweep(100));
         assert.equal(table.prefixes.size, 0);
         assert.equal(store.size, 0);
       },

@@ -28,6 +28,8 @@ export class TableColumns {
   readonly family: Family;
   readonly store: AttributeStore;
   readonly prefixes: PrefixTable;
+  /** Called when there is no free row for another prefix, before the table grows. */
+  protected beforeGrowth: () => void = () => {};
   /** Prefixes whose selection is due. */
   readonly undecided: DirtySet = new DirtySet();
 
@@ -88,6 +90,7 @@ export class TableColumns {
 
   /** The id of a prefix, made where it is new; its columns exist. */
   insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    if (this.prefixes.full) this.beforeGrowth();
     const prefix = this.prefixes.insert(w0, w1, w2, w3, length);
     if (prefix >= this.first.length) this.#growPrefixes();
     return prefix;

@@ -1,5 +1,8 @@
 // Who is told of changed selections: update groups, and zebra. They hold a bit per prefix and read the table when they come,
 // so the slowest of them costs a bit and always gets the newest.
+//
+// A prefix without paths is of no use when all of them know. Its row is given back later, by `sweep`: that takes as long as the
+// withdrawal itself did, nobody waits for it, and most prefixes come back (a session that flaps, a table sent again).
 import { grown } from '../../net/index.ts';
 import type { TableColumns } from './columns.ts';
 import { DirtySet } from './dirty.ts';
@@ -24,6 +27,11 @@ export class Consumers {
   readonly #groups: TableConsumer[] = [];
   readonly #pathGroups: TableConsumer[] = []; // those of them that are told of every path
   readonly #zebra = new DirtySet();
+  /** Called when there is something to `sweep`. */
+  onEmpty: () => void = () => {};
+  /** Prefixes without paths, some of which somebody may still need. */
+  readonly #empty = new DirtySet();
+  #emptied = 0;
   #zebraAttached = false;
   #selected = new Uint32Array(64);
 
@@ -150,8 +158,30 @@ export class Consumers {
     return count;
   }
 
-  /** Gives the prefix's row back if it has no path and nobody is still to be told of that. */
+  /** Somebody is done with the prefix. Where it has no path, its row is given back when `sweep` comes by and nobody needs it. */
   releasePrefix(prefix: number): void {
+    if (this.#rows.first[prefix] !== 0) return;
+    this.#emptied++;
+    this.#empty.add(prefix);
+    if (this.#empty.size === 1) this.onEmpty();
+  }
+
+  /** Prefixes that `sweep` is to look at. */
+  get empty(): number {
+    return this.#empty.size;
+  }
+
+  /** How often a prefix was found without paths. */
+  get emptied(): number {
+    return this.#emptied;
+  }
+
+  /** Gives rows back that nobody needs; looks at `max` at most. */
+  sweep(max: number): void {
+    for (let i = 0; i < max && this.#empty.size > 0; i++) this.#giveBack(this.#empty.take());
+  }
+
+  #giveBack(prefix: number): void {
     const rows = this.#rows;
     if (rows.first[prefix] !== 0 || !rows.prefixes.has(prefix)) return;
     if (rows.undecided.has(prefix) || this.#zebra.has(prefix)) return;

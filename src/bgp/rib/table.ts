@@ -19,6 +19,8 @@ import type { DecisionOptions, PeerInfo, Policy } from './types.ts';
 import { type WalkKind, Walks } from './walks.ts';
 
 const MAX_PEERS = 65534;
+/** Rows of empty prefixes that are looked at before a table without a free one grows. */
+const SWEPT_ROWS = 1_000;
 
 export interface BgpTableOptions {
   family: Family;
@@ -46,6 +48,8 @@ export class BgpTable extends TableColumns {
   onWork: () => void = () => {};
   /** Called when zebra's dirty set has something in it. */
   onZebra: () => void = () => {};
+  /** Called when there is something to `sweep`. */
+  onEmpty: () => void = () => {};
   /** Called when a peer's import policy was applied to all that it had announced. */
   onPolicyApplied: (peer: number) => void = () => {};
 
@@ -70,6 +74,8 @@ export class BgpTable extends TableColumns {
     this.#consumers = new Consumers(this);
     this.#decision = new Decision(this, options.decision, this.#consumers);
     this.aggregates = new Aggregates(this);
+    this.#consumers.onEmpty = () => this.onEmpty();
+    this.beforeGrowth = () => this.#consumers.sweep(SWEPT_ROWS);
   }
 
   // ===== peers =====
@@ -334,9 +340,26 @@ export class BgpTable extends TableColumns {
     return this.#consumers.selectedPaths(prefix);
   }
 
-  /** Gives the prefix's row back if it has no path and nobody is still to be told of that. */
+  /** Somebody is done with the prefix. Where it has no path, its row is given back when `sweep` comes by and nobody needs it. */
   releasePrefix(prefix: number): void {
     this.#consumers.releasePrefix(prefix);
+  }
+
+  /** Gives rows of prefixes back that have no path any more, and that nobody needs; looks at `max` at most. True: there are
+   *  more to be looked at. */
+  sweep(max: number): boolean {
+    this.#consumers.sweep(max);
+    return this.#consumers.empty > 0;
+  }
+
+  /** How often a prefix was found without paths: where it stays the same for a while, it is time to `sweep`. */
+  get emptied(): number {
+    return this.#consumers.emptied;
+  }
+
+  /** Prefixes with a path, and those that somebody is still to be told of. */
+  get prefixCount(): number {
+    return this.prefixes.size - this.#consumers.empty;
   }
 
   /** Gives a path's row back if the path is gone and nobody is still to be told of that. */
@@ -359,7 +382,7 @@ export class BgpTable extends TableColumns {
   /** Figures for `show memory`. */
   stats(): { prefixes: number; paths: number; columnBytes: number; undecided: number; walks: number } {
     return {
-      prefixes: this.prefixes.size,
+      prefixes: this.prefixCount,
       paths: this.pathCount,
       columnBytes: this.first.length * 13 + this.pathPrefix.length * 25 + this.pathId.length * 4,
       undecided: this.undecided.size,
