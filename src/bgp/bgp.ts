@@ -1,7 +1,7 @@
 // The state of the bgp thread: policy, instances, and the way to zebra. Everything that configuration changes is level-triggered:
 // a line changes a setting, and one coalesced event later the running state is compared with the settings and brought to
 // them. So a whole file is applied as one change, and the order of its lines does not matter.
-import type { EventTask, TaskLoop, TimerTask } from '../concurrency/index.ts';
+import type { EventTask, Loop, TimerTask } from '../concurrency/index.ts';
 import { type CommandArgs, CommandError } from '../vty/index.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family, formatAddress } from '../net/index.ts';
 import { BgpInstance, type InstanceKind } from './instance.ts';
@@ -23,7 +23,7 @@ export function instanceOf(bgp: Bgp, context: readonly CommandArgs[]): BgpInstan
 
 export class Bgp implements Speaker {
   readonly environment: BgpEnvironment;
-  readonly loop: TaskLoop;
+  readonly loop: Loop;
   readonly policy: PolicyLibrary = new PolicyLibrary();
   /** By the name of their VRF or view; the default one is `default`. */
   readonly instances: Map<string, BgpInstance> = new Map();
@@ -60,7 +60,7 @@ export class Bgp implements Speaker {
 
   /** The system's, for a speaker without zebra: looked up once per round of configuration. */
   get interfaces(): Interfaces {
-    this.#interfaces ??= Interfaces.ofSystem();
+    this.#interfaces ??= Interfaces.ofSystem(this.environment.networkInterfaces);
     return this.#interfaces;
   }
 

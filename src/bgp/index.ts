@@ -14,6 +14,7 @@ export { createTransport } from './io/transport.ts';
 export type * from './io/types.ts';
 export { Peer, PeerGroup } from './peer.ts';
 export * from './policy/index.ts';
+export { Player, Recorder, TapeError, TapeReader } from './record/index.ts';
 export * from './rib/index.ts';
 export { createSession } from './session/session.ts';
 export type * from './session/types.ts';

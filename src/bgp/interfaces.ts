@@ -46,10 +46,10 @@ export class Interfaces {
   readonly #byIndex: Map<number, BgpInterface> = new Map();
 
   /** What the system says now; interface indices are known for those with an IPv6 link-local address only. */
-  static ofSystem(): Interfaces {
+  static ofSystem(read: typeof networkInterfaces = networkInterfaces): Interfaces {
     const all = new Interfaces();
     let unknown = -1;
-    for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    for (const [name, addresses] of Object.entries(read())) {
       const scoped = addresses?.find(address => address.family === 'IPv6' && (address.scopeid ?? 0) > 0);
       const one = all.set(scoped?.family === 'IPv6' ? (scoped.scopeid ?? unknown--) : unknown--, name, true);
       for (const { cidr } of addresses ?? []) {

@@ -15,7 +15,7 @@ import {
   isUnspecified,
   type Prefix,
 } from '../net/index.ts';
-import type { EventTask, TaskLoop } from '../concurrency/index.ts';
+import type { EventTask, Loop } from '../concurrency/index.ts';
 import type { NexthopUpdate } from '../zapi/index.ts';
 import { hostPrefix, type Interfaces } from './interfaces.ts';
 import { type BgpTable, METRIC_UNKNOWN, type NexthopTable } from './rib/index.ts';
@@ -42,7 +42,7 @@ export interface TrackerHost {
   readonly interfaces: Interfaces;
   /** Who is asked; undefined: nobody, and every next hop resolves. */
   readonly zebra: { register(vrf: Vrf, prefix: Prefix): void; unregister(vrf: Vrf, prefix: Prefix): void } | undefined;
-  readonly bgp: { readonly loop: TaskLoop; wallMs(): number };
+  readonly bgp: { readonly loop: Loop; wallMs(): number };
 }
 
 export class NexthopTracker {

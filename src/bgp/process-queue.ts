@@ -2,7 +2,7 @@
 // families in turn. There is no hold: a change is decided in the next slice, and what changes ten times by then is decided once.
 //
 // When no prefix has lost its last path for a moment, the rows of those that did are given back.
-import { MarkQueue, type TaskLoop, type TimerTask, type WorkQueueStats, type WorkTask } from '../concurrency/index.ts';
+import { MarkQueue, type Loop, type TimerTask, type WorkQueueStats, type WorkTask } from '../concurrency/index.ts';
 import type { BgpTable } from './rib/index.ts';
 
 /** Rows of a walk between two looks at the clock: some milliseconds even before they are compiled. */
@@ -16,7 +16,7 @@ export class ProcessQueue {
   readonly #sweep: WorkTask;
   #emptied = 0;
 
-  constructor(loop: TaskLoop, name: string) {
+  constructor(loop: Loop, name: string) {
     const sum = (of: (table: BgpTable) => number): number => this.#tables.reduce((all, table) => all + of(table), 0);
     this.#queue = new MarkQueue(loop, {
       name: `bgp process ${name}`,

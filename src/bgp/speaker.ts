@@ -1,5 +1,6 @@
 // The speaker as its instances see it, and what it runs in.
-import type { TaskLoop } from '../concurrency/index.ts';
+import type { networkInterfaces } from 'node:os';
+import type { Loop } from '../concurrency/index.ts';
 import type { AddressWords, Family } from '../net/index.ts';
 import type { ZapiConnect } from '../zapi/index.ts';
 import type { Interfaces } from './interfaces.ts';
@@ -9,7 +10,7 @@ import type { Vrf } from './vrf.ts';
 import type { ZebraLink } from './zclient.ts';
 
 export interface BgpEnvironment {
-  readonly loop: TaskLoop;
+  readonly loop: Loop;
   readonly transport: Transport;
   /** Uniform in [0, 1); for jitter. */
   readonly random: () => number;
@@ -19,6 +20,8 @@ export interface BgpEnvironment {
   readonly hostname?: string;
   /** Milliseconds since the epoch. */
   readonly wallMs?: () => number;
+  /** The system's, for a speaker without zebra. */
+  readonly networkInterfaces?: typeof networkInterfaces;
   /** What happened, for the log. */
   readonly log?: (text: string) => void;
   /** The port that instances listen on; 0: they do not. */
@@ -27,7 +30,7 @@ export interface BgpEnvironment {
 
 export interface Speaker {
   readonly environment: BgpEnvironment;
-  readonly loop: TaskLoop;
+  readonly loop: Loop;
   readonly policy: PolicyLibrary;
   readonly zebra: ZebraLink | undefined;
   /** The system's; for one without zebra. */
@@ -37,6 +40,9 @@ export interface Speaker {
   readonly noRib: boolean;
   /** All instances are about to leave (RFC 8326). */
   readonly gracefulShutdown: boolean;
+  /** UPDATEs of each neighbour that may wait for us, and for its socket; 0: only their bytes count. */
+  readonly inputQueueLimit: number;
+  readonly outputQueueLimit: number;
   /** Milliseconds since the speaker began. */
   startedAgoMs(): number;
   /** Milliseconds since the epoch. */

@@ -8,7 +8,7 @@
 // after it has started: until then good news counts at once, and bad news when it has settled.
 //
 //    connected ─▶ routes announced ─▶ every peer's End-of-RIB, next hops known, nothing waits ─▶ ROUTE_UPDATE_COMPLETE
-import type { TaskLoop, TimerTask } from '../concurrency/index.ts';
+import type { Loop, TimerTask } from '../concurrency/index.ts';
 import { equalWords, type Prefix } from '../net/index.ts';
 import {
   AFI_IP,
@@ -47,7 +47,7 @@ const ADVERTISE_S = 10;
 
 /** The speaker that the link belongs to. */
 export interface ZebraHost {
-  readonly loop: TaskLoop;
+  readonly loop: Loop;
   /** When settings or surroundings changed last; of the loop's clock. */
   readonly changedMs: number;
   log(text: string): void;

@@ -8,8 +8,11 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [-K, --graceful-restart SECONDS]            routes found at the start wait this long to be announced again (60)
       [-s, --nl-bufsize BYTES]                    receive buffer for the kernel's notifications (67108864)
       [--no-rehearsal]                            saves a second of CPU at the start; the first full table takes longer
+      [--record FILE]                             everything that bgp is told, for replay
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
   check -c FILE                                   read a configuration and say what is wrong with it
+  replay FILE [-c COMMAND]...                     have a recorded run of bgp again, and ask about its end
+      [--answers] [--until SECONDS]               what was asked and logged then; stop before the end
   demo [--once] [--routes N]                      a small network in namespaces of its own
   help, --help                                    this text
   --version                                       which version this is
@@ -23,6 +26,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   run: async () => (await import('./run.ts')).run,
   sh: async () => (await import('./sh.ts')).sh,
   check: async () => (await import('./check.ts')).check,
+  replay: async () => (await import('./replay.ts')).replay,
   demo: async () => (await import('./demo/demo.ts')).demo,
 };
 

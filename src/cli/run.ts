@@ -15,6 +15,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       'graceful-restart': { type: 'string', short: 'K' },
       'nl-bufsize': { type: 'string', short: 's' },
       'no-rehearsal': { type: 'boolean', default: false },
+      record: { type: 'string' },
     },
   });
   if (values.config === undefined) {
@@ -40,6 +41,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     ...(values.zserv === undefined ? {} : { zserv: resolve(values.zserv) }),
     retain: values.retain,
     rehearse: !values['no-rehearsal'],
+    ...(values.record === undefined ? {} : { record: resolve(values.record) }),
     ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
     ...(bufferSize === undefined ? {} : { receiveBuffer: Number(bufferSize) }),
     version,

@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly receiveBuffer?: number;
   /** Whether the threads rehearse when they start (rehearsal.ts of each); they do unless told. */
   readonly rehearse?: boolean;
+  /** The file for a tape of bgp's run (bgp/record). */
+  readonly record?: string;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -112,6 +114,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       zserv: options.zserv ?? join(runDir, 'zserv.api'),
       retain: options.retain ?? false,
       rehearse: options.rehearse ?? true,
+      ...(options.record === undefined ? {} : { record: options.record }),
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
       ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),

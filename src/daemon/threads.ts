@@ -41,6 +41,8 @@ export interface Wiring {
   readonly receiveBuffer?: number;
   /** Whether the threads rehearse when they start. */
   readonly rehearse: boolean;
+  /** The file for a tape of bgp's run; that of its second life has `.2` behind the name, and so on. */
+  readonly record?: string;
 }
 
 export interface ThreadPlan {
@@ -74,7 +76,7 @@ const source = (path: string): URL =>
 const STAGE = { requests: 4096, notifications: 16 };
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, rehearse }: Wiring): GroupPlan[] {
+export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, rehearse, record }: Wiring): GroupPlan[] {
   // Only the first life of a group rehearses: after a death the neighbours wait.
   const begun = new Set<string>(rehearse ? [] : ['zebra', 'bgp']);
   const first = (group: string): boolean => {
@@ -82,6 +84,7 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, re
     begun.add(group);
     return is;
   };
+  let tapes = 0;
   // Providers that kept the dataplane thread: later lives pass them by.
   const hung = new Set<string>();
   const stageZserv = `${zserv}.rehearsal`;
@@ -128,6 +131,7 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, re
       begin() {
         const channels: BgpChannels = createBgpChannels();
         const rehearsal = first('bgp') ? { rehearsal: stageZserv } : {};
+        const tape = record === undefined ? {} : { record: ++tapes === 1 ? record : `${record}.${tapes}` };
         return {
           threads: [
             // bgp stops first: its last NOTIFICATIONs go out through bgp-io.
@@ -135,7 +139,7 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, re
               name: 'bgp',
               entry: source('bgp/thread'),
               ownLoop: false,
-              data: { channels, zserv, retain, ...rehearsal },
+              data: { channels, zserv, retain, ...tape, ...rehearsal },
             },
             { name: 'bgp-io', entry: source('bgp/io/thread'), ownLoop: false, data: channels },
             { name: 'bgp-ka', entry: source('bgp/keepalive/thread'), ownLoop: true, data: channels },

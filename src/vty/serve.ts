@@ -63,6 +63,8 @@ export interface ServeExtras {
   readonly queues?: () => readonly WorkQueueStats[];
   /** Sizes of its tables, in rows or bytes as the names say. */
   readonly tables?: () => Tables;
+  /** Milliseconds, for how long a slice may take; the system's unless told. */
+  readonly now?: () => number;
   /** Gets the requests that are not about commands. */
   readonly otherwise?: (message: unknown) => unknown;
 }
@@ -89,6 +91,7 @@ type Handler = (message: unknown) => CommandReply | Promise<CommandReply> | unde
 
 /** Answers the requests of main; undefined for a message that is not about commands. */
 export function commandHandler<State>(set: CommandSet<State>, state: State, extras: ServeExtras = {}): Handler {
+  const now = extras.now ?? ((): number => performance.now());
   const running = new Map<number, Iterator<string> | AsyncIterator<string>>();
   /** Commands whose promise has not settled; false once their reader went away. */
   const promised = new Map<number, boolean>();
@@ -124,10 +127,10 @@ export function commandHandler<State>(set: CommandSet<State>, state: State, extr
   function more(id: number): CommandReply | Promise<CommandReply> {
     const iterator = running.get(id);
     if (!iterator) return { error: `% ${set.owner} is not running command ${id}` };
-    const deadline = performance.now() + SLICE_MS;
+    const deadline = now() + SLICE_MS;
     let text = '';
     try {
-      while (text.length < PIECE_LENGTH && performance.now() < deadline) {
+      while (text.length < PIECE_LENGTH && now() < deadline) {
         const step = iterator.next();
         if (step instanceof Promise) return moreLater(id, iterator as AsyncIterator<string>, step, text);
         if (step.done) {

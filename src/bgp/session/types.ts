@@ -1,5 +1,5 @@
 // The face of a BGP session: what it is configured with, what it tells its owner, and what both sides agreed on.
-import type { TaskLoop } from '../../concurrency/index.ts';
+import type { Loop } from '../../concurrency/index.ts';
 import type { Connection, SocketAddress, Transport, TransportFailure } from '../io/types.ts';
 import type { SessionState } from '../fsm/machine.ts';
 import type { AddPath, AddressFamily, Capability, GracefulRestart } from '../wire/capability.ts';
@@ -140,7 +140,7 @@ export interface SessionHandler {
 }
 
 export interface SessionEnvironment {
-  readonly loop: TaskLoop;
+  readonly loop: Loop;
   readonly transport: Transport;
   /** Uniform in [0, 1); for jitter. */
   readonly random: () => number;

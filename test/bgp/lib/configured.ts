@@ -25,14 +25,14 @@ export const closeAll = (): void => {
 export class Speaker {
   readonly tree: ConfigTree = new ConfigTree(grammar);
   readonly bgp: Bgp;
+  readonly #loop = new TaskLoop('configuration');
   #block: Block = this.tree.root;
 
   constructor(text = '') {
-    const loop = new TaskLoop('configuration');
     speakers.push(this);
     const here = { family: 2, words: [0x0a000001, 0, 0, 0], port: 179, scopeId: 0 } as const;
-    const transport = new MemoryNetwork(loop).transport(here);
-    this.bgp = new Bgp({ loop, transport, random: Math.random, listenPort: 0 });
+    const transport = new MemoryNetwork(this.#loop).transport(here);
+    this.bgp = new Bgp({ loop: this.#loop, transport, random: Math.random, listenPort: 0 });
     this.load(text);
   }
 
@@ -84,7 +84,7 @@ export class Speaker {
 
   close(): void {
     this.bgp.close();
-    this.bgp.loop.close();
+    this.#loop.close();
   }
 
   /** What the lines have come to. */

@@ -94,12 +94,16 @@ function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transp
       return near;
     },
     listen(options: ListenOptions, events: ListenerEvents): Listener {
-      network.listeners.set(key(options.local), events);
+      const { family, words, port } = options.local;
+      // At any address of a family: a speaker has one here.
+      const any = family === address.family && words.every(word => word === 0);
+      const at = any ? { ...address, port } : options.local;
+      network.listeners.set(key(at), events);
       network.later(() => events.listening());
       return {
-        local: options.local,
+        local: at,
         setMd5Key() {},
-        close: () => network.listeners.delete(key(options.local)),
+        close: () => network.listeners.delete(key(at)),
       };
     },
     connectPair(): Connection {

@@ -32,7 +32,7 @@ export class Router {
   readonly #close: () => void;
 
   /** `more` may bring a loop on virtual time, together with a transport that needs no sockets. */
-  constructor(name: string, port: number, more: Partial<BgpEnvironment> = {}) {
+  constructor(name: string, port: number, more: Partial<BgpEnvironment> & { readonly loop?: TaskLoop } = {}) {
     this.loop = more.loop ?? new TaskLoop(name);
     const channels = createBgpChannels();
     const io = more.transport === undefined ? new IoLoop(this.loop, channels) : undefined;
