@@ -522,6 +522,29 @@ test('the answer to a route refresh stands between its marks (RFC 7313), once En
   assert.equal(group.stats().streams, 1);
 });
 
+test('route refreshes without end: what is asked before an answer begins is one, and what is asked while it is given one more', () => {
+  const near = speaker();
+  const source = near.table.addPeer(info(PEER_EBGP, 1));
+  const remote = new Remote(near.table.addPeer(info(PEER_EBGP, 2)), AF_INET, 8192);
+  const group = new UpdateGroup(near.table, OPTIONS);
+  group.join(remote);
+  for (let i = 0; i < 5000; i++) announce(near, source, i, [65001, 1 + (i % 500)]);
+  drain(group, [remote]);
+  assert.equal(remote.prefixes, 5000);
+  for (let i = 0; i < 100; i++) group.refresh(remote, true);
+  group.run(1000);
+  assert.ok(remote.queue.length > 0, 'the first answer has begun');
+  for (let i = 0; i < 100; i++) group.refresh(remote, true);
+  // What was sent before the second question counts for the first one only.
+  announce(near, source, 0, [65001, 7]);
+  drain(group, [remote]);
+  assert.ok(remote.prefixes >= 15_000 && remote.prefixes <= 15_002, `${remote.prefixes} prefixes`);
+  group.refresh(remote, true);
+  drain(group, [remote]);
+  assert.ok(remote.prefixes >= 20_000 && remote.prefixes <= 20_002, `${remote.prefixes} prefixes`);
+  assert.equal(group.stats().streams, 1);
+});
+
 test('about to leave (RFC 8326): GRACEFUL_SHUTDOWN among the communities outside, the last choice inside', () => {
   const near = speaker();
   const outside = near.table.addPeer(info(PEER_EBGP, 1));
@@ -701,7 +724,7 @@ for (const [name, perPrefix, addPath] of [
             joined.delete(step.remote);
           } else if (step.kind === 'refresh') {
             const remote = joined.get(step.remote);
-            if (remote) group.refresh(remote);
+            if (remote) group.refresh(remote, step.remote % 2 === 0);
           } else if (step.kind === 'run') {
             now += step.wait;
             near.table.work(step.max);

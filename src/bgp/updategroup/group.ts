@@ -108,6 +108,8 @@ export class UpdateGroup implements TableConsumer {
       endOfRib: true,
       endOfRibAt: 0,
       refresh: 'none',
+      marked: false,
+      again: false,
       blockedMs: -1,
       slowUntilMs: 0,
     };
@@ -156,13 +158,21 @@ export class UpdateGroup implements TableConsumer {
   /**
    * Everything again (RFC 2918): the peer asked for it, and is told where the answer begins and ends if that was agreed, or
    * an operator did. No marks before End-of-RIB (RFC 7313 §4): until then it is told everything anyway.
+   *
+   * One answer is for all that was asked before it began, and one more for all that was asked while it was given: each is the
+   * whole table, and asking costs a peer nothing.
    */
   refresh(target: GroupMember, asked = false): void {
     const member = this.#streams.find(target);
     const stream = this.#streams.all.find(other => other.members.some(own => own === member));
     if (!member || !stream) return;
+    if (asked) {
+      if (member.refresh === 'end') member.again = true;
+      if (member.refresh !== 'none') return;
+      member.refresh = 'begin';
+      member.marked = !member.endOfRib;
+    }
     this.#streams.remove(target);
-    if (asked && target.markRefresh !== undefined && !member.endOfRib) member.refresh = 'begin';
     // What was pending stays so: there may be withdrawals in it.
     const own = this.#streams.split(stream, member);
     this.#adj.markWanted(own.dirty);
@@ -234,6 +244,7 @@ export class UpdateGroup implements TableConsumer {
     }
     if (this.options.maximumPrefixes > 0) this.#moveUp();
     this.#merge();
+    if (this.#answerAgain()) more = true;
     return more || this.dirty.size > 0;
   }
 
@@ -412,10 +423,23 @@ export class UpdateGroup implements TableConsumer {
       // And room for a message behind it: the default route goes out beside the group.
       if (member.target.hasRoom(this.options.maximumMessageBytes + 64)) {
         member.refresh = kind === 'begin' ? 'end' : 'none';
-        member.target.markRefresh?.(kind);
+        if (member.marked) member.target.markRefresh?.(kind);
       } else done = false;
     }
     return done;
+  }
+
+  /** The next answer of one that has had the one before it; true: there is one. */
+  #answerAgain(): boolean {
+    for (const { members } of this.#streams.all) {
+      for (const member of members) {
+        if (!member.again || member.refresh !== 'none') continue;
+        member.again = false;
+        this.refresh(member.target, true);
+        return true; // members have moved about: others have their turn in the next run
+      }
+    }
+    return false;
   }
 
   #endOfRib(stream: Stream): void {

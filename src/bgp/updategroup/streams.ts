@@ -24,8 +24,11 @@ export interface Member {
   endOfRib: boolean;
   /** How many messages the group had made when it was sent. */
   endOfRibAt: number;
-  /** The mark of a route refresh that is due. */
+  /** What of the answer to a route refresh is due: its beginning, or its end; `marked`: the member is told of both. */
   refresh: 'none' | 'begin' | 'end';
+  marked: boolean;
+  /** It asked again while it was answered. */
+  again: boolean;
   /** Since when it has had no room, -1: it has. */
   blockedMs: number;
   slowUntilMs: number;
