@@ -2,7 +2,7 @@
 // of them that flap. Whatever they do, a neighbour that behaves keeps its session and its routes; BIRD is that neighbour, and the
 // judge. The others are played by this thread (lib/player.ts), from the network behind 10.0.2.2:
 //
-//    BIRD 10.0.1.1 ── 10.0.1.10 grevy 10.0.2.10 ── hub ── 10.0.2.2 players, 10.9.0.0/16
+//    BIRD 10.0.1.1 ── 10.0.1.10 grevy 10.0.2.10 ── hub ── 10.0.2.2 players, 10.8.0.0/15
 //    AS 65001           AS 65010
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
@@ -31,7 +31,7 @@ const goodNetwork = (i: number): string => `20.${i >> 8}.${i & 255}.0/25`;
 
 // Those who come from the listen range are told of the good neighbour's routes only: a thousand times a table is no matter here.
 const GREVY = `hostname grevy
-ip route 10.9.0.0/16 ${ONE}
+ip route 10.8.0.0/15 ${ONE}
 ip prefix-list GOOD permit 20.0.0.0/8 ge 25
 router bgp 65010
  bgp router-id 10.0.0.10
@@ -78,6 +78,8 @@ interface SummaryPeer {
   connectionsEstablished: number;
   connectionsDropped: number;
 }
+
+const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 const lab = new Lab();
 let host: Namespace;
@@ -163,7 +165,8 @@ before(async () => {
   await host.run('ip', 'addr', 'add', `${HERE}/24`, 'dev', 'eth2');
   await good.run('ip', 'addr', 'add', `${GOOD}/24`, 'dev', 'eth0');
   for (const address of [ONE, TWO]) await players.run('ip', 'addr', 'add', `${address}/24`, 'dev', 'eth0');
-  await players.run('ip', 'route', 'add', 'local', '10.9.0.0/16', 'dev', 'lo');
+  for (const range of ['10.8.0.0/16', '10.9.0.0/16'])
+    await players.run('ip', 'route', 'add', 'local', range, 'dev', 'lo');
   [bird, grevy] = await Promise.all([startBird(lab, good, BIRD), startGrevy(lab, host, GREVY)]);
   enterNetworkNamespace(players.path);
   await until(async () => (await summary()).peers[GOOD]!.pfxRcd === GOOD_ROUTES, { what: 'the good neighbour' });
@@ -248,6 +251,17 @@ test('half open: hundreds that say nothing or half an OPEN, from addresses of th
   await until(() => descriptors() <= before, { what: () => `${before} descriptors, not ${descriptors()}` });
 });
 
+test('strangers: two thousand that are nobody’s neighbours are told nothing, and do not keep a neighbour out', async () => {
+  const strangers = times(2000, i => new Player({ from: nth(i).replace('10.9.', '10.8.'), to: HERE, as: 65100 }));
+  for (const stranger of strangers) playing.add(stranger);
+  const player = await play({ from: nth(0), as: 65100 });
+  await player.write(announcement([network(0)], { as: 65100, nextHop: ONE }));
+  await birdComesTo(1);
+  await until(() => strangers.every(({ gone }) => gone), { timeoutMs: 20_000, what: 'all of them to be refused' });
+  assert.deepEqual(new Set(strangers.flatMap(({ heard }) => heard)), new Set([0]));
+  assert.equal((await summary()).dynamicPeers, 1);
+});
+
 /** Nothing that the players send arrives, and nothing arrives there. */
 const cut = (): Promise<string> => hub.run('ip', 'link', 'set', 'p2', 'down');
 const mend = (): Promise<string> => hub.run('ip', 'link', 'set', 'p2', 'up');
@@ -308,8 +322,8 @@ async function flood(player: Player, messages: readonly Uint8Array[], count: num
 }
 
 const FLOOD = 100_000;
-const times = (count: number, message: (i: number) => Uint8Array): Uint8Array[] =>
-  Array.from({ length: count }, (_, i) => message(i));
+
+const refreshed = (): Uint8Array => encodeRouteRefresh({ afi: 1, safi: 1, kind: 0 });
 
 const TABLE = 100_000;
 /** A large table, from somebody who behaves. */
@@ -390,6 +404,8 @@ test('never reading: others get the whole table meanwhile; it is shown, and catc
   await birdComesTo(TABLE + 100);
   await feeder.write(withdrawal(some.slice(0, 50)));
   await birdComesTo(TABLE + 50);
+  // It may even ask for all of it, again and again.
+  await flood(deaf, times(1000, refreshed), FLOOD);
   deaf.hear();
   const all = TABLE + 50 + GOOD_ROUTES;
   await until(() => deaf.prefixes.size === all, { timeoutMs: 20_000, what: () => `${all}, not ${deaf.prefixes.size}` });
