@@ -7,7 +7,7 @@ import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
 import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
-import { ctime, peersOf, routerIdText } from './show-format.ts';
+import { ctime, isSlow, peersOf, routerIdText } from './show-format.ts';
 import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
 import { routeJson, routeText } from './show-route.ts';
@@ -145,7 +145,7 @@ function* updateGroups(instance: BgpInstance): Generator<string> {
     Slow members left behind: ${stats.slow}
     Max packet size: ${slot.group.options.maximumMessageBytes}
     Peers:
-${members.map(peer => `      - ${peer.name}\n`).join('')}`;
+${members.map(peer => `      - ${peer.name}${isSlow(peer.families[family.afi]) ? ' (slow)' : ''}\n`).join('')}`;
     }
   }
 }

@@ -83,6 +83,11 @@ export function sentCount({ membership }: PeerFamily): number {
   return membership.slot.group.advertisedCount(membership.member) + (membership.originatesDefault ? 1 : 0);
 }
 
+/** Whether the others of its update group have gone on without it. */
+export function isSlow({ membership }: PeerFamily): boolean {
+  return membership?.slot.group.slow(membership.member) === true;
+}
+
 /** What a row of a path shows: read once from the columns. */
 export interface PathView {
   readonly attributes: number;

@@ -1,7 +1,7 @@
 // A neighbour in one address family, as `show bgp neighbors` tells it: its update group, the settings that change what is
 // sent and taken, and how many prefixes.
 import { missingPolicy, type PeerFamily } from './peer-family.ts';
-import { sentCount } from './show-format.ts';
+import { isSlow, sentCount } from './show-format.ts';
 import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
 
 const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {
@@ -58,6 +58,7 @@ export function familyText(one: PeerFamily, groupName: string | undefined): stri
   else {
     const { slot } = one.membership;
     lines.push(`  Update group ${slot.id}, subgroup ${slot.id}`, `  Packet Queue length ${slot.group.stats().pending}`);
+    if (isSlow(one)) lines.push('  Slow: it does not read, and its update group has gone on without it');
   }
   if (settings.routeReflectorClient === true) lines.push('  Route-Reflector Client');
   if (settings.routeServerClient === true) lines.push('  Route-Server Client');
@@ -139,6 +140,7 @@ export function familyJson(one: PeerFamily, groupName: string | undefined): obje
           updateGroupId: membership.slot.id,
           subGroupId: membership.slot.id,
           packetQueueLength: membership.slot.group.stats().pending,
+          ...(isSlow(one) ? { slowPeer: true } : {}),
         }),
     ...(settings.routeReflectorClient === true ? { routeReflectorClient: true } : {}),
     ...(settings.routeServerClient === true ? { routeServerClient: true } : {}),

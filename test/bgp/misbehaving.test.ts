@@ -398,6 +398,9 @@ test('never reading: others get the whole table meanwhile; it is shown, and catc
   await until(async () => (await slow()) === before + 1, { what: 'it to be left behind' });
   const groups = await grevy.sh('show bgp update-groups');
   assert.match(groups, /Pending: [1-9]\d{4}/);
+  assert.match(groups, new RegExp(`- ${ONE} \\(slow\\)\n`));
+  assert.doesNotMatch(groups, new RegExp(`- ${TWO} \\(slow\\)\n`));
+  assert.match(await grevy.sh(`show bgp neighbors ${ONE} json`), /"slowPeer": true/);
   // What happens meanwhile is not missed.
   const some = Array.from({ length: 100 }, (_, i) => network(i));
   await feeder.write(announcement(some, { as: 65100, nextHop: ONE }));
@@ -410,6 +413,9 @@ test('never reading: others get the whole table meanwhile; it is shown, and catc
   const all = TABLE + 50 + GOOD_ROUTES;
   await until(() => deaf.prefixes.size === all, { timeoutMs: 20_000, what: () => `${all}, not ${deaf.prefixes.size}` });
   assert.equal((await summary()).peers[ONE]!.state, 'Established');
+  await until(async () => !/slow/.test(await grevy.sh(`show bgp neighbors ${ONE}`)), {
+    what: 'it to be back in its group',
+  });
 });
 
 // The send hold time (RFC 9687) is eight minutes at least, and no line changes it; transport.test.ts gives up a peer for it.

@@ -112,6 +112,7 @@ export class UpdateGroup implements TableConsumer {
       again: false,
       blockedMs: -1,
       slowUntilMs: 0,
+      slow: false,
     };
     if (target.peer >= this.#isMember.length) [this.#isMember] = grown(target.peer * 2, this.#isMember);
     this.#isMember[target.peer] = 1;
@@ -468,6 +469,7 @@ export class UpdateGroup implements TableConsumer {
         const dirty = this.#streams.main.dirty;
         for (let route = dirty.from(0); route >= 0; route = dirty.from(route + 1)) this.#adj.toldDifferently(route);
       }
+      for (const member of stream.members) member.slow = false;
       this.#streams.main.members.push(...stream.members);
       this.#streams.all.splice(i, 1);
     }
@@ -490,6 +492,11 @@ export class UpdateGroup implements TableConsumer {
     const member = this.#streams.find(target);
     if (member === undefined || member.endOfRib) return { sent: false, last: false };
     return { sent: true, last: member.endOfRibAt === this.#messages };
+  }
+
+  /** Whether a member was left behind because it did not read, and has not caught up. */
+  slow(target: GroupMember): boolean {
+    return this.#streams.find(target)?.slow === true;
   }
 
   /** The set (of `sets`) that a member is to have for a path, 0: none (also for the member whose own path it is). */

@@ -32,6 +32,8 @@ export interface Member {
   /** Since when it has had no room, -1: it has. */
   blockedMs: number;
   slowUntilMs: number;
+  /** It was left behind, and has not caught up yet. */
+  slow: boolean;
 }
 
 export interface Stream {
@@ -163,6 +165,7 @@ export class Streams {
       const member = members[i]!;
       if (member.blockedMs < 0 || leftBehindMs(member, nowMs) > nowMs) continue;
       member.slowUntilMs = nowMs + SLOW_MS;
+      member.slow = true;
       this.slow++;
       members.splice(i, 1);
       this.split(stream, member);
