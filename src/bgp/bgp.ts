@@ -31,6 +31,8 @@ export class Bgp implements Speaker {
   hostname: string;
   noRib = false;
   gracefulShutdown = false;
+  inputQueueLimit = 0;
+  outputQueueLimit = 0;
   /** When settings or surroundings changed last; of the loop's clock. */
   changedMs = 0;
   readonly #startedMs: number;
@@ -155,6 +157,11 @@ export class Bgp implements Speaker {
 
   setGracefulShutdown(on: boolean): void {
     this.gracefulShutdown = on;
+    this.changed();
+  }
+
+  setQueueLimit(queue: 'inputQueueLimit' | 'outputQueueLimit', messages: number): void {
+    this[queue] = messages;
     this.changed();
   }
 

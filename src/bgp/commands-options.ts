@@ -107,44 +107,21 @@ function restartLine(syntax: string, help: string, mode: RestartMode): Command<B
   );
 }
 
-/** Lines of FRR's that bound what is bounded otherwise here (docs/architecture.md §3): who types them is told how. */
-const REFUSED: readonly {
-  readonly mode: string;
-  readonly syntax: string;
-  readonly help: readonly string[];
-  readonly why: string;
-}[] = [
-  {
-    mode: 'router-bgp',
-    syntax: 'read-quanta (1-10)$count',
-    help: ['How many packets to read from peer socket per I/O cycle', 'Number of packets'],
-    why: 'bgp-io gives each neighbor an equal share of bytes in a turn',
-  },
-  {
-    mode: 'router-bgp',
-    syntax: 'write-quanta (1-64)$count',
-    help: ['How many packets to write to peer socket per run', 'Number of packets'],
-    why: 'bgp-io makes at most eight calls for a neighbor in a turn, each with all that is queued',
-  },
-  {
-    mode: 'router-bgp',
-    syntax: 'bgp default subgroup-pkt-queue-max (20-100)$count',
-    help: [BGP, 'Configure BGP defaults', 'subgroup-pkt-queue-max', 'Configure subgroup packet queue max'],
-    why: 'there is no queue of packets: what waits is a mark in its update group',
-  },
-  {
+/** How many UPDATEs of each neighbour may wait, of whatever instance. */
+function queueLine(
+  syntax: `bgp ${string} (1-4294967295)$limit`,
+  help: readonly [string, string],
+  queue: 'inputQueueLimit' | 'outputQueueLimit',
+): Command<Bgp> {
+  return config({
     mode: 'configure',
-    syntax: 'bgp input-queue-limit (1-4294967295)$count',
-    help: [BGP, 'Set the BGP Input Queue limit for all peers when message parsing', 'Number of messages'],
-    why: 'a neighbor is not read while 256 KiB to 1 MiB of its UPDATEs, 8 MiB in all, are not yet taken',
-  },
-  {
-    mode: 'configure',
-    syntax: 'bgp output-queue-limit (1-4294967295)$count',
-    help: [BGP, 'Set the BGP Output Queue limit for all peers when message parsing', 'Number of messages'],
-    why: '256 KiB wait for a neighbor at most; what has no room stays a mark in its update group',
-  },
-];
+    syntax,
+    help: [BGP, ...help],
+    key: () => queue,
+    apply: (bgp: Bgp, args) => bgp.setQueueLimit(queue, args.limit),
+    remove: (bgp: Bgp) => bgp.setQueueLimit(queue, 0),
+  });
+}
 
 /** Where dynamic neighbours come from. */
 function listenPrefix(text: string): Prefix {
@@ -463,18 +440,46 @@ export const optionCommands: readonly Command<Bgp>[] = [
       instanceOf(bgp, context).setRange(listenPrefix(args.prefix), undefined);
     },
   }),
-  ...REFUSED.map(({ mode, syntax, help, why }) =>
-    config({
-      mode,
-      syntax,
-      help,
-      check(): void {
-        throw new CommandError(`% ${syntax.split(' (')[0]} is not supported: ${why}`);
-      },
-      apply() {},
-      remove() {},
-    }),
+  optionLine(
+    'write-quanta (1-64)$quanta',
+    ['How many packets to write to peer socket per run', 'Number of packets'],
+    (options, args) => {
+      options.writeQuanta = args.quanta;
+    },
+    initially('writeQuanta'),
   ),
+  optionLine(
+    'read-quanta (1-10)$quanta',
+    ['How many packets to read from peer socket per I/O cycle', 'Number of packets'],
+    (options, args) => {
+      options.readQuanta = args.quanta;
+    },
+    initially('readQuanta'),
+  ),
+  queueLine(
+    'bgp input-queue-limit (1-4294967295)$limit',
+    ['Set the BGP Input Queue limit for all peers when message parsing', 'Input-Queue limit'],
+    'inputQueueLimit',
+  ),
+  queueLine(
+    'bgp output-queue-limit (1-4294967295)$limit',
+    ['Set the BGP Output Queue limit for all peers when message parsing', 'Output-Queue limit'],
+    'outputQueueLimit',
+  ),
+  // It would bound what is bounded otherwise here (docs/architecture.md §3): who types it is told how.
+  config({
+    mode: 'router-bgp',
+    syntax: 'bgp default subgroup-pkt-queue-max (20-100)$count',
+    help: [BGP, 'Configure BGP defaults', 'subgroup-pkt-queue-max', 'Configure subgroup packet queue max'],
+    check(): void {
+      throw new CommandError(
+        '% bgp default subgroup-pkt-queue-max is not supported: ' +
+          'there is no queue of packets: what waits is a mark in its update group',
+      );
+    },
+    apply() {},
+    remove() {},
+  }),
   optionLine(
     'timers bgp (0-65535)$keepalive (0-65535)$hold',
     ['Adjust routing timers', 'BGP timers', 'Keepalive interval', 'Holdtime'],

@@ -51,6 +51,9 @@ export interface InstanceOptions {
   gracefulShutdown: boolean;
   /** Neighbours that nobody configured, at most. */
   listenLimit: number;
+  /** Messages that bgp-io takes from a neighbour's socket, and puts on it, in one turn; 0: as many bytes as others get. */
+  readQuanta: number;
+  writeQuanta: number;
 }
 
 export function defaultOptions(): InstanceOptions {
@@ -91,5 +94,7 @@ export function defaultOptions(): InstanceOptions {
     shutdownMessage: undefined,
     gracefulShutdown: false,
     listenLimit: 100,
+    readQuanta: 0,
+    writeQuanta: 0,
   };
 }

@@ -49,6 +49,12 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     passive: settings.passive === true || peer.dynamic,
     ...(settings.password === undefined ? {} : { md5Key: settings.password }),
     ...(ttl === undefined ? {} : ttl),
+    limits: {
+      readQuanta: options.readQuanta,
+      writeQuanta: options.writeQuanta,
+      inputQueue: instance.bgp.inputQueueLimit,
+      outputQueue: instance.bgp.outputQueueLimit,
+    },
     holdTimeS: settings.holdTimeS ?? options.holdTimeS,
     keepaliveS: settings.keepaliveS ?? options.keepaliveS,
     ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),

@@ -27,6 +27,8 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^(?:bgp |ip )?(?:community|comm)/, 1100],
   [/^(?:bgp |ip )?extcommunity/, 1101],
   [/^(?:bgp |ip )?large-community/, 1102],
+  [/^bgp input-queue-limit/, 451],
+  [/^bgp output-queue-limit/, 452],
   [/^bgp /, 450],
   [/^route-map/, 1200],
   [/^line/, 9000],
@@ -46,9 +48,9 @@ const OTHER = 9;
 
 const BGP_WORDS: Readonly<Record<string, number>> = {
   bgp: 0,
-  timers: 1,
-  'read-quanta': 1,
   'write-quanta': 1,
+  'read-quanta': 2,
+  timers: 3,
   distance: 9,
   network: 10,
   'aggregate-address': 11,

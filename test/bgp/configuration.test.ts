@@ -305,16 +305,28 @@ void test('what FRR has and would mean nothing here is refused with the reason',
   const speaker = new Speaker('router bgp 1\nneighbor 10.1.1.1 remote-as 2\n');
   const refused = (line: string): string => speaker.type(`router bgp 1\n${line}`);
   for (const line of [
-    'read-quanta 5',
-    'write-quanta 32',
+    'bgp default subgroup-pkt-queue-max 40',
     'neighbor 10.1.1.1 capability dynamic',
     'neighbor 10.1.1.1 capability orf prefix-list both',
     'neighbor 10.1.1.1 override-capability',
   ]) {
     assert.match(refused(line), /^% [\w -]+ is not supported: .{20}/, line);
   }
-  for (const line of ['bgp input-queue-limit 10', 'bgp output-queue-limit 10']) {
-    assert.match(speaker.type(`exit\n${line}`), /^% bgp (in|out)put-queue-limit is not supported: .{20}/);
-  }
   assert.equal(inside(speaker), 'neighbor 10.1.1.1 remote-as 2\n');
+});
+
+void test('limits in messages stand where FRR writes them, and are gone when they are undone', () => {
+  const quanta = 'bgp router-id 1.1.1.1\nwrite-quanta 32\nread-quanta 5\ntimers bgp 3 9\n';
+  assert.equal(shown('timers bgp 3 9\nread-quanta 4\nread-quanta 5\nwrite-quanta 32\nbgp router-id 1.1.1.1'), quanta);
+  assert.equal(shown(`${quanta}no read-quanta 7\nno write-quanta`), 'bgp router-id 1.1.1.1\ntimers bgp 3 9\n');
+  const text = 'bgp no-rib\nbgp input-queue-limit 4294967295\nbgp output-queue-limit 1\n!\n';
+  const speaker = new Speaker(text);
+  assert.equal(speaker.tree.text, text);
+  assert.deepEqual([speaker.bgp.inputQueueLimit, speaker.bgp.outputQueueLimit], [4294967295, 1]);
+  assert.equal(speaker.type('no bgp input-queue-limit\nno bgp output-queue-limit 9\nbgp output-queue-limit 7'), '');
+  assert.equal(speaker.tree.text, 'bgp no-rib\nbgp output-queue-limit 7\n!\n');
+  assert.deepEqual([speaker.bgp.inputQueueLimit, speaker.bgp.outputQueueLimit], [0, 7]);
+  for (const line of ['bgp output-queue-limit 0', 'bgp input-queue-limit 4294967296', 'router bgp 1\nread-quanta 11']) {
+    assert.match(speaker.type(line), /^% Unknown command/);
+  }
 });

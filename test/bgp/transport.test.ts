@@ -4,18 +4,22 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { type AddressInfo, connect as netConnect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
-import { channelTables, closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
+import { type BgpChannels, channelTables, closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
 import { IoLoop } from '../../src/bgp/io/io-loop.ts';
+import { type MessageLimits, NO_LIMITS } from '../../src/bgp/io/limits.ts';
+import { MessageTracker } from '../../src/bgp/io/outbox.ts';
 import { createTransport } from '../../src/bgp/io/transport.ts';
 import type { Connection, Listener, SocketAddress, Transport } from '../../src/bgp/io/types.ts';
 import { Keeper } from '../../src/bgp/keepalive/keeper.ts';
-import type { SessionConfig } from '../../src/bgp/session/types.ts';
+import type { Session, SessionConfig } from '../../src/bgp/session/types.ts';
 import { checkHeader, encodeNotification, KEEPALIVE } from '../../src/bgp/wire/message.ts';
 import { encodeOpen } from '../../src/bgp/wire/open.ts';
 import { peerError } from '../../src/bgp/wire/notification.ts';
 import { TaskLoop } from '../../src/concurrency/index.ts';
+import fc from 'fast-check';
 import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
+import { Router } from './lib/router.ts';
 import { fakeUpdate, IPV4_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
 
 const LOOPBACK: SocketAddress = { family: 2, words: [0x7f000001, 0, 0, 0], port: 0, scopeId: 0 };
@@ -24,8 +28,7 @@ class World {
   readonly loop: TaskLoop = new TaskLoop('test');
   readonly #closers: (() => void)[] = [];
 
-  transport(): Transport {
-    const channels = createBgpChannels();
+  transport(channels: BgpChannels = createBgpChannels()): Transport {
     const io = new IoLoop(this.loop, channels);
     const transport = createTransport(this.loop, channels);
     this.#closers.push(() => {
@@ -83,9 +86,9 @@ async function pair(more: Partial<SessionConfig> = {}): Promise<[Recorder, Recor
 }
 
 /** A peer that is a plain socket: collects what it is told. */
-function rawPeer(port: number): { socket: Socket; received: () => Buffer } {
+function rawPeer(port: number, localAddress = '127.0.0.1'): { socket: Socket; received: () => Buffer } {
   const chunks: Buffer[] = [];
-  const socket = netConnect({ host: '127.0.0.1', port });
+  const socket = netConnect({ host: '127.0.0.1', port, localAddress });
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   socket.on('error', () => {});
   world.onClose(() => socket.destroy());
@@ -510,4 +513,375 @@ test('a pair: what one end sends the other gets, and the close of one is told to
   await until(() => told.includes('near got 4') && told.includes('far got 4'), { what: 'a message each way' });
   near.close();
   await until(() => told.includes('far closed'), { what: 'the other end to hear of it' });
+});
+
+// Limits in messages.
+
+const limits = (more: Partial<MessageLimits>): MessageLimits => ({ ...NO_LIMITS, ...more });
+
+/** Changes the limits of a session that is up, and stays so. */
+function limit({ session }: Recorder, more: Partial<MessageLimits>): void {
+  session.reconfigure({ ...session.config, limits: limits(more) });
+}
+
+interface PlainPeer {
+  /** Our side of it. */
+  readonly recorder: Recorder;
+  readonly socket: Socket;
+  /** The messages it got, by type. */
+  readonly types: () => number[];
+}
+
+/** Neighbours of one speaker that are plain sockets, each at an address of its own; their sessions are up. */
+async function plainPeers(
+  count: number,
+  transport: Transport,
+  more: Partial<MessageLimits> = {},
+): Promise<PlainPeer[]> {
+  const recorders = Array.from({ length: count }, (_, i) => {
+    const remote: SocketAddress = { ...LOOPBACK, words: [0x7f000002 + i, 0, 0, 0] };
+    const one = speaker(world.loop, transport, config(65001, 65009, remote, { passive: true, limits: limits(more) }));
+    one.session.start();
+    return one;
+  });
+  const listener = await world.listen(transport, connection => {
+    recorders[connection.remote.words[0] - 0x7f000002]!.session.accept(connection);
+  });
+  const peers = recorders.map((recorder, i) => {
+    const { socket, received } = rawPeer(listener.local.port, `127.0.0.${2 + i}`);
+    socket.write(Buffer.concat([PEER_OPEN, KEEPALIVE]));
+    return { recorder, socket, types: () => typesIn(received()) };
+  });
+  await until(() => recorders.every(({ session }) => session.state === 'Established'), { what: 'the sessions' });
+  return peers;
+}
+
+/** UPDATEs that tell their number. */
+function numbered(count: number, length: number, from = 0): Uint8Array {
+  const all = new Uint8Array(count * length);
+  for (let i = 0; i < count; i++) {
+    const update = fakeUpdate(length);
+    new DataView(update.buffer).setUint32(19, from + i);
+    all.set(update, i * length);
+  }
+  return all;
+}
+
+/** The numbers of the UPDATEs that an owner takes. */
+function numbersOf(recorder: Recorder): number[] {
+  const numbers: number[] = [];
+  recorder.onUpdate = (bytes, offset) =>
+    numbers.push(new DataView(bytes.buffer, bytes.byteOffset + offset).getUint32(0));
+  return numbers;
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+void test('read-quanta: a neighbour that floods leaves the others their turns', async () => {
+  const peers = await plainPeers(2, world.transport());
+  const [flood, other] = peers as [PlainPeer, PlainPeer];
+  let turns: PlainPeer[] = [];
+  for (const peer of peers) peer.recorder.onUpdate = () => turns.push(peer);
+  /** Messages of the flood between two of the other's, at most and in all. */
+  const flooded = async (): Promise<{ most: number; all: number }> => {
+    turns = [];
+    flood.socket.write(numbered(2000, 23));
+    other.socket.write(numbered(100, 23));
+    await until(() => turns.length === 2100, { what: () => `2100 UPDATEs, saw ${turns.length}` });
+    const middle = turns.slice(turns.indexOf(other), turns.lastIndexOf(other));
+    let most = 0;
+    let run = 0;
+    for (const peer of middle) most = Math.max(most, (run = peer === flood ? run + 1 : 0));
+    return { most, all: middle.filter(peer => peer === flood).length };
+  };
+  for (const readQuanta of [1, 3]) {
+    for (const { recorder } of peers) limit(recorder, { readQuanta });
+    await until(() => flood.recorder.session.config.limits?.readQuanta === readQuanta, { what: 'the limit' });
+    const { most, all } = await flooded();
+    // Who is first of the two in a turn is the kernel's choice.
+    assert.ok(most <= 2 * readQuanta, `${most} at once`);
+    assert.ok(all >= 90 && all <= 110, `${all} of the flood meanwhile`);
+  }
+  for (const { recorder } of peers) limit(recorder, {});
+  await until(() => flood.recorder.session.config.limits?.readQuanta === 0, { what: 'the limit to go' });
+  const { all } = await flooded();
+  assert.equal(all, 0, 'each is read at once');
+  for (const { recorder } of peers) assert.deepEqual(recorder.events, ['up']);
+});
+
+void test('write-quanta: a neighbour with much to be told leaves the others their turns', async () => {
+  const peers = await plainPeers(2, world.transport(), { writeQuanta: 1 });
+  const [much, little] = peers as [PlainPeer, PlainPeer];
+  const updates = (peer: PlainPeer): number => peer.types().filter(type => type === 2).length;
+  let total = 0;
+  /** How many of 3000 one has been told when the other has been told all of 100, and in how many pieces it got all. */
+  const told = async (): Promise<{ meanwhile: number; pieces: number }> => {
+    const before = [updates(much), updates(little)] as const;
+    let meanwhile = -1;
+    let pieces = 0;
+    const count = (): number => pieces++;
+    const look = (): void => {
+      if (meanwhile < 0 && updates(little) === before[1] + 100) meanwhile = updates(much) - before[0];
+    };
+    little.socket.on('data', look);
+    much.socket.on('data', count);
+    assert.ok(much.recorder.session.send(numbered(3000, 23), 0, 3000 * 23));
+    assert.ok(little.recorder.session.send(numbered(100, 23), 0, 100 * 23));
+    total += 3000;
+    await until(() => updates(much) === total && meanwhile >= 0, { what: () => `${total}, saw ${updates(much)}` });
+    little.socket.off('data', look);
+    much.socket.off('data', count);
+    return { meanwhile, pieces };
+  };
+  const one = await told();
+  assert.ok(one.meanwhile >= 80 && one.meanwhile <= 130, `${one.meanwhile} with one a turn`);
+  assert.ok(one.pieces > 2000, `in ${one.pieces} pieces`);
+  for (const peer of peers) limit(peer.recorder, { writeQuanta: peer === much ? 4 : 1 });
+  await until(() => much.recorder.session.config.limits?.writeQuanta === 4, { what: 'the limit' });
+  const four = await told();
+  assert.ok(four.meanwhile >= 350 && four.meanwhile <= 500, `${four.meanwhile} with four a turn`);
+  assert.ok(four.pieces > 500 && four.pieces < 1000, `in ${four.pieces} pieces`);
+  for (const { recorder } of peers) limit(recorder, {});
+  await until(() => much.recorder.session.config.limits?.writeQuanta === 0, { what: 'the limit to go' });
+  const unlimited = (await told()).meanwhile;
+  assert.ok(unlimited === 0 || unlimited === 3000, `${unlimited} at once`);
+  for (const { recorder } of peers) assert.deepEqual(recorder.events, ['up']);
+});
+
+void test('where messages end is known before they go out, however the ring cuts them', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 19, max: 400 }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1 }),
+      fc.integer({ min: 1, max: 4 }),
+      (lengths, pieces, messages) => {
+        const stream = Buffer.concat(lengths.map(length => fakeUpdate(length)));
+        const ends = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((sum, length) => sum + length, 0));
+        const tracker = new MessageTracker();
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const size = Math.min(pieces[i % pieces.length]!, stream.length - at);
+          const last = ends.filter(end => end > at)[messages - 1] ?? Infinity;
+          // Of a message whose length lies behind the piece, nobody knows where it ends.
+          const reach = tracker.reach(stream, at, size, messages);
+          assert.equal(reach, Math.min(size, last - at), `${messages} from ${at}, ${size} bytes`);
+          tracker.advance(stream, at, reach);
+          at += reach;
+          assert.equal(tracker.updates, ends.filter(end => end <= at).length);
+        }
+      },
+    ),
+  );
+});
+
+/** What of `updates` bgp has not taken, and the connections that are not read for it. */
+function input(channels: BgpChannels): { bytes: number; notRead: number } {
+  const tables = channelTables(channels);
+  return { bytes: tables['ring updates']!['length']!, notRead: tables['connections']!['notRead']! };
+}
+
+void test('input-queue-limit: with so many messages not taken TCP holds the neighbour, and nothing is lost', async () => {
+  const channels = createBgpChannels();
+  const transport = world.transport(channels);
+  const [peer] = (await plainPeers(1, transport, { inputQueue: 10 })) as [PlainPeer];
+  const { recorder, socket } = peer;
+  const numbers = numbersOf(recorder);
+  transport.pauseUpdates();
+  const length = 3000;
+  const queued = (): number => Math.floor(input(channels).bytes / length);
+  const before = recorder.session.stats().received.keepalives;
+  // A KEEPALIVE behind the tenth does not count.
+  socket.write(Buffer.concat([numbered(10, length), KEEPALIVE, numbered(3000, length, 10)]));
+  const held = (count: number): Promise<unknown> =>
+    until(() => queued() === count && input(channels).notRead === 1, { what: () => `${count}, saw ${queued()}` });
+  await held(10);
+  assert.equal(recorder.session.stats().received.keepalives, before + 1);
+  assert.ok(socket.writableLength > 0, 'TCP holds it');
+  // Other limits hold at once: more, fewer (nothing is read), only the one in bytes.
+  limit(recorder, { inputQueue: 25 });
+  await held(25);
+  limit(recorder, { inputQueue: 5, readQuanta: 2 });
+  const { onUpdate } = recorder;
+  recorder.onUpdate = (bytes, offset, size) => {
+    onUpdate!(bytes, offset, size);
+    if (numbers.length === 100) transport.pauseUpdates();
+  };
+  transport.resumeUpdates();
+  await until(() => numbers.length >= 100, { what: 'those that waited, and more' });
+  await held(5);
+  limit(recorder, {});
+  await until(() => input(channels).bytes > 250_000, { what: () => `many, saw ${queued()}` });
+  limit(recorder, { inputQueue: 1 });
+  transport.resumeUpdates();
+  await until(() => numbers.length === 3010, { what: () => `3010 UPDATEs, saw ${numbers.length}`, everyMs: 1 });
+  assert.deepEqual(numbers, upTo(3010));
+  assert.equal(input(channels).notRead, 0);
+  assert.deepEqual(recorder.events, ['up']);
+});
+
+void test('output-queue-limit: with so many UPDATEs waiting there is no room, and it is said when there is again', async () => {
+  const [peer] = (await plainPeers(1, world.transport(), { outputQueue: 10 })) as [PlainPeer];
+  const { recorder, socket, types } = peer;
+  const { session } = recorder;
+  socket.pause();
+  const length = 4001;
+  const update = fakeUpdate(length);
+  let sent = 0;
+  const fill = (most = Infinity): number => {
+    const before = sent;
+    while (sent - before < most && session.send(update, 0, length)) sent++;
+    return sent - before;
+  };
+  const waiting = (): number => Math.ceil(session.stats().outQueueBytes / length);
+  assert.equal(fill(), 10, 'in one turn');
+  await until(() => recorder.writables > 0, { what: 'room' });
+  /** It takes nothing any more, and nobody says so. */
+  const stuck = (outputQueue: number): Promise<unknown> => {
+    let idleTurns = 0;
+    return until(
+      () => {
+        // The socket is tried at each change of limits, or it would be when TCP has much room again.
+        limit(recorder, { outputQueue });
+        idleTurns = fill() === 0 && recorder.writables === 0 ? idleTurns + 1 : 0;
+        recorder.writables = 0;
+        return idleTurns > 50;
+      },
+      { what: 'TCP to push back', everyMs: 2 },
+    );
+  };
+  await stuck(10);
+  assert.equal(waiting(), 10);
+  assert.equal(session.hasRoom(1), false);
+  // A higher limit, while it takes nothing, is room.
+  limit(recorder, { outputQueue: 30 });
+  await until(() => recorder.writables === 1, { what: 'room for more' });
+  fill();
+  assert.equal(waiting(), 30);
+  // None is room for as many as there are bytes for, and a lower one waits for less.
+  recorder.writables = 0;
+  limit(recorder, {});
+  await until(() => recorder.writables === 1, { what: 'room for all' });
+  await stuck(0);
+  assert.ok(waiting() > 60, `${waiting()} wait`);
+  limit(recorder, { outputQueue: 1 });
+  await until(() => !session.hasRoom(length), { what: 'no room' });
+  recorder.writables = 0;
+  socket.resume();
+  await until(() => recorder.writables === 1, { what: 'room again' });
+  assert.equal(session.stats().outQueueBytes, 0);
+  await until(
+    () => {
+      if (sent < 1000) fill(1000 - sent);
+      return types().filter(type => type === 2).length === sent && sent >= 1000;
+    },
+    { what: () => `all of ${sent}, saw ${types().length}`, everyMs: 1 },
+  );
+  assert.deepEqual(recorder.events, ['up']);
+});
+
+void test('limits hold from the first UPDATE on, of a connection of ours and of the next one', async () => {
+  const channels = createBgpChannels();
+  const transport = world.transport(channels);
+  let far: Recorder | undefined;
+  const listener = await world.listen(world.transport(), connection => far!.session.accept(connection));
+  far = speaker(world.loop, world.transport(), config(65001, 65002, LOOPBACK, { passive: true }));
+  const own = limits({ inputQueue: 4, outputQueue: 3 });
+  const near = speaker(world.loop, transport, config(65002, 65001, listener.local, { limits: own }));
+  const update = fakeUpdate(3000);
+  for (const round of [1, 2, 3]) {
+    far.session.start();
+    near.session.start();
+    await until(() => near.ups.length === round && far.ups.length === round, { what: 'the session' });
+    transport.pauseUpdates();
+    for (let i = 0; i < 20; i++) assert.ok(far.session.send(update, 0, update.length));
+    await until(() => input(channels).notRead === 1, { what: 'TCP to hold it' });
+    assert.equal(Math.floor(input(channels).bytes / 3000), 4);
+    let sent = 0;
+    while (near.session.send(update, 0, update.length)) sent++;
+    assert.equal(sent, 3);
+    transport.resumeUpdates();
+    await until(() => near.updates === 20 * round && far.updates === 3 * round, { what: 'all of it' });
+    near.session.stop();
+    await until(() => near.downs.length === round && far.downs.length === round, { what: 'the end' });
+  }
+});
+
+void test('what is no UPDATE waits for no limit, nor counts', async () => {
+  const transport = world.transport();
+  const got: number[] = [];
+  let writable = 0;
+  const events = (take: (type: number) => void): Connection['events'] => ({
+    connected: () => {},
+    failed: failure => assert.fail(failure.code),
+    message: take,
+    headerError: () => assert.fail('header'),
+    closed: () => {},
+    writable: () => writable++,
+    probed: () => {},
+  });
+  const near = transport.connectPair(LOOPBACK, LOOPBACK, far => (far.events = events(type => got.push(type))));
+  near.setOptions({ limits: limits({ outputQueue: 2 }) });
+  let up = false;
+  near.events = { ...events(() => {}), connected: () => (up = true) };
+  await until(() => up, { what: 'the pair' });
+  const send = (bytes: Uint8Array): boolean => near.send(bytes, 0, bytes.length);
+  const three = numbered(3, 23);
+  assert.equal(send(three), false, 'all or nothing');
+  assert.ok(send(PEER_OPEN) && send(fakeUpdate(23)) && near.room() > 0 && send(fakeUpdate(23)));
+  assert.ok(!send(fakeUpdate(23)) && near.room() === 0 && send(KEEPALIVE));
+  near.wantWritable();
+  await until(() => writable === 1 && got.length === 4, { what: 'all of it' });
+  near.setOptions({ limits: NO_LIMITS });
+  assert.ok(send(three) && send(three));
+  await until(() => got.length === 10, { what: 'the rest' });
+  // A KEEPALIVE overtakes.
+  assert.deepEqual(
+    got.toSorted((a, b) => a - b),
+    [1, 2, 2, 2, 2, 2, 2, 2, 2, 4],
+  );
+});
+
+void test('the lines for limits change what sessions do that are up, and leave them so', async () => {
+  const port = 20_000 + (process.pid % 20_000);
+  const routers = [
+    { router: new Router('near', port), as: 1, peer: '127.0.0.3' },
+    { router: new Router('far', 0), as: 2, peer: '127.0.0.2' },
+  ] as const;
+  for (const { router, as, peer } of routers) {
+    world.onClose(() => router.close());
+    const how = as === 1 ? 'passive' : `port ${port}\n neighbor ${peer} update-source 127.0.0.3`;
+    router.config(
+      `router bgp ${as}\n bgp router-id ${as}.0.0.1\n no bgp ebgp-requires-policy\n no bgp network import-check\n` +
+        ` neighbor ${peer} remote-as ${3 - as}\n neighbor ${peer} timers connect 1\n neighbor ${peer} ${how}\nexit\n`,
+    );
+  }
+  const far = routers[1].router;
+  const sessions = (): (Session | undefined)[] =>
+    routers.map(({ router, peer }) => router.bgp.instance().peers.get(peer)?.session);
+  const lines = ['bgp input-queue-limit 1', 'bgp output-queue-limit 2', 'read-quanta 3', 'write-quanta 4'];
+  const all: MessageLimits = { inputQueue: 1, outputQueue: 2, readQuanta: 3, writeQuanta: 4 };
+  for (const [net, no, expected] of [
+    [10, '', all],
+    [11, 'no ', NO_LIMITS],
+  ] as const) {
+    // End-of-RIB has come, too.
+    await until(() => sessions().every(session => (session?.stats().received.updates ?? 0) > 0), {
+      what: 'the session',
+    });
+    for (const { router, as } of routers) {
+      for (const line of lines) router.type(...(line.includes('quanta') ? [`router bgp ${as}`] : []), `${no}${line}`);
+    }
+    // A message for each, as each has another metric.
+    const got = (): number => sessions()[0]!.stats().received.updates;
+    const before = got();
+    for (let i = 0; i < 50; i++) {
+      far.type(`route-map M${net}-${i} permit 1`, `set metric ${i}`);
+      far.type('router bgp 2', 'address-family ipv4 unicast', `network ${net}.0.${i}.0/24 route-map M${net}-${i}`);
+    }
+    await until(() => got() >= before + 50, { what: () => `50 UPDATEs, saw ${got() - before}` });
+    assert.deepEqual(
+      sessions().map(session => session?.config.limits),
+      [expected, expected],
+    );
+  }
+  for (const session of sessions()) assert.equal(session?.stats().connectionsDropped, 0);
 });

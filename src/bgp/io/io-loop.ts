@@ -29,6 +29,7 @@ import {
 } from '../../sys/index.ts';
 import { type BgpChannels, CONNECTIONS, inRing, outRing, SLOTS } from './channels.ts';
 import { CommandReader } from './command-ring.ts';
+import type { MessageLimits } from './limits.ts';
 import type { Command, Happening } from './messages.ts';
 import { Receiver } from './receiver.ts';
 import { Sender } from './sender.ts';
@@ -145,7 +146,8 @@ export class IoLoop {
     const { token } = command;
     switch (command.do) {
       case 'connect':
-        return this.#begin(token, false, command.options.remote, () => openConnection(command.options));
+        this.#begin(token, false, command.options.remote, () => openConnection(command.options));
+        return this.#limit(this.#byToken.get(token), command.options.limits);
       case 'connectPair':
         return this.#beginPair(token, command.listener, command.local, command.remote);
       case 'connectUnix':
@@ -174,6 +176,7 @@ export class IoLoop {
       }
       case 'options': {
         const socket = this.#byToken.get(token);
+        this.#limit(socket, command.options.limits);
         if (!socket || socket.phase !== 'open' || !socket.remote) return;
         try {
           applyOptions(socket.fd, socket.remote.family, command.options);
@@ -200,6 +203,13 @@ export class IoLoop {
         if (socket) this.#leave(socket, command.last);
       }
     }
+  }
+
+  /** Other limits in messages. Who waited for the old ones is looked at again: here, and after all commands if it is not read. */
+  #limit(socket: Socket | undefined, limits: MessageLimits | undefined): void {
+    if (!socket || !limits) return;
+    socket.limits = limits;
+    this.#flush(socket);
   }
 
   #begin(token: number, raw: boolean, remote: SocketAddress | undefined, open: () => Opened): void {

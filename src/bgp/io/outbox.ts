@@ -5,18 +5,21 @@
 //      │ header │ body                  ││ header │ …      position: bytes of the current message that are out
 //      └────────┴───────────────────────┘└────────┴──
 import type { StreamReader } from '../../concurrency/index.ts';
-import { HEADER_BYTES } from '../wire/message.ts';
+import { HEADER_BYTES, MessageType } from '../wire/message.ts';
 
 export class MessageTracker {
   /** Bytes of the current message that went out; 0 between messages. */
   position = 0;
   /** Type of the last message whose header went out whole. */
   lastType = 0;
+  /** UPDATEs that went out whole, modulo 2^32. */
+  updates = 0;
   #length = 0;
 
   reset(): void {
     this.position = 0;
     this.lastType = 0;
+    this.updates = 0;
     this.#length = 0;
   }
 
@@ -59,7 +62,26 @@ export class MessageTracker {
       const skip = Math.min(rest, end - at);
       this.position += skip;
       at += skip;
-      if (this.position === this.#length) this.position = 0;
+      if (this.position === this.#length) {
+        this.position = 0;
+        if (this.lastType === MessageType.update) this.updates = (this.updates + 1) | 0;
+      }
     }
+  }
+
+  /** How many of `bytes[offset, offset + size)`, which is to go out next, bring so many messages to an end, the one under way
+   *  included; all of them where they do not. */
+  reach(bytes: Uint8Array, offset: number, size: number, messages: number): number {
+    const end = offset + size;
+    let begin = offset - this.position;
+    for (let left = messages; left > 0; left--) {
+      if (begin + 18 > end) return size;
+      // What is out of a header may be in these bytes no more, but is remembered.
+      const high = begin + 16 < offset ? this.#length & 0xff00 : bytes[begin + 16]! << 8;
+      const low = begin + 17 < offset ? this.#length & 0xff : bytes[begin + 17]!;
+      begin += high | low;
+      if (begin >= end) return size;
+    }
+    return begin - offset;
   }
 }

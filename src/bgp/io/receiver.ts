@@ -2,7 +2,8 @@
 // ROUTE-REFRESH messages becomes one frame of `updates`, whatever else one frame of `urgent`.
 //
 // A connection is read only while bgp has credit for it and both rings have room for whatever may arrive in one read. One
-// turn reads a bounded amount.
+// turn reads a bounded amount. Where messages are counted (limits.ts), what waits in the socket is looked at first, and only
+// what may come is taken, so that the rest is where TCP tells the peer of it.
 import type { StreamWriter } from '../../concurrency/index.ts';
 import { E, errno, libc, linux } from '../../sys/index.ts';
 import { checkHeader, HEADER_BYTES, headerError, MessageType, messageType } from '../wire/message.ts';
@@ -12,6 +13,7 @@ import {
   BYTES_TOLD,
   type ConnectionTable,
   CONSUMED,
+  CONSUMED_MESSAGES,
   KEEPALIVE_TOLD,
   KEEPALIVES_RECEIVED,
   MAXIMUM,
@@ -52,11 +54,21 @@ export class Receiver {
   mayRead(socket: Socket): boolean {
     if (socket.input) return socket.input.room >= socket.input.capacity / 4;
     const underWay = (socket.produced - this.#table.get(socket.slot, CONSUMED)) | 0;
-    return underWay < this.#credit && this.#bgp.hasRoom(this.#scratch.length);
+    if (underWay >= this.#credit || !this.#bgp.hasRoom(this.#scratch.length)) return false;
+    return socket.limits.inputQueue === 0 || this.#queueRoom(socket) > 0;
+  }
+
+  /** Messages that bgp may be handed before it takes some. */
+  #queueRoom(socket: Socket): number {
+    const { inputQueue } = socket.limits;
+    if (inputQueue === 0) return Infinity;
+    return inputQueue - ((socket.producedMessages - this.#table.get(socket.slot, CONSUMED_MESSAGES)) | 0);
   }
 
   receive(socket: Socket): Received {
-    return socket.input ? this.#stream(socket, socket.input) : this.#messages(socket);
+    if (socket.input) return this.#stream(socket, socket.input);
+    const { readQuanta, inputQueue } = socket.limits;
+    return readQuanta > 0 || inputQueue > 0 ? this.#counted(socket) : this.#messages(socket);
   }
 
   /** What waits in the socket is life, even where we must not read it yet. */
@@ -94,6 +106,45 @@ export class Receiver {
     return undefined;
   }
 
+  /** As `#messages`, in one read of what the limits in messages let through. */
+  #counted(socket: Socket): Received {
+    if (!this.mayRead(socket)) return 'full';
+    const scratch = this.#scratch;
+    const maximum = this.#table.get(socket.slot, MAXIMUM);
+    const messages = socket.limits.readQuanta === 0 ? Infinity : socket.limits.readQuanta;
+    const queued = this.#queueRoom(socket);
+    const kept = socket.partialSize;
+    if (kept > 0) scratch.set(socket.partial.subarray(0, kept));
+    const into = kept > 0 ? scratch.subarray(kept) : scratch;
+    // One more than may come: what does not count may follow.
+    const wanted = Math.min(READ_BYTES, (Math.min(messages, queued) + 1) * maximum);
+    const seen = libc.recv(socket.fd, into, wanted, linux.MSG_DONTWAIT | linux.MSG_PEEK);
+    if (seen <= 0) return ending(seen);
+    const share = this.#share(kept + seen, maximum, messages, queued) - kept;
+    const size = libc.recv(socket.fd, into, share, linux.MSG_DONTWAIT);
+    if (size <= 0) return ending(size);
+    this.heard(socket);
+    this.#frame(socket, kept + size);
+    return undefined;
+  }
+
+  /** Bytes of `scratch[0, size)` that hold no more than so many messages, and so many that are queued for bgp; at least the first
+   *  message, or its beginning. */
+  #share(size: number, maximum: number, messages: number, queued: number): number {
+    const scratch = this.#scratch;
+    let at = 0;
+    let left = messages;
+    let room = queued;
+    while (size - at >= HEADER_BYTES) {
+      const length = checkHeader(scratch, at, maximum);
+      if (length < 0) return size; // as #frame will find out
+      if (left-- === 0) return at;
+      if (isQueued(messageType(scratch, at)) && room-- === 0) return at;
+      at += length;
+    }
+    return size;
+  }
+
   /** Cuts `scratch[0, size)` into messages. There is room for all of them: `mayRead`. */
   #frame(socket: Socket, size: number): void {
     const scratch = this.#scratch;
@@ -110,7 +161,8 @@ export class Receiver {
       }
       if (at + length > size) break;
       const type = messageType(scratch, at);
-      if (type !== MessageType.update && type !== MessageType.routeRefresh) {
+      if (isQueued(type)) socket.producedMessages = (socket.producedMessages + 1) | 0;
+      else {
         this.#pass(socket, run, at);
         run = at + length;
         this.#passUrgent(socket, type, at + HEADER_BYTES, run);
@@ -169,6 +221,11 @@ export class Receiver {
     if (any && this.#table.raise(socket.slot, BYTES_TOLD)) this.#bgp.bytesReady(socket.slot);
     return result;
   }
+}
+
+/** Whether a message goes by the `updates` ring. */
+function isQueued(type: number): boolean {
+  return type === MessageType.update || type === MessageType.routeRefresh;
 }
 
 /** What it means that `recv` brought nothing. */

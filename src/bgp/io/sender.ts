@@ -12,8 +12,10 @@ import {
   MID,
   nowMs32,
   PARTIAL,
+  QUEUED_UPDATES,
   SENT_ANY,
   SENT_AT,
+  SENT_UPDATES,
   SPOKEN_LAST,
   STUCK,
   STUCK_AT,
@@ -37,6 +39,7 @@ export class Sender {
   /** Sends what is queued, as far as the socket takes it: `socket.blocked` says whether there is more. The errno, or 0. */
   send(socket: Socket): number {
     const { slot, out, tracker } = socket;
+    const { writeQuanta } = socket.limits;
     const table = this.#table;
     let error = 0;
     let more = false;
@@ -57,11 +60,13 @@ export class Sender {
           if (error !== 0) break;
         }
         if (!out.peek()) break;
-        if (i === WRITES) {
+        // Where messages are counted, one call has them all, but for what lies behind the ring's end.
+        if (i === (writeQuanta > 0 ? 1 : WRITES)) {
           more = true;
           break;
         }
-        const { offset, size } = out;
+        const { offset } = out;
+        const size = writeQuanta > 0 ? tracker.reach(out.bytes, offset, out.size, writeQuanta) : out.size;
         const taken = libc.send(socket.fd, out.bytes.subarray(offset, offset + size), size, FLAGS);
         if (taken < 0) {
           error = errno();
@@ -80,6 +85,7 @@ export class Sender {
     if (sent) {
       table.set(slot, SENT_AT, now);
       table.set(slot, SENT_ANY, 1);
+      table.set(slot, SENT_UPDATES, tracker.updates);
     }
     const spokenLast = tracker.lastType === MessageType.notification;
     if (spokenLast) table.set(slot, SPOKEN_LAST, 1);
@@ -89,11 +95,17 @@ export class Sender {
     const waiting = error === E.EAGAIN || error === E.EINTR;
     if (sent || !waiting || table.get(slot, STUCK) === 0) table.set(slot, STUCK_AT, now);
     table.set(slot, STUCK, waiting ? 1 : 0);
-    if (out.length <= out.capacity / 2 && table.lower(slot, WANTS_ROOM)) this.#bgp.roomReady(slot);
+    if (this.#hasRoom(socket) && table.lower(slot, WANTS_ROOM)) this.#bgp.roomReady(slot);
     if (error !== 0 && !waiting) return error;
     // Where there is more, the rest goes in another turn, behind whoever waits: the socket is writable, so it comes soon.
     socket.blocked = waiting || more;
     return 0;
+  }
+
+  /** At least half of the queue is free. */
+  #hasRoom({ slot, out, tracker, limits: { outputQueue } }: Socket): boolean {
+    if (out.length > out.capacity / 2) return false;
+    return outputQueue === 0 || ((this.#table.get(slot, QUEUED_UPDATES) - tracker.updates) | 0) <= outputQueue / 2;
   }
 
   /** What is said instead of the queue; the lock is held. The errno, or 0. */

@@ -1,5 +1,6 @@
 // A socket of bgp-io: how far its life has come, and what of its bytes is under way.
 import type { StreamReader, StreamWriter, TimerTask, Watch } from '../../concurrency/index.ts';
+import { type MessageLimits, NO_LIMITS } from './limits.ts';
 import { MessageTracker } from './outbox.ts';
 import type { SocketAddress } from './types.ts';
 
@@ -26,6 +27,9 @@ export class Socket {
   partialSize = 0;
   /** UPDATE bytes handed to bgp, modulo 2^32. */
   produced = 0;
+  /** Messages in them, modulo 2^32. */
+  producedMessages = 0;
+  limits: MessageLimits = NO_LIMITS;
   opens = 0;
   stalled = false;
   /** Said something wrong, or goodbye: nothing more is read. */

@@ -48,6 +48,11 @@ export const KEEPALIVE_TOLD = 20;
 export const BYTES_TOLD = 21;
 /** A NOTIFICATION was sent: nothing may follow. Under the lock. */
 export const SPOKEN_LAST = 22;
+/** Counts behind limits in messages (limits.ts), modulo 2^32: of `updates`, messages that bgp has finished with, written by
+ *  bgp; UPDATEs queued for the socket, by bgp, and taken by it, by io. */
+export const CONSUMED_MESSAGES = 23;
+export const QUEUED_UPDATES = 24;
+export const SENT_UPDATES = 25;
 
 const ROW: number = LINE_WORDS;
 
@@ -66,6 +71,9 @@ const FORGOTTEN: readonly number[] = [
   KEEPALIVE_TOLD,
   BYTES_TOLD,
   SPOKEN_LAST,
+  CONSUMED_MESSAGES,
+  QUEUED_UPDATES,
+  SENT_UPDATES,
 ];
 
 // Before the rows, a few words of the whole table.

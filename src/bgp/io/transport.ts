@@ -23,6 +23,7 @@ import { type Happening, UPDATES_HEAD, URGENT_MESSAGE, URGENT_MESSAGE_HEAD } fro
 import {
   BYTES_TOLD,
   CONSUMED,
+  CONSUMED_MESSAGES,
   ConnectionTable,
   GENERATION,
   KEEPALIVE_EPOCH,
@@ -33,9 +34,11 @@ import {
   KICKED,
   MAXIMUM,
   nowMs32,
+  QUEUED_UPDATES,
   RECEIVED_AT,
   SENT_ANY,
   SENT_AT,
+  SENT_UPDATES,
   STALLED,
   STUCK,
   STUCK_AT,
@@ -129,6 +132,7 @@ class ThreadTransport implements Transport {
 
   connect(options: ConnectOptions): Connection {
     const connection = new ThreadConnection(this, this.#nextToken++, true, options.remote);
+    connection.outputQueue = options.limits?.outputQueue ?? 0;
     this.parties.set(connection.token, connection);
     this.command({ do: 'connect', token: connection.token, options });
     return connection;
@@ -328,12 +332,14 @@ class ThreadTransport implements Transport {
     const generation = this.#updatesWords[word + 1]!;
     const end = offset + size;
     let left = MESSAGES_BETWEEN_LOOKS;
+    let taken = 0;
     for (let at = this.#heldFrom; at < end; ) {
       // A record may hold thousands of prefixes, and the first routes of a table should not wait for all of them.
       if (left-- === 0) {
         left = MESSAGES_BETWEEN_LOOKS;
         if (this.#paused || this.#loop.shouldYield()) {
           this.#heldFrom = at;
+          if (this.#connectionOf(slot, generation)) this.table.increase(slot, CONSUMED_MESSAGES, taken);
           return false;
         }
       }
@@ -343,8 +349,12 @@ class ThreadTransport implements Transport {
       const length = messageLength(bytes, at);
       connection.events.message(messageType(bytes, at), bytes, at + HEADER_BYTES, length - HEADER_BYTES);
       at += length;
+      taken++;
     }
-    if (this.#connectionOf(slot, generation)) this.table.increase(slot, CONSUMED, size - UPDATES_HEAD);
+    if (this.#connectionOf(slot, generation)) {
+      this.table.increase(slot, CONSUMED, size - UPDATES_HEAD);
+      this.table.increase(slot, CONSUMED_MESSAGES, taken);
+    }
     this.#updates.release();
     return true;
   }
@@ -362,9 +372,13 @@ class ThreadConnection implements Connection, Party {
   generation = 0;
   local: SocketAddress | undefined;
   remote: SocketAddress;
+  /** UPDATEs that may wait for the socket; 0: only bytes count. */
+  outputQueue = 0;
   readonly #transport: ThreadTransport;
   #slot = -1;
   #out: StreamWriter | undefined;
+  /** UPDATEs queued for the socket, modulo 2^32. */
+  #queued = 0;
   #dirty = false;
   #closed = false;
 
@@ -419,7 +433,14 @@ class ThreadConnection implements Connection, Party {
   }
 
   room(): number {
-    return this.#out?.room ?? 0;
+    return this.#out === undefined || !this.#mayQueue(1) ? 0 : this.#out.room;
+  }
+
+  /** Whether so many UPDATEs more may wait. */
+  #mayQueue(updates: number): boolean {
+    if (this.outputQueue === 0 || updates === 0) return true;
+    const waiting = (this.#queued - this.#transport.table.get(this.#slot, SENT_UPDATES)) | 0;
+    return waiting + updates <= this.outputQueue;
   }
 
   get queuedBytes(): number {
@@ -427,7 +448,9 @@ class ThreadConnection implements Connection, Party {
   }
 
   send(bytes: Uint8Array, offset: number, length: number): boolean {
-    if (!this.#out?.write(bytes, offset, length)) return false;
+    const updates = updatesIn(bytes, offset, length);
+    if (this.#out === undefined || !this.#mayQueue(updates) || !this.#out.write(bytes, offset, length)) return false;
+    this.#queued = (this.#queued + updates) | 0;
     if (!this.#dirty) {
       this.#dirty = true;
       this.#transport.staged(this);
@@ -438,6 +461,8 @@ class ThreadConnection implements Connection, Party {
   publish(): void {
     this.#dirty = false;
     if (this.#slot < 0 || !this.#out) return;
+    // First, so that nothing is sent that was not counted.
+    this.#transport.table.set(this.#slot, QUEUED_UPDATES, this.#queued);
     this.#out.publish();
     this.#transport.kick(this.#slot);
   }
@@ -458,6 +483,7 @@ class ThreadConnection implements Connection, Party {
   }
 
   setOptions(options: SocketOptions): void {
+    if (options.limits !== undefined) this.outputQueue = options.limits.outputQueue;
     if (!this.#closed) this.#transport.command({ do: 'options', token: this.token, options });
   }
 
@@ -652,6 +678,15 @@ class ThreadStream implements ByteStream, Party, StreamInput {
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
+
+/** UPDATEs among whole messages. */
+function updatesIn(bytes: Uint8Array, offset: number, length: number): number {
+  let count = 0;
+  for (let at = offset; at < offset + length; at += messageLength(bytes, at)) {
+    if (messageType(bytes, at) === MessageType.update) count++;
+  }
+  return count;
+}
 
 function wordsOf(bytes: Uint8Array): Int32Array {
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);

@@ -3,8 +3,10 @@
 // on virtual time. Callbacks run on the bgp thread, in turns of its task loop, and never inside a call of ours.
 import type { SocketAddress } from '../../sys/index.ts';
 import type { PeerError } from '../wire/notification.ts';
+import type { MessageLimits } from './limits.ts';
 
 export type { SocketAddress } from '../../sys/index.ts';
+export type { MessageLimits } from './limits.ts';
 
 /** Why a connection could not be made, or ended: what the system said. */
 export interface TransportFailure {
@@ -19,6 +21,8 @@ export interface SocketOptions {
   ttl?: number;
   /** TTL security (RFC 5082): drops what arrives with less. */
   minTtl?: number;
+  /** Of a connection, in messages. Undefined: as they were, none at first. */
+  limits?: MessageLimits;
 }
 
 export interface ConnectOptions extends SocketOptions {
@@ -72,17 +76,18 @@ export interface Connection {
   readonly remote: SocketAddress;
   /** Who is told; whoever makes or accepts a connection sets it in the same turn. */
   events: ConnectionEvents;
-  /** Bytes that `send` takes now. */
+  /** Bytes that `send` takes now; 0 where as many UPDATEs wait as may. */
   room(): number;
   /** Bytes sent that the socket has not taken yet. */
   readonly queuedBytes: number;
-  /** Queues whole messages, all or nothing: false where there is no room. They go out at the end of this turn. */
+  /** Queues whole messages, all or nothing: false where there is no room, in bytes or, for UPDATEs, in messages. They go out
+   *  at the end of this turn. */
   send(bytes: Uint8Array, offset: number, length: number): boolean;
   /** Asks for one `writable` event as soon as at least half of the queue is free. */
   wantWritable(): void;
   /** Longest message taken from now on: 4096 at first, 65535 (RFC 8654). Call it before the KEEPALIVE that answers OPEN. */
   setMaximumMessage(bytes: number): void;
-  /** Options of an accepted connection. */
+  /** Options of an accepted connection, or other ones while it is up. */
   setOptions(options: SocketOptions): void;
   /** A KEEPALIVE is sent each `intervalMs` (jittered down to 75 %) until 0 is set, whatever this thread is doing. */
   setKeepalive(intervalMs: number): void;

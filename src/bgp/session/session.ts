@@ -22,7 +22,8 @@ import {
   stepPeer,
 } from '../fsm/arbiter.ts';
 import { OPEN_HOLD_MS, type Output, type Role, type SessionState, type TimerName } from '../fsm/machine.ts';
-import type { Connection, ConnectionEvents, TransportFailure } from '../io/types.ts';
+import { NO_LIMITS } from '../io/limits.ts';
+import type { Connection, ConnectionEvents, SocketOptions, TransportFailure } from '../io/types.ts';
 import type { AddressFamily } from '../wire/capability.ts';
 import { encodeNotification, KEEPALIVE, MessageType, messageLength, messageType } from '../wire/message.ts';
 import {
@@ -187,10 +188,8 @@ class Driver implements Session {
         adopted = true;
         incoming.connection = connection;
         connection.events = this.#eventsOf('incoming', connection);
-        const { ttl, minTtl } = this.#config;
-        if (ttl !== undefined || minTtl !== undefined) {
-          connection.setOptions({ ...(ttl !== undefined && { ttl }), ...(minTtl !== undefined && { minTtl }) });
-        }
+        const options = socketOptions(this.#config);
+        if (Object.keys(options).length > 0) connection.setOptions(options);
       } else if ('refuse' in output) connection.close(encodeNotification(output.refuse));
     });
     if (!adopted) connection.close();
@@ -299,6 +298,9 @@ class Driver implements Session {
     if (this.#established !== undefined && sameWhileUp(this.#config, config)) {
       this.#config = config;
       this.#machine = reconfigured(this.#machine, machineConfig(config));
+      for (const { connection } of Object.values(this.#legs)) {
+        connection?.setOptions({ limits: config.limits ?? NO_LIMITS });
+      }
       return;
     }
     this.#step({ type: 'stop', error: peerError(ErrorCode.cease, Cease.otherConfigurationChange) });
@@ -472,15 +474,14 @@ class Driver implements Session {
     switch (output.type) {
       case 'connect': {
         leg.connection?.close();
-        const { remote, local, device, namespace, md5Key, ttl, minTtl } = this.#config;
+        const { remote, local, device, namespace, md5Key } = this.#config;
         const connection = this.#environment.transport.connect({
           remote,
           ...(local && { local }),
           ...(device !== undefined && { device }),
           ...(namespace !== undefined && { namespace }),
           ...(md5Key !== undefined && { md5Key }),
-          ...(ttl !== undefined && { ttl }),
-          ...(minTtl !== undefined && { minTtl }),
+          ...socketOptions(this.#config),
         });
         connection.events = this.#eventsOf(role, connection);
         leg.connection = connection;
@@ -618,7 +619,11 @@ function machineConfig(config: SessionConfig): PeerConfig {
   };
 }
 
-/** What matters only when the next OPEN is said, or the next attempt waits. */
+function socketOptions({ ttl, minTtl, limits }: SessionConfig): SocketOptions {
+  return { ...(ttl !== undefined && { ttl }), ...(minTtl !== undefined && { minTtl }), ...(limits && { limits }) };
+}
+
+/** What matters only when the next OPEN is said, or the next attempt waits; and what a connection is told when it changes. */
 const NEXT_TIME: Partial<SessionConfig> = {
   holdTimeS: 0,
   keepaliveS: 0,
@@ -630,6 +635,7 @@ const NEXT_TIME: Partial<SessionConfig> = {
   domainname: '',
   gracefulRestart: false,
   hardAdministrativeReset: true,
+  limits: NO_LIMITS,
 };
 
 /** Whether the two are the same for as long as a session is up. */

@@ -1,6 +1,6 @@
 // The face of a BGP session: what it is configured with, what it tells its owner, and what both sides agreed on.
 import type { Loop } from '../../concurrency/index.ts';
-import type { Connection, SocketAddress, Transport, TransportFailure } from '../io/types.ts';
+import type { Connection, MessageLimits, SocketAddress, Transport, TransportFailure } from '../io/types.ts';
 import type { SessionState } from '../fsm/machine.ts';
 import type { AddPath, AddressFamily, Capability, GracefulRestart } from '../wire/capability.ts';
 import type { PeerError } from '../wire/notification.ts';
@@ -24,6 +24,8 @@ export interface SessionConfig {
   readonly md5Key?: string;
   readonly ttl?: number;
   readonly minTtl?: number;
+  /** How many messages bgp-io moves for this neighbour; may change while the session is up. Default: bytes alone are counted. */
+  readonly limits?: MessageLimits;
   /** Proposed hold time: 0 or 3–65535 s; default 180. */
   readonly holdTimeS?: number;
   /** Wanted interval of KEEPALIVEs; never more than a third of the negotiated hold time; default 60. */
@@ -198,8 +200,8 @@ export interface Session {
   reset(reason?: { readonly error?: PeerError; readonly text?: string }): void;
   /**
    * Another configuration. Where it differs only in what the next OPEN says or the next attempt waits for (timers, host name),
-   * a session that is up stays up, and goes by it the next time. Otherwise the session ends (Cease, other configuration
-   * change) and begins again.
+   * a session that is up stays up, and goes by it the next time; by other limits it goes at once. Otherwise the session ends
+   * (Cease, other configuration change) and begins again.
    */
   reconfigure(config: SessionConfig): void;
   /** Takes a connection that a listener accepted from this neighbour, or refuses it with the right NOTIFICATION. */
