@@ -142,10 +142,12 @@ async function answering(work: Promise<unknown>): Promise<void> {
   over.catch(() => {});
   for (let turn = 0; turn === 0 || !done; turn++) {
     let told = false;
-    const answer = grevy.sh('show bgp summary').then(text => {
-      assert.match(text, /10\.0\.1\.1 /);
+    const command = grevy.sh('show bgp summary').catch(error => `${error}`);
+    const answer = command.then(text => {
+      assert.match(text, /10\.0\.1\.1 /, `${text}\n${grevy.output()}`);
       told = true;
     });
+    answer.catch(() => (told = true));
     await until(() => told, { timeoutMs: ANSWER_MS, everyMs: 5, what: 'show bgp summary' });
     await answer;
   }
