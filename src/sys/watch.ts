@@ -5,7 +5,9 @@
 //     setImmediate, one per round, drains them;
 //   - a handle that is open and readable when its worker ends aborts the whole process: all are closed on exit. Where a
 //     worker is terminated from outside nothing runs any more, so a thread that watches descriptors must not be;
-//     nor may a callback itself call process.exit().
+//     nor may a callback itself call process.exit();
+//   - libuv ends a watch when it reports an error (POLLERR): it is begun again, or a connection that is reset while bytes wait
+//     in its socket is never looked at after them.
 import * as koffi from 'koffi';
 
 export interface Interest {
@@ -54,6 +56,7 @@ export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) =
     }
     try {
       const failed = typeof status === 'number' && status < 0;
+      if (failed && held.has(handle) && (readable || writable)) begin();
       const seen = failed || events === undefined ? { readable, writable } : events;
       fn(seen);
     } catch (error) {
@@ -63,6 +66,7 @@ export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) =
     }
   };
   const options = (): { readable: boolean; writable: boolean } => ({ readable, writable });
+  const begin = (): void => handle.start(options(), callback as (events: unknown) => void);
   readable = interest.readable === true;
   writable = interest.writable === true;
   const handle = koffi.node.poll(fd, options(), callback as (events: unknown) => void);
@@ -76,7 +80,7 @@ export function watchFd(fd: number, interest: Interest, fn: (ready: Readiness) =
       if (nextReadable === readable && nextWritable === writable) return;
       readable = nextReadable;
       writable = nextWritable;
-      if (readable || writable) handle.start(options(), callback as (events: unknown) => void);
+      if (readable || writable) begin();
       else handle.stop();
     },
     keepAlive(keep: boolean): void {

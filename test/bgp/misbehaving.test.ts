@@ -460,25 +460,18 @@ test('reset in the middle of an UPDATE: what was whole counts, then all of that 
   }
 });
 
-// libuv ends a watch that reports an error, and src/sys/watch.ts does not begin it again: with bytes before the error nobody reads on.
-const WATCH = { todo: 'src/sys/watch.ts begins a watch again after an error' };
-
-test(
-  'reset while much is under way: what has come is read to its end, and the end is noticed behind it',
-  WATCH,
-  async () => {
-    const from = nth(0);
-    const updates = times(1500, i => announcement([network(i)], { as: 65100, nextHop: ONE, med: i }));
-    for (let i = 0; i < 10; i++) {
-      const player = await play({ from, as: 65100 });
-      void player.write(...updates);
-      await until(() => player.socket.bytesWritten > 10_000, { everyMs: 1, what: 'a part to be on its way' });
-      player.reset();
-      await until(async () => (await summary()).peers[from] === undefined, { what: 'it to go' });
-      await birdComesTo(0);
-    }
-  },
-);
+test('reset while much is under way: what has come is read to its end, and the end is noticed behind it', async () => {
+  const from = nth(0);
+  const updates = times(1500, i => announcement([network(i)], { as: 65100, nextHop: ONE, med: i }));
+  for (let i = 0; i < 10; i++) {
+    const player = await play({ from, as: 65100 });
+    void player.write(...updates);
+    await until(() => player.socket.bytesWritten > 10_000, { everyMs: 1, what: 'a part to be on its way' });
+    player.reset();
+    await until(async () => (await summary()).peers[from] === undefined, { what: 'it to go' });
+    await birdComesTo(0);
+  }
+});
 
 /** Numbers in [0, 1), the same on every run. */
 function randomFrom(seed: number): () => number {
@@ -491,7 +484,7 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-test('a thousand peers that flap: what is left is of those that are up', WATCH, async () => {
+test('a thousand peers that flap: what is left is of those that are up', async () => {
   const PEERS = 1000;
   const EACH = 10;
   const random = randomFrom(20_261_127);
