@@ -69,6 +69,10 @@ export class DefaultOrigin implements TableConsumer {
     this.#work.wake();
   }
 
+  sweep(): boolean {
+    return false;
+  }
+
   // ===== the family's table =====
 
   wake(): void {

@@ -48,6 +48,8 @@ function setup(decision: Partial<DecisionOptions> = {}): {
     family: AF_INET,
     store,
     decision: { ...defaultDecisionOptions(LOCAL_AS, 99), ...decision },
+    // Which path is older must not hang on when a second ends.
+    now: () => 1,
   });
   return { store, table, nexthops };
 }

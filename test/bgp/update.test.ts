@@ -525,7 +525,39 @@ test('a set that is encoded and decoded is the same, and equal sets have one id'
   );
   for (const id of held) store.release(id);
   assert.equal(store.size, 0);
+  while (store.sweep(10));
   assert.equal(store.stats().arenaUsedBytes, 0);
+});
+
+test('a set that nobody holds is there again when it is wanted, until it is swept or its room is needed', () => {
+  const nexthops = new NexthopTable();
+  const store = new AttributeStore(nexthops, 8);
+  const plain = (med: number): Parameters<AttributeStore['encode']>[0] => ({
+    med,
+    nextHop: { family: 2, words: [0x0a000000 + med, 0, 0, 0] },
+  });
+  const kept = store.encode(plain(0));
+  const id = store.encode(plain(1));
+  const serial = store.serial[id];
+  store.release(id);
+  // What nobody holds leads nowhere.
+  assert.deepEqual([store.size, nexthops.find4(0x0a000001)], [1, 0]);
+  assert.equal(store.encode(plain(1)), id);
+  assert.deepEqual([store.size, store.serial[id]], [2, serial]);
+  assert.equal(nexthops.find4(0x0a000001), store.nexthop[id]);
+  store.release(id);
+  store.retain(id);
+  assert.equal(nexthops.find4(0x0a000001), store.nexthop[id]);
+  assert.deepEqual(store.decode(id).nextHop?.words, [0x0a000001, 0, 0, 0]);
+  store.release(id);
+  // Sets that come and go need no more room than there is.
+  for (let med = 2; med < 100; med++) store.release(store.encode(plain(med)));
+  assert.equal(store.capacity, 8);
+  assert.equal(store.decode(kept).med, 0);
+  store.release(kept);
+  while (store.sweep(1));
+  assert.deepEqual([store.size, store.stats().arenaUsedBytes], [0, 0]);
+  assert.notEqual(store.serial[id], serial);
 });
 
 test('the editor changes what it was told to and leaves the rest', () => {

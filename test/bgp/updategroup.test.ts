@@ -65,7 +65,7 @@ function speaker(family: Family = AF_INET, localAs = 65000): Speaker {
   const nexthops = new NexthopTable();
   nexthops.defaultReachable = true;
   const store = new AttributeStore(nexthops, 4);
-  return { store, table: new BgpTable({ family, store, decision: defaultDecisionOptions(localAs, 99) }) };
+  return { store, table: new BgpTable({ family, store, decision: defaultDecisionOptions(localAs, 99), now: () => 1 }) };
 }
 
 /** A peer's end: a bounded pipe, and behind it a table that takes what comes through it. */

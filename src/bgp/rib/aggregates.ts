@@ -151,6 +151,10 @@ export class Aggregates implements TableConsumer {
 
   wake(): void {}
 
+  sweep(): boolean {
+    return false;
+  }
+
   holds(prefix: number): boolean {
     return this.dirty.has(prefix) || this.#pending.has(prefix) || (this.#contributed[prefix] ?? 0) !== 0;
   }

@@ -7,8 +7,9 @@
 //   │ 3 │──────────▶ │ 3  │ next │ start │ length │ refs … │──▶ │ 40 01 01 00 40 02 0a 02 02 …  │
 //   └───┘            └────┴──────┴───────┴────────┴───────┘     └──────────────────────────────┘
 //
-// Id 0 is no set. `intern` gives the caller one reference; `retain` and `release` count from there, and a set that nobody
-// holds is gone at once. `serial` tells a set from a later one with the same id, so that caches may keep ids without
+// Id 0 is no set. `intern` gives the caller one reference; `retain` and `release` count from there. A set that nobody holds
+// stays where it is until `sweep` comes by or its room is needed: it may be wanted again, and whoever gave up the last
+// reference does not wait for that. `serial` tells a set from a later one with the same id, so that caches may keep ids without
 // holding references.
 import { grown, moreRows, newColumn, readWord } from '../../net/index.ts';
 import {
@@ -38,6 +39,7 @@ import {
   SEGMENT_SET,
 } from '../wire/attribute.ts';
 import { AttributeEditor } from './attribute-editor.ts';
+import { DirtySet } from './dirty.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
 import { INTERNAL_FLAGS, INTERNAL_HAS_WEIGHT, INTERNAL_NEXT_HOP_KEPT, INTERNAL_WEIGHT } from './internal-attribute.ts';
 import type { NexthopTable } from './nexthops.ts';
@@ -82,9 +84,12 @@ function neighbourOf(arena: Uint8Array, from: number, end: number): number {
   return at < end && arena[at] === SEGMENT_SEQUENCE ? readWord(arena, at + 2) : 0;
 }
 
+/** Sets that nobody holds that are looked at before the store grows. */
+const SWEPT_SETS = 1_000;
+
 export class AttributeStore {
   readonly nexthops: NexthopTable;
-  /** Sets alive. */
+  /** Sets that somebody holds. */
   size = 0;
   /** Ids handed out so far, id 0 included. */
   limit = 1;
@@ -124,6 +129,8 @@ export class AttributeStore {
   #next: Uint32Array; // hash chain, or list of free ids
   #heads: Uint32Array;
   #freeId = 0;
+  /** Sets that nobody held when it was last looked at. */
+  readonly #unheld = new DirtySet();
   readonly #scratch: AttributeWriter = new AttributeWriter();
   // Where `find` left its answer.
   foundStart = 0;
@@ -176,10 +183,7 @@ export class AttributeStore {
       const start = this.start[id]! >>> 2;
       let i = 0;
       while (i < wordCount && arena[start + i] === words[i]) i++;
-      if (i === wordCount) {
-        this.#refs[id]!++;
-        return id;
-      }
+      if (i === wordCount) return this.retain(id);
     }
     return this.#insert(writer, hash, wordCount);
   }
@@ -196,14 +200,36 @@ export class AttributeStore {
 
   /** One more reference; returns `id`. */
   retain(id: number): number {
-    this.#refs[id]!++;
+    if (this.#refs[id]!++ === 0) this.#holdAgain(id);
     return id;
   }
 
-  /** One reference less; the last one frees the set. Id 0 is allowed. */
+  /** One reference less; with the last one the set gives up its next hop. Id 0 is allowed. */
   release(id: number): void {
     if (id === 0 || --this.#refs[id]! > 0) return;
-    this.#free(id);
+    this.nexthops.release(this.nexthop[id]!);
+    this.nexthop[id] = 0;
+    this.#unheld.add(id);
+    this.size--;
+  }
+
+  #holdAgain(id: number): void {
+    this.size++;
+    const { foundStart, foundEnd } = this;
+    if (this.find(id, ATTR_NEXT_HOP)) {
+      this.nexthop[id] = this.nexthops.intern(this.arena, this.foundStart, this.foundEnd - this.foundStart);
+    }
+    this.foundStart = foundStart;
+    this.foundEnd = foundEnd;
+  }
+
+  /** Frees sets that nobody holds; looks at `max` at most. True: there are more to be looked at. */
+  sweep(max: number): boolean {
+    for (let i = 0; i < max && this.#unheld.size > 0; i++) {
+      const id = this.#unheld.take();
+      if (this.#refs[id] === 0) this.#free(id);
+    }
+    return this.#unheld.size > 0;
   }
 
   references(id: number): number {
@@ -324,6 +350,7 @@ export class AttributeStore {
   }
 
   #insert(writer: AttributeWriter, hash: number, wordCount: number): number {
+    if (this.#freeId === 0 && this.limit === this.capacity) this.sweep(SWEPT_SETS);
     let id = this.#freeId;
     if (id !== 0) this.#freeId = this.#next[id]!;
     else {
@@ -434,11 +461,9 @@ export class AttributeStore {
       this.#freeBlocks[blockClass(bytes)] = start + 1;
       this.#arenaUsed -= bytes;
     }
-    this.nexthops.release(this.nexthop[id]!);
     this.serial[id]!++;
     this.#next[id] = this.#freeId;
     this.#freeId = id;
-    this.size--;
   }
 
   #allocate(length: number): number {
@@ -446,6 +471,7 @@ export class AttributeStore {
     if (bytes === 0) return 0;
     this.#arenaUsed += bytes;
     const kind = blockClass(bytes);
+    if (this.#freeBlocks[kind] === 0 && this.#arenaEnd + bytes > this.arena.length) this.sweep(SWEPT_SETS);
     const free = this.#freeBlocks[kind]!;
     if (free !== 0) {
       this.#freeBlocks[kind] = this.#arenaWords[(free - 1) >>> 2]!;

@@ -20,6 +20,8 @@ export interface TableConsumer {
   holdsPath(path: number): boolean;
   /** There is something in `dirty`. */
   wake(): void;
+  /** Frees attribute sets of its own that nobody holds, at most `max`. True: there are more. */
+  sweep(max: number): boolean;
 }
 
 export class Consumers {
@@ -177,8 +179,16 @@ export class Consumers {
   }
 
   /** Gives rows back that nobody needs; looks at `max` at most. */
-  sweep(max: number): void {
+  sweepRows(max: number): void {
     for (let i = 0; i < max && this.#empty.size > 0; i++) this.#giveBack(this.#empty.take());
+  }
+
+  /** The same, and for attribute sets, the table's and each group's. True: there is more to be looked at. */
+  sweep(max: number): boolean {
+    this.sweepRows(max);
+    let more = this.#rows.store.sweep(max);
+    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.sweep(max)) more = true;
+    return more || this.#empty.size > 0;
   }
 
   #giveBack(prefix: number): void {

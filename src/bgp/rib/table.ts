@@ -75,7 +75,7 @@ export class BgpTable extends TableColumns {
     this.#decision = new Decision(this, options.decision, this.#consumers);
     this.aggregates = new Aggregates(this);
     this.#consumers.onEmpty = () => this.onEmpty();
-    this.beforeGrowth = () => this.#consumers.sweep(SWEPT_ROWS);
+    this.beforeGrowth = () => this.#consumers.sweepRows(SWEPT_ROWS);
   }
 
   // ===== peers =====
@@ -345,11 +345,10 @@ export class BgpTable extends TableColumns {
     this.#consumers.releasePrefix(prefix);
   }
 
-  /** Gives rows of prefixes back that have no path any more, and that nobody needs; looks at `max` at most. True: there are
-   *  more to be looked at. */
+  /** Gives rows of prefixes back that have no path any more, and attribute sets, where nobody needs them; looks at `max` of each
+   *  at most. True: there are more to be looked at. */
   sweep(max: number): boolean {
-    this.#consumers.sweep(max);
-    return this.#consumers.empty > 0;
+    return this.#consumers.sweep(max);
   }
 
   /** How often a prefix was found without paths: where it stays the same for a while, it is time to `sweep`. */

@@ -208,6 +208,10 @@ export class UpdateGroup implements TableConsumer {
     this.onWork();
   }
 
+  sweep(max: number): boolean {
+    return this.sets.sweep(max);
+  }
+
   holds(prefix: number): boolean {
     if (this.dirty.has(prefix)) return true;
     // Of a prefix with a path left, nobody asks.
