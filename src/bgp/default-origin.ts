@@ -69,8 +69,8 @@ export class DefaultOrigin implements TableConsumer {
     this.#work.wake();
   }
 
-  sweep(): boolean {
-    return false;
+  sweep(): number {
+    return 0;
   }
 
   // ===== the family's table =====

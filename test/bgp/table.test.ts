@@ -408,6 +408,18 @@ test('rows of prefixes that are gone are given back when it has been quiet, or b
   assert.ok(table.prefixes.has(table.prefixes.find(rows << 8, 0, 0, 0, 24)));
 });
 
+test('a prefix that lost its last path and has one again is counted before anything is swept', () => {
+  const { store, table } = setup();
+  const index = table.addPeer(peer({}));
+  const id = store.encode({ nextHop: { family: AF_INET, words: [1, 0, 0, 0] } });
+  for (const count of [1, 0, 1]) {
+    if (count === 1) table.announce(index, 0x0a000000, 0, 0, 0, 24, id);
+    else table.withdraw(index, 0x0a000000, 0, 0, 0, 24);
+    table.decide();
+    assert.deepEqual([table.prefixCount, table.prefixes.size], [count, 1]);
+  }
+});
+
 test('what a peer announces again after its session came back is not swept with the rest', () => {
   const { store, table } = setup();
   const index = table.addPeer(peer({}));

@@ -227,6 +227,30 @@ test('prefixes with one attribute set go out in as few messages as hold them, En
   assert.equal(near.store.size, 0);
 });
 
+test('a slice of the sweep is as long with many groups as with one', () => {
+  const near = speaker();
+  const source = near.table.addPeer(info(PEER_EBGP, 1));
+  const groups = Array.from({ length: 5 }, () => new UpdateGroup(near.table, OPTIONS));
+  const remotes = groups.map((_, i) => new Remote(near.table.addPeer(info(PEER_EBGP, 2 + i)), AF_INET));
+  groups.forEach((group, i) => group.join(remotes[i]!));
+  for (let i = 0; i < 20; i++) announce(near, source, i, [65001, 100 + i]);
+  for (const group of groups) drain(group, remotes);
+  near.table.peerDown(source);
+  while (near.table.work(500));
+  for (const group of groups) drain(group, remotes);
+  const used = (): number => {
+    const stores = [near.store, ...groups.map(group => group.sets)];
+    return stores.reduce((sum, store) => sum + store.stats().arenaUsedBytes, 0);
+  };
+  const set = used() / 120; // octets of each
+  for (let more = true; more; ) {
+    const [bytes, rows] = [used(), near.table.prefixes.size];
+    more = near.table.sweep(4);
+    assert.ok((bytes - used()) / set + rows - near.table.prefixes.size <= 4);
+  }
+  assert.deepEqual([used(), near.table.prefixes.size], [0, 0]);
+});
+
 test('extended messages hold sixteen times as much', () => {
   const near = speaker();
   const source = near.table.addPeer(info(PEER_EBGP, 1));

@@ -151,8 +151,8 @@ export class Aggregates implements TableConsumer {
 
   wake(): void {}
 
-  sweep(): boolean {
-    return false;
+  sweep(): number {
+    return 0;
   }
 
   holds(prefix: number): boolean {

@@ -223,13 +223,14 @@ export class AttributeStore {
     this.foundEnd = foundEnd;
   }
 
-  /** Frees sets that nobody holds; looks at `max` at most. True: there are more to be looked at. */
-  sweep(max: number): boolean {
-    for (let i = 0; i < max && this.#unheld.size > 0; i++) {
+  /** Frees sets that nobody holds; returns at how many it looked, `max` at most. */
+  sweep(max: number): number {
+    const count = Math.min(max, this.#unheld.size);
+    for (let i = 0; i < count; i++) {
       const id = this.#unheld.take();
       if (this.#refs[id] === 0) this.#free(id);
     }
-    return this.#unheld.size > 0;
+    return count;
   }
 
   references(id: number): number {

@@ -62,6 +62,8 @@ export class TableColumns {
   pathLimit = 1;
   /** Paths alive. */
   pathCount = 0;
+  /** Prefixes with a path, or with one that somebody is still to be told is gone. */
+  prefixCount = 0;
 
   // By peer, from 1.
   readonly peers: (PeerInfo | undefined)[] = [undefined];
@@ -126,7 +128,9 @@ export class TableColumns {
     this.pathReason[path] = 0;
     if (id !== 0 && this.pathId.length === 0) [this.pathId] = grown(this.pathPrefix.length, this.pathId);
     if (this.pathId.length !== 0) this.pathId[path] = id;
-    this.pathNext[path] = this.first[prefix]!;
+    const head = this.first[prefix]!;
+    if (head === 0) this.prefixCount++;
+    this.pathNext[path] = head;
     this.first[prefix] = path;
     return path;
   }
@@ -141,8 +145,12 @@ export class TableColumns {
 
   /** Takes a row out of its prefix's list and gives it back; `previous`: the row before it, 0 for none. */
   freePath(path: number, previous: number): void {
-    if (previous === 0) this.first[this.pathPrefix[path]!] = this.pathNext[path]!;
-    else this.pathNext[previous] = this.pathNext[path]!;
+    const next = this.pathNext[path]!;
+    if (previous !== 0) this.pathNext[previous] = next;
+    else {
+      this.first[this.pathPrefix[path]!] = next;
+      if (next === 0) this.prefixCount--;
+    }
     this.emptyPath(path);
     this.pathPeer[path] = NO_PEER;
     this.pathFlags[path] = 0;

@@ -20,8 +20,8 @@ export interface TableConsumer {
   holdsPath(path: number): boolean;
   /** There is something in `dirty`. */
   wake(): void;
-  /** Frees attribute sets of its own that nobody holds, at most `max`. True: there are more. */
-  sweep(max: number): boolean;
+  /** Frees attribute sets of its own that nobody holds; returns at how many it looked, `max` at most. */
+  sweep(max: number): number;
 }
 
 export class Consumers {
@@ -168,27 +168,24 @@ export class Consumers {
     if (this.#empty.size === 1) this.onEmpty();
   }
 
-  /** Prefixes that `sweep` is to look at. */
-  get empty(): number {
-    return this.#empty.size;
-  }
-
   /** How often a prefix was found without paths. */
   get emptied(): number {
     return this.#emptied;
   }
 
-  /** Gives rows back that nobody needs; looks at `max` at most. */
-  sweepRows(max: number): void {
-    for (let i = 0; i < max && this.#empty.size > 0; i++) this.#giveBack(this.#empty.take());
+  /** Gives rows back that nobody needs; returns at how many it looked, `max` at most. */
+  sweepRows(max: number): number {
+    const count = Math.min(max, this.#empty.size);
+    for (let i = 0; i < count; i++) this.#giveBack(this.#empty.take());
+    return count;
   }
 
-  /** The same, and for attribute sets, the table's and each group's. True: there is more to be looked at. */
+  /** The same, and for attribute sets, the table's and each group's, `max` in all: groups may be many. True: there may be more. */
   sweep(max: number): boolean {
-    this.sweepRows(max);
-    let more = this.#rows.store.sweep(max);
-    for (let i = 0; i < this.#groups.length; i++) if (this.#groups[i]!.sweep(max)) more = true;
-    return more || this.#empty.size > 0;
+    let left = max - this.sweepRows(max);
+    left -= this.#rows.store.sweep(left);
+    for (let i = 0; i < this.#groups.length && left > 0; i++) left -= this.#groups[i]!.sweep(left);
+    return left === 0;
   }
 
   #giveBack(prefix: number): void {

@@ -345,8 +345,8 @@ export class BgpTable extends TableColumns {
     this.#consumers.releasePrefix(prefix);
   }
 
-  /** Gives rows of prefixes back that have no path any more, and attribute sets, where nobody needs them; looks at `max` of each
-   *  at most. True: there are more to be looked at. */
+  /** Gives rows of prefixes back that have no path any more, and attribute sets, where nobody needs them; looks at `max` of them
+   *  at most. True: there may be more to be looked at. */
   sweep(max: number): boolean {
     return this.#consumers.sweep(max);
   }
@@ -354,11 +354,6 @@ export class BgpTable extends TableColumns {
   /** How often a prefix was found without paths: where it stays the same for a while, it is time to `sweep`. */
   get emptied(): number {
     return this.#consumers.emptied;
-  }
-
-  /** Prefixes with a path, and those that somebody is still to be told of. */
-  get prefixCount(): number {
-    return this.prefixes.size - this.#consumers.empty;
   }
 
   /** Gives a path's row back if the path is gone and nobody is still to be told of that. */

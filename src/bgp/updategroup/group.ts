@@ -208,7 +208,7 @@ export class UpdateGroup implements TableConsumer {
     this.onWork();
   }
 
-  sweep(max: number): boolean {
+  sweep(max: number): number {
     return this.sets.sweep(max);
   }
 
