@@ -5,7 +5,7 @@
 //                      signal, or the deadline, ends it at once and leaves the routes where they are
 //    SIGHUP            reads the configuration file again, and puts the difference into force
 //    kill -9           everything is gone but the routes: they forward until the next start adopts them
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskLoop } from '../concurrency/index.ts';
 import { keepLargeMemoryApart } from '../sys/index.ts';
@@ -84,6 +84,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   }
   let directory: ReturnType<typeof takeRunDirectory>;
   try {
+    // Whoever asks for a tape hears now that there cannot be one. What is in the file stays until bgp begins.
+    if (options.record !== undefined) closeSync(openSync(options.record, 'a', 0o640));
     directory = takeRunDirectory(runDir);
   } catch (error) {
     const hint =

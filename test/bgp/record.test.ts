@@ -1,14 +1,22 @@
 // A run on tape, played again: the speaker comes to the same state, turn by turn, and where a tape is not this speaker's it says so.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { bgpCommands } from '../../src/bgp/commands.ts';
-import { Bgp, Player, Recorder, TapeError, TapeReader } from '../../src/bgp/index.ts';
-import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
+import {
+  Bgp,
+  closeBgpChannels,
+  createBgpChannels,
+  Player,
+  Recorder,
+  TapeError,
+  TapeReader,
+} from '../../src/bgp/index.ts';
+import { TaskLoop, Thread, VirtualClock } from '../../src/concurrency/index.ts';
 import { type CommandReply, commandHandler, ConfigTree, loadConfig, wordsOf } from '../../src/vty/index.ts';
 import { startBird, startGrevy } from '../lib/daemons.ts';
 import { Lab } from '../lib/netns.ts';
@@ -186,6 +194,18 @@ test('whatever happened to a speaker, played again it says the same', () => {
   assert.ok(up > 20, `${up} of the runs ended with a session`);
 });
 
+test('beyond the end of a tape the clocks stand where they stood', () => {
+  const stage = new Stage();
+  stage.configure(0, ['network 10.1.0.0/24']);
+  stage.clock.advance(5_000);
+  stage.far.close();
+  const player = new Player(new TapeReader(stage.tape));
+  player.play();
+  // Of a next hop that zebra is not asked about: now.
+  const text = answer(request => player.ask(request), 'show bgp nexthop');
+  assert.match(text, new RegExp(`Last update: .* ${new Date().getFullYear()}`));
+});
+
 test('a tape of another speaker, one that was cut off, and what is none are told apart from a run', () => {
   const stage = new Stage();
   stage.configure(1, ['network 10.9.0.0/24']);
@@ -213,6 +233,20 @@ test('a tape of another speaker, one that was cut off, and what is none are told
   for (const none of ['', 'hello\n', '{}\n', '{"format":"grevy bgp tape 99"}\n']) {
     assert.throws(() => play(Buffer.from(none)), { name: 'TapeError', message: /^not a tape/ });
   }
+});
+
+test('where no tape can be written, the thread runs without one, and says so', async () => {
+  const channels = createBgpChannels();
+  const said: unknown[] = [];
+  const thread = await Thread.start({
+    name: 'bgp',
+    entry: new URL('../../src/bgp/thread.ts', import.meta.url),
+    data: { channels, listenPort: 0, record: join(await lab.directory(), 'none', 'tape') },
+    onMessage: text => said.push(text),
+  });
+  assert.ok(await thread.stop(5_000, 'end'));
+  closeBgpChannels(channels);
+  assert.match(String(said), /^nothing is recorded: ENOENT/);
 });
 
 test('a daemon with a neighbour, recorded and played again', async () => {
@@ -269,6 +303,7 @@ protocol bgp grevy { local 10.0.0.2 as 65002; neighbor 10.0.0.1 as 65001; error 
   await until(async () => (await accepted()) === -1, { what: () => seen });
   await look();
   await grevy.stop();
+  assert.equal(statSync(tape).mode & 0o7, 0, 'passwords are on it');
   const replay = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
     execute(GREVY, ['replay', ...args], { maxBuffer: 1 << 28 });
   const { stdout, stderr } = await replay(tape, '--answers');

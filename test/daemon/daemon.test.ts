@@ -76,6 +76,18 @@ test('a configuration that is not understood starts nothing, and every such line
   assert.match(missing.stderr, /none\.conf/);
 });
 
+test('a tape that cannot be written starts nothing', async t => {
+  const lab = new Lab();
+  t.after(() => lab.close());
+  const home = await lab.directory();
+  const file = join(home, 'grevy.conf');
+  writeFileSync(file, CONFIGURATION);
+  const args = ['run', '-c', file, '--run-dir', join(home, 'run'), '--record', join(home, 'none', 'tape')];
+  const outcome = spawnSync(GREVY, args, { encoding: 'utf8' });
+  assert.equal(outcome.status, 1);
+  assert.match(outcome.stderr, /^grevy run: ENOENT: .*none\/tape'\n$/);
+});
+
 test('signals that mean nothing change nothing: no debugger is opened, and the daemon lives on', async t => {
   const lab = new Lab();
   t.after(() => lab.close());

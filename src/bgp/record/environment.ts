@@ -11,12 +11,13 @@ import { TapedTransport } from './taped-transport.ts';
 export function tapedEnvironment(deck: Deck, head: TapeHead, log: (text: string) => void): BgpEnvironment {
   const { tape } = deck;
   const transport = new TapedTransport(deck);
+  let wallMs = Date.parse(head.date); // beyond the end of a tape, it stands still
   return {
     loop: new TapedLoop(deck),
     transport,
     random: () => tape.number(Math.random),
-    wallMs: () => tape.number(Date.now),
-    networkInterfaces: () => tape.json(networkInterfaces),
+    wallMs: () => (wallMs = tape.number(Date.now, wallMs)),
+    networkInterfaces: () => tape.json(networkInterfaces, {}),
     hostname: head.hostname,
     log,
     ...(head.zserv === undefined ? {} : { zebra: zapiOverTransport(transport, head.zserv) }),

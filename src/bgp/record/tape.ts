@@ -71,14 +71,14 @@ export interface Tape {
   /** A party that is told things, or has turns: its number, counted from 0 in the order in which the speaker made them. */
   party(): number;
   // Recording, these ask, and write down the answer; playing, they give the answer that stands on the tape, and ask nobody.
-  // Beyond the end of a tape, numbers are `beyond`.
+  // Beyond the end of a tape, it is `beyond`.
   flag(ask: () => boolean): boolean;
   /** A whole number, 0 or more. */
   count(ask: () => number, beyond?: number): number;
   number(ask: () => number, beyond?: number): number;
   /** Milliseconds of a clock that does not go back; in whole microseconds. */
   time(ask: () => number): number;
-  json<T>(ask: () => T): T;
+  json<T>(ask: () => T, beyond: T): T;
   /** The speaker does something; `digest` stands for the particulars. */
   deed(what: string, party: number, digest?: number): void;
 }
@@ -337,8 +337,8 @@ export class TapeReader implements Tape {
     return this.#us / 1000;
   }
 
-  json<T>(): T {
-    if (this.#over) return undefined as T;
+  json<T>(_ask: () => T, beyond: T): T {
+    if (this.#over) return beyond;
     this.#expect(Tag.json);
     return this.readJson() as T;
   }
