@@ -311,10 +311,10 @@ export class FamilyInstance {
           ? kind => {
               const mark = encodeRouteRefresh({ afi: AFI_NUMBER[this.afi], safi: 1, kind: RefreshKind[kind] });
               target.send(mark, 0, mark.length);
-              // Between the marks too, or the peer takes it for gone.
-              if (kind === 'begin') defaults?.refresh();
             }
           : undefined,
+      // Between the marks, or the peer takes it for gone.
+      refreshBegins: () => defaults?.refresh(),
     };
     slot.group.join(member);
     if (known !== undefined) slot.remember(member, known);
@@ -329,7 +329,7 @@ export class FamilyInstance {
       policyChanged: () => joined.rebuild(),
       refresh: asked => {
         joined.group.refresh(member, asked);
-        defaults?.refresh();
+        if (!asked) defaults?.refresh();
       },
       writable: () => {
         joined.wake();

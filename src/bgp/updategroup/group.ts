@@ -429,6 +429,7 @@ export class UpdateGroup implements TableConsumer {
       if (member.target.hasRoom(this.options.maximumMessageBytes + 64)) {
         member.refresh = kind === 'begin' ? 'end' : 'none';
         if (member.marked) member.target.markRefresh?.(kind);
+        if (kind === 'begin') member.target.refreshBegins?.();
       } else done = false;
     }
     return done;

@@ -108,4 +108,6 @@ export interface GroupMember {
   send(bytes: Uint8Array, offset: number, length: number): boolean;
   /** Says that the answer to a route refresh begins, or ends (RFC 7313); there is room. Undefined: that was not agreed. */
   readonly markRefresh?: ((kind: 'begin' | 'end') => void) | undefined;
+  /** An answer begins, marked or not: what the peer is told beside the group is told again. There is room. */
+  readonly refreshBegins?: (() => void) | undefined;
 }
