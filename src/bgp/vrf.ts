@@ -24,6 +24,8 @@ export class Vrf {
   interfaces: Interfaces = new Interfaces();
   /** The router that advertises itself on an interface, by the interface's index. */
   readonly neighbours: Map<number, AddressWords> = new Map();
+  /** How many look for that router: two may, for a moment, where interfaces are renamed. */
+  readonly seekers: Map<number, number> = new Map();
   /** As a word; 0 until zebra has said one. */
   routerId = 0;
   /** Zebra has told its interfaces at least once. */
@@ -58,6 +60,7 @@ export class Vrf {
     this.namespace = '';
     this.interfaces = new Interfaces();
     this.neighbours.clear();
+    this.seekers.clear();
     this.routerId = 0;
     this.known = false;
     this.staleS = 0;

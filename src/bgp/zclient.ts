@@ -223,12 +223,20 @@ export class ZebraLink {
 
   /** Has zebra advertise us on an interface, and look for the router at its other end. */
   discover(vrf: Vrf, ifindex: number): void {
-    if (vrf.exists) this.client.wantAdvertisements(ifindex, ADVERTISE_S, vrf.id);
+    if (!vrf.exists) return;
+    vrf.seekers.set(ifindex, (vrf.seekers.get(ifindex) ?? 0) + 1);
+    this.client.wantAdvertisements(ifindex, ADVERTISE_S, vrf.id);
   }
 
   stopDiscovery(vrf: Vrf, ifindex: number): void {
-    if (vrf.exists) this.client.unwantAdvertisements(ifindex, vrf.id);
+    const others = (vrf.seekers.get(ifindex) ?? 1) - 1;
+    if (others > 0) {
+      vrf.seekers.set(ifindex, others);
+      return;
+    }
+    vrf.seekers.delete(ifindex);
     vrf.neighbours.delete(ifindex);
+    if (vrf.exists) this.client.unwantAdvertisements(ifindex, vrf.id);
   }
 
   /** Asks to be told how a prefix resolves in a VRF; one that does not exist is asked when it does. */
