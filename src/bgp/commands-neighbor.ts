@@ -20,6 +20,15 @@ export function shutdownMessage(text: string): string {
   throw new CommandError(`% Shutdown message size exceeded ${SHUTDOWN_BYTES}: it has ${bytes} octets`);
 }
 
+/** Linux takes no longer key (TCP_MD5SIG_MAXKEYLEN). */
+const PASSWORD_BYTES = 80;
+
+function checkedPassword(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= PASSWORD_BYTES) return text;
+  throw new CommandError(`% A password has at most ${PASSWORD_BYTES} octets: this one has ${bytes}`);
+}
+
 /** A line about the session. `read` gives the fields it sets, `fields` are those that its `no` clears. */
 function peerLine<const Tail extends string>(
   tail: Tail,
@@ -228,9 +237,12 @@ export const neighborCommands: readonly Command<Bgp>[] = [
     args => ({ description: args.text }),
     ['description'],
   ),
-  peerLine('password LINE...$text', ['Set a password', 'The password'], args => ({ password: args.text }), [
-    'password',
-  ]),
+  peerLine(
+    'password LINE...$text',
+    ['Set a password', 'The password'],
+    args => ({ password: checkedPassword(args.text) }),
+    ['password'],
+  ),
   peerLine(
     'timers (0-65535)$keepalive (0-65535)$hold',
     ['BGP per neighbor timers', 'Keepalive interval', 'Holdtime'],

@@ -68,6 +68,11 @@ export class RestartHelper {
     return this.#stale.has(afi);
   }
 
+  /** Something of it is kept. */
+  get keeps(): boolean {
+    return this.#stale.size > 0;
+  }
+
   /** Its session ended: the family's routes stay, or go. */
   down(one: PeerFamily, reason: DownReason, negotiated: Negotiated): void {
     const { gracefulRestart } = negotiated.remote;
@@ -110,6 +115,7 @@ export class RestartHelper {
   #giveUp(): void {
     this.#paths.stop();
     for (const afi of this.#stale) this.#sweep(afi);
+    this.#peer.leaveIfGone();
   }
 
   #sweep(afi: Afi): void {

@@ -34,11 +34,19 @@ class Place {
     const retry = loop.timer('bgp listen', () => {
       if (!this.#closed) this.#listen(family, port);
     });
+    let works = false;
     const listener = transport.listen(
       { local: { family, words: [0, 0, 0, 0], port, scopeId: 0 }, ...this.vrf.place },
       {
-        listening: () => this.#host.listening(this.vrf),
+        listening: () => {
+          works = true;
+          this.#host.listening(this.vrf);
+        },
         failed: failure => {
+          if (works) {
+            this.#host.log(`port ${port} in VRF ${this.vrf.name}: ${failure.syscall} ${failure.code}`);
+            return;
+          }
           this.#host.log(`cannot listen on port ${port} in VRF ${this.vrf.name}: ${failure.syscall} ${failure.code}`);
           if (this.#sockets.get(family) === listener) this.#sockets.delete(family);
           if (failure.code !== 'EAFNOSUPPORT') retry.start(RETRY_MS);

@@ -65,6 +65,8 @@ export class PeerFamily {
   up = false;
   membership: Membership | undefined = undefined;
   endOfRibReceived = false;
+  /** The neighbour says everything anew, and has said that it does (RFC 7313). */
+  refreshing = false;
   readonly limit: PrefixLimit;
   #limits = '';
 
@@ -259,7 +261,8 @@ export class PeerFamily {
     const { instance } = this.peer;
     const { settings } = this;
     const internal = negotiated.kind === 'internal';
-    const { interfaces } = instance.bgp;
+    // A VRF may be a namespace of its own: until zebra has told of it, the system's are the best guess.
+    const { interfaces } = instance.vrf.known ? instance : instance.bgp;
     const local = negotiated.localAddress;
     const on = interfaces.owner(local.family, local.words);
     const near = interfaces.connected(this.peer.family, this.peer.words);

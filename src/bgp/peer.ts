@@ -6,7 +6,7 @@
 //
 // Each address family of it is a PeerFamily; what its session runs with is put together in peer-session.ts.
 import type { TimerTask } from '../concurrency/index.ts';
-import { type AddressWords, AF_INET, AF_INET6, type Family, isLinkLocal6 } from '../net/index.ts';
+import { type AddressWords, AF_INET, AF_INET6, equalWords, type Family, isLinkLocal6 } from '../net/index.ts';
 import { type SessionState, STATES } from './fsm/machine.ts';
 import type { BgpInstance, Place } from './instance.ts';
 import { RestartHelper, restartCapability } from './graceful-restart.ts';
@@ -51,7 +51,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** Of an unnumbered neighbour: as it advertises itself, zeros before it does. */
   words: AddressWords;
   readonly own: SettingsLayer;
-  /** It came by itself from a listen range, and goes with its session. */
+  /** It came by itself from a listen range, and goes as it came. */
   readonly dynamic: boolean;
   /** `neighbor IFNAME interface`: it is whoever is at the other end of the interface, which is its name. */
   readonly unnumbered: string | undefined;
@@ -76,7 +76,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #parser: UpdateParser | undefined;
   /** Where it was when the session came up. */
   #placeThen: Place | undefined;
-  #md5Installed = false;
+  /** The address that a password is set for where connections come in; undefined: for none. */
+  #md5At: AddressWords | undefined;
   #restart: TimerTask | undefined;
   #restartAtMs = 0;
   /** The interface that zebra was asked to advertise us on; 0: none. */
@@ -277,10 +278,21 @@ export class Peer implements SessionHandler, SessionPeer {
   installMd5Key(): void {
     // A range's key is its group's.
     if (this.dynamic) return;
-    if (this.settings.password !== undefined || this.#md5Installed) {
-      this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.words, this.settings.password ?? '');
-      this.#md5Installed = this.settings.password !== undefined;
+    const { password } = this.settings;
+    // An unnumbered neighbour may be at another address than before.
+    if (password === undefined || (this.#md5At !== undefined && !equalWords(this.#md5At, this.words))) {
+      this.#removeMd5Key();
     }
+    if (password === undefined) return;
+    this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.words, password);
+    this.#md5At = this.words;
+  }
+
+  /** Left where it is, it would keep out whoever has the address next and no password. */
+  #removeMd5Key(): void {
+    if (this.#md5At === undefined) return;
+    this.instance.bgp.setMd5Key(this.instance.vrf, this.family, this.#md5At, '');
+    this.#md5At = undefined;
   }
 
   /** `quietly`: without a word to the neighbour, who keeps our routes if it can. */
@@ -291,6 +303,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.helper.stop();
     if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
     this.session?.destroy(quietly);
+    this.#removeMd5Key();
     this.session = undefined;
     this.negotiated = undefined;
   }
@@ -324,6 +337,7 @@ export class Peer implements SessionHandler, SessionPeer {
       if (one.index === 0 || !has(afi)) continue;
       one.up = true;
       one.endOfRibReceived = false;
+      one.refreshing = false;
       one.limit.renew();
       one.update();
     }
@@ -439,10 +453,16 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   stateChanged(from: SessionState, to: SessionState): void {
-    if (!this.dynamic || rank(from) < rank('OpenSent') || rank(to) >= rank('OpenSent')) return;
+    if (rank(from) >= rank('OpenSent') && rank(to) < rank('OpenSent')) this.leaveIfGone();
+  }
+
+  /** One that came by itself goes with its session, or, where it restarts, when nothing of it is kept any more. */
+  leaveIfGone(): void {
+    if (!this.dynamic || this.#closed) return;
     this.instance.bgp.loop
       .event('bgp dynamic neighbor', () => {
-        if (rank(this.session?.state ?? 'Idle') < rank('OpenSent')) this.instance.dropDynamic(this);
+        const gone = rank(this.session?.state ?? 'Idle') < rank('OpenSent');
+        if (gone && !this.helper.keeps) this.instance.dropDynamic(this);
       })
       .schedule();
   }
@@ -455,9 +475,21 @@ export class Peer implements SessionHandler, SessionPeer {
     // The octet means something only to those who agreed that it does (RFC 7313 §3.2); a kind we do not know is ignored (§5).
     const kind = this.negotiated?.enhancedRefresh === true ? refresh.kind : RefreshKind.request;
     if (kind === RefreshKind.request) one.membership?.refresh(true);
-    // What the peer does not say between the marks is gone (§4.2).
-    else if (kind === RefreshKind.begin) one.family.table.peerDown(one.index, true);
-    else if (kind === RefreshKind.end) one.family.table.sweepStale(one.index);
+    else if (kind === RefreshKind.begin) this.#refreshBegins(one);
+    else if (kind === RefreshKind.end && one.refreshing) {
+      one.refreshing = false;
+      one.family.table.sweepStale(one.index);
+    }
+  }
+
+  /**
+   * What the peer does not say between the marks is gone (RFC 7313 §4.2). Of one that knows graceful restart, a mark before
+   * its End-of-RIB is ignored: what it has not come to yet would be taken for gone.
+   */
+  #refreshBegins(one: PeerFamily): void {
+    if (this.negotiated?.remote.gracefulRestart !== undefined && !one.endOfRibReceived) return;
+    one.refreshing = true;
+    one.family.table.peerDown(one.index, true);
   }
 
   writable(): void {

@@ -147,6 +147,29 @@ describe('a neighbour that restarts', () => {
     await becomes(['*> 10.10.0.0']);
     await grevy.sh('configure terminal\nrouter bgp 65010\nno neighbor 10.0.0.1 shutdown\nend');
   });
+
+  test('one that came by itself is kept like any other, and goes with the last of what it had said', async () => {
+    const range = [
+      'no neighbor 10.0.0.1',
+      'neighbor DYN peer-group',
+      'neighbor DYN remote-as external',
+      'bgp listen range 10.0.0.0/24 peer-group DYN',
+    ];
+    await grevy.sh(['configure terminal', 'router bgp 65010', ...range, 'end'].join('\n'));
+    const start = (networks: readonly string[]): Promise<Daemon> =>
+      startFrr(lab, there, 'bgpd', FRR(restarting, networks), { args: ['-n', '-Z'] });
+    let frr = await start(['10.1.0.0/24', '10.1.1.0/24']);
+    await becomes(ALL);
+    await frr.kill();
+    await becomes(STALE);
+    frr = await start(['10.1.0.0/24']);
+    await becomes(['*> 10.1.0.0', '*> 10.10.0.0']);
+    await frr.kill();
+    await becomes(['S> 10.1.0.0', '*> 10.10.0.0']);
+    assert.match(await grevy.sh('show bgp neighbors 10.0.0.1'), /is \*10\.0\.0\.1, /);
+    await becomes(['*> 10.10.0.0']);
+    assert.match(await grevy.sh('show bgp neighbors 10.0.0.1'), /No such neighbor/);
+  });
 });
 
 describe('we restart', () => {

@@ -329,7 +329,13 @@ exit
   await until(() => said.length === 3, { what: () => `the first table: ${said.join()}` });
   announce(1);
   announce(2);
+  // It knows graceful restart: until its End-of-RIB marks mean nothing, and an end without a beginning never does.
+  mark(RefreshKind.begin);
+  mark(RefreshKind.end);
+  announce(3);
+  await one.route('ipv4', '10.3.0.0/24');
   await one.route('ipv4', '10.2.0.0/24');
+  peer.say(encodeMessage(MessageType.update, Uint8Array.of(0, 0, 0, 0)));
   mark(RefreshKind.begin);
   announce(1);
   mark(RefreshKind.end);

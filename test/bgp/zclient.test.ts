@@ -1,7 +1,7 @@
 // What the speaker says to zebra, and in which order: a zebra that only listens, and may be slow at that.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
-import { parsePrefix } from '../../src/net/index.ts';
+import { parseInterfaceAddress, parsePrefix } from '../../src/net/index.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import {
   commandName,
@@ -57,6 +57,20 @@ class ListeningZebra {
       close: () => (this.#events = undefined),
     };
   };
+
+  /** An interface, up, with these addresses. */
+  tellInterface(name: string, ifindex: number, addresses: readonly string[]): void {
+    const bytes = new Uint8Array(4096);
+    const zeros = { ptmEnable: 0, ptmStatus: 0, metric: 0, speed: 0, bandwidth: 0, linkIfindex: 0, linkType: 1 };
+    const one = { name, ifindex, status: 1, flags: 0x41, mtu: 1500, mtu6: 1500, ...zeros };
+    let end = encodeToClient(FRR_8_4_4, 'INTERFACE_ADD', { ...one, hardwareAddress: new Uint8Array(6) }, 0, bytes, 0);
+    for (const text of addresses) {
+      const said = { ifindex, flags: 0, address: parseInterfaceAddress(text)!, destination: [0, 0, 0, 0] as const };
+      end = encodeToClient(FRR_8_4_4, 'INTERFACE_ADDRESS_ADD', said, 0, bytes, end);
+    }
+    assert.ok(end > 0);
+    this.#events?.bytes(bytes, 0, end);
+  }
 
   drop(): void {
     const events = this.#events;
@@ -213,4 +227,15 @@ test('bgp no-rib withdraws everything, and without it everything is announced ag
   await until(() => zebra.routes.size === 0, { what: 'the withdrawals' });
   fed.type('no bgp no-rib');
   await until(() => zebra.routes.size === 3000, { what: 'the routes again' });
+});
+
+test('own next hops are addresses that zebra tells: its VRF may be another namespace than ours', async () => {
+  const zebra = new ListeningZebra();
+  const { fed } = pair(zebra, 1);
+  await until(() => zebra.routes.size === 1, { what: () => zebra.said.join('\n') });
+  zebra.tellInterface('eth9', 9, ['10.9.0.2/24', '2001:db8::2/64']);
+  await until(() => fed.show('show bgp neighbors').includes('Nexthop global: 2001:db8::2\n'), {
+    timeoutMs: 4000,
+    what: () => fed.show('show bgp neighbors'),
+  });
 });

@@ -117,7 +117,7 @@ export interface Listener {
 }
 
 export interface ListenerEvents {
-  /** The listener works, or does not. */
+  /** The listener works, or does not. What fails after that, a key or one connection, leaves it as it is. */
   listening(): void;
   failed(failure: TransportFailure): void;
   /** A peer connected. Set `connection.events`, or call `close`. */
