@@ -264,7 +264,8 @@ export class PeerFamily {
     // A VRF may be a namespace of its own: until zebra has told of it, the system's are the best guess.
     const { interfaces } = instance.vrf.known ? instance : instance.bgp;
     const local = negotiated.localAddress;
-    const on = interfaces.owner(local.family, local.words);
+    // Several links may have the same link-local address at our end: it comes with its link.
+    const on = interfaces.get(local.scopeId) ?? interfaces.owner(local.family, local.words);
     const near = interfaces.connected(this.peer.family, this.peer.words);
     const inside = settings.routeReflectorClient === true ? 'ibgp-client' : 'ibgp';
     const options: GroupOptions = {

@@ -1,5 +1,5 @@
-// Unnumbered neighbours whose interfaces are renamed: a neighbour is whoever is at the other end of the interface that has its
-// name now. FRR is at both other ends.
+// Unnumbered neighbours: one is whoever is at the other end of the interface that has its name now, and link-local addresses
+// say nothing without their link. FRR is at both other ends.
 //
 //    65001 eth0 ──── eth1 grevy eth2 ──── eth0 65002
 import { after, before, test } from 'node:test';
@@ -67,4 +67,23 @@ test('two interfaces that change their names change their neighbours', async () 
   await rename('between', 'eth2');
   await finds('eth1', 65002);
   await finds('eth2', 65001);
+});
+
+test('where both have the same link-local address, each has the other addresses of its own interface', async () => {
+  for (const name of ['eth1', 'eth2']) {
+    await host.run('ip', 'link', 'set', name, 'addrgenmode', 'none');
+    await host.run('ip', '-6', 'addr', 'flush', 'dev', name);
+    for (const address of ['fe80::1/64', `2001:db8:${name.slice(-1)}::1/64`])
+      await host.run('ip', 'addr', 'add', address, 'dev', name, 'nodad');
+  }
+  await grevy.sh('clear bgp *');
+  for (const name of ['eth1', 'eth2']) {
+    let last = '';
+    const own = new RegExp(`Local host: fe80::1,[^]*Nexthop global: 2001:db8:${name.slice(-1)}::1\n`);
+    await until(async () => own.test((last = await grevy.sh(`show bgp neighbors ${name}`))), {
+      timeoutMs: 60_000,
+      everyMs: 100,
+      what: () => `${own}\n${last}\n${grevy.output()}`,
+    });
+  }
 });
