@@ -42,6 +42,8 @@ export interface Membership {
   readonly member: GroupMember;
   /** The default route goes to it besides. */
   readonly originatesDefault: boolean;
+  /** It was told of that one, and not told to forget it. */
+  readonly knowsDefault: boolean;
   dependsOn(changed: ReadonlySet<string>): boolean;
   policyChanged(): void;
   /** Everything again; `asked`: by the peer. */
@@ -64,8 +66,8 @@ export class GroupSlot {
   readonly #patience: TimerTask;
   readonly #interval: TimerTask;
   readonly #intervalMs: number;
-  /** What members that came from another group were told there, by member. */
-  readonly #known: Map<GroupMember, KnownPrefixes> = new Map();
+  /** What members that came from other groups were told there, by member. */
+  readonly #known: Map<GroupMember, Remembered> = new Map();
   #closed = false;
 
   constructor(family: FamilyInstance, id: number, request: JoinRequest, table: BgpTable = family.table) {
@@ -96,10 +98,15 @@ export class GroupSlot {
     this.group.policyChanged();
   }
 
-  /** `member` knows these prefixes from a group before; those that are not wanted here are withdrawn when that is known. */
-  remember(member: GroupMember, known: KnownPrefixes): void {
-    this.#known.set(member, known);
+  /** `member` knows these prefixes from groups before; those that are not wanted here are withdrawn when that is known. */
+  remember(member: GroupMember, remembered: Remembered): void {
+    this.#known.set(member, remembered);
     this.wake();
+  }
+
+  /** Of what it knows from groups before, what may still have to be withdrawn. */
+  remembered(member: GroupMember): readonly KnownPrefixes[] {
+    return this.#known.get(member)?.known ?? [];
   }
 
   forget(member: GroupMember): void {
@@ -125,7 +132,7 @@ export class GroupSlot {
       more = this.group.run(GROUP_PREFIXES, loop.now());
     } while (more && !loop.shouldYield());
     transport.flush(); // bgp-io sends these while the next ones are made
-    if (!more && this.#known.size > 0) more = this.#withdrawKnown();
+    if (!more && this.#known.size > 0) this.#withdrawKnown();
     // Only what was said makes the next wait, with the jitter of RFC 4271 §10.
     if (!more && this.#intervalMs > 0 && this.group.messages !== before) {
       this.#interval.start(Math.ceil(this.#intervalMs * (0.75 + 0.25 * random())));
@@ -133,15 +140,22 @@ export class GroupSlot {
     return more;
   }
 
-  /** True: there is more to do at once. */
-  #withdrawKnown(): boolean {
-    if (this.group.stats().pending > 0) return false;
-    for (const [member, known] of this.#known) {
-      if (!known.withdraw(member, this.group, this.#family.table.prefixes)) return false;
-      this.#known.delete(member);
+  /** Of members that were told of all that they are to have, and have room; the others are come back to. */
+  #withdrawKnown(): void {
+    const { prefixes } = this.#family.table;
+    for (const [member, { known, keepsDefault }] of this.#known) {
+      if (!this.group.upToDate(member)) continue;
+      while (known[0]?.withdraw(member, this.group, prefixes, keepsDefault) === true) known.shift();
+      if (known.length === 0) this.#known.delete(member);
     }
-    return false;
   }
+}
+
+interface Remembered {
+  /** By group, the earliest first. */
+  readonly known: KnownPrefixes[];
+  /** Whether the default route is originated, whatever the group says. */
+  readonly keepsDefault: () => boolean;
 }
 
 /** The identifier of the default route that we make, where members know paths by one: it is the only path of its table. */
@@ -152,20 +166,18 @@ export class KnownPrefixes {
   readonly #words: readonly Uint32Array[];
   readonly #length: Uint8Array;
   readonly #id: Uint32Array;
+  readonly #defaultId: number;
   #at = 0;
 
-  readonly #keepsDefault: (i: number) => boolean;
-
-  /** `keepsDefault`: whether the default route is originated, whatever the new group says. */
-  constructor({ slot, member, originatesDefault }: Membership, prefixes: PrefixTable, keepsDefault: () => boolean) {
+  constructor({ slot, member, knowsDefault }: Membership, prefixes: PrefixTable) {
     const known: number[] = [];
     const ids: number[] = [];
     const defaultId = slot.group.everyPath ? DEFAULT_PATH : 0;
-    for (const { prefix, id } of slot.group.advertisedTo(member)) {
+    for (const { prefix, id } of slot.group.knownTo(member)) {
       known.push(prefix);
       ids.push(id);
     }
-    const bare = originatesDefault ? 1 : 0;
+    const bare = knowsDefault ? 1 : 0;
     const rows = known.length + bare; // the default route, as zeros, is the last row
     this.#words = [0, 1, 2, 3].map(word => {
       const column = new Uint32Array(rows);
@@ -176,11 +188,11 @@ export class KnownPrefixes {
     for (let row = 0; row < known.length; row++) this.#length[row] = prefixes.length[known[row]!]!;
     this.#id = new Uint32Array(rows).fill(defaultId);
     this.#id.set(ids);
-    this.#keepsDefault = i => this.#length[i] === 0 && this.#id[i] === defaultId && keepsDefault();
+    this.#defaultId = defaultId;
   }
 
   /** Withdraws what the group does not want for the member; false: no room, go on later. */
-  withdraw(member: GroupMember, group: UpdateGroup, prefixes: PrefixTable): boolean {
+  withdraw(member: GroupMember, group: UpdateGroup, prefixes: PrefixTable, keepsDefault: () => boolean): boolean {
     const [w0, w1, w2, w3] = this.#words as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
     const size = group.options.maximumMessageBytes;
     while (this.#at < this.#length.length) {
@@ -188,7 +200,8 @@ export class KnownPrefixes {
       const read = (i: number): PrefixWords | undefined => {
         const prefix = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
         const told = prefix >= 0 && group.tells(member, prefix, this.#id[i]!);
-        return told || this.#keepsDefault(i) ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
+        const made = this.#length[i] === 0 && this.#id[i] === this.#defaultId && keepsDefault();
+        return told || made ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
       };
       const id = group.everyPath ? (i: number): number => this.#id[i]! : undefined;
       const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, read, id);
@@ -294,8 +307,7 @@ export class FamilyInstance {
       slot = new GroupSlot(this, this.#nextGroup++, request);
       this.groups.set(request.key, slot);
     }
-    const known =
-      before && new KnownPrefixes(before, this.table.prefixes, () => request.defaultOrigin?.present === true);
+    const known = before && [...before.slot.remembered(before.member), new KnownPrefixes(before, this.table.prefixes)];
     const { target, defaultOrigin } = request;
     // First: what makes the default route ends with the last that it is for.
     const defaults = defaultOrigin && this.#joinDefaults(one, request, defaultOrigin);
@@ -317,13 +329,16 @@ export class FamilyInstance {
       refreshBegins: () => defaults?.refresh(),
     };
     slot.group.join(member);
-    if (known !== undefined) slot.remember(member, known);
+    if (known !== undefined) slot.remember(member, { known, keepsDefault: () => defaultOrigin?.present === true });
     const joined = slot;
     const membership: Membership = {
       slot: joined,
       member,
       get originatesDefault() {
         return defaultOrigin?.present === true;
+      },
+      get knowsDefault() {
+        return defaults?.known === true;
       },
       dependsOn: changed => joined.policy !== undefined && dependsOn(joined.policy, changed),
       policyChanged: () => joined.rebuild(),
@@ -390,7 +405,7 @@ export class FamilyInstance {
     one: PeerFamily,
     request: JoinRequest,
     origin: DefaultOrigin,
-  ): { refresh(): void; writable(): void; leave(): void } {
+  ): { readonly known: boolean; refresh(): void; writable(): void; leave(): void } {
     const { table, slots } = origin;
     let slot = slots.get(request.key);
     if (slot === undefined) {
@@ -409,6 +424,9 @@ export class FamilyInstance {
     const joined = slot;
     joined.group.join(member);
     return {
+      get known() {
+        return joined.group.knownTo(member).next().done !== true;
+      },
       // At once: it is one message, and has its place among others.
       refresh: () => {
         joined.group.refresh(member);

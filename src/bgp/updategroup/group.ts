@@ -165,7 +165,7 @@ export class UpdateGroup implements TableConsumer {
    */
   refresh(target: GroupMember, asked = false): void {
     const member = this.#streams.find(target);
-    const stream = this.#streams.all.find(other => other.members.some(own => own === member));
+    const stream = this.#streams.streamOf(target);
     if (!member || !stream) return;
     if (asked) {
       if (member.refresh === 'end') member.again = true;
@@ -511,12 +511,25 @@ export class UpdateGroup implements TableConsumer {
     return this.#table.best[prefix] === path ? this.#wanted(target, prefix) : 0;
   }
 
-  /** Prefixes that a member is to have; `id`: of a path, or 0 where members take one path a prefix. */
-  *advertisedTo(target: GroupMember): Generator<{ readonly prefix: number; readonly id: number }> {
+  /** Prefixes that a member was told of and not told to forget, as far as that is known; `id`: of a path, or 0 where members
+   *  take one path a prefix. */
+  *knownTo(target: GroupMember): Generator<{ readonly prefix: number; readonly id: number }> {
+    const stream = this.#streams.streamOf(target);
+    const unsend = this.#streams.find(target)?.unsend;
+    if (stream === undefined) return;
     for (let route = 0; route < this.#adj.out.length; route++) {
-      if (this.#wanted(target, route) === 0) continue;
+      // What is pending may be told for the first time, or be a withdrawal.
+      const known = stream.dirty.has(route)
+        ? this.#adj.wasAnnounced(stream, route) && !(stream.main && this.#adj.sentSource[route] === target.peer)
+        : this.#wanted(target, route) !== 0;
+      if (!known && unsend?.has(route) !== true) continue;
       yield { prefix: this.#routes.prefixOf(route), id: this.everyPath ? route : 0 };
     }
+  }
+
+  /** Whether a member was told of all that it is to have. */
+  upToDate(target: GroupMember): boolean {
+    return this.dirty.size === 0 && this.#streams.streamOf(target)?.dirty.size === 0;
   }
 
   /** Whether a member is to have a prefix (row of the table), with this identifier. */

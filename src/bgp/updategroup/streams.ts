@@ -85,11 +85,11 @@ export class Streams {
   }
 
   find(target: GroupMember): Member | undefined {
-    for (const stream of this.all) {
-      const member = stream.members.find(other => other.target === target);
-      if (member) return member;
-    }
-    return undefined;
+    return this.streamOf(target)?.members.find(other => other.target === target);
+  }
+
+  streamOf(target: GroupMember): Stream | undefined {
+    return this.all.find(stream => stream.members.some(other => other.target === target));
   }
 
   /** The peer index of the member with this address, 0: none. */
