@@ -4,7 +4,7 @@ import { type Bgp } from './bgp.ts';
 import { shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance } from './instance.ts';
 import type { Peer } from './peer.ts';
-import { AFIS } from './settings.ts';
+import { AFIS, type Afi } from './settings.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
 
 /** The neighbours that a `clear` is about, or what is said where there are none. */
@@ -13,6 +13,17 @@ function named(instance: BgpInstance, who: string): Peer[] | string {
     peer => who === '*' || peer.name === who || String(peer.remoteAs) === who,
   );
   return peers.length === 0 && who !== '*' ? `%BGP: Unknown neighbor - "${who}"\n` : peers;
+}
+
+/** Sessions begin anew, or only routes are told again. */
+function clear(
+  peers: readonly Peer[],
+  { soft, direction, afi }: { soft?: true; direction?: 'in' | 'out'; afi?: Afi },
+): undefined {
+  for (const peer of peers) {
+    if (soft !== true && direction === undefined) peer.reset();
+    else for (const one of afi === undefined ? AFIS : [afi]) peer.instance.softClear(peer, one, direction);
+  }
 }
 
 export const clearCommands: readonly Command<Bgp>[] = [
@@ -38,13 +49,36 @@ export const clearCommands: readonly Command<Bgp>[] = [
     ],
     run(bgp: Bgp, args) {
       const peers = named(theInstance(bgp.instances, args), String(args.who));
-      if (typeof peers === 'string') return peers;
-      const afis = args.afi === undefined ? AFIS : [args.afi];
-      for (const peer of peers) {
-        if (args.soft !== true && args.direction === undefined) peer.reset();
-        else for (const afi of afis) peer.instance.softClear(peer, afi, args.direction);
-      }
-      return undefined;
+      return typeof peers === 'string' ? peers : clear(peers, args);
+    },
+  }),
+  exec({
+    syntax:
+      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <external|peer-group WORD$group> [soft] [<in|out>$direction]',
+    help: [
+      'Reset functions',
+      'IP information',
+      'BGP information',
+      ...WHERE_HELP,
+      'Address Family',
+      'Address Family',
+      'Address Family modifier',
+      'Clear all external peers',
+      'Clear all members of peer-group',
+      'Peer-group name',
+      'Soft reconfig inbound and outbound updates',
+      'Send route-refresh unless using soft-reconfiguration inbound',
+      'Resend all outbound updates',
+    ],
+    run(bgp: Bgp, args) {
+      const instance = theInstance(bgp.instances, args);
+      const { group } = args;
+      if (group !== undefined && !instance.groups.has(group)) return `%BGP: No such peer-group ${group}\n`;
+      const peers = [...instance.peers.values()];
+      return clear(
+        peers.filter(peer => (group === undefined ? !peer.internal : peer.groupName === group)),
+        args,
+      );
     },
   }),
   exec({
