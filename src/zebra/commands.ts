@@ -11,8 +11,9 @@ import {
   parsePrefix,
   type Prefix,
 } from '../net/index.ts';
-import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
+import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec, formatJson } from '../vty/index.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
+import type { Interface } from './interface/interfaces.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import { routeTypeByName } from './route-type.ts';
 import { clientCommands } from './server/index.ts';
@@ -28,16 +29,18 @@ import {
 } from './show/interface.ts';
 import { nexthopGroupsJson, showNexthopGroups } from './show/nexthop-group.ts';
 import { showNht } from './show/nht.ts';
-import { type RouteFilter, showRoute, showRouteJson, showRoutes, showRoutesJson } from './show/route.ts';
+import { type RouteFilter, showRoute, routeCodes, showRouteJson, showRoutes, showRoutesJson } from './show/route.ts';
 import { showSummary, showSummaryJson } from './show/summary.ts';
 import { drift, showDrift, showZebra } from './show/zebra.ts';
 import type { StaticNexthop } from './static.ts';
+import { type Vrf, VRF_DEFAULT } from './vrf.ts';
 import type { Zebra } from './zebra.ts';
 
 const SHOW = 'Show running system information';
 const IP = 'IP information';
 const IPV6 = 'IPv6 information';
 const JSON_HELP = 'JavaScript Object Notation';
+const VRF_HELP = ['Specify the VRF', 'The VRF name, or all'] as const;
 const DEFAULT_DISTANCE = 1;
 
 function readPrefix(text: string): Prefix {
@@ -112,16 +115,22 @@ function staticLine(args: StaticArgs): string {
   return words.join(' ');
 }
 
-function applyStatic(zebra: Zebra, args: StaticArgs): void {
+/** The VRF whose block a line is in. */
+function vrfName(context: readonly CommandArgs[]): string {
+  return (context[0]?.['name'] as string | undefined) ?? 'default';
+}
+
+function applyStatic(zebra: Zebra, args: StaticArgs, context: readonly CommandArgs[]): void {
   const prefix = destination(args);
-  if (zebra.statics.add(prefix, staticNexthop(args), args.distance ?? DEFAULT_DISTANCE, args.tag ?? 0)) return;
+  const statics = zebra.staticsOf(vrfName(context));
+  if (statics.add(prefix, staticNexthop(args), args.distance ?? DEFAULT_DISTANCE, args.tag ?? 0)) return;
   throw new CommandError(
     `% ${formatPrefix(prefix)} has ${ECMP_LIMIT} next hops, which is the most that a route may have`,
   );
 }
 
-function removeStatic(zebra: Zebra, args: StaticArgs): void {
-  zebra.statics.remove(destination(args), staticNexthop(args), args.distance ?? DEFAULT_DISTANCE);
+function removeStatic(zebra: Zebra, args: StaticArgs, context: readonly CommandArgs[]): void {
+  zebra.staticsOf(vrfName(context)).remove(destination(args), staticNexthop(args), args.distance ?? DEFAULT_DISTANCE);
 }
 
 const DESTINATION_HELP = ['IP destination prefix', 'IP destination network', 'Mask of the network'] as const;
@@ -149,10 +158,63 @@ function requirePlane(zebra: Zebra): void {
   if (!zebra.interfaceConfig.able) throw new CommandError('% The dataplane cannot change interfaces');
 }
 
-function oneRoute(zebra: Zebra, args: { address?: string; prefix?: string; json?: unknown }): string | object {
+interface VrfArgs {
+  /** A name, or `all`. */
+  readonly vrf?: string | undefined;
+  readonly json?: unknown;
+}
+
+/** The VRFs that a command is about: the default one unless one is named. */
+function vrfsOf(zebra: Zebra, name: string | undefined): readonly Vrf[] {
+  if (name === undefined) return [zebra.vrfs.default];
+  if (name === 'all') return zebra.vrfs.list();
+  const vrf = zebra.vrfs.named(name);
+  if (vrf === undefined) throw new CommandError(`% VRF ${name} not found`);
+  return [vrf];
+}
+
+function oneRoute(zebra: Zebra, args: VrfArgs & { address?: string; prefix?: string }): string | object {
   const exact = args.prefix !== undefined;
   const prefix = readPrefix((args.prefix ?? args.address)!);
-  return args.json === undefined ? showRoute(zebra, prefix, exact) : showRouteJson(zebra, prefix, exact);
+  const all = vrfsOf(zebra, args.vrf);
+  if (args.json === undefined) return all.map(({ id }) => showRoute(zebra, id, prefix, exact)).join('');
+  return Object.assign({}, ...all.map(({ id }) => showRouteJson(zebra, id, prefix, exact))) as object;
+}
+
+function summary(zebra: Zebra, args: VrfArgs, family: Family): string {
+  return vrfsOf(zebra, args.vrf)
+    .map(({ id }) =>
+      args.json === undefined ? showSummary(zebra, id, family) : formatJson(showSummaryJson(zebra, id, family)),
+    )
+    .join('');
+}
+
+function* routes(zebra: Zebra, args: VrfArgs, family: Family, filter: RouteFilter): Generator<string> {
+  let codes = routeCodes(family);
+  for (const { id, name } of vrfsOf(zebra, args.vrf)) {
+    if (args.json !== undefined) yield* showRoutesJson(zebra, id, family, filter);
+    else {
+      const head = args.vrf === undefined ? codes : `${codes}VRF ${name}:\n`;
+      for (const text of showRoutes(zebra, id, family, filter, head)) {
+        yield text;
+        // The codes are explained once; what follows is set off.
+        if (text !== '') codes = '\n';
+      }
+    }
+  }
+}
+
+/** Those of a VRF, or of all where none is named. */
+function interfacesOf(zebra: Zebra, vrf = 'all'): Interface[] {
+  return vrfsOf(zebra, vrf).flatMap(({ id }) => sortedInterfaces(zebra, id));
+}
+
+function showVrfs(zebra: Zebra): string {
+  return zebra.vrfs
+    .list()
+    .filter(({ id }) => id !== VRF_DEFAULT)
+    .map(({ name, id, table }) => `vrf ${name} id ${id} table ${table}\n`)
+    .join('');
 }
 
 function forwardingText(family: Family): string {
@@ -177,77 +239,79 @@ const TYPE_HELP = [
   'Intermediate System to Intermediate System',
 ] as const;
 
-function routes(zebra: Zebra, json: unknown, family: Family, filter: RouteFilter): Iterable<string> {
-  return json === undefined ? showRoutes(zebra, family, filter) : showRoutesJson(zebra, family, filter);
-}
-
 export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
   'zebra',
   [
     // Routes ----------------------------------------------------------------------------------------------------------
     exec({
-      syntax: 'show ip route [json]',
-      help: [SHOW, IP, 'IP routing table', JSON_HELP],
-      run: (zebra: Zebra, args) => routes(zebra, args.json, AF_INET, {}),
+      syntax: 'show ip route [vrf WORD$vrf] [json]',
+      help: [SHOW, IP, 'IP routing table', ...VRF_HELP, JSON_HELP],
+      run: (zebra: Zebra, args) => routes(zebra, args, AF_INET, {}),
     }),
     exec({
-      syntax: 'show ip route <A.B.C.D$address|A.B.C.D/M$prefix> [json]',
-      help: [SHOW, IP, 'IP routing table', 'Network in the IP routing table', 'IP prefix', JSON_HELP],
+      syntax: 'show ip route [vrf WORD$vrf] <A.B.C.D$address|A.B.C.D/M$prefix> [json]',
+      help: [SHOW, IP, 'IP routing table', ...VRF_HELP, 'Network in the IP routing table', 'IP prefix', JSON_HELP],
       run: (zebra: Zebra, args) => oneRoute(zebra, args),
     }),
     exec({
-      syntax: 'show ip route A.B.C.D/M$prefix longer-prefixes [json]',
-      help: [SHOW, IP, 'IP routing table', 'IP prefix', 'Show this prefix and all longer ones', JSON_HELP],
+      syntax: 'show ip route [vrf WORD$vrf] A.B.C.D/M$prefix longer-prefixes [json]',
+      help: [SHOW, IP, 'IP routing table', ...VRF_HELP, 'IP prefix', 'Show this prefix and all longer ones', JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { inside: readPrefix(args.prefix) };
-        return routes(zebra, args.json, AF_INET, filter);
+        return routes(zebra, args, AF_INET, filter);
       },
     }),
     exec({
-      syntax: 'show ip route <kernel|connected|static|bgp|ospf|isis>$protocol [json]',
-      help: [SHOW, IP, 'IP routing table', ...TYPE_HELP, JSON_HELP],
+      syntax: 'show ip route [vrf WORD$vrf] <kernel|connected|static|bgp|ospf|isis>$protocol [json]',
+      help: [SHOW, IP, 'IP routing table', ...VRF_HELP, ...TYPE_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { type: typeNumber(args.protocol) };
-        return routes(zebra, args.json, AF_INET, filter);
+        return routes(zebra, args, AF_INET, filter);
       },
     }),
     exec({
-      syntax: 'show ip route summary [json]',
-      help: [SHOW, IP, 'IP routing table', 'Summary of all routes', JSON_HELP],
-      run: (zebra: Zebra, args) =>
-        args.json === undefined ? showSummary(zebra, AF_INET) : showSummaryJson(zebra, AF_INET),
+      syntax: 'show ip route [vrf WORD$vrf] summary [json]',
+      help: [SHOW, IP, 'IP routing table', ...VRF_HELP, 'Summary of all routes', JSON_HELP],
+      run: (zebra: Zebra, args) => summary(zebra, args, AF_INET),
     }),
     exec({
-      syntax: 'show ipv6 route [json]',
-      help: [SHOW, IPV6, 'IPv6 routing table', JSON_HELP],
-      run: (zebra: Zebra, args) => routes(zebra, args.json, AF_INET6, {}),
+      syntax: 'show ipv6 route [vrf WORD$vrf] [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', ...VRF_HELP, JSON_HELP],
+      run: (zebra: Zebra, args) => routes(zebra, args, AF_INET6, {}),
     }),
     exec({
-      syntax: 'show ipv6 route <X:X::X:X$address|X:X::X:X/M$prefix> [json]',
+      syntax: 'show ipv6 route [vrf WORD$vrf] <X:X::X:X$address|X:X::X:X/M$prefix> [json]',
       help: [SHOW, IPV6, 'IPv6 routing table', 'Network in the IPv6 routing table', 'IPv6 prefix', JSON_HELP],
       run: (zebra: Zebra, args) => oneRoute(zebra, args),
     }),
     exec({
-      syntax: 'show ipv6 route X:X::X:X/M$prefix longer-prefixes [json]',
-      help: [SHOW, IPV6, 'IPv6 routing table', 'IPv6 prefix', 'Show this prefix and all longer ones', JSON_HELP],
+      syntax: 'show ipv6 route [vrf WORD$vrf] X:X::X:X/M$prefix longer-prefixes [json]',
+      help: [
+        SHOW,
+        IPV6,
+        'IPv6 routing table',
+        ...VRF_HELP,
+        'IPv6 prefix',
+        'Show this prefix and all longer ones',
+        JSON_HELP,
+      ],
       run: (zebra: Zebra, args) => {
         const filter = { inside: readPrefix(args.prefix) };
-        return routes(zebra, args.json, AF_INET6, filter);
+        return routes(zebra, args, AF_INET6, filter);
       },
     }),
     exec({
-      syntax: 'show ipv6 route <kernel|connected|static|bgp|ospf6|isis>$protocol [json]',
-      help: [SHOW, IPV6, 'IPv6 routing table', ...TYPE_HELP, JSON_HELP],
+      syntax: 'show ipv6 route [vrf WORD$vrf] <kernel|connected|static|bgp|ospf6|isis>$protocol [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', ...VRF_HELP, ...TYPE_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
         const filter = { type: typeNumber(args.protocol) };
-        return routes(zebra, args.json, AF_INET6, filter);
+        return routes(zebra, args, AF_INET6, filter);
       },
     }),
     exec({
-      syntax: 'show ipv6 route summary [json]',
-      help: [SHOW, IPV6, 'IPv6 routing table', 'Summary of all routes', JSON_HELP],
-      run: (zebra: Zebra, args) =>
-        args.json === undefined ? showSummary(zebra, AF_INET6) : showSummaryJson(zebra, AF_INET6),
+      syntax: 'show ipv6 route [vrf WORD$vrf] summary [json]',
+      help: [SHOW, IPV6, 'IPv6 routing table', ...VRF_HELP, 'Summary of all routes', JSON_HELP],
+      run: (zebra: Zebra, args) => summary(zebra, args, AF_INET6),
     }),
 
     // Next hops -------------------------------------------------------------------------------------------------------
@@ -268,30 +332,55 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       run: (zebra: Zebra) => showNht(zebra, AF_INET6),
     }),
 
+    exec({
+      syntax: 'show vrf',
+      help: [SHOW, 'VRF'],
+      run: (zebra: Zebra) => showVrfs(zebra),
+    }),
+
     // Interfaces --------------------------------------------------------------------------------------------------------
     exec({
-      syntax: 'show interface [json]',
-      help: [SHOW, 'Interface status and configuration', JSON_HELP],
+      syntax: 'show interface [vrf WORD$vrf] [json]',
+      help: [SHOW, 'Interface status and configuration', ...VRF_HELP, JSON_HELP],
       run: (zebra: Zebra, args) =>
         args.json === undefined
-          ? sortedInterfaces(zebra)
+          ? interfacesOf(zebra, args.vrf)
               .map(one => showInterface(zebra, one))
               .join('')
-          : Object.fromEntries(sortedInterfaces(zebra).map(one => [one.name, interfaceJson(zebra, one)])),
+          : Object.fromEntries(interfacesOf(zebra, args.vrf).map(one => [one.name, interfaceJson(zebra, one)])),
     }),
     exec({
-      syntax: 'show interface brief [json]',
-      help: [SHOW, 'Interface status and configuration', 'Interface status and configuration summary', JSON_HELP],
-      run: (zebra: Zebra, args) => (args.json === undefined ? showInterfacesBrief(zebra) : interfacesBriefJson(zebra)),
+      syntax: 'show interface [vrf WORD$vrf] brief [json]',
+      help: [
+        SHOW,
+        'Interface status and configuration',
+        ...VRF_HELP,
+        'Interface status and configuration summary',
+        JSON_HELP,
+      ],
+      run: (zebra: Zebra, args) => {
+        const shown = interfacesOf(zebra, args.vrf);
+        return args.json === undefined ? showInterfacesBrief(zebra, shown) : interfacesBriefJson(zebra, shown);
+      },
     }),
     exec({
-      syntax: 'show interface description',
-      help: [SHOW, 'Interface status and configuration', 'Interface description'],
-      run: (zebra: Zebra) => showInterfaceDescriptions(zebra),
+      syntax: 'show interface description [vrf WORD$vrf]',
+      help: [SHOW, 'Interface status and configuration', 'Interface description', ...VRF_HELP],
+      run: (zebra: Zebra, args) => {
+        // In three forms, as FRR has it.
+        const { vrf } = args;
+        return vrfsOf(zebra, vrf ?? 'all')
+          .map(({ id, name }) => {
+            const text = showInterfaceDescriptions(sortedInterfaces(zebra, id));
+            const head = `\tVRF ${name}(${id})\n\n`;
+            return vrf === undefined ? `${head}${text}\n` : vrf === 'all' ? `\n${head}${text}` : text;
+          })
+          .join('');
+      },
     }),
     exec({
-      syntax: 'show interface INTERFACE$name [json]',
-      help: [SHOW, 'Interface status and configuration', 'Interface name', JSON_HELP],
+      syntax: 'show interface INTERFACE$name [vrf WORD$vrf] [json]',
+      help: [SHOW, 'Interface status and configuration', 'Interface name', ...VRF_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
         const one = zebra.interfaces.byName(args.name);
         if (args.json !== undefined) return one === undefined ? {} : { [one.name]: interfaceJson(zebra, one) };
@@ -339,14 +428,15 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       },
     }),
     exec({
-      syntax: 'show <ip|ipv6> router-id',
-      help: [SHOW, IP, IPV6, 'Router ID'],
-      run: (zebra: Zebra, args) => routerIdText(zebra, 'ipv6' in args && args.ipv6 !== undefined ? AF_INET6 : AF_INET),
+      syntax: 'show <ip|ipv6> router-id [vrf WORD$vrf]',
+      help: [SHOW, IP, IPV6, 'Router ID', ...VRF_HELP],
+      run: (zebra: Zebra, args) =>
+        routerIds(zebra, args.vrf, 'ipv6' in args && args.ipv6 !== undefined ? AF_INET6 : AF_INET),
     }),
     exec({
-      syntax: 'show router-id',
-      help: [SHOW, 'Router ID'],
-      run: (zebra: Zebra) => routerIdText(zebra, AF_INET),
+      syntax: 'show router-id [vrf WORD$vrf]',
+      help: [SHOW, 'Router ID', ...VRF_HELP],
+      run: (zebra: Zebra, args) => routerIds(zebra, args.vrf, AF_INET),
     }),
     exec({
       syntax: 'show ip forwarding',
@@ -382,27 +472,30 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'router-id A.B.C.D$id',
       help: ['Manually set the router id', 'Router id in dotted-quad form'],
       key: () => 'router-id',
-      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET, undefined),
+      apply: (zebra: Zebra, args, context) =>
+        zebra.routerId.configure(vrfName(context), AF_INET, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET, undefined),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax: 'ip router-id A.B.C.D$id',
       help: ['IP configuration', 'Manually set the router id', 'Router id in dotted-quad form'],
       key: () => 'router-id',
-      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET, undefined),
+      apply: (zebra: Zebra, args, context) =>
+        zebra.routerId.configure(vrfName(context), AF_INET, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET, undefined),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax: 'ipv6 router-id X:X::X:X$id',
       help: ['IPv6 configuration', 'Manually set the router id', 'IPv6 address used as router id'],
       key: () => 'ipv6 router-id',
-      apply: (zebra: Zebra, args) => zebra.routerId.configure(AF_INET6, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra) => zebra.routerId.configure(AF_INET6, undefined),
+      apply: (zebra: Zebra, args, context) =>
+        zebra.routerId.configure(vrfName(context), AF_INET6, parseAddress(args.id)!.words),
+      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET6, undefined),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax:
         'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
@@ -415,11 +508,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax:
         'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
@@ -432,11 +525,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax:
         'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
       help: [
@@ -450,11 +543,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax:
         'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
@@ -467,11 +560,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax: 'ipv6 route X:X::X:X/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
         'IPv6 configuration',
@@ -483,11 +576,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax: 'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
         'IPv6 configuration',
@@ -499,11 +592,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax:
         'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
       help: [
@@ -517,11 +610,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
-      mode: 'configure',
+      mode: ['configure', 'vrf'],
       syntax: 'ipv6 route X:X::X:X/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
       help: [
         'IPv6 configuration',
@@ -533,8 +626,16 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
       check: args => void destination(args),
-      apply: (zebra: Zebra, args) => applyStatic(zebra, args),
-      remove: (zebra: Zebra, args) => removeStatic(zebra, args),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
+    }),
+    config({
+      mode: 'configure',
+      syntax: 'vrf WORD$name',
+      help: ['Select a VRF to configure', "VRF's name"],
+      opens: 'vrf',
+      apply: () => {},
+      remove: (zebra: Zebra, args) => zebra.forgetVrf(args.name),
     }),
     config({
       mode: 'configure',
@@ -587,14 +688,20 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.shutdown(interfaceName(context), false),
     }),
   ],
-  [{ name: 'interface', prompt: '(config-if)', parent: 'configure' }],
+  [
+    { name: 'interface', prompt: '(config-if)', parent: 'configure' },
+    { name: 'vrf', prompt: '(config-vrf)', parent: 'configure', exit: 'exit-vrf' },
+  ],
 );
 
 function textOf(text: string | readonly string[]): string {
   return typeof text === 'string' ? text : text.join(' ');
 }
 
-function routerIdText(zebra: Zebra, family: Family): string {
-  const words = zebra.routerId.get(0, family);
-  return `zebra:\n     router-id ${formatAddress(family, words)} vrf default\n`;
+function routerIds(zebra: Zebra, vrf: string | undefined, family: Family): string {
+  const lines = vrfsOf(zebra, vrf).map(({ id, name }) => {
+    const words = zebra.routerId.get(id, family);
+    return `     router-id ${formatAddress(family, words)} vrf ${name}\n`;
+  });
+  return `zebra:\n${lines.join('')}`;
 }

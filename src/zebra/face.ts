@@ -8,6 +8,7 @@ import type { Interface, InterfaceAddress } from './interface/interfaces.ts';
 import type { Encap } from './nexthop/encap.ts';
 import type { Nexthop, NexthopSet } from './nexthop/set.ts';
 import type { RibTable } from './rib/table.ts';
+import type { Vrf, VrfListener } from './vrf.ts';
 
 /** Number of a client for as long as it lives: the owner of its routes. 1–65535; 0 is zebra itself. */
 export type Owner = number;
@@ -107,10 +108,21 @@ export interface InterfaceListener {
   /** New, or flags, MTU, MAC, name changed. `wasUp`: it was operative before (false for a new one). */
   link?(one: Interface, wasUp: boolean): void;
   linkGone?(one: Interface): void;
+  /** It is about to leave its VRF for another one; and it is there, from the VRF of this number. `link` follows. */
+  leaving?(one: Interface): void;
+  joined?(one: Interface, from: number): void;
   /** Only its speed is known, or another one. */
   speed?(one: Interface): void;
   address?(one: Interface, address: InterfaceAddress): void;
   addressGone?(one: Interface, address: InterfaceAddress): void;
+}
+
+export interface VrfsFace {
+  /** By number; undefined where there is none. */
+  get(id: number): Vrf | undefined;
+  /** By name. */
+  list(): Vrf[];
+  listen(listener: VrfListener): () => void;
 }
 
 export interface RouterIdFace {
@@ -219,6 +231,7 @@ export interface ZebraFace {
   readonly rib: RibFace;
   readonly nexthops: NexthopsFace;
   readonly interfaces: InterfacesFace;
+  readonly vrfs: VrfsFace;
   readonly routerId: RouterIdFace;
   readonly nht: NhtFace;
   redistribution(owner: Owner, ready: () => void): RedistributionFeed;

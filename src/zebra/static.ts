@@ -26,21 +26,25 @@ interface Route {
   readonly prefix: Prefix;
   readonly distance: number;
   readonly lines: Map<string, Line>;
-  installed: boolean;
+  /** The VRF that it was put into, -1: none. */
+  vrf: number;
 }
 
 export class StaticRoutes {
   readonly #rib: Rib;
   readonly #sets: NexthopSets;
   readonly #interfaces: Interfaces;
+  /** The VRF's number now, -1: it is not there. */
+  readonly #vrf: () => number;
   /** By prefix, and then by distance. */
   readonly #routes: Map<string, Map<number, Route>> = new Map();
   #count = 0;
 
-  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces) {
+  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces, vrf: () => number) {
     this.#rib = rib;
     this.#sets = sets;
     this.#interfaces = interfaces;
+    this.#vrf = vrf;
   }
 
   get count(): number {
@@ -60,7 +64,7 @@ export class StaticRoutes {
     // A next hop has one distance: the same one with another is moved.
     for (const other of siblings.values()) if (other !== route) this.#removeLine(siblings, other, key);
     if (route === undefined) {
-      route = { prefix, distance, lines: new Map(), installed: false };
+      route = { prefix, distance, lines: new Map(), vrf: -1 };
       siblings.set(distance, route);
       this.#routes.set(prefixKey, siblings);
       this.#count++;
@@ -101,7 +105,25 @@ export class StaticRoutes {
     }
   }
 
+  /** Takes all of them away. */
+  clear(): void {
+    for (const siblings of this.#routes.values()) {
+      for (const route of siblings.values()) {
+        route.lines.clear();
+        this.#update(route);
+      }
+    }
+    this.#routes.clear();
+    this.#count = 0;
+  }
+
+  /** The VRF came, went, or is another one. */
+  vrfChanged(): void {
+    for (const siblings of this.#routes.values()) for (const route of siblings.values()) this.#update(route);
+  }
+
   #update(route: Route): void {
+    const vrf = this.#vrf();
     const members: Nexthop[] = [];
     let tag = 0;
     for (const line of route.lines.values()) {
@@ -124,18 +146,16 @@ export class StaticRoutes {
     }
     const { family, words, length } = route.prefix;
     const [w0, w1, w2, w3] = words;
-    if (members.length === 0) {
-      if (route.installed) {
-        this.#rib.remove(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, route.distance, 0);
-      }
-      route.installed = false;
-      return;
+    if (route.vrf >= 0 && (route.vrf !== vrf || members.length === 0)) {
+      this.#rib.remove(route.vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, route.distance, 0);
+      route.vrf = -1;
     }
+    if (members.length === 0 || vrf < 0) return;
     members.sort(compareNexthops);
-    const set = this.#sets.intern(0, family, members, true);
+    const set = this.#sets.intern(vrf, family, members, true);
     const flags = FLAG_ALLOW_RECURSION | FLAG_RR_USE_DISTANCE;
-    this.#rib.add(0, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
-    route.installed = true;
+    this.#rib.add(vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
+    route.vrf = vrf;
   }
 }
 

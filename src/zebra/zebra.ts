@@ -45,6 +45,7 @@ import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
 import { StaticRoutes } from './static.ts';
+import { Vrfs } from './vrf.ts';
 
 const RTPROT_REDIRECT = 1;
 const RTPROT_KERNEL = 2;
@@ -88,6 +89,7 @@ const MOST_WAITING = 1 << 20;
 export class Zebra implements ZebraFace, PlaneEvents {
   readonly plane: Plane;
   readonly interfaces: Interfaces & InterfacesFace;
+  readonly vrfs: Vrfs = new Vrfs();
   readonly sets: NexthopSets;
   readonly objects: NexthopObjects;
   readonly rib: Rib;
@@ -97,7 +99,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly nexthops: NexthopsFace;
   readonly connected: ConnectedRoutes;
   readonly interfaceConfig: InterfaceConfig;
-  readonly statics: StaticRoutes;
+  /** By the name of the VRF, which may not be there yet. */
+  readonly #statics: Map<string, StaticRoutes> = new Map();
   readonly followers: Followers;
   readonly owners: Map<Owner, OwnerState> = new Map();
   /** Owners that went and whose routes are kept for a while: what ends that. */
@@ -138,6 +141,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
     const wake = (): void => hooks.wake();
     const nowS = (): number => hooks.nowS();
     this.interfaces = new Interfaces(() => Date.now());
+    // Before all others: what they look for in a VRF is there then, and is no more when it went.
+    this.interfaces.listen({
+      link: one => this.vrfs.linkChanged(one),
+      linkGone: one => this.vrfs.linkGone(one),
+    });
     this.sets = new NexthopSets(
       {
         created: set => {
@@ -191,27 +199,42 @@ export class Zebra implements ZebraFace, PlaneEvents {
     );
     this.nht = this.resolver;
     this.nexthops = this.sets;
-    this.routerId = new RouterId(this.interfaces);
+    this.routerId = new RouterId(this.interfaces, this.vrfs);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
     this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
-    this.statics = new StaticRoutes(this.rib, this.sets, this.interfaces);
     this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
       linkGone: one => this.#linkLost(one),
+      leaving: one => this.connected.leaving(one),
+      joined: one => {
+        this.connected.update(one);
+        this.resolver.interfaceChanged(one.ifindex);
+        for (const { family, local } of one.addresses) this.resolver.localChanged(one.vrf, family, local);
+      },
       address: (one, address) => {
         this.connected.addressChanged(one, address);
-        this.resolver.localChanged(address.family, address.local);
+        this.resolver.localChanged(one.vrf, address.family, address.local);
       },
       addressGone: (one, address) => {
         this.connected.addressChanged(one, address);
-        this.resolver.localChanged(address.family, address.local);
+        this.resolver.localChanged(one.vrf, address.family, address.local);
         if (address.family === AF_INET) this.#addressLost(one);
       },
     });
-    // Both families exist from the start.
-    this.rib.table(0, AF_INET);
-    this.rib.table(0, AF_INET6);
+    this.vrfs.listen({
+      came: vrf => {
+        this.rib.openVrf(vrf.id, vrf.table);
+        // Somebody may have filled the table before there was a VRF that it belonged to.
+        if (this.ready) this.plane.requestResync(KIND_ROUTE);
+        this.#statics.get(vrf.name)?.vrfChanged();
+      },
+      renamed: (vrf, before) => {
+        this.#statics.get(before)?.vrfChanged();
+        this.#statics.get(vrf.name)?.vrfChanged();
+      },
+      gone: vrf => this.rib.closeVrf(vrf.id),
+    });
   }
 
   #followersHost(): FollowersHost {
@@ -369,6 +392,23 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.rib.walks.recheck();
   }
 
+  /** The static routes of the VRF of this name. */
+  staticsOf(vrf: string): StaticRoutes {
+    let statics = this.#statics.get(vrf);
+    if (statics === undefined) {
+      statics = new StaticRoutes(this.rib, this.sets, this.interfaces, () => this.vrfs.named(vrf)?.id ?? -1);
+      this.#statics.set(vrf, statics);
+    }
+    return statics;
+  }
+
+  /** What was configured of the VRF of this name is no more. */
+  forgetVrf(name: string): void {
+    this.#statics.get(name)?.clear();
+    this.#statics.delete(name);
+    for (const family of [AF_INET, AF_INET6] as const) this.routerId.configure(name, family, undefined);
+  }
+
   /** `zebra work-queue`: what comes when there is nothing to do waits so long for more. */
   hold(ms: number): void {
     this.#hooks.hold?.(ms);
@@ -514,7 +554,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.resolver.interfaceChanged(one.ifindex);
       if (one.operative && wasUp !== one.operative) this.#dependencyCame();
     }
-    this.statics.interfaceChanged(one);
+    for (const statics of this.#statics.values()) statics.interfaceChanged(one);
     if (this.#configured.get(one.ifindex) !== one.name) {
       this.#configured.set(one.ifindex, one.name);
       this.interfaceConfig.interfaceCame(one);
@@ -528,7 +568,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (this.#someRouteThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
     this.connected.update(one);
     this.resolver.interfaceChanged(one.ifindex);
-    this.statics.interfaceChanged(one);
+    for (const statics of this.#statics.values()) statics.interfaceChanged(one);
   }
 
   /**

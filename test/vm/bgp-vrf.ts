@@ -1,11 +1,12 @@
 // Instances in VRFs, by the kernel's device and by network namespace: neighbours with one and the same address in each, their
-// routes in the right table, VRFs that come and go while sessions run. zebra is FRR's.
+// routes in the right table, VRFs that come and go while sessions run. zebra is FRR's, and then ours.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { unixConnect } from '../../src/zapi/index.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { Router } from '../bgp/lib/router.ts';
-import { type Daemon, startBird, startFrr } from '../lib/daemons.ts';
+import { type Daemon, startBird, startFrr, startGrevy } from '../lib/daemons.ts';
 import { Lab, type Namespace, runCommand } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 
@@ -13,7 +14,7 @@ export const MODULES: readonly string[] = ['veth', 'vrf'];
 
 /** Runs inside. */
 export function suite(): void {
-  describe('BGP instances in VRFs', tests);
+  for (const kind of ['FRR', 'Grevy'] as const) describe(`BGP instances in VRFs of ${kind}'s zebra`, () => tests(kind));
 }
 
 const SLOW_MS = 60_000;
@@ -41,7 +42,7 @@ protocol bgp up { local 10.0.0.2 as 65010; neighbor 10.0.0.1 as 65001; connect d
 `;
 }
 
-function tests(): void {
+function tests(kind: 'FRR' | 'Grevy'): void {
   const lab = new Lab();
   let here: Namespace;
   let zebra: Daemon;
@@ -56,6 +57,12 @@ function tests(): void {
     // Enslaving takes IPv6 addresses only, but a link that was down lost its routes.
     await here.run('ip', 'addr', 'replace', '10.0.0.1/24', 'dev', device);
   }
+
+  const startZebra = (directory?: string): Promise<Daemon> => {
+    const more = directory === undefined ? {} : { directory };
+    return kind === 'FRR' ? startFrr(lab, here, 'zebra', '', more) : startGrevy(lab, here, 'hostname zebra\n', more);
+  };
+  const zserv = (): string => join(zebra.directory, kind === 'FRR' ? 'zserv.api' : 'run/zserv.api');
 
   const inTable = async (table: number): Promise<Record<string, string>> => {
     const routes = await here.ipJson<{ dst: string; dev: string; protocol: string }[]>(
@@ -112,8 +119,8 @@ function tests(): void {
       await there.run('ip', 'addr', 'add', '10.0.0.2/24', 'dev', 'up0');
       birds[name] = await startBird(lab, there, neighbour(routes));
     }
-    zebra = await startFrr(lab, here, 'zebra', '');
-    router = new Router('here', 179, { zebra: unixConnect(`${zebra.directory}/zserv.api`) });
+    zebra = await startZebra();
+    router = new Router('here', 179, { zebra: unixConnect(zserv()) });
     router.config(instance('red') + instance('blue'));
   });
 
@@ -170,7 +177,7 @@ function tests(): void {
   test('zebra comes back: both are asked for and told anew', async () => {
     const { directory } = zebra;
     await zebra.kill();
-    zebra = await startFrr(lab, here, 'zebra', '', { directory });
+    zebra = await startZebra(directory);
     await tables({ '20.0.0.0/24': 'red0', '20.0.1.0/24': 'red0' }, { '20.0.0.0/24': 'blue0', '20.0.2.0/24': 'blue0' });
     assert.equal(state('red'), 'Established');
   });
@@ -185,6 +192,7 @@ function tests(): void {
     });
   });
 
+  if (kind === 'Grevy') return;
   test('a VRF may be a network namespace', async () => {
     const root = await lab.namespace('root');
     const there = await lab.namespace('green');

@@ -10,8 +10,9 @@ import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
 import * as operations from './operations.ts';
+import * as vrf from './vrf.ts';
 
-const SUITES = [kernel, interfaces, labels, operations, bgpVrf];
+const SUITES = [kernel, interfaces, labels, operations, vrf, bgpVrf];
 
 describeInVm(
   'inside the virtual machine',

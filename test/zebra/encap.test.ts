@@ -160,7 +160,7 @@ describe('labels', () => {
     b.add('10.2.0.0/16', ROUTE_BGP, [label('192.0.2.9', 3)], 20);
     b.settle();
     assert.deepEqual(pathsOf(b), [[16, 17], []]);
-    const text = [...showRoutes(b.zebra, AF_INET, {})].join('');
+    const text = [...showRoutes(b.zebra, 0, AF_INET, {}, '\n\n')].join('');
     assert.match(text, /10\.1\.0\.0\/16 .* eth0, label 16\/17, weight 1/);
     assert.match(text, /10\.2\.0\.0\/16 .* eth0, label implicit-null, weight 1/);
   });

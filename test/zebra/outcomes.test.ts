@@ -53,13 +53,13 @@ function say(
 
 /** The lines of a prefix without what is the same in all. */
 function lines(b: Bench, prefix: string): string[] {
-  const text = [...showRoutes(b.zebra, AF_INET, { inside: parsePrefix(prefix)! })].join('');
+  const text = [...showRoutes(b.zebra, 0, AF_INET, { inside: parsePrefix(prefix)! }, '\n\n')].join('');
   const shown = text.slice(text.indexOf('\n\n') + 2).trimEnd();
   return shown.split('\n').map(line => line.replace(/ via ([0-9.]+).*/, ' $1').replaceAll(/ +/g, ' '));
 }
 
 function json(b: Bench, prefix: string): Record<string, unknown> {
-  const [row] = Object.values(showRouteJson(b.zebra, parsePrefix(prefix)!, true) as Record<string, object[]>)[0]!;
+  const [row] = Object.values(showRouteJson(b.zebra, 0, parsePrefix(prefix)!, true) as Record<string, object[]>)[0]!;
   return row as Record<string, unknown>;
 }
 
@@ -80,7 +80,7 @@ describe('what hardware makes of a route', () => {
       ['offloaded', 'trapped', 'offloadFailed'].filter(key => json(b, prefix)[key] === true),
     );
     assert.deepEqual(keys, [['offloaded'], ['trapped'], ['offloadFailed'], []]);
-    const { routes } = showSummaryJson(b.zebra, AF_INET) as { routes: Record<string, unknown>[] };
+    const { routes } = showSummaryJson(b.zebra, 0, AF_INET) as { routes: Record<string, unknown>[] };
     const [counts] = routes.filter(one => one['type'] === 'static');
     assert.deepEqual(counts, { type: 'static', rib: 4, fib: 4, fibOffLoaded: 1, fibTrapped: 1 });
   });

@@ -372,7 +372,7 @@ test('a route forwards on 256 paths at most, and no other is shown as if it did'
     ['10.4.0.0/16', ['192.0.3.1']],
   ] as const) {
     assert.equal(b.kernel.pathsOf(b.kernel.routes.get(keyOf(prefix))!).length, 256);
-    const json = showRouteJson(b.zebra, parsePrefix(prefix)!, true) as Record<
+    const json = showRouteJson(b.zebra, 0, parsePrefix(prefix)!, true) as Record<
       string,
       { nexthops: { ip: string; fib?: boolean; active?: boolean }[] }[]
     >;

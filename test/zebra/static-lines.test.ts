@@ -79,14 +79,14 @@ describe('lines of static routes', { timeout: 60_000 }, () => {
     await one.type('ip route 1.2.3.0 255.255.255.0 10.0.0.1 7');
     await one.type('ip route 1.2.4.0/24 10.0.0.1');
     assert.deepEqual(one.lines, ['ip route 1.2.3.0/24 10.0.0.1 7', 'ip route 1.2.4.0/24 10.0.0.1']);
-    assert.equal(one.bench.zebra.statics.count, 2);
+    assert.equal(one.bench.zebra.staticsOf('default').count, 2);
     // The same next hop with another distance is moved, not added.
     await one.type('ip route 1.2.3.9/24 10.0.0.1');
     assert.deepEqual(one.lines, ['ip route 1.2.3.0/24 10.0.0.1', 'ip route 1.2.4.0/24 10.0.0.1']);
     await one.type('no ip route 1.2.3.0 255.255.255.0 10.0.0.1');
     await one.type('no ip route 1.2.4.0 255.255.255.0 10.0.0.1');
     assert.deepEqual(one.lines, []);
-    assert.equal(one.bench.zebra.statics.count, 0);
+    assert.equal(one.bench.zebra.staticsOf('default').count, 0);
     await one.type('ip route 1.2.3.0 255.255.255.0 blackhole');
     await one.type('no ip route 1.2.3.0/24 blackhole');
     assert.deepEqual(one.lines, []);

@@ -39,6 +39,11 @@ export class ConnectedRoutes {
       for (const address of one.addresses) this.addressChanged(one, address);
       return;
     }
+    this.leaving(one);
+  }
+
+  /** The interface leaves its VRF: its networks go from there. */
+  leaving(one: Interface): void {
     for (const { prefix } of this.#announced.get(one.ifindex)?.networks.values() ?? []) this.#remove(one, prefix);
     this.#announced.delete(one.ifindex);
   }

@@ -37,6 +37,7 @@ export interface InterfaceAddress {
 
 export class Interface {
   readonly ifindex: number;
+  /** The VRF that it belongs to: its own for a VRF's device. */
   vrf = 0;
   name: string;
   /** IFF_* */
@@ -144,9 +145,34 @@ export class Interfaces {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Whether some interface has this very address. */
-  isLocal(family: Family, words: AddressWords): boolean {
-    return this.#local.has(localKey(family, words));
+  /** Whether some interface of the VRF has this very address. */
+  isLocal(vrf: number, family: Family, words: AddressWords): boolean {
+    return this.#local.has(localKey(vrf, family, words));
+  }
+
+  /** The VRF that a link belongs to, as far as its master is known. */
+  #vrfOf({ ifindex, master, detail }: Interface | LinkFacts): number {
+    if (detail.kind === 'vrf') return ifindex;
+    return master !== 0 && this.#byIndex.get(master)?.detail.kind === 'vrf' ? master : 0;
+  }
+
+  /** Has a link in the VRF that it belongs to now. */
+  #place(one: Interface): void {
+    const vrf = this.#vrfOf(one);
+    if (vrf === one.vrf) return;
+    for (const listener of this.#listeners) listener.leaving?.(one);
+    for (const address of one.addresses) this.#countLocal(one.vrf, address, -1);
+    const from = one.vrf;
+    one.vrf = vrf;
+    for (const address of one.addresses) this.#countLocal(one.vrf, address, 1);
+    for (const listener of this.#listeners) listener.joined?.(one, from);
+  }
+
+  #countLocal(vrf: number, { family, local }: InterfaceAddress, by: number): void {
+    const key = localKey(vrf, family, local);
+    const count = (this.#local.get(key) ?? 0) + by;
+    if (count > 0) this.#local.set(key, count);
+    else this.#local.delete(key);
   }
 
   onLink(facts: LinkFacts): void {
@@ -155,6 +181,7 @@ export class Interfaces {
     const known = one !== undefined;
     if (one === undefined) {
       one = new Interface(facts);
+      one.vrf = this.#vrfOf(facts);
       this.#byIndex.set(facts.ifindex, one);
     } else {
       wasUp = one.operative;
@@ -188,7 +215,18 @@ export class Interfaces {
         one.lastDown = this.#now();
       }
     }
+    if (known) this.#place(one);
     for (const listener of this.#listeners) listener.link?.(one, wasUp);
+    // Its ports may have been told before it.
+    if (!known && one.detail.kind === 'vrf') this.#placePorts(one.ifindex);
+  }
+
+  #placePorts(master: number): void {
+    for (const one of this.#byIndex.values()) {
+      if (one.master !== master || this.#vrfOf(one) === one.vrf) continue;
+      this.#place(one);
+      for (const listener of this.#listeners) listener.link?.(one, one.operative);
+    }
   }
 
   onSpeed(one: Interface, speed: number): void {
@@ -203,6 +241,7 @@ export class Interfaces {
     for (const address of one.addresses) this.#remove(one, address);
     this.#byIndex.delete(ifindex);
     one.flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
+    if (one.detail.kind === 'vrf') this.#placePorts(ifindex);
     for (const listener of this.#listeners) listener.linkGone?.(one);
   }
 
@@ -223,10 +262,7 @@ export class Interfaces {
       flags: facts.flags,
       label: facts.label,
     };
-    if (before === undefined) {
-      const local = localKey(facts.family, facts.local);
-      this.#local.set(local, (this.#local.get(local) ?? 0) + 1);
-    }
+    if (before === undefined) this.#countLocal(one.vrf, address, 1);
     one.setAddress(address);
     for (const listener of this.#listeners) listener.address?.(one, address);
   }
@@ -258,10 +294,7 @@ export class Interfaces {
 
   #remove(one: Interface, address: InterfaceAddress): void {
     one.deleteAddress(address.key);
-    const local = localKey(address.family, address.local);
-    const others = this.#local.get(local)! - 1;
-    if (others > 0) this.#local.set(local, others);
-    else this.#local.delete(local);
+    this.#countLocal(one.vrf, address, -1);
     for (const listener of this.#listeners) listener.addressGone?.(one, address);
   }
 }
@@ -271,6 +304,6 @@ function addressKey({ family, local, peer, length }: AddressFacts): string {
   return equalWords(local, peer) ? `${own}/${length}` : `${own} ${formatAddress(family, peer)}/${length}`;
 }
 
-function localKey(family: Family, words: AddressWords): string {
-  return family === AF_INET ? String(words[0]) : words.join(':');
+function localKey(vrf: number, family: Family, words: AddressWords): string {
+  return family === AF_INET ? `${vrf} ${words[0]}` : `${vrf} ${words.join(':')}`;
 }

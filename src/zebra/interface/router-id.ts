@@ -2,56 +2,81 @@
 // loopback interface that is not in 127.0.0.0/8, else the highest of any interface; chosen anew with every change.
 import { AF_INET, AF_INET6, type AddressWords, type Family, isLoopback, parseIp6 } from '../../net/index.ts';
 import type { RouterIdFace } from '../face.ts';
+import { VRF_DEFAULT, type Vrfs } from '../vrf.ts';
 import type { InterfaceAddress, Interfaces } from './interfaces.ts';
 
 const NONE: AddressWords = [0, 0, 0, 0];
 
+/** Of one VRF. */
+interface Choice {
+  current: AddressWords;
+  /** The highest of loopback interfaces, and of all. */
+  loopback: number;
+  any: number;
+}
+
 export class RouterId implements RouterIdFace {
   readonly #interfaces: Interfaces;
   readonly #listeners: Set<(vrf: number) => void> = new Set();
-  #configured4: AddressWords | undefined;
-  #configured6: AddressWords | undefined;
-  #current: AddressWords = NONE;
-  /** The highest of loopback interfaces, and of all. */
-  #loopback = 0;
-  #any = 0;
+  readonly #byVrf: Map<number, Choice> = new Map();
+  readonly #vrfs: Vrfs;
+  /** By the name of the VRF, which may not be there yet, and family. */
+  readonly #configured: Map<string, AddressWords> = new Map();
 
-  constructor(interfaces: Interfaces) {
+  constructor(interfaces: Interfaces, vrfs: Vrfs) {
     this.#interfaces = interfaces;
+    this.#vrfs = vrfs;
+    vrfs.listen({
+      came: ({ id }) => this.#changed(id),
+      renamed: ({ id }) => this.#changed(id),
+      gone: ({ id }) => this.#byVrf.delete(id),
+    });
     interfaces.listen({
       address: (one, address) => {
+        const choice = this.#of(one.vrf);
         const word = candidate(address);
-        if (one.loopback) this.#loopback = Math.max(this.#loopback, word);
-        this.#any = Math.max(this.#any, word);
-        this.#choose();
+        if (one.loopback) choice.loopback = Math.max(choice.loopback, word);
+        choice.any = Math.max(choice.any, word);
+        this.#choose(one.vrf);
       },
-      addressGone: (_one, address) => {
+      addressGone: (one, address) => {
+        const { loopback, any } = this.#of(one.vrf);
         const word = candidate(address);
-        if (word === 0 || (word !== this.#loopback && word !== this.#any)) return;
-        this.#lookThrough();
-        this.#choose();
+        if (word !== 0 && (word === loopback || word === any)) this.#lookThrough(one.vrf);
+      },
+      joined: (one, from) => {
+        this.#lookThrough(from);
+        this.#lookThrough(one.vrf);
       },
     });
   }
 
-  get(_vrf: number, family: Family): AddressWords {
-    if (family === AF_INET6) return this.#configured6 ?? NONE;
-    return this.#current;
+  get(vrf: number, family: Family): AddressWords {
+    if (family === AF_INET6) return this.#configuredFor(vrf, family) ?? NONE;
+    return this.#byVrf.get(vrf)?.current ?? NONE;
   }
 
-  /** Configured, or undefined for the automatic choice. */
-  configure(family: Family, words: AddressWords | undefined): void {
-    if (family === AF_INET6) {
-      this.#configured6 = words;
-      for (const listener of this.#listeners) listener(0);
-      return;
-    }
-    this.#configured4 = words;
-    this.#choose();
+  /** Configured for the VRF of this name, or undefined for the automatic choice. */
+  configure(name: string, family: Family, words: AddressWords | undefined): void {
+    const key = `${family} ${name}`;
+    if (words === undefined) this.#configured.delete(key);
+    else this.#configured.set(key, words);
+    const vrf = this.#vrfs.named(name);
+    if (vrf !== undefined) this.#changed(vrf.id);
   }
 
   get configured(): boolean {
-    return this.#configured4 !== undefined;
+    return this.#configuredFor(VRF_DEFAULT, AF_INET) !== undefined;
+  }
+
+  #configuredFor(vrf: number, family: Family): AddressWords | undefined {
+    return this.#configured.get(`${family} ${this.#vrfs.nameOf(vrf)}`);
+  }
+
+  /** Another one may be configured, because the lines changed or the VRF's name did. */
+  #changed(vrf: number): void {
+    this.#choose(vrf);
+    for (const listener of this.#listeners) listener(vrf);
   }
 
   listen(listener: (vrf: number) => void): () => void {
@@ -59,24 +84,36 @@ export class RouterId implements RouterIdFace {
     return () => void this.#listeners.delete(listener);
   }
 
-  #choose(): void {
-    const best = this.#loopback || this.#any;
-    const next = this.#configured4 ?? (best === 0 ? NONE : [best, 0, 0, 0]);
-    if (next[0] === this.#current[0]) return;
-    this.#current = next;
-    for (const listener of this.#listeners) listener(0);
+  #of(vrf: number): Choice {
+    let choice = this.#byVrf.get(vrf);
+    if (choice === undefined) {
+      choice = { current: NONE, loopback: 0, any: 0 };
+      this.#byVrf.set(vrf, choice);
+    }
+    return choice;
   }
 
-  #lookThrough(): void {
-    this.#loopback = 0;
-    this.#any = 0;
-    for (const one of this.#interfaces.list(0)) {
+  #choose(vrf: number): void {
+    const choice = this.#of(vrf);
+    const best = choice.loopback || choice.any;
+    const next = this.#configuredFor(vrf, AF_INET) ?? (best === 0 ? NONE : [best, 0, 0, 0]);
+    if (next[0] === choice.current[0]) return;
+    choice.current = next;
+    for (const listener of this.#listeners) listener(vrf);
+  }
+
+  #lookThrough(vrf: number): void {
+    const choice = this.#of(vrf);
+    choice.loopback = 0;
+    choice.any = 0;
+    for (const one of this.#interfaces.list(vrf)) {
       for (const address of one.addresses) {
         const word = candidate(address);
-        if (one.loopback) this.#loopback = Math.max(this.#loopback, word);
-        this.#any = Math.max(this.#any, word);
+        if (one.loopback) choice.loopback = Math.max(choice.loopback, word);
+        choice.any = Math.max(choice.any, word);
       }
     }
+    this.#choose(vrf);
   }
 }
 

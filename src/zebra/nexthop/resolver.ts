@@ -206,8 +206,8 @@ export class Resolver implements NhtFace {
   }
 
   /** An address became one of this host's, or ceased to be: no gateway may be one. */
-  localChanged(family: Family, [w0, w1, w2, w3]: AddressWords): void {
-    const tracked = this.#tracked.get(family === AF_INET ? 0 : 1);
+  localChanged(vrf: number, family: Family, [w0, w1, w2, w3]: AddressWords): void {
+    const tracked = this.#tracked.get(vrf * 2 + (family === AF_INET ? 0 : 1));
     if (tracked === undefined || tracked.size === 0) return;
     tracked.within(w0, w1, w2, w3, family === AF_INET ? 32 : 128, this.#mark);
     if (!this.idle) this.#host.wake();
@@ -320,8 +320,8 @@ export class Resolver implements NhtFace {
     const family = member.gatewayFamily;
     if (family === 0 || isMulticast(family, member.gateway)) return INACTIVE;
     if (family !== AF_INET && isLinkLocal6(member.gateway)) return INACTIVE; // on which link?
-    // The kernel refuses a gateway that is an address of this host.
-    if (this.#interfaces.isLocal(family, member.gateway)) return INACTIVE;
+    // The kernel refuses a gateway that is an address of this host, in the VRF.
+    if (this.#interfaces.isLocal(set.vrf, family, member.gateway)) return INACTIVE;
 
     const table = this.#host.table(set.vrf, family);
     const viaDefault = family === AF_INET ? this.viaDefault.ip : this.viaDefault.ipv6;

@@ -74,6 +74,16 @@ export class Rib implements RibRows {
     return this.#tables.table(vrf, family);
   }
 
+  /** A VRF has come, with this table of the kernel's. */
+  openVrf(vrf: number, kernelTable: number): void {
+    this.#tables.open(vrf, kernelTable);
+  }
+
+  /** A VRF is gone: nobody's routes are in its tables any more, and what the kernel has of ours there goes. */
+  closeVrf(vrf: number): void {
+    for (const t of this.#tables.close(vrf)) this.walks.empty(t);
+  }
+
   add(
     vrf: number,
     family: Family,

@@ -38,7 +38,8 @@ export const ROW_INSTALLED = 0x8000;
 export const ROW_ZAPI_FLAGS = 0x3fff;
 
 export class RibTable {
-  readonly vrf: number;
+  /** The VRF whose routes these are; that of a table whose VRF is gone stays until another one has the table. */
+  vrf: number;
   readonly family: Family;
   /** The kernel's table number. */
   readonly kernelTable: number;

@@ -214,6 +214,20 @@ export class Walks {
     }
   }
 
+  /** Takes every route out of a table, whosever it is. */
+  empty(t: RibTable): void {
+    for (let id = 0; id < t.prefixes.limit; id++) {
+      if (!t.prefixes.has(id)) continue;
+      t.state[id]! &= ~STALE;
+      for (let row = t.first[id]!; row >= 0; ) {
+        const next = t.next[row]!;
+        this.#rows.removeRow(t, id, row);
+        row = next;
+      }
+      this.#tables.mark(t, id, false);
+    }
+  }
+
   /** Withdraws everything of ours: objects go, and their IPv4 routes with them; the rest one by one. */
   withdrawAll(): void {
     this.#earlier.swept = true;

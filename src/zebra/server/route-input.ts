@@ -102,7 +102,7 @@ export class RouteInput {
   remove(framer: Framer, body: number, end: number): void {
     const route = this.#route;
     this.#decode(framer.bytes, body, end);
-    if (route.safi !== SAFI_UNICAST || framer.vrf !== 0) return;
+    if (route.safi !== SAFI_UNICAST || this.#zebra.vrfs.get(framer.vrf) === undefined) return;
     const family = route.family as Family;
     const byDistance = (route.flags & ROUTE_FLAG_RR_USE_DISTANCE) !== 0 && (route.message & MESSAGE_DISTANCE) !== 0;
     if (family === AF_INET) this.#client.stats.ip4.delete++;
@@ -137,10 +137,11 @@ export class RouteInput {
   /** What of a route zebra cannot do, or nothing. */
   #unsupported(route: RouteMessage, vrf: number): string {
     if (route.safi !== SAFI_UNICAST) return `SAFI ${route.safi}`;
-    if (vrf !== 0) return `VRF ${vrf}`;
+    const known = this.#zebra.vrfs.get(vrf);
+    if (known === undefined) return `VRF ${vrf}, which is not there`;
     if ((route.message & MESSAGE_SRCPFX) !== 0) return 'source-specific routes';
     if ((route.message & MESSAGE_NHG) !== 0) return 'next-hop groups of a client';
-    if ((route.message & MESSAGE_TABLEID) !== 0 && route.tableId !== 0 && route.tableId !== MAIN_TABLE) {
+    if ((route.message & MESSAGE_TABLEID) !== 0 && route.tableId !== 0 && route.tableId !== known.table) {
       return `routing table ${route.tableId}`;
     }
     return route.nexthopCount === 0 ? 'a route without next hops' : '';
@@ -176,7 +177,7 @@ export class RouteInput {
         w1: route.w1,
         w2: route.w2,
         w3: route.w3,
-        table: MAIN_TABLE,
+        table: this.#zebra.vrfs.get(vrf)?.table ?? MAIN_TABLE,
         afi: family === AF_INET ? AFI_IP : AFI_IP6,
         safi: route.safi,
       },

@@ -109,10 +109,25 @@ export class ZapiServer implements SessionHost {
     this.#stops.push(
       zebra.interfaces.listen({
         link: interfaceChanged,
-        linkGone: interfaceChanged,
+        linkGone: one => {
+          interfaceChanged(one);
+          for (const session of this.sessions) session.pump();
+        },
+        joined: one => interfaceChanged(one),
         speed: interfaceChanged,
         address: addressChanged,
         addressGone: addressChanged,
+      }),
+      zebra.vrfs.listen({
+        came: vrf => {
+          for (const session of this.sessions) session.vrfCame(vrf);
+        },
+        renamed: vrf => {
+          for (const session of this.sessions) session.vrfCame(vrf);
+        },
+        gone: vrf => {
+          for (const session of this.sessions) session.vrfGone(vrf);
+        },
       }),
       zebra.routerId.listen(vrf => {
         for (const session of this.sessions) session.routerIdChanged(vrf);

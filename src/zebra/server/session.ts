@@ -27,7 +27,8 @@ import { knowsMpls } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
-import { type Client, type ClientHost, type ClientStats, emptyStats, MAIN_TABLE } from './client.ts';
+import { type Vrf, VRF_DEFAULT } from '../vrf.ts';
+import { type Client, type ClientHost, type ClientStats, emptyStats } from './client.ts';
 import { type Managers, onManagers } from './managers.ts';
 import { Out } from './out.ts';
 import { Redistributed } from './redistributed.ts';
@@ -92,7 +93,10 @@ export class Session implements Client {
   readonly #reader: BodyReader = new BodyReader(new Uint8Array(0));
   readonly #handlers: (Handler | undefined)[] = [];
   readonly #routes: RouteInput;
-  #wantsInterfaces = false;
+  /** VRFs whose interfaces it wants to hear of. */
+  readonly #wantsInterfaces: Set<number> = new Set();
+  /** VRFs that went: said behind what is said of their interfaces. */
+  readonly #vrfsGone: Vrf[] = [];
   readonly #told: ToldInterfaces;
   /** By interface: the neighbour that it was told of. */
   readonly #neighbours: Map<number, AddressWords> = new Map();
@@ -113,7 +117,10 @@ export class Session implements Client {
       this.end(`does not read: ${waiting} bytes wait for it`);
     });
     this.#told = new ToldInterfaces(
-      ifindex => server.zebra.interfaces.byIndex(ifindex),
+      ifindex => {
+        const one = server.zebra.interfaces.byIndex(ifindex);
+        return one !== undefined && this.#wantsInterfaces.has(one.vrf) ? one : undefined;
+      },
       (name, message, vrf) => {
         const { addresses, interfaces, states } = this.stats;
         if (name.startsWith('INTERFACE_ADDRESS')) addresses[name.endsWith('ADD') ? 'add' : 'delete']++;
@@ -259,10 +266,10 @@ export class Session implements Client {
       this.#routes.remove(this.#framer, body, end);
     };
     this.#on('HELLO', message => this.#hello(message));
-    this.#on('INTERFACE_ADD', () => this.#interfaceAdd());
-    this.#on('INTERFACE_DELETE', () => {
-      this.#wantsInterfaces = false;
-      this.#told.clear();
+    this.#on('INTERFACE_ADD', (_message, vrf) => this.#interfaceAdd(vrf));
+    this.#on('INTERFACE_DELETE', (_message, vrf) => {
+      this.#wantsInterfaces.delete(vrf);
+      this.#told.clear(vrf);
     });
     this.#on('ROUTER_ID_ADD', (message, vrf) => {
       this.#routerIds.set((vrf << 1) | (message.afi === AFI_IP6 ? 1 : 0), true);
@@ -330,8 +337,10 @@ export class Session implements Client {
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
     this.out.put('CAPABILITIES', { vrfBackend: 0, mpls: knowsMpls(), ecmp: this.#server.ecmp, mlagRole: 0 });
-    this.stats.vrfs.add++;
-    this.out.put('VRF_ADD', { table: MAIN_TABLE, netns: '', name: 'default' });
+    // The default one first: that is whose absence a client takes for a zebra that is not there yet.
+    const vrfs = this.#server.zebra.vrfs.list();
+    for (const vrf of vrfs) if (vrf.id === VRF_DEFAULT) this.vrfCame(vrf);
+    for (const vrf of vrfs) if (vrf.id !== VRF_DEFAULT) this.vrfCame(vrf);
     this.#server.log(`client ${this.label} connected`);
   }
 
@@ -381,10 +390,33 @@ export class Session implements Client {
 
   // ---- what it wants to hear of ---------------------------------------------------------------------------------------
 
-  #interfaceAdd(): void {
-    this.#wantsInterfaces = true;
+  /** A VRF is there, or has another name. */
+  vrfCame({ id, name, table }: Vrf): void {
+    if (!this.greeted || this.synchronous) return;
+    this.stats.vrfs.add++;
+    this.out.put('VRF_ADD', { table, netns: '', name }, id);
+  }
+
+  /** A VRF went, and its interfaces with it: `pump` says so when all has been said of them. */
+  vrfGone(vrf: Vrf): void {
+    if (this.greeted && !this.synchronous) this.#vrfsGone.push(vrf);
+  }
+
+  #tellVrfsGone(): void {
+    for (const { id, name, table } of this.#vrfsGone.splice(0)) {
+      this.#wantsInterfaces.delete(id);
+      this.#routerIds.delete(id << 1);
+      this.#routerIds.delete((id << 1) | 1);
+      this.stats.vrfs.delete++;
+      this.out.put('VRF_DELETE', { table, netns: '', name }, id);
+    }
+  }
+
+  #interfaceAdd(vrf: number): void {
+    this.#wantsInterfaces.add(vrf);
     // Asked twice, told twice: FRR's daemons ask on connecting and again for the VRF, and count on nothing.
-    this.#told.again(this.#server.zebra.interfaces.list(0));
+    this.#told.again(this.#server.zebra.interfaces.list(vrf));
+    if (vrf !== VRF_DEFAULT) return this.pump();
     this.#neighbours.clear();
     for (const ifindex of this.#server.discovery?.neighbours.keys() ?? []) this.#neighboursDirty.add(ifindex);
     this.pump();
@@ -392,14 +424,14 @@ export class Session implements Client {
 
   /** An interface, or one of its addresses, changed. */
   interfaceChanged(one: Interface, address?: string): void {
-    if (!this.#wantsInterfaces) return;
+    if (this.#wantsInterfaces.size === 0) return;
     this.#told.mark(one.ifindex, address);
     this.pump();
   }
 
   /** The router that advertises itself on an interface is another one. */
   neighbourChanged(ifindex: number): void {
-    if (!this.#wantsInterfaces) return;
+    if (!this.#wantsInterfaces.has(VRF_DEFAULT)) return;
     this.#neighboursDirty.add(ifindex);
     this.pump();
   }
@@ -435,6 +467,7 @@ export class Session implements Client {
         this.#neighboursDirty.delete(ifindex);
         this.#tellNeighbour(ifindex);
       }
+      this.#tellVrfsGone();
     }
     for (const [key, changed] of this.#routerIds) {
       if (!changed || !this.out.room) continue;

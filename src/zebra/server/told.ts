@@ -59,10 +59,9 @@ export class ToldInterfaces {
     }
   }
 
-  /** The client asked to hear no more. */
-  clear(): void {
-    this.#told.clear();
-    this.#dirty.clear();
+  /** The client asked to hear no more of a VRF. */
+  clear(vrf: number): void {
+    for (const [ifindex, told] of this.#told) if (told.vrf === vrf) this.#told.delete(ifindex);
   }
 
   /** Tells differences while `room` says so. */

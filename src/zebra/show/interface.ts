@@ -93,8 +93,8 @@ function timeText(ms: number): string {
 }
 
 /** By name, as FRR sorts: numbers inside names count as numbers. */
-export function sortedInterfaces(zebra: Zebra): Interface[] {
-  return zebra.interfaces.list(0).toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+export function sortedInterfaces(zebra: Zebra, vrf: number): Interface[] {
+  return zebra.interfaces.list(vrf).toSorted((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
 export function showInterface(zebra: Zebra, one: Interface): string {
@@ -102,7 +102,7 @@ export function showInterface(zebra: Zebra, one: Interface): string {
   let text = `Interface ${one.name} is ${admin ? 'up' : 'down'}`;
   if (admin) text += `, line protocol is ${one.operative ? 'up' : 'down'}`;
   text += `\n  Link ups:   ${String(one.ups).padStart(5)}    last: ${timeText(one.lastUp)}\n`;
-  text += `  Link downs: ${String(one.downs).padStart(5)}    last: ${timeText(one.lastDown)}\n  vrf: default\n`;
+  text += `  Link downs: ${String(one.downs).padStart(5)}    last: ${timeText(one.lastDown)}\n  vrf: ${zebra.vrfs.nameOf(one.vrf)}\n`;
   if (one.description !== '') text += `  Description: ${one.description}\n`;
   if (one.detail.alias !== '') text += `  OS Description: ${aliasOf(one)}\n`;
   text += `  index ${one.ifindex} metric 0 mtu ${one.mtu} speed ${one.speed} \n  flags: ${flagText(one.flags)}\n`;
@@ -134,7 +134,7 @@ export function interfaceJson(zebra: Zebra, one: Interface): object {
     linkDowns: one.downs,
     ...(one.lastUp === 0 ? {} : { lastLinkUp: timeText(one.lastUp) }),
     ...(one.lastDown === 0 ? {} : { lastLinkDown: timeText(one.lastDown) }),
-    vrfName: 'default',
+    vrfName: zebra.vrfs.nameOf(one.vrf),
     ...(one.description === '' ? {} : { description: one.description }),
     ...(one.detail.alias === '' ? {} : { OsDescription: aliasOf(one) }),
     ...interfaceSwitches(one.name),
@@ -172,9 +172,9 @@ function briefStatus(one: Interface): string {
   return (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
 }
 
-export function showInterfacesBrief(zebra: Zebra): string {
+export function showInterfacesBrief(zebra: Zebra, interfaces: readonly Interface[]): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
-  for (const one of sortedInterfaces(zebra)) {
+  for (const one of interfaces) {
     const four = sortedAddresses(one).filter(address => address.family === AF_INET);
     const primary = four.filter(isBrief);
     // A plus says that there are secondary ones in the same network.
@@ -185,32 +185,32 @@ export function showInterfacesBrief(zebra: Zebra): string {
     const six = shownAddresses(one).filter(address => address.family !== AF_INET);
     const global = six.find(isBrief);
     if (global !== undefined) lines.push(`${six.length > 1 ? '+ ' : ''}${addressText(global)}`);
-    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${'default'.padEnd(16)}`;
+    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${zebra.vrfs.nameOf(one.vrf).padEnd(16)}`;
     text += `${head}${lines[0] ?? ''}\n`;
     for (const line of lines.slice(1)) text += `${' '.repeat(40)}${line}\n`;
   }
   return `${text}\n`;
 }
 
-export function interfacesBriefJson(zebra: Zebra): object {
+export function interfacesBriefJson(zebra: Zebra, interfaces: readonly Interface[]): object {
   const json: Record<string, unknown> = {};
-  for (const one of sortedInterfaces(zebra)) {
+  for (const one of interfaces) {
     json[one.name] = {
       status: briefStatus(one),
-      vrfName: 'default',
+      vrfName: zebra.vrfs.nameOf(one.vrf),
       addresses: shownAddresses(one).filter(isBrief).map(addressText),
     };
   }
   return json;
 }
 
-export function showInterfaceDescriptions(zebra: Zebra): string {
-  let text = '\tVRF default(0)\n\nInterface       Status  Protocol  Description\n';
-  for (const one of sortedInterfaces(zebra)) {
+export function showInterfaceDescriptions(interfaces: readonly Interface[]): string {
+  let text = 'Interface       Status  Protocol  Description\n';
+  for (const one of interfaces) {
     const admin = (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
     text += `${one.name.padEnd(16)}${admin.padEnd(8)}${(one.operative ? 'up' : 'down').padEnd(10)}`;
     const words = [one.description, aliasOf(one)].filter(word => word !== '');
     text += `${words.join(`\n${' '.repeat(34)}`)}\n`;
   }
-  return `${text}\n`;
+  return text;
 }

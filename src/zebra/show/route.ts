@@ -2,9 +2,9 @@
 // over a sorted snapshot of prefix ids: a slice at a time, while the table changes under it.
 import { addressBits, AF_INET, containsAddress, type Family, formatAddress, type Prefix } from '../../net/index.ts';
 import { FLAG_OFFLOAD_FAILED, FLAG_OFFLOADED, FLAG_SELECTED, FLAG_TRAPPED } from '../face.ts';
-import { RT_TABLE_MAIN } from '../rib/parts.ts';
 import { FAILED, IN_FLIGHT, type RibTable, ROW_SEEN, ROW_ZAPI_FLAGS } from '../rib/table.ts';
 import { ROUTE_CONNECT, ROUTE_KERNEL, routeType, routeTypeName } from '../route-type.ts';
+import { VRF_DEFAULT } from '../vrf.ts';
 import type { Zebra } from '../zebra.ts';
 import { blackholeText, nexthopJson, nexthopText, remarks, type Shown, shownNexthops } from './nexthop.ts';
 import { formatUptime } from './uptime.ts';
@@ -86,7 +86,7 @@ function rowJson(zebra: Zebra, table: RibTable, id: number, row: number, nowS: n
   };
   if (table.instance[row] !== 0) json['instance'] = table.instance[row];
   json['vrfId'] = table.vrf;
-  json['vrfName'] = 'default';
+  json['vrfName'] = zebra.vrfs.nameOf(table.vrf);
   if (selected) {
     json['selected'] = true;
     json['destSelected'] = true;
@@ -101,7 +101,7 @@ function rowJson(zebra: Zebra, table: RibTable, id: number, row: number, nowS: n
   if ((outcome & FLAG_TRAPPED) !== 0) json['trapped'] = true;
   if ((outcome & FLAG_OFFLOAD_FAILED) !== 0) json['offloadFailed'] = true;
   if (tag !== 0) json['tag'] = tag;
-  json['table'] = RT_TABLE_MAIN;
+  json['table'] = table.kernelTable;
   json['internalStatus'] = fib ? 0x10 : 0;
   json['internalFlags'] = (table.flags[row]! & ROW_ZAPI_FLAGS & ~ROW_SEEN) | (selected ? FLAG_SELECTED : 0) | outcome;
   json['internalNextHopNum'] = shown.length;
@@ -127,27 +127,43 @@ function matches(table: RibTable, id: number, filter: RouteFilter): boolean {
   return table.prefixes.length[id]! >= inside.length && containsAddress(inside, table.family, table.prefixes.words(id));
 }
 
-/** The table, sorted. */
-export function* showRoutes(zebra: Zebra, family: Family, filter: RouteFilter): Generator<string, void, undefined> {
-  const table = zebra.rib.table(0, family);
+/** What the letters mean. */
+export function routeCodes(family: Family): string {
+  return family === AF_INET ? CODES_4 : CODES_6;
+}
+
+/** The table of a VRF, sorted; `head` stands before the first route. */
+export function* showRoutes(
+  zebra: Zebra,
+  vrf: number,
+  family: Family,
+  filter: RouteFilter,
+  head: string,
+): Generator<string, void, undefined> {
+  const table = zebra.rib.table(vrf, family);
   const sorting = table.prefixes.sorting();
   let step = sorting.next();
   for (; !step.done; step = sorting.next()) yield '';
   const nowS = zebra.nowS();
-  let head = family === AF_INET ? CODES_4 : CODES_6;
+  let before = head;
   for (const id of step.value) {
     if (!table.prefixes.has(id) || !matches(table, id, filter)) continue;
     for (let row = table.first[id]!; row >= 0; row = table.next[row]!) {
       if (filter.type !== undefined && table.type[row] !== filter.type) continue;
       const text = rowText(zebra, table, id, row, nowS);
-      yield head + text;
-      head = '';
+      yield before + text;
+      before = '';
     }
   }
 }
 
-export function* showRoutesJson(zebra: Zebra, family: Family, filter: RouteFilter): Generator<string, void, undefined> {
-  const table = zebra.rib.table(0, family);
+export function* showRoutesJson(
+  zebra: Zebra,
+  vrf: number,
+  family: Family,
+  filter: RouteFilter,
+): Generator<string, void, undefined> {
+  const table = zebra.rib.table(vrf, family);
   const sorting = table.prefixes.sorting();
   let step = sorting.next();
   for (; !step.done; step = sorting.next()) yield '';
@@ -167,8 +183,13 @@ export function* showRoutesJson(zebra: Zebra, family: Family, filter: RouteFilte
 }
 
 /** The destination of this exact prefix, or the longest that holds the address. */
-function findRoute(zebra: Zebra, prefix: Prefix, exact: boolean): { table: RibTable; id: number } | undefined {
-  const table = zebra.rib.table(0, prefix.family);
+function findRoute(
+  zebra: Zebra,
+  vrf: number,
+  prefix: Prefix,
+  exact: boolean,
+): { table: RibTable; id: number } | undefined {
+  const table = zebra.rib.table(vrf, prefix.family);
   const [w0, w1, w2, w3] = prefix.words;
   if (exact) {
     const id = table.prefixes.find(w0, w1, w2, w3, prefix.length);
@@ -183,8 +204,8 @@ function findRoute(zebra: Zebra, prefix: Prefix, exact: boolean): { table: RibTa
   return undefined;
 }
 
-export function showRoute(zebra: Zebra, prefix: Prefix, exact: boolean): string {
-  const found = findRoute(zebra, prefix, exact);
+export function showRoute(zebra: Zebra, vrf: number, prefix: Prefix, exact: boolean): string {
+  const found = findRoute(zebra, vrf, prefix, exact);
   if (found === undefined) return NOT_IN_TABLE;
   const { table, id } = found;
   const nowS = zebra.nowS();
@@ -196,6 +217,7 @@ export function showRoute(zebra: Zebra, prefix: Prefix, exact: boolean): string 
     if (table.instance[row] !== 0) text += `[${table.instance[row]}]`;
     text += `, distance ${table.distance[row]}, metric ${table.metric[row]}`;
     if (table.tag[row] !== 0) text += `, tag ${table.tag[row]}`;
+    if (table.vrf !== VRF_DEFAULT) text += `, vrf ${zebra.vrfs.nameOf(table.vrf)}`;
     if (selected) text += ', best';
     text += `\n  Last update ${formatUptime(nowS - table.since[row]!)} ago\n`;
     for (const one of shownNexthops(zebra, table, row)) {
@@ -212,8 +234,8 @@ export function showRoute(zebra: Zebra, prefix: Prefix, exact: boolean): string 
   return text;
 }
 
-export function showRouteJson(zebra: Zebra, prefix: Prefix, exact: boolean): object {
-  const found = findRoute(zebra, prefix, exact);
+export function showRouteJson(zebra: Zebra, vrf: number, prefix: Prefix, exact: boolean): object {
+  const found = findRoute(zebra, vrf, prefix, exact);
   if (found === undefined) return {};
   const { table, id } = found;
   const rows: object[] = [];

@@ -13,8 +13,8 @@ interface Count {
   readonly trapped: number;
 }
 
-function countRoutes(zebra: Zebra, family: Family): Count[] {
-  const table = zebra.rib.table(0, family);
+function countRoutes(zebra: Zebra, vrf: number, family: Family): Count[] {
+  const table = zebra.rib.table(vrf, family);
   // BGP is counted twice over: by eBGP and iBGP, as FRR does.
   const rib = new Uint32Array(128);
   const fib = new Uint32Array(128);
@@ -52,13 +52,13 @@ function countRoutes(zebra: Zebra, family: Family): Count[] {
   return out;
 }
 
-export function showSummary(zebra: Zebra, family: Family): string {
+export function showSummary(zebra: Zebra, vrf: number, family: Family): string {
   const line = (name: string, rib: number | string, fib: number | string): string =>
     `${name.padEnd(20)} ${String(rib).padEnd(20)} ${String(fib).padEnd(20)} \n`;
-  let text = `${'Route Source'.padEnd(20)} ${'Routes'.padEnd(20)} FIB  (vrf default)\n`;
+  let text = `${'Route Source'.padEnd(20)} ${'Routes'.padEnd(20)} FIB  (vrf ${zebra.vrfs.nameOf(vrf)})\n`;
   let rib = 0;
   let fib = 0;
-  for (const one of countRoutes(zebra, family)) {
+  for (const one of countRoutes(zebra, vrf, family)) {
     text += line(one.name, one.rib, one.fib);
     rib += one.rib;
     fib += one.fib;
@@ -66,8 +66,8 @@ export function showSummary(zebra: Zebra, family: Family): string {
   return `${text}------\n${line('Totals', rib, fib)}\n`;
 }
 
-export function showSummaryJson(zebra: Zebra, family: Family): object {
-  const counts = countRoutes(zebra, family);
+export function showSummaryJson(zebra: Zebra, vrf: number, family: Family): object {
+  const counts = countRoutes(zebra, vrf, family);
   return {
     routes: counts.map(one => ({
       fib: one.fib,
