@@ -55,7 +55,8 @@ export async function replay(argv: readonly string[]): Promise<number> {
       process.stderr.write(`grevy replay: ${file}: entry ${player?.tape.entries ?? 0}, ${seconds(player?.tape)} s:\n`);
       throw error;
     }
-    process.stderr.write(`grevy replay: ${file}: ${(error as Error).message}\n`);
+    const at = player === undefined ? '' : ` ${seconds(player.tape)} s:`;
+    process.stderr.write(`grevy replay: ${file}:${at} ${(error as Error).message}\n`);
     return 1;
   }
   let failed = 0;

@@ -9,7 +9,7 @@
 //
 // Tags are one octet; whole numbers are written seven bits at a time, the lowest first; times in microseconds since the one
 // before. The first line of a tape is JSON and says whose it is.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 
 /** Of this form of tape; another one is not read. */
 const FORMAT = 'grevy bgp tape 1';
@@ -95,6 +95,7 @@ export function digestOfValue(value: unknown): number {
 }
 
 const CHUNK_BYTES = 65_536;
+const READ_BYTES = 1 << 30;
 
 /** Writes a tape. What is on it goes to `put` in pieces, each of whole entries but perhaps for the last. */
 export class TapeWriter implements Tape {
@@ -246,7 +247,21 @@ export class TapeReader implements Tape {
   }
 
   static ofFile(file: string): TapeReader {
-    return new TapeReader(readFileSync(file));
+    const { size } = statSync(file);
+    if (size <= READ_BYTES) return new TapeReader(readFileSync(file));
+    // A run of days: Node reads 2 GiB at once at most.
+    const bytes = Buffer.allocUnsafeSlow(size);
+    const fd = openSync(file, 'r');
+    try {
+      for (let at = 0; at < size; ) {
+        const read = readSync(fd, bytes, at, Math.min(READ_BYTES, size - at), null);
+        if (read === 0) throw new TapeError('the tape became shorter while it was read');
+        at += read;
+      }
+    } finally {
+      closeSync(fd);
+    }
+    return new TapeReader(bytes);
   }
 
   party(): number {
