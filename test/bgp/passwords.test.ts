@@ -66,7 +66,9 @@ test('a key that the system refuses is logged, and the socket takes others', asy
   two.config(connecting());
   await established(one);
   one.bgp.setMd5Key(one.bgp.instance().vrf, AF_INET, [0x0a090009, 0, 0, 0], 'x'.repeat(81));
-  await until(() => one.logged.some(line => line.includes('setsockopt EINVAL')), { what: () => one.logged.join('\n') });
+  await until(() => one.logged.some(line => line.includes('TCP_MD5SIG 10.9.0.9 EINVAL')), {
+    what: () => one.logged.join('\n'),
+  });
   one.type('router bgp 65001', 'neighbor 10.9.0.2 password secret');
   two.type('router bgp 65002', 'neighbor 10.9.0.1 password secret');
   await until(() => one.show('show bgp neighbors').includes('Connections established 2'), {

@@ -16,6 +16,7 @@ import {
   type TaskLoop,
   type Watch,
 } from '../../concurrency/index.ts';
+import { formatAddress } from '../../net/index.ts';
 import {
   acceptSocket,
   closeFd,
@@ -168,9 +169,12 @@ export class IoLoop {
         try {
           setTcpMd5(listener.fd, command.peer, command.key, command.length);
         } catch (error) {
-          // ENOENT: a key is removed that was never set.
+          // ENOENT: a key is removed that was never set. ENOMEM: a socket has no more of them than net.core.optmem_max allows.
           const reason = failureOf(error);
-          if (reason.errno !== E.ENOENT) this.#bgp.say({ is: 'failed', token, failure: reason });
+          if (reason.errno === E.ENOENT) return;
+          const { family, words } = command.peer;
+          const syscall = `${reason.syscall} TCP_MD5SIG ${formatAddress(family, words)}`;
+          this.#bgp.say({ is: 'failed', token, failure: { ...reason, syscall } });
         }
         return;
       }
