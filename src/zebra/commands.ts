@@ -41,6 +41,7 @@ const IP = 'IP information';
 const IPV6 = 'IPv6 information';
 const JSON_HELP = 'JavaScript Object Notation';
 const VRF_HELP = ['Specify the VRF', 'The VRF name, or all'] as const;
+const LINE_VRF_HELP = ['Specify the VRF', 'The VRF name'] as const;
 const DEFAULT_DISTANCE = 1;
 
 function readPrefix(text: string): Prefix {
@@ -81,6 +82,7 @@ interface StaticArgs {
   readonly distance?: number;
   readonly tag?: number;
   readonly onlink?: unknown;
+  readonly vrf?: string;
 }
 
 function destination({ prefix, network, mask }: StaticArgs): Prefix {
@@ -101,7 +103,8 @@ function staticKey(args: StaticArgs): string {
   // Neither host bits nor another form make another route. A `no …` that is cut short may say nothing of it.
   const complete = args.prefix !== undefined || (args.mask !== undefined && maskLength(args.mask) !== undefined);
   const name = complete ? formatPrefix(destination(args)) : '';
-  return `${name} ${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
+  const way = `${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
+  return `${name} ${way}${args.vrf === undefined ? '' : ` ${args.vrf}`}`;
 }
 
 /** The line as FRR writes it. */
@@ -112,6 +115,7 @@ function staticLine(args: StaticArgs): string {
   if (args.tag !== undefined) words.push('tag', String(args.tag));
   if (args.distance !== undefined && args.distance !== DEFAULT_DISTANCE) words.push(String(args.distance));
   if (args.onlink !== undefined) words.push('onlink');
+  if (args.vrf !== undefined) words.push('vrf', args.vrf);
   return words.join(' ');
 }
 
@@ -120,9 +124,23 @@ function vrfName(context: readonly CommandArgs[]): string {
   return (context[0]?.['name'] as string | undefined) ?? 'default';
 }
 
+/** The VRF of a static route: a line in a block belongs to that block. */
+function staticVrf({ vrf }: StaticArgs, context: readonly CommandArgs[]): string {
+  const own = vrfName(context);
+  if (vrf !== undefined && context.length > 0 && vrf !== own) {
+    throw new CommandError(`% A route of VRF ${vrf} in the block of VRF ${own}`);
+  }
+  return vrf ?? own;
+}
+
+function checkStatic(args: StaticArgs, context: readonly CommandArgs[]): void {
+  destination(args);
+  staticVrf(args, context);
+}
+
 function applyStatic(zebra: Zebra, args: StaticArgs, context: readonly CommandArgs[]): void {
   const prefix = destination(args);
-  const statics = zebra.staticsOf(vrfName(context));
+  const statics = zebra.staticsOf(staticVrf(args, context));
   if (statics.add(prefix, staticNexthop(args), args.distance ?? DEFAULT_DISTANCE, args.tag ?? 0)) return;
   throw new CommandError(
     `% ${formatPrefix(prefix)} has ${ECMP_LIMIT} next hops, which is the most that a route may have`,
@@ -130,7 +148,9 @@ function applyStatic(zebra: Zebra, args: StaticArgs, context: readonly CommandAr
 }
 
 function removeStatic(zebra: Zebra, args: StaticArgs, context: readonly CommandArgs[]): void {
-  zebra.staticsOf(vrfName(context)).remove(destination(args), staticNexthop(args), args.distance ?? DEFAULT_DISTANCE);
+  zebra
+    .staticsOf(staticVrf(args, context))
+    .remove(destination(args), staticNexthop(args), args.distance ?? DEFAULT_DISTANCE);
 }
 
 const DESTINATION_HELP = ['IP destination prefix', 'IP destination network', 'Mask of the network'] as const;
@@ -497,41 +517,43 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     config({
       mode: ['configure', 'vrf'],
       syntax:
-        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
       help: [
         'IP configuration',
         'Establish static routes',
         ...DESTINATION_HELP,
         ...DROP_HELP,
         ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax:
-        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
       help: [
         'IP configuration',
         'Establish static routes',
         ...DESTINATION_HELP,
         'IP gateway address',
         ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax:
-        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> A.B.C.D$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf}]',
       help: [
         'IP configuration',
         'Establish static routes',
@@ -539,66 +561,71 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         'IP gateway address',
         'Interface of the gateway',
         ...OPTION_HELP,
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax:
-        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+        'ip route <A.B.C.D/M$prefix|A.B.C.D$network A.B.C.D$mask> INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
       help: [
         'IP configuration',
         'Establish static routes',
         ...DESTINATION_HELP,
         'Gateway interface',
         ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
-      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
-      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
-    }),
-    config({
-      mode: ['configure', 'vrf'],
-      syntax: 'ipv6 route X:X::X:X/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance}]',
-      help: [
-        'IPv6 configuration',
-        'Establish static routes',
-        'IPv6 destination prefix',
-        ...DROP_HELP,
-        ...OPTION_HELP.slice(0, 3),
-      ],
-      key: args => staticKey(args),
-      writes: args => [staticLine(args)],
-      check: args => void destination(args),
-      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
-      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
-    }),
-    config({
-      mode: ['configure', 'vrf'],
-      syntax: 'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [{tag (1-4294967295)$tag|(1-255)$distance}]',
-      help: [
-        'IPv6 configuration',
-        'Establish static routes',
-        'IPv6 destination prefix',
-        'IPv6 gateway address',
-        ...OPTION_HELP.slice(0, 3),
-      ],
-      key: args => staticKey(args),
-      writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax:
-        'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink}]',
+        'ipv6 route X:X::X:X/M$prefix <blackhole|reject|Null0>$drop [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        ...DROP_HELP,
+        ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
+      ],
+      key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: (args, context) => checkStatic(args, context),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
+    }),
+    config({
+      mode: ['configure', 'vrf'],
+      syntax: 'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
+      help: [
+        'IPv6 configuration',
+        'Establish static routes',
+        'IPv6 destination prefix',
+        'IPv6 gateway address',
+        ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
+      ],
+      key: args => staticKey(args),
+      writes: args => [staticLine(args)],
+      check: (args, context) => checkStatic(args, context),
+      apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
+      remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
+    }),
+    config({
+      mode: ['configure', 'vrf'],
+      syntax:
+        'ipv6 route X:X::X:X/M$prefix X:X::X:X$gateway INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf}]',
       help: [
         'IPv6 configuration',
         'Establish static routes',
@@ -606,26 +633,29 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         'IPv6 gateway address',
         'Interface of the gateway',
         ...OPTION_HELP,
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),
     config({
       mode: ['configure', 'vrf'],
-      syntax: 'ipv6 route X:X::X:X/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance}]',
+      syntax:
+        'ipv6 route X:X::X:X/M$prefix INTERFACE$interface [{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]',
       help: [
         'IPv6 configuration',
         'Establish static routes',
         'IPv6 destination prefix',
         'Gateway interface',
         ...OPTION_HELP.slice(0, 3),
+        ...LINE_VRF_HELP,
       ],
       key: args => staticKey(args),
       writes: args => [staticLine(args)],
-      check: args => void destination(args),
+      check: (args, context) => checkStatic(args, context),
       apply: (zebra: Zebra, args, context) => applyStatic(zebra, args, context),
       remove: (zebra: Zebra, args, context) => removeStatic(zebra, args, context),
     }),

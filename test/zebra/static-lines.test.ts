@@ -92,6 +92,26 @@ describe('lines of static routes', { timeout: 60_000 }, () => {
     assert.deepEqual(one.lines, []);
   });
 
+  test('a line may name its VRF, or stand in the block of one', async () => {
+    const one = new Lines();
+    await one.type('ip route 1.2.3.0/24 10.0.0.1 vrf red');
+    await one.type('ip route 1.2.3.0/24 10.0.0.1');
+    const count = (vrf: string): number => one.bench.zebra.staticsOf(vrf).count;
+    assert.deepEqual([count('red'), count('default')], [1, 1]);
+    assert.deepEqual(one.lines, ['ip route 1.2.3.0/24 10.0.0.1', 'ip route 1.2.3.0/24 10.0.0.1 vrf red']);
+    await one.type('no ip route 1.2.3.0/24 10.0.0.1');
+    assert.deepEqual([count('red'), count('default')], [1, 0]);
+    await one.type('no ip route 1.2.3.0/24 10.0.0.1 vrf red');
+    assert.equal(count('red'), 0);
+    const text = 'vrf red\n ip route 1.2.3.0/24 10.0.0.1\n ip route 1.2.4.0/24 10.0.0.1 vrf blue\nexit-vrf\n';
+    const problems = await one.configuration.load(text, 'test.conf');
+    assert.deepEqual(
+      problems.map(problem => [problem.line, problem.message]),
+      [[3, 'A route of VRF blue in the block of VRF red']],
+    );
+    assert.deepEqual([count('red'), count('blue')], [1, 0]);
+  });
+
   test('a mask with a hole is refused with its value', async () => {
     const one = new Lines();
     const problems = await one.configuration.load('ip route 1.2.3.0 255.0.255.0 10.0.0.1\n', 'test.conf');
