@@ -109,6 +109,7 @@ describe('lines of static routes', { timeout: 60_000 }, () => {
       problems.map(problem => [problem.line, problem.message]),
       [[3, 'A route of VRF blue in the block of VRF red']],
     );
+    await one.configuration.load('vrf red\n ip route 1.2.3.0/24 10.0.0.1\nexit-vrf\n', 'test.conf');
     assert.deepEqual([count('red'), count('blue')], [1, 0]);
   });
 
