@@ -197,7 +197,8 @@ const ADJ_HEADING = {
 };
 
 interface AdjRow {
-  readonly prefix: number;
+  /** As text: the row may be another prefix's when this one is shown. */
+  readonly network: string;
   readonly view: PathView;
   /** The inbound policy refused it. */
   readonly filtered: boolean;
@@ -237,25 +238,31 @@ function* adjRows(one: PeerFamily, kind: AdjacencyKind): Generator<AdjRow | unde
   const sorting = ordered(table);
   let step = sorting.next();
   for (; !step.done; step = sorting.next()) yield undefined;
-  for (const prefix of step.value) {
-    if (!table.prefixes.has(prefix)) continue;
+  for (const prefix of step.value) if (table.prefixes.has(prefix)) yield* adjRowsOf(one, kind, prefix);
+}
+
+/** All of a prefix's at once: its paths may be others' between two of them. */
+function adjRowsOf(one: PeerFamily, kind: AdjacencyKind, prefix: number): AdjRow[] {
+  const { membership } = one;
+  const { table } = one.family;
+  const rows: AdjRow[] = [];
+  const add = (view: PathView, filtered: boolean): void => {
+    rows.push({ network: rows[0]?.network ?? table.prefixes.format(prefix), view, filtered });
+  };
+  for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
     if (kind === 'advertised') {
-      const { membership } = one;
-      for (let path = table.first[prefix]!; path !== 0 && membership !== undefined; path = table.pathNext[path]!) {
-        const set = membership.slot.group.advertised(membership.member, path);
-        if (set !== 0 && !isHidden(table, path)) {
-          yield { prefix, view: advertisedView(one, membership, path, set), filtered: false };
-        }
+      const set = membership?.slot.group.advertised(membership.member, path) ?? 0;
+      if (membership !== undefined && set !== 0 && !isHidden(table, path)) {
+        add(advertisedView(one, membership, path, set), false);
       }
       continue;
     }
-    for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
-      if (table.pathPeer[path] !== one.index || (table.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
-      const filtered = (table.pathFlags[path]! & PATH_FILTERED) !== 0;
-      if (kind === 'filtered' && !filtered) continue;
-      yield { prefix, view: viewPath(table, path, table.pathReceived[path]!), filtered };
-    }
+    if (table.pathPeer[path] !== one.index || (table.pathFlags[path]! & PATH_REMOVED) !== 0) continue;
+    const filtered = (table.pathFlags[path]! & PATH_FILTERED) !== 0;
+    if (kind === 'filtered' && !filtered) continue;
+    add(viewPath(table, path, table.pathReceived[path]!), filtered);
   }
+  return rows;
 }
 
 /** The default route that we make for this neighbour, which is no route of the table. */
@@ -265,7 +272,6 @@ function madeDefault(one: PeerFamily, kind: AdjacencyKind): string | undefined {
 }
 
 export function* adjacencyText(one: PeerFamily, kind: AdjacencyKind): Generator<string> {
-  const { table } = one.family;
   const made = madeDefault(one, kind);
   const [codes, columns] = heading(one.family).split('\n\n');
   const head =
@@ -279,15 +285,14 @@ export function* adjacencyText(one: PeerFamily, kind: AdjacencyKind): Generator<
     }
     if (count++ === 0) yield head;
     if (row.filtered) filtered++;
-    yield line('*> ', table.prefixes.format(row.prefix), row.view);
+    yield line('*> ', row.network, row.view);
   }
   if (count === 0) return;
   const refused = kind === 'received' && filtered > 0 ? ` (${filtered} filtered)` : '';
   yield `\nTotal number of prefixes ${count}${refused}\n`;
 }
 
-function adjJson(table: BgpTable, { prefix, view }: AdjRow): string {
-  const network = table.prefixes.format(prefix);
+function adjJson({ network, view }: AdjRow): string {
   const slash = network.indexOf('/');
   const route = {
     addrPrefix: network.slice(0, slash),
@@ -329,14 +334,14 @@ export function* adjacencyJson(one: PeerFamily, kind: AdjacencyKind): Generator<
     }
     if (row.filtered) filtered++;
     // Of a prefix with several paths, an object holds one: the last, as FRR's does.
-    if (last !== undefined && last.prefix !== row.prefix) {
-      yield separator + adjJson(table, last);
+    if (last !== undefined && last.network !== row.network) {
+      yield separator + adjJson(last);
       separator = ',\n';
     }
     last = row;
     count++;
   }
-  yield last === undefined ? `{\n  ${open}` : separator + adjJson(table, last);
+  yield last === undefined ? `{\n  ${open}` : separator + adjJson(last);
   const refused = kind === 'received' ? filtered : 0;
   yield `\n  },\n  "totalPrefixCounter":${count},\n  "filteredPrefixCounter":${refused}\n}\n`;
 }

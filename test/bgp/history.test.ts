@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { adjacencyJson } from '../../src/bgp/show-routes.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
 import { MemoryNetwork } from './lib/memory-transport.ts';
 import { Router } from './lib/router.ts';
@@ -104,6 +105,24 @@ test('so does the one after that', () => {
     pair.clock.advance(100);
   }
   same(pair, [...NETWORKS, 'neighbor PEER prefix-list TWO out', 'neighbor PEER next-hop-self']);
+});
+
+test('a show under way tells nothing of prefixes that got the rows of others meanwhile', () => {
+  const pair = new Pair().configure(['network 10.1.0.0/24', 'network 10.2.0.0/24', 'network 10.3.0.0/24']);
+  pair.settled();
+  const peer = pair.near.bgp.instance().peers.get('10.0.0.2')!;
+  let told = '';
+  let shown = 0;
+  for (const piece of adjacencyJson(peer.families.ipv4, 'advertised')) {
+    told += piece;
+    // The second one is known then, and told when we come back.
+    if (piece === '' || shown++ > 0) continue;
+    pair.configure(['network 10.1.0.0/24', 'network 10.3.0.0/24']).settled();
+    pair.configure(['network 10.1.0.0/24', 'network 10.3.0.0/24', 'network 20.0.0.0/24']).settled();
+  }
+  const { advertisedRoutes } = JSON.parse(told) as { advertisedRoutes: object };
+  assert.deepEqual(Object.keys(advertisedRoutes), ['10.1.0.0/24', '10.2.0.0/24', '10.3.0.0/24']);
+  pair.close();
 });
 
 const near = fc
