@@ -255,6 +255,7 @@ test('changes of settings move a peer to another group and withdraw what it no l
   await two.route('ipv4', '10.2.0.0/24', true);
   await two.route('ipv4', '10.1.0.0/24');
   assert.match(one.show(`show bgp neighbors ${B}`), /Connections established 1; dropped 0/);
+  assert.match(one.show('show bgp memory'), /^1 BGP attributes of update groups, using \d+ bytes of memory$/m);
 });
 
 test('a route reflector passes routes between its clients, with originator and cluster list', async () => {
