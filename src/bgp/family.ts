@@ -409,7 +409,9 @@ export class FamilyInstance {
     const { table, slots } = origin;
     let slot = slots.get(request.key);
     if (slot === undefined) {
-      slot = new GroupSlot(this, 0, { ...request, makePolicy: () => undefined }, table);
+      // No policy is asked, nor whether there is one (RFC 8212): as in FRR, the line says enough.
+      const options = { ...request.options, policy: undefined };
+      slot = new GroupSlot(this, 0, { ...request, options, makePolicy: () => undefined }, table);
       slots.set(request.key, slot);
     }
     const { target } = request;
