@@ -36,6 +36,7 @@ export async function replay(argv: readonly string[]): Promise<number> {
     }
     requests.push(request);
   }
+  const answers = new Answers();
   let player: Player | undefined;
   try {
     const tape = TapeReader.ofFile(file);
@@ -43,12 +44,13 @@ export async function replay(argv: readonly string[]): Promise<number> {
     player = new Player(tape, {
       ...(values.answers && {
         log: text => process.stdout.write(`${seconds(tape)} s: ${text}\n`),
-        answered: (request, reply) => process.stdout.write(answerText(seconds(tape), request as CommandRequest, reply)),
+        answered: (request, reply) => answers.take(seconds(tape), request as CommandRequest, reply),
       }),
     });
     while (tape.elapsedMs <= until * 1000 && player.step());
     process.stderr.write(`${tape.entries} entries, ${seconds(tape)} s from ${date}, of grevy ${version}\n`);
     tape.stop();
+    answers.end();
   } catch (error) {
     if (!(error instanceof TapeError) && (error as NodeJS.ErrnoException).syscall === undefined) {
       // The speaker's own: what ended the run that was recorded, most likely.
@@ -92,17 +94,36 @@ function ask(player: Player, request: CommandRequest): boolean {
   }
 }
 
-/** A command that was recorded, and its answer; what comes of a long one later is the rest of that text. */
-function answerText(at: string, request: CommandRequest, reply: CommandReply | undefined): string {
-  const named = (number: number): string => bgpCommands.commands[number]?.syntax ?? `command ${number}`;
-  const said = reply === undefined ? '' : 'text' in reply ? reply.text : 'error' in reply ? `${reply.error}\n` : '';
-  if (request.vty === 'more') return said;
-  if (request.vty === 'config') {
-    const lines = request.actions.map(
-      ({ type, command, args }) => `${type} '${named(command)}' ${JSON.stringify(args)}`,
-    );
-    return lines.map(line => `${at} s: ${line}\n`).join('');
+/** Prints commands that were recorded, each with the whole of its answer: the pieces of several came in turns. */
+class Answers {
+  /** By command, what it has said so far. */
+  readonly #open: Map<number, string> = new Map();
+
+  take(at: string, request: CommandRequest, reply: CommandReply | undefined): void {
+    if (request.vty === 'status') return;
+    if (request.vty === 'config') {
+      for (const { type, command, args } of request.actions) {
+        process.stdout.write(`${at} s: ${type} '${syntaxOf(command)}' ${JSON.stringify(args)}\n`);
+      }
+      return;
+    }
+    const { id } = request;
+    const before =
+      request.vty === 'exec'
+        ? `${at} s: '${syntaxOf(request.command)}' ${JSON.stringify(request.args)}\n`
+        : (this.#open.get(id) ?? '');
+    this.#open.delete(id);
+    const said = reply === undefined ? '' : 'text' in reply ? reply.text : 'error' in reply ? `${reply.error}\n` : '';
+    if (reply !== undefined && 'text' in reply && !reply.done) this.#open.set(id, before + said);
+    else process.stdout.write(before + said);
   }
-  if (request.vty === 'exec') return `${at} s: '${named(request.command)}' ${JSON.stringify(request.args)}\n${said}`;
-  return '';
+
+  /** Those that nobody heard to the end. */
+  end(): void {
+    for (const text of this.#open.values()) process.stdout.write(text);
+  }
+}
+
+function syntaxOf(command: number): string {
+  return bgpCommands.commands[command]?.syntax ?? `command ${command}`;
 }
