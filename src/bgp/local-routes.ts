@@ -17,6 +17,7 @@ import {
   NexthopColumns,
   type RouteMessage,
 } from '../zapi/index.ts';
+import type { TimerTask } from '../concurrency/index.ts';
 import type { FamilyInstance } from './family.ts';
 import { dependsOn, PeerPolicy } from './peer-policy.ts';
 import type { Protocol } from './protocol.ts';
@@ -42,6 +43,8 @@ interface Redistribution {
   readonly protocol: Protocol;
   readonly source: Source;
   metric: number | undefined;
+  /** What zebra has not said again since it came back goes then. */
+  readonly sweep: TimerTask;
 }
 
 interface Hop {
@@ -215,6 +218,7 @@ export class LocalRoutes {
     if (wanted === undefined) {
       if (known === undefined) return;
       this.redistributions.delete(protocol);
+      known.sweep.stop();
       instance.zebra?.unredistribute(instance, this.#afi, protocol);
       table.removePeer(known.source.index);
       return;
@@ -226,7 +230,8 @@ export class LocalRoutes {
     // Another metric: everything is asked for anew.
     if (known !== undefined) this.setRedistribute(protocol, undefined);
     const source = this.#makeSource(`redistribute ${protocol}`, wanted.map, protocol);
-    this.redistributions.set(protocol, { protocol, source, metric: wanted.metric });
+    const sweep = instance.bgp.loop.timer('bgp redistribute sweep', () => table.sweepStale(source.index));
+    this.redistributions.set(protocol, { protocol, source, metric: wanted.metric, sweep });
     instance.zebra?.redistribute(instance, this.#afi, protocol);
   }
 
@@ -307,17 +312,24 @@ export class LocalRoutes {
 
   /** Zebra is there again and says everything anew: what it does not say was lost meanwhile. */
   zebraReturned(): void {
-    const { table, instance } = this.#family;
-    for (const { source } of this.redistributions.values()) {
-      table.peerDown(source.index, true);
-      instance.bgp.loop.timer('bgp redistribute sweep', () => table.sweepStale(source.index)).start(SWEEP_MS);
+    for (const { source, sweep } of this.redistributions.values()) {
+      this.#family.table.peerDown(source.index, true);
+      sweep.start(SWEEP_MS);
     }
+  }
+
+  /** Zebra is gone (again): it cannot say anything, so nothing goes. */
+  zebraLost(): void {
+    for (const { sweep } of this.redistributions.values()) sweep.stop();
   }
 
   close(): void {
     for (const network of this.networks.values()) network.unwatch?.();
     const { instance } = this.#family;
-    for (const protocol of this.redistributions.keys()) instance.zebra?.unredistribute(instance, this.#afi, protocol);
+    for (const { protocol, sweep } of this.redistributions.values()) {
+      sweep.stop();
+      instance.zebra?.unredistribute(instance, this.#afi, protocol);
+    }
     this.redistributions.clear();
     this.networks.clear();
   }

@@ -72,6 +72,7 @@ export interface ZebraUserFamily {
   readonly announcer: ZebraTeller;
   readonly local: {
     zebraReturned(): void;
+    zebraLost(): void;
     redistributed(add: boolean, protocol: Protocol, route: RouteMessage): void;
   };
 }
@@ -322,7 +323,12 @@ export class ZebraLink {
     this.#restore.stop();
     for (const one of this.#leaving.keys()) one.disconnected();
     this.#leaving.clear();
-    for (const instance of this.#instances) for (const family of instance.families) family.announcer.disconnected();
+    for (const instance of this.#instances) {
+      for (const { announcer, local } of instance.families) {
+        announcer.disconnected();
+        local.zebraLost();
+      }
+    }
   }
 
   /** What zebra says now is all true. */

@@ -1,6 +1,7 @@
 // What the speaker says to zebra, and in which order: a zebra that only listens, and may be slow at that.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { protocolNumber } from '../../src/bgp/protocol.ts';
 import { parseInterfaceAddress, parsePrefix } from '../../src/net/index.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import {
@@ -68,6 +69,17 @@ class ListeningZebra {
       const said = { ifindex, flags: 0, address: parseInterfaceAddress(text)!, destination: [0, 0, 0, 0] as const };
       end = encodeToClient(FRR_8_4_4, 'INTERFACE_ADDRESS_ADD', said, 0, bytes, end);
     }
+    assert.ok(end > 0);
+    this.#events?.bytes(bytes, 0, end);
+  }
+
+  /** A connected route, for those that redistribute such. */
+  tellRoute(prefix: string): void {
+    const route = new RouteMessage();
+    const { family, words, length } = parsePrefix(prefix)!;
+    Object.assign(route, { type: protocolNumber('connected'), family, safi: 1, w0: words[0], prefixLength: length });
+    const bytes = new Uint8Array(4096);
+    const end = FRR_8_4_4.route.encode(route, 0, FRR_8_4_4.command.REDISTRIBUTE_ROUTE_ADD, bytes, 0);
     assert.ok(end > 0);
     this.#events?.bytes(bytes, 0, end);
   }
@@ -238,4 +250,31 @@ test('own next hops are addresses that zebra tells: its VRF may be another names
     timeoutMs: 4000,
     what: () => fed.show('show bgp neighbors'),
   });
+});
+
+test('a zebra that comes back twice has as long to say its routes again as one that comes back once', async () => {
+  const zebra = new ListeningZebra();
+  const router = new Router('one', (port += 2), { zebra: zebra.connect });
+  routers.push(router);
+  router.config(`router bgp 65001
+ bgp router-id 10.9.0.1
+ address-family ipv4 unicast
+  redistribute connected
+ exit-address-family
+exit
+`);
+  await until(() => zebra.said.includes('REDISTRIBUTE_ADD'), { what: () => zebra.said.join('\n') });
+  zebra.tellRoute('20.0.0.0/24');
+  await router.route('ipv4', '20.0.0.0/24');
+  zebra.drop();
+  await new Promise(done => setTimeout(done, 4000));
+  zebra.drop();
+  await new Promise(done => setTimeout(done, 2500));
+  assert.match(
+    router.show('show bgp ipv4 unicast 20.0.0.0/24'),
+    /^BGP routing/,
+    'six and a half seconds after the first',
+  );
+  // And then it is gone.
+  await router.route('ipv4', '20.0.0.0/24', true);
 });
