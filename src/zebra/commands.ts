@@ -301,7 +301,15 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     exec({
       syntax: 'show ipv6 route [vrf WORD$vrf] <X:X::X:X$address|X:X::X:X/M$prefix> [json]',
-      help: [SHOW, IPV6, 'IPv6 routing table', 'Network in the IPv6 routing table', 'IPv6 prefix', JSON_HELP],
+      help: [
+        SHOW,
+        IPV6,
+        'IPv6 routing table',
+        ...VRF_HELP,
+        'Network in the IPv6 routing table',
+        'IPv6 prefix',
+        JSON_HELP,
+      ],
       run: (zebra: Zebra, args) => oneRoute(zebra, args),
     }),
     exec({

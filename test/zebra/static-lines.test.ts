@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { RunningConfiguration } from '../../src/daemon/configuration.ts';
-import { explain, Grammar, wordsOf } from '../../src/vty/index.ts';
+import { type ConfigAction, explain, Grammar, wordsOf } from '../../src/vty/index.ts';
 import { zebraCommands } from '../../src/zebra/commands.ts';
 import { startFrr } from '../lib/daemons.ts';
 import { Lab } from '../lib/netns.ts';
@@ -31,14 +31,12 @@ class Lines {
   readonly bench: Bench = new Bench();
   readonly configuration: RunningConfiguration = new RunningConfiguration(new Grammar([zebraCommands]), () => ({
     request: async message => ({
-      results: (message as { actions: { type: 'apply' | 'remove'; command: number; args: object }[] }).actions.map(
-        one => this.#act(one),
-      ),
+      results: (message as { actions: ConfigAction[] }).actions.map(one => this.#act(one)),
     }),
   }));
 
-  #act({ type, command, args }: { type: 'apply' | 'remove'; command: number; args: object }): object {
-    zebraCommands.commands[command]!.config![type](this.bench.zebra, args as { prefix: never }, []);
+  #act({ type, command, args, context }: ConfigAction): object {
+    zebraCommands.commands[command]!.config![type]!(this.bench.zebra, args, context);
     return {};
   }
 
@@ -109,7 +107,7 @@ describe('lines of static routes', { timeout: 60_000 }, () => {
       problems.map(problem => [problem.line, problem.message]),
       [[3, 'A route of VRF blue in the block of VRF red']],
     );
-    await one.configuration.load('vrf red\n ip route 1.2.3.0/24 10.0.0.1\nexit-vrf\n', 'test.conf');
+    assert.deepEqual(await one.configuration.load(text.replace(/.*blue\n/, ''), 'test.conf'), []);
     assert.deepEqual([count('red'), count('blue')], [1, 0]);
   });
 
