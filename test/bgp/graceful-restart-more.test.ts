@@ -1,10 +1,11 @@
-// Graceful restart beside OpenBGPD 7.7 and ExaBGP 4.2.21, as far as they know it:
+// Graceful restart beside GoBGP 3.10, OpenBGPD 7.7 and ExaBGP 4.2.21, as far as they know it:
+//   GoBGP    does both. After its own restart (`gobgpd -r`) it selects nothing until its neighbours have said End-of-RIB.
 //   ExaBGP   is one that restarts: it says that its forwarding goes on, and End-of-RIB. It has no table, so it keeps nothing of ours.
 //   OpenBGPD keeps what a neighbour that restarts had said. It does not restart so itself: its capability names no family, and
 //            means only that it says End-of-RIB (bgpd.conf(5), `announce restart`).
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { type Daemon, startExabgp, startGrevy, startOpenbgpd } from '../lib/daemons.ts';
+import { type Daemon, startExabgp, startGobgp, startGrevy, startOpenbgpd } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 
@@ -319,5 +320,91 @@ allow to any
     await start('10.1.0.0/24');
     await becomes('*> 10.1.0.0');
     await kernelBecomes('10.1.0.0/24');
+  });
+});
+
+describe('GoBGP', () => {
+  const GOBGP = `[global.config]
+  as = 65001
+  router-id = "10.0.0.1"
+[[neighbors]]
+  [neighbors.config]
+    neighbor-address = "10.0.0.10"
+    peer-as = 65010
+  [neighbors.timers.config]
+    connect-retry = 1
+    idle-hold-time-after-reset = 1
+  [neighbors.transport.config]
+    passive-mode = true
+  [neighbors.graceful-restart.config]
+    enabled = true
+    restart-time = 20
+  [[neighbors.afi-safis]]
+    [neighbors.afi-safis.config]
+      afi-safi-name = "ipv4-unicast"
+    [neighbors.afi-safis.mp-graceful-restart.config]
+      enabled = true
+`;
+  const start = async (args: readonly string[], ...networks: string[]): Promise<void> => {
+    peer = await startGobgp(lab, there, GOBGP, args);
+    for (const network of networks) await peer.sh(`global rib add ${network} -a ipv4`);
+  };
+  /** What it has of ours; S: stale. */
+  const theirs = async (): Promise<string[]> =>
+    Array.from(
+      (await peer.sh('neighbor 10.0.0.10 adj-in')).matchAll(/^(S?) *\d+ +(10\.10\.\d+\.0)/gm),
+      ([, flags, prefix]) => `${flags} ${prefix}`.trim(),
+    );
+  const theyHave = async (...expected: string[]): Promise<void> => {
+    let last: string[] = [];
+    await until(
+      async () => {
+        last = (await theirs().catch((): string[] => [])).toSorted();
+        return last.join() === expected.join();
+      },
+      { timeoutMs: 20_000, what: () => `GoBGP to have ${expected.join()}; it has ${last.join()}\n${peer.output()}` },
+    );
+  };
+  const OURS = ['10.10.0.0', '10.10.1.0'];
+  const begin = async (own: string): Promise<void> => {
+    await start([], '10.1.0.0/24', '10.1.1.0/24');
+    grevy = await startGrevy(lab, here, GREVY(own));
+    await becomes(...BOTH!);
+    await kernelBecomes('10.1.0.0/24', '10.1.1.0/24');
+    await theyHave(...OURS);
+  };
+  afterEach(async () => {
+    await grevy.stop();
+    await peer.stop();
+    await kernelBecomes();
+  });
+
+  test('it is killed: its routes go on forwarding; back, what it does not say again goes at its End-of-RIB', async () => {
+    await begin('');
+    const watch = watchKernel();
+    await peer.kill();
+    await becomes(...STALE!);
+    await kernelBecomes('10.1.0.0/24', '10.1.1.0/24');
+    await start(['-r'], '10.1.0.0/24');
+    await becomes('*> 10.1.0.0');
+    await kernelBecomes('10.1.0.0/24');
+    assert.doesNotMatch(watch.said(), /10\.1\.0\.0/);
+    watch.stop();
+    const { remoteGrMode, rBit } = await restartInfo();
+    assert.deepEqual([remoteGrMode, rBit], ['Restart', true]);
+  });
+
+  test('we restart, killed: it keeps our routes until our End-of-RIB, and nothing moves in the kernel', async () => {
+    await begin(RESTARTS);
+    const watch = watchKernel();
+    const { directory } = grevy;
+    await grevy.kill();
+    await theyHave(...OURS.map(one => `S ${one}`));
+    await kernelBecomes('10.1.0.0/24', '10.1.1.0/24');
+    grevy = await startGrevy(lab, here, GREVY(RESTARTS, ['10.10.0.0/24']), { directory });
+    await becomes(...BOTH!);
+    await theyHave('10.10.0.0');
+    assert.doesNotMatch(watch.said(), /10\.1\.[01]\.0/);
+    watch.stop();
   });
 });

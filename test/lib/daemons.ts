@@ -134,11 +134,16 @@ export async function startBird(
 }
 
 /** GoBGP; the configuration is its TOML. */
-export async function startGobgp(lab: Lab, namespace: Namespace, configuration: string): Promise<Daemon> {
+export async function startGobgp(
+  lab: Lab,
+  namespace: Namespace,
+  configuration: string,
+  args: readonly string[] = [],
+): Promise<Daemon> {
   const home = await lab.directory();
   const file = join(home, 'gobgpd.toml');
   writeFileSync(file, configuration);
-  const child = namespace.spawn(['gobgpd', '-f', file, '--log-level=error', '--pprof-disable']);
+  const child = namespace.spawn(['gobgpd', '-f', file, '--log-level=error', '--pprof-disable', ...args]);
   const sh = (command: string): Promise<string> => namespace.run('gobgp', ...command.split(' '));
   return await started(lab, child, home, sh, 'global');
 }
