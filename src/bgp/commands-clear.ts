@@ -26,26 +26,35 @@ function clear(
   }
 }
 
+// `clear bgp`, whichever neighbours it is about.
+const PEERS = 'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]]';
+const PEERS_HELP = [
+  'Reset functions',
+  'IP information',
+  'BGP information',
+  ...WHERE_HELP,
+  'Address Family',
+  'Address Family',
+  'Address Family modifier',
+] as const;
+const SOFT = '[soft] [<in|out>$direction]';
+const SOFT_HELP = [
+  'Soft reconfig inbound and outbound updates',
+  'Send route-refresh unless using soft-reconfiguration inbound',
+  'Resend all outbound updates',
+] as const;
+
 export const clearCommands: readonly Command<Bgp>[] = [
   exec({
-    syntax:
-      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who [soft] [<in|out>$direction]',
+    syntax: `${PEERS} <*|A.B.C.D|X:X::X:X|(1-4294967295)|WORD>$who ${SOFT}`,
     help: [
-      'Reset functions',
-      'IP information',
-      'BGP information',
-      ...WHERE_HELP,
-      'Address Family',
-      'Address Family',
-      'Address Family modifier',
+      ...PEERS_HELP,
       'Clear all peers',
       'BGP IPv4 neighbor to clear',
       'BGP IPv6 neighbor to clear',
       'Clear peers with the AS number',
       'BGP neighbor on interface to clear',
-      'Soft reconfig inbound and outbound updates',
-      'Send route-refresh unless using soft-reconfiguration inbound',
-      'Resend all outbound updates',
+      ...SOFT_HELP,
     ],
     run(bgp: Bgp, args) {
       const peers = named(theInstance(bgp.instances, args), String(args.who));
@@ -53,22 +62,13 @@ export const clearCommands: readonly Command<Bgp>[] = [
     },
   }),
   exec({
-    syntax:
-      'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] <external|peer-group WORD$group> [soft] [<in|out>$direction]',
+    syntax: `${PEERS} <external|peer-group WORD$group> ${SOFT}`,
     help: [
-      'Reset functions',
-      'IP information',
-      'BGP information',
-      ...WHERE_HELP,
-      'Address Family',
-      'Address Family',
-      'Address Family modifier',
+      ...PEERS_HELP,
       'Clear all external peers',
       'Clear all members of peer-group',
       'Peer-group name',
-      'Soft reconfig inbound and outbound updates',
-      'Send route-refresh unless using soft-reconfiguration inbound',
-      'Resend all outbound updates',
+      ...SOFT_HELP,
     ],
     run(bgp: Bgp, args) {
       const instance = theInstance(bgp.instances, args);

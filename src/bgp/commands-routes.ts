@@ -96,31 +96,25 @@ function checkAggregate(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): vo
   }
 }
 
+function maximumPaths(kind: 'ebgp' | 'ibgp'): Command<Bgp> {
+  const words = kind === 'ebgp' ? 'maximum-paths' : 'maximum-paths ibgp';
+  return config({
+    mode: ['address-family', 'router-bgp'],
+    syntax: `${words} (1-256)$count`,
+    help: ['Forward packets over multiple paths', ...(kind === 'ebgp' ? [] : ['iBGP-multipath']), 'Number of paths'],
+    key: () => words,
+    apply(bgp: Bgp, args, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), kind, args.count);
+    },
+    remove(bgp: Bgp, _, context) {
+      instanceOf(bgp, context).setMaximumPaths(afiOf(context), kind, 1);
+    },
+  });
+}
+
 export const routeCommands: readonly Command<Bgp>[] = [
-  config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: 'maximum-paths (1-256)$count',
-    help: ['Forward packets over multiple paths', 'Number of paths'],
-    key: () => 'maximum-paths',
-    apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ebgp', args.count);
-    },
-    remove(bgp: Bgp, _, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ebgp', 1);
-    },
-  }),
-  config({
-    mode: ['address-family', 'router-bgp'],
-    syntax: 'maximum-paths ibgp (1-256)$count',
-    help: ['Forward packets over multiple paths', 'iBGP-multipath', 'Number of paths'],
-    key: () => 'maximum-paths ibgp',
-    apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ibgp', args.count);
-    },
-    remove(bgp: Bgp, _, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), 'ibgp', 1);
-    },
-  }),
+  maximumPaths('ebgp'),
+  maximumPaths('ibgp'),
   config({
     mode: ['address-family', 'router-bgp'],
     syntax: 'distance bgp (1-255)$external (1-255)$internal (1-255)$local',
