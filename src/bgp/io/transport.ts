@@ -44,19 +44,20 @@ import {
   STUCK_AT,
   WANTS_ROOM,
 } from './table.ts';
-import type {
-  ByteStream,
-  Connection,
-  ConnectionEvents,
-  ConnectOptions,
-  Listener,
-  ListenerEvents,
-  ListenOptions,
-  SocketAddress,
-  SocketOptions,
-  StreamEvents,
-  StreamInput,
-  Transport,
+import {
+  type ByteStream,
+  type Connection,
+  type ConnectionEvents,
+  type ConnectOptions,
+  DEAF,
+  type Listener,
+  type ListenerEvents,
+  type ListenOptions,
+  type SocketAddress,
+  type SocketOptions,
+  type StreamEvents,
+  type StreamInput,
+  type Transport,
 } from './types.ts';
 
 /** The transport of a bgp thread: one on each set of channels. */
@@ -65,16 +66,6 @@ export function createTransport(loop: TaskLoop, channels: BgpChannels): Transpor
 }
 
 /** Nobody listens: before an owner set its events, and after it closed. */
-const DEAF: ConnectionEvents = {
-  connected() {},
-  failed() {},
-  message() {},
-  headerError() {},
-  closed() {},
-  writable() {},
-  probed() {},
-};
-
 /** What connections, streams and listeners have in common: a token, and what happens to it. */
 interface Party {
   readonly token: number;

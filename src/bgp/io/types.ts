@@ -69,6 +69,17 @@ export interface ConnectionEvents {
   probed(): void;
 }
 
+/** Of a connection that nobody listens to, or not any more. */
+export const DEAF: ConnectionEvents = {
+  connected() {},
+  failed() {},
+  message() {},
+  headerError() {},
+  closed() {},
+  writable() {},
+  probed() {},
+};
+
 export interface Connection {
   readonly outgoing: boolean;
   /** Known once connected. */

@@ -1,18 +1,19 @@
 // Connections, listeners and streams whose events and answers are on tape.
-import type {
-  ByteStream,
-  Connection,
-  ConnectionEvents,
-  ConnectOptions,
-  Listener,
-  ListenerEvents,
-  ListenOptions,
-  SocketAddress,
-  SocketOptions,
-  StreamEvents,
-  StreamInput,
-  Transport,
-  TransportFailure,
+import {
+  type ByteStream,
+  type Connection,
+  type ConnectionEvents,
+  type ConnectOptions,
+  DEAF,
+  type Listener,
+  type ListenerEvents,
+  type ListenOptions,
+  type SocketAddress,
+  type SocketOptions,
+  type StreamEvents,
+  type StreamInput,
+  type Transport,
+  type TransportFailure,
 } from '../io/types.ts';
 import type { PeerError } from '../wire/notification.ts';
 import type { Deck } from './deck.ts';
@@ -121,16 +122,6 @@ export class TapedTransport implements Transport {
     this.#deck.real?.transport.resumeUpdates();
   }
 }
-
-const DEAF: ConnectionEvents = {
-  connected() {},
-  failed() {},
-  message() {},
-  headerError() {},
-  closed() {},
-  writable() {},
-  probed() {},
-};
 
 class TapedConnection implements Connection {
   readonly outgoing: boolean;

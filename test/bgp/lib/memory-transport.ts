@@ -4,17 +4,18 @@
 //    const network = new MemoryNetwork(loop);
 //    const transport = network.transport({ family: 2, words: [0x0a000001, 0, 0, 0], port: 179, scopeId: 0 });
 import type { TaskLoop, TimerTask } from '../../../src/concurrency/index.ts';
-import type {
-  ByteStream,
-  Connection,
-  ConnectionEvents,
-  ConnectOptions,
-  Listener,
-  ListenerEvents,
-  ListenOptions,
-  SocketAddress,
-  Transport,
-  TransportFailure,
+import {
+  type ByteStream,
+  type Connection,
+  type ConnectionEvents,
+  type ConnectOptions,
+  DEAF,
+  type Listener,
+  type ListenerEvents,
+  type ListenOptions,
+  type SocketAddress,
+  type Transport,
+  type TransportFailure,
 } from '../../../src/bgp/io/types.ts';
 import {
   checkHeader,
@@ -28,16 +29,6 @@ import {
 
 const REFUSED: TransportFailure = { syscall: 'connect', errno: 111, code: 'ECONNREFUSED' };
 const key = (address: SocketAddress): string => `${address.words.join('.')}:${address.port}`;
-
-const DEAF: ConnectionEvents = {
-  connected() {},
-  failed() {},
-  message() {},
-  headerError() {},
-  closed() {},
-  writable() {},
-  probed() {},
-};
 
 export class MemoryNetwork {
   readonly loop: TaskLoop;
