@@ -3,7 +3,7 @@
 // Its tasks, by the names that `show event cpu` has: what bgp-io read is handed to sessions and tables in bounded turns;
 // 'bgp process NAME' walks and decides; 'bgp generate updates' writes to peers while they have room; 'bgp announce to zebra'
 // does the same towards zebra; timers are the sessions'.
-import { openSync, readFileSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { TaskLoop, threadSide } from '../concurrency/index.ts';
 import { setThreadNice } from '../sys/index.ts';
@@ -26,8 +26,8 @@ export interface BgpThreadData {
   readonly listenPort?: number;
   /** Routes stay in the kernel when we end. */
   readonly retain?: boolean;
-  /** The file that a tape of this run is written to. */
-  readonly record?: string;
+  /** The file that a tape of this run is written to, and which Grevy writes it. */
+  readonly record?: { readonly file: string; readonly version: string };
   /** Zebra's stage for a rehearsal; undefined: there is none. */
   readonly rehearsal?: string;
 }
@@ -90,7 +90,7 @@ if (rehearsal !== undefined) {
 }
 
 /** Everything that the speaker is told goes to this file from now on; undefined where it cannot: we run without a tape then. */
-function startRecorder(file: string): Recorder | undefined {
+function startRecorder({ file, version }: NonNullable<BgpThreadData['record']>): Recorder | undefined {
   let fd: number;
   try {
     fd = openSync(file, 'w', 0o640); // neighbours' passwords are on it
@@ -98,9 +98,6 @@ function startRecorder(file: string): Recorder | undefined {
     log(`nothing is recorded: ${(error as Error).message}`);
     return undefined;
   }
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const started = new Recorder({
     loop,
     transport,

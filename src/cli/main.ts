@@ -1,5 +1,5 @@
 // `grevy COMMAND …`: says which program runs. Each is loaded only when it is asked for, so that `grevy sh -c` starts fast.
-import { readFileSync } from 'node:fs';
+import { version } from './version.ts';
 
 const USAGE = `Usage: grevy COMMAND [OPTIONS]
 
@@ -29,11 +29,6 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   replay: async () => (await import('./replay.ts')).replay,
   demo: async () => (await import('./demo/demo.ts')).demo,
 };
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;

@@ -1,8 +1,8 @@
 // `grevy run`: the daemon in the foreground.
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ExitCode, runDaemon } from '../daemon/index.ts';
+import { version } from './version.ts';
 
 export async function run(argv: readonly string[]): Promise<number> {
   const { values } = parseArgs({
@@ -32,9 +32,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`grevy run: -s ${bufferSize}: a number of bytes is needed\n`);
     return ExitCode.usage;
   }
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   return await runDaemon({
     configFile: resolve(values.config),
     runDir: resolve(values['run-dir']),
@@ -44,6 +41,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     ...(values.record === undefined ? {} : { record: resolve(values.record) }),
     ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
     ...(bufferSize === undefined ? {} : { receiveBuffer: Number(bufferSize) }),
-    version,
+    version: version(),
   });
 }

@@ -117,6 +117,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       retain: options.retain ?? false,
       rehearse: options.rehearse ?? true,
       ...(options.record === undefined ? {} : { record: options.record }),
+      version: options.version,
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
       ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),

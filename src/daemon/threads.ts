@@ -43,6 +43,7 @@ export interface Wiring {
   readonly rehearse: boolean;
   /** The file for a tape of bgp's run; that of its second life has `.2` behind the name, and so on. */
   readonly record?: string;
+  readonly version: string;
 }
 
 export interface ThreadPlan {
@@ -76,7 +77,15 @@ const source = (path: string): URL =>
 const STAGE = { requests: 4096, notifications: 16 };
 
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
-export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, rehearse, record }: Wiring): GroupPlan[] {
+export function groupPlans({
+  zserv,
+  retain,
+  gracefulRestartMs,
+  receiveBuffer,
+  rehearse,
+  record,
+  version,
+}: Wiring): GroupPlan[] {
   // Only the first life of a group rehearses: after a death the neighbours wait.
   const begun = new Set<string>(rehearse ? [] : ['zebra', 'bgp']);
   const first = (group: string): boolean => {
@@ -131,7 +140,8 @@ export function groupPlans({ zserv, retain, gracefulRestartMs, receiveBuffer, re
       begin() {
         const channels: BgpChannels = createBgpChannels();
         const rehearsal = first('bgp') ? { rehearsal: stageZserv } : {};
-        const tape = record === undefined ? {} : { record: ++tapes === 1 ? record : `${record}.${tapes}` };
+        const file = record === undefined || ++tapes === 1 ? record : `${record}.${tapes}`;
+        const tape = file === undefined ? {} : { record: { file, version } };
         return {
           threads: [
             // bgp stops first: its last NOTIFICATIONs go out through bgp-io.

@@ -241,7 +241,7 @@ test('where no tape can be written, the thread runs without one, and says so', a
   const thread = await Thread.start({
     name: 'bgp',
     entry: new URL('../../src/bgp/thread.ts', import.meta.url),
-    data: { channels, listenPort: 0, record: join(await lab.directory(), 'none', 'tape') },
+    data: { channels, listenPort: 0, record: { file: join(await lab.directory(), 'none', 'tape'), version: '1' } },
     onMessage: text => said.push(text),
   });
   assert.ok(await thread.stop(5_000, 'end'));
