@@ -152,7 +152,7 @@ export class Bgp implements Speaker {
 
   setNoRib(noRib: boolean): void {
     this.noRib = noRib;
-    for (const instance of this.instances.values()) for (const family of instance.families) family.zebraChanged();
+    for (const instance of this.instances.values()) for (const family of instance.unicast) family.zebraChanged();
   }
 
   setGracefulShutdown(on: boolean): void {

@@ -4,7 +4,7 @@ import { type Bgp } from './bgp.ts';
 import { shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance } from './instance.ts';
 import type { Peer } from './peer.ts';
-import { AFIS, type Afi } from './settings.ts';
+import { FAMILY_NAMES, type FamilyName } from './wire/family.ts';
 import { theInstance, WHERE_HELP } from './show-instances.ts';
 
 /** The neighbours that a `clear` is about, or what is said where there are none. */
@@ -18,11 +18,11 @@ function named(instance: BgpInstance, who: string): Peer[] | string {
 /** Sessions begin anew, or only routes are told again. */
 function clear(
   peers: readonly Peer[],
-  { soft, direction, afi }: { soft?: true; direction?: 'in' | 'out'; afi?: Afi },
+  { soft, direction, afi }: { soft?: true; direction?: 'in' | 'out'; afi?: FamilyName },
 ): undefined {
   for (const peer of peers) {
     if (soft !== true && direction === undefined) peer.reset();
-    else for (const one of afi === undefined ? AFIS : [afi]) peer.instance.softClear(peer, one, direction);
+    else for (const one of afi === undefined ? FAMILY_NAMES : [afi]) peer.instance.softClear(peer, one, direction);
   }
 }
 

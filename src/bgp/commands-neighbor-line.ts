@@ -3,7 +3,8 @@
 import { type CommandArgs, CommandError } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import type { BgpInstance } from './instance.ts';
-import type { Afi, SettingsLayer } from './settings.ts';
+import type { SettingsLayer } from './settings.ts';
+import type { FamilyName } from './wire/family.ts';
 
 export const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
 export const NEIGHBOR_HELP: readonly string[] = [
@@ -20,8 +21,8 @@ export function neighborOf(args: unknown): string {
 }
 
 /** The address family of a line is its block's. What is typed in the router's block itself has been put into IPv4's. */
-export function afiOf(context: readonly CommandArgs[]): Afi {
-  return context[1]!['afi'] as Afi;
+export function afiOf(context: readonly CommandArgs[]): FamilyName {
+  return context[1]!['afi'] as FamilyName;
 }
 
 /** The settings that a line is about; the neighbour or group must be there. */

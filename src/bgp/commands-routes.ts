@@ -15,12 +15,12 @@ import { type Bgp, instanceOf } from './bgp.ts';
 import { afiOf } from './commands-neighbor-line.ts';
 import { readIp4 } from './policy/commands-list.ts';
 import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
-import { AFI_FAMILY, AFI_TITLE, type Afi } from './settings.ts';
+import { FAMILY, type FamilyName } from './wire/family.ts';
 
-function readPrefix(afi: Afi, text: string): Prefix {
+function readPrefix(afi: FamilyName, text: string): Prefix {
   const prefix = parsePrefix(text);
-  if (prefix === undefined || prefix.family !== AFI_FAMILY[afi]) {
-    throw new CommandError(`% Malformed prefix: ${text} is not of ${AFI_TITLE[afi]}`);
+  if (prefix === undefined || prefix.family !== FAMILY[afi].shape) {
+    throw new CommandError(`% Malformed prefix: ${text} is not of ${FAMILY[afi].title}`);
   }
   if (afi === 'ipv6' && isLinkLocal6(prefix.words)) {
     throw new CommandError(`% Malformed prefix (link-local address): ${text}`);

@@ -15,7 +15,8 @@ import { dependsOn, type PeerPolicy } from './peer-policy.ts';
 import { BoundMap } from './policy/index.ts';
 import { BgpTable, defaultDecisionOptions } from './rib/index.ts';
 import type { Session } from './session/types.ts';
-import { AFI_FAMILY, AFI_NUMBER, AFIS, type Afi, merged } from './settings.ts';
+import { merged } from './settings.ts';
+import { FAMILY, FAMILY_NAMES, type FamilyName } from './wire/family.ts';
 import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/index.ts';
 import { encodeRouteRefresh, RefreshKind } from './wire/refresh.ts';
 import { encodeWithdrawals, isEndOfRib, type PrefixWords } from './withdrawals.ts';
@@ -142,10 +143,10 @@ export class GroupSlot {
 
   /** Of members that were told of all that they are to have, and have room; the others are come back to. */
   #withdrawKnown(): void {
-    const { prefixes } = this.#family.table;
+    const { table } = this.#family;
     for (const [member, { known, keepsDefault }] of this.#known) {
       if (!this.group.upToDate(member)) continue;
-      while (known[0]?.withdraw(member, this.group, prefixes, keepsDefault) === true) known.shift();
+      while (known[0]?.withdraw(member, this.group, table, keepsDefault) === true) known.shift();
       if (known.length === 0) this.#known.delete(member);
     }
   }
@@ -179,9 +180,10 @@ export class KnownPrefixes {
     }
     const bare = knowsDefault ? 1 : 0;
     const rows = known.length + bare; // the default route, as zeros, is the last row
-    this.#words = [0, 1, 2, 3].map(word => {
+    const columns = [prefixes.w0, prefixes.w1, prefixes.w2, prefixes.w3, prefixes.rd0, prefixes.rd1];
+    this.#words = columns.map(from => {
       const column = new Uint32Array(rows);
-      for (let row = 0; row < known.length; row++) column[row] = prefixes.words(known[row]!)[word]!;
+      if (from.length > 0) for (let row = 0; row < known.length; row++) column[row] = from[known[row]!]!;
       return column;
     });
     this.#length = new Uint8Array(rows);
@@ -192,19 +194,30 @@ export class KnownPrefixes {
   }
 
   /** Withdraws what the group does not want for the member; false: no room, go on later. */
-  withdraw(member: GroupMember, group: UpdateGroup, prefixes: PrefixTable, keepsDefault: () => boolean): boolean {
-    const [w0, w1, w2, w3] = this.#words as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+  withdraw(
+    member: GroupMember,
+    group: UpdateGroup,
+    { code, prefixes }: BgpTable,
+    keepsDefault: () => boolean,
+  ): boolean {
+    const words = (i: number): PrefixWords =>
+      [
+        ...this.#words.slice(0, 4).map(word => word[i]!),
+        this.#length[i]!,
+        this.#words[4]![i]!,
+        this.#words[5]![i]!,
+      ] as unknown as PrefixWords;
     const size = group.options.maximumMessageBytes;
     while (this.#at < this.#length.length) {
       if (!member.hasRoom(size)) return false;
       const read = (i: number): PrefixWords | undefined => {
-        const prefix = prefixes.find(w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!);
+        const prefix = prefixes.find(...words(i));
         const told = prefix >= 0 && group.tells(member, prefix, this.#id[i]!);
         const made = this.#length[i] === 0 && this.#id[i] === this.#defaultId && keepsDefault();
-        return told || made ? undefined : [w0[i]!, w1[i]!, w2[i]!, w3[i]!, this.#length[i]!];
+        return told || made ? undefined : words(i);
       };
       const id = group.everyPath ? (i: number): number => this.#id[i]! : undefined;
-      const { message, next } = encodeWithdrawals(prefixes.family, size, this.#at, this.#length.length, read, id);
+      const { message, next } = encodeWithdrawals(code, size, this.#at, this.#length.length, read, id);
       if (message !== undefined) member.send(message, 0, message.length);
       this.#at = next;
     }
@@ -214,7 +227,7 @@ export class KnownPrefixes {
 
 export class FamilyInstance {
   readonly instance: BgpInstance;
-  readonly afi: Afi;
+  readonly afi: FamilyName;
   readonly table: BgpTable;
   readonly local: LocalRoutes;
   readonly aggregation: Aggregation;
@@ -226,11 +239,11 @@ export class FamilyInstance {
   #decisionKey = '';
   #acceptanceKey = '';
 
-  constructor(instance: BgpInstance, afi: Afi) {
+  constructor(instance: BgpInstance, afi: FamilyName) {
     this.instance = instance;
     this.afi = afi;
     this.table = new BgpTable({
-      family: AFI_FAMILY[afi],
+      family: FAMILY[afi].code,
       store: instance.store,
       decision: defaultDecisionOptions(instance.as, instance.options.routerId ?? 0),
       now: () => Math.floor(instance.bgp.wallMs() / 1000),
@@ -281,7 +294,7 @@ export class FamilyInstance {
   /** Which path is its AS's best must not hang on the order in which paths came: as in FRR, the knob is on then. */
   #sendsBestPerAs(): boolean {
     for (const { own, group } of this.instance.peers.values()) {
-      for (const afi of AFIS) {
+      for (const afi of FAMILY_NAMES) {
         if (merged(own.af[afi], group?.own.af[afi]).addPathTx === 'best-per-as') return true;
       }
     }
@@ -309,6 +322,7 @@ export class FamilyInstance {
     }
     const known = before && [...before.slot.remembered(before.member), new KnownPrefixes(before, this.table.prefixes)];
     const { target, defaultOrigin } = request;
+    const { afi, safi } = FAMILY[this.afi];
     // First: what makes the default route ends with the last that it is for.
     const defaults = defaultOrigin && this.#joinDefaults(one, request, defaultOrigin);
     before?.leave();
@@ -321,7 +335,7 @@ export class FamilyInstance {
       markRefresh:
         target.negotiated?.enhancedRefresh === true
           ? kind => {
-              const mark = encodeRouteRefresh({ afi: AFI_NUMBER[this.afi], safi: 1, kind: RefreshKind[kind] });
+              const mark = encodeRouteRefresh({ afi, safi, kind: RefreshKind[kind] });
               target.send(mark, 0, mark.length);
             }
           : undefined,

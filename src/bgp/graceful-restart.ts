@@ -9,8 +9,9 @@ import type { TimerTask } from '../concurrency/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { DownReason, Negotiated } from './session/types.ts';
-import { type Afi, AFI_NUMBER, AFIS, ofFamily, type RestartMode } from './settings.ts';
-import { type GracefulRestart, SAFI_UNICAST } from './wire/capability.ts';
+import { type RestartMode } from './settings.ts';
+import { type FamilyName, FAMILY, FAMILY_NAMES, ofFamily } from './wire/family.ts';
+import type { GracefulRestart } from './wire/capability.ts';
 import { isHard } from './wire/notification.ts';
 
 /** A neighbour's own line, or the instance's. */
@@ -19,7 +20,7 @@ export function restartMode(peer: Peer): RestartMode {
 }
 
 /** What our OPEN says. */
-export function restartCapability(peer: Peer, active: readonly Afi[]): GracefulRestart | false {
+export function restartCapability(peer: Peer, active: readonly FamilyName[]): GracefulRestart | false {
   const { options, bgp } = peer.instance;
   const mode = restartMode(peer);
   if (mode === 'disable') return false;
@@ -29,7 +30,7 @@ export function restartCapability(peer: Peer, active: readonly Afi[]): GracefulR
     notification: options.notificationRestart,
     timeS: options.restartTimeS,
     families: restarts
-      ? active.map(afi => ({ afi: AFI_NUMBER[afi], safi: SAFI_UNICAST, forwarding: options.preserveForwarding }))
+      ? active.map(afi => ({ afi: FAMILY[afi].afi, safi: FAMILY[afi].safi, forwarding: options.preserveForwarding }))
       : [],
   };
 }
@@ -51,7 +52,7 @@ function mayRestart(reason: DownReason, { notificationRestart }: Negotiated): bo
 /** What is kept of one neighbour that may be restarting. */
 export class RestartHelper {
   readonly #peer: Peer;
-  readonly #stale: Set<Afi> = new Set();
+  readonly #stale: Set<FamilyName> = new Set();
   /** Until it is back. */
   readonly #restart: TimerTask;
   /** Until it has said everything again. */
@@ -64,7 +65,7 @@ export class RestartHelper {
     this.#paths = loop.timer('bgp graceful restart stale paths', () => this.#giveUp());
   }
 
-  isStale(afi: Afi): boolean {
+  isStale(afi: FamilyName): boolean {
     return this.#stale.has(afi);
   }
 
@@ -101,7 +102,7 @@ export class RestartHelper {
   }
 
   /** It has said all that it has. */
-  endOfRib(afi: Afi): void {
+  endOfRib(afi: FamilyName): void {
     this.#sweep(afi);
     if (this.#stale.size === 0) this.#paths.stop();
   }
@@ -118,7 +119,7 @@ export class RestartHelper {
     this.#peer.leaveIfGone();
   }
 
-  #sweep(afi: Afi): void {
+  #sweep(afi: FamilyName): void {
     if (!this.#stale.delete(afi)) return;
     const { index, family } = this.#peer.families[afi];
     if (index !== 0) family.table.sweepStale(index);
@@ -126,7 +127,7 @@ export class RestartHelper {
 }
 
 /** Whether a neighbour owes what it had said before we started (RFC 4724 §4.1). */
-function owes(peer: Peer, afi: Afi): boolean {
+function owes(peer: Peer, afi: FamilyName): boolean {
   const { negotiated } = peer;
   const one = peer.families[afi];
   if (!peer.wanted(afi) || restartMode(peer) === 'disable') return false;
@@ -139,7 +140,7 @@ function owes(peer: Peer, afi: Afi): boolean {
 /** Families of an instance in which nobody owes anything may select. */
 export function undefer(instance: Peer['instance'], late: boolean): void {
   const peers = [...instance.peers.values()];
-  for (const afi of AFIS) {
+  for (const afi of FAMILY_NAMES) {
     const { table } = instance.family[afi];
     if (table.deferred && (late || !peers.some(peer => owes(peer, afi)))) table.deferred = false;
   }

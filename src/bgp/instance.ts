@@ -27,7 +27,8 @@ import { type AttributeAccess, attributeAccess, type PolicyUse } from './policy/
 import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { restartMode, undefer } from './graceful-restart.ts';
-import { type Afi, AFIS, emptyLayer, type SettingsLayer } from './settings.ts';
+import { emptyLayer, forFamilies, type SettingsLayer } from './settings.ts';
+import { type FamilyName, FAMILY_NAMES, UNICAST_NAMES } from './wire/family.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
 import type { ZebraLink } from './zclient.ts';
@@ -57,7 +58,7 @@ export class BgpInstance {
   readonly store: AttributeStore;
   readonly access: AttributeAccess;
   readonly tracker: NexthopTracker;
-  readonly family: Readonly<Record<Afi, FamilyInstance>>;
+  readonly family: Readonly<Record<FamilyName, FamilyInstance>>;
   #rangeKeys: ReadonlyMap<string, { readonly prefix: Prefix; readonly key: string }> = new Map();
   /** OPENs say no more that we have restarted. */
   readonly #restarted: TimerTask;
@@ -78,14 +79,14 @@ export class BgpInstance {
       id => this.tracker.track(id),
       id => {
         this.tracker.forget(id);
-        for (const family of this.families) family.announcer.forgetNexthop(id);
+        for (const family of this.unicast) family.announcer.forgetNexthop(id);
       },
     );
     this.nexthops.defaultReachable = this.zebra === undefined;
     this.store = new AttributeStore(this.nexthops);
     this.access = attributeAccess(this.store);
     this.tracker = new NexthopTracker(this);
-    this.family = { ipv4: new FamilyInstance(this, 'ipv4'), ipv6: new FamilyInstance(this, 'ipv6') };
+    this.family = forFamilies(name => new FamilyInstance(this, name));
     this.zebra?.attach(this);
   }
 
@@ -115,7 +116,12 @@ export class BgpInstance {
   }
 
   get families(): readonly FamilyInstance[] {
-    return AFIS.map(afi => this.family[afi]);
+    return FAMILY_NAMES.map(afi => this.family[afi]);
+  }
+
+  /** Those that zebra has to do with. */
+  get unicast(): readonly FamilyInstance[] {
+    return UNICAST_NAMES.map(afi => this.family[afi]);
   }
 
   /** Configured, or zebra's choice, or the highest IPv4 address at hand; 0 where there is none. */
@@ -246,27 +252,27 @@ export class BgpInstance {
     peer.close();
   }
 
-  setMaximumPaths(afi: Afi, kind: 'ebgp' | 'ibgp', count: number): void {
+  setMaximumPaths(afi: FamilyName, kind: 'ebgp' | 'ibgp', count: number): void {
     const decision = this.family[afi].table.decision;
     if (kind === 'ebgp') decision.maximumPathsEbgp = count;
     else decision.maximumPathsIbgp = count;
     this.family[afi].table.redecideAll();
   }
 
-  setDistance(afi: Afi, external: number, internal: number, local: number): void {
+  setDistance(afi: FamilyName, external: number, internal: number, local: number): void {
     this.family[afi].setDistance(external, internal, local);
   }
 
-  setNetwork(afi: Afi, prefix: Prefix, network: { map: string | undefined } | undefined): void {
+  setNetwork(afi: FamilyName, prefix: Prefix, network: { map: string | undefined } | undefined): void {
     this.family[afi].local.setNetwork(prefix, network);
   }
 
-  setAggregate(afi: Afi, prefix: Prefix, settings: AggregateSettings | undefined): void {
+  setAggregate(afi: FamilyName, prefix: Prefix, settings: AggregateSettings | undefined): void {
     this.family[afi].aggregation.set(prefix, settings);
   }
 
   setRedistribute(
-    afi: Afi,
+    afi: FamilyName,
     protocol: 'kernel' | 'connected' | 'static',
     options: { metric: number | undefined; map: string | undefined } | undefined,
   ): void {
@@ -318,7 +324,7 @@ export class BgpInstance {
   }
 
   /** `clear … soft`: inwards the routes kept are evaluated anew, outwards everything is sent again. */
-  softClear(peer: Peer, afi: Afi, direction: 'in' | 'out' | undefined): void {
+  softClear(peer: Peer, afi: FamilyName, direction: 'in' | 'out' | undefined): void {
     if (direction !== 'out') peer.softIn(afi);
     if (direction !== 'in') peer.softOut(afi);
   }
@@ -326,13 +332,13 @@ export class BgpInstance {
   /** Zebra has its VRF (again): what is wanted of it is asked for. */
   vrfAppeared(): void {
     this.tracker.vrfAppeared();
-    for (const family of this.families) family.local.vrfAppeared();
+    for (const family of this.unicast) family.local.vrfAppeared();
   }
 
   /** Its VRF is gone, and with it the sockets of its sessions and the routes that came from there. */
   vrfGone(): void {
     for (const peer of this.peers.values()) peer.reconcile();
-    for (const family of this.families) {
+    for (const family of this.unicast) {
       family.announcer.disconnected();
       family.local.vrfGone();
     }

@@ -24,7 +24,8 @@ import {
 } from './rib/index.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
-import { type Afi, ofFamily, type PeerAfSettings, type PeerSettings } from './settings.ts';
+import { type PeerAfSettings, type PeerSettings } from './settings.ts';
+import { type FamilyName, ofFamily } from './wire/family.ts';
 import type { GroupOptions } from './updategroup/index.ts';
 import type { AddPath } from './wire/capability.ts';
 
@@ -53,7 +54,7 @@ export interface Neighbour {
 
 export class PeerFamily {
   readonly peer: Neighbour;
-  readonly afi: Afi;
+  readonly afi: FamilyName;
   readonly family: FamilyInstance;
   settings: PeerAfSettings = {};
   /** In the table; 0: not activated. */
@@ -70,7 +71,7 @@ export class PeerFamily {
   readonly limit: PrefixLimit;
   #limits = '';
 
-  constructor(peer: Neighbour, afi: Afi) {
+  constructor(peer: Neighbour, afi: FamilyName) {
     this.peer = peer;
     this.afi = afi;
     this.family = peer.instance.family[afi];

@@ -6,11 +6,11 @@ import type { Neighbour, PeerFamily } from './peer-family.ts';
 import type { SessionConfig } from './session/types.ts';
 import type { GracefulRestart } from './wire/capability.ts';
 import { NO_ROLE } from './wire/role.ts';
-import { type Afi, AFI_NUMBER, AFIS } from './settings.ts';
+import { type FamilyName, FAMILY, FAMILY_NAMES } from './wire/family.ts';
 
 /** The neighbour, as far as its session hangs on it. */
 export interface SessionPeer extends Neighbour {
-  readonly families: Readonly<Record<Afi, PeerFamily>>;
+  readonly families: Readonly<Record<FamilyName, PeerFamily>>;
   /** After maximum-prefix: until `clear`. */
   readonly held: boolean;
   readonly dynamic: boolean;
@@ -19,14 +19,14 @@ export interface SessionPeer extends Neighbour {
   /** By an operator, who wants it so. */
   readonly shutDown: boolean;
   remoteAddress(): SocketAddress;
-  restartCapability(active: readonly Afi[]): GracefulRestart | false;
+  restartCapability(active: readonly FamilyName[]): GracefulRestart | false;
 }
 
 /** What the session runs with; where it must not run, why, in FRR's words. */
 export function sessionConfig(peer: SessionPeer): SessionConfig | string {
   const { settings, instance } = peer;
   const { options } = instance;
-  const active = AFIS.filter(afi => peer.families[afi].index !== 0);
+  const active = FAMILY_NAMES.filter(afi => peer.families[afi].index !== 0);
   const routerId = instance.routerId;
   if (settings.remoteAs === undefined) return 'No remote AS configured';
   if (peer.shutDown) return 'Admin. shutdown';
@@ -59,11 +59,11 @@ export function sessionConfig(peer: SessionPeer): SessionConfig | string {
     keepaliveS: settings.keepaliveS ?? options.keepaliveS,
     ...(settings.connectRetryS === undefined ? {} : { connectRetryS: settings.connectRetryS }),
     ...(settings.delayOpenS === undefined ? {} : { delayOpenS: settings.delayOpenS }),
-    families: active.map(afi => ({ afi: AFI_NUMBER[afi], safi: 1 })),
+    families: active.map(name => ({ afi: FAMILY[name].afi, safi: FAMILY[name].safi })),
     addPath: active.flatMap(afi => {
       const { disableAddPathRx, addPathTx } = peer.families[afi].settings;
       const [receive, send] = [disableAddPathRx !== true, addPathTx !== undefined];
-      return receive || send ? [{ afi: AFI_NUMBER[afi], safi: 1, receive, send }] : [];
+      return receive || send ? [{ afi: FAMILY[afi].afi, safi: FAMILY[afi].safi, receive, send }] : [];
     }),
     ...(instance.bgp.hostname === '' ? {} : { hostname: instance.bgp.hostname }),
     // An unnumbered link has no IPv4 address that could be a next hop.

@@ -17,7 +17,8 @@ import { sessionConfig, type SessionPeer } from './peer-session.ts';
 import { formatDownReason } from './session/down-reason.ts';
 import { createSession } from './session/session.ts';
 import type { DownReason, Negotiated, Session, SessionHandler } from './session/types.ts';
-import { type Afi, AFI_NUMBER, AFIS, merged, ofFamily, type PeerSettings, type SettingsLayer } from './settings.ts';
+import { forFamilies, merged, type PeerSettings, type SettingsLayer } from './settings.ts';
+import { type FamilyName, FAMILY, FAMILY_NAMES, familyOf, ofFamily } from './wire/family.ts';
 import type { GracefulRestart } from './wire/capability.ts';
 import { ACTION_RESET, UPDATE_MESSAGE_ERROR } from './wire/attribute.ts';
 import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification.ts';
@@ -61,7 +62,7 @@ export class Peer implements SessionHandler, SessionPeer {
   negotiated: Negotiated | undefined;
   /** As `negotiated`, and kept when the session ends: what was learnt of the neighbour. */
   learnt: Negotiated | undefined;
-  readonly families: Readonly<Record<Afi, PeerFamily>>;
+  readonly families: Readonly<Record<FamilyName, PeerFamily>>;
   readonly helper: RestartHelper;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
@@ -74,6 +75,8 @@ export class Peer implements SessionHandler, SessionPeer {
   #unwatch: () => void = () => {};
   #sessionKey = '';
   #parser: UpdateParser | undefined;
+  /** Families of the present session. */
+  #up: PeerFamily[] = [];
   /** Where it was when the session came up. */
   #placeThen: Place | undefined;
   /** The address that a password is set for where connections come in; undefined: for none. */
@@ -99,7 +102,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.unnumbered = kind.unnumbered === true ? name : undefined;
     this.family = family;
     this.words = words;
-    this.families = { ipv4: new PeerFamily(this, 'ipv4'), ipv6: new PeerFamily(this, 'ipv6') };
+    this.families = forFamilies(name => new PeerFamily(this, name));
     this.helper = new RestartHelper(this);
   }
 
@@ -151,10 +154,11 @@ export class Peer implements SessionHandler, SessionPeer {
     const { description: _, ...shared } = group?.own.peer ?? {};
     this.settings = merged(this.own.peer, shared);
     const { options } = this.instance;
-    for (const afi of AFIS) {
+    for (const afi of FAMILY_NAMES) {
       const one = this.families[afi];
       one.settings = merged(this.own.af[afi], group?.own.af[afi]);
-      const active = one.settings.activate ?? (afi === 'ipv4' ? options.defaultIpv4 : options.defaultIpv6);
+      const unless = { ipv4: options.defaultIpv4, ipv6: options.defaultIpv6, vpnv4: false, vpnv6: false, rtc: false };
+      const active = one.settings.activate ?? unless[afi];
       if (active && one.index === 0) one.enter();
       else if (!active && one.index !== 0) one.leave();
       if (one.index !== 0) one.update();
@@ -177,20 +181,20 @@ export class Peer implements SessionHandler, SessionPeer {
 
   /** Lists or maps changed. */
   policyChanged(changed: ReadonlySet<string>): void {
-    for (const afi of AFIS) {
+    for (const afi of FAMILY_NAMES) {
       const one = this.families[afi];
       if (one.index !== 0) one.policyChanged(changed);
     }
   }
 
   /** `clear … soft in`. */
-  softIn(afi: Afi): void {
+  softIn(afi: FamilyName): void {
     const one = this.families[afi];
     if (one.index !== 0) one.updateImport(true);
   }
 
   /** `clear … soft out`. */
-  softOut(afi: Afi): void {
+  softOut(afi: FamilyName): void {
     this.families[afi].membership?.refresh(false);
   }
 
@@ -264,7 +268,7 @@ export class Peer implements SessionHandler, SessionPeer {
     return { family, words, port: settings.port ?? 179, scopeId };
   }
 
-  restartCapability(active: readonly Afi[]): GracefulRestart | false {
+  restartCapability(active: readonly FamilyName[]): GracefulRestart | false {
     return restartCapability(this, active);
   }
 
@@ -298,7 +302,7 @@ export class Peer implements SessionHandler, SessionPeer {
   /** `quietly`: without a word to the neighbour, who keeps our routes if it can. */
   close(quietly = false): void {
     this.#closed = true;
-    for (const afi of AFIS) if (this.families[afi].index !== 0) this.families[afi].leave();
+    for (const afi of FAMILY_NAMES) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.#restart?.stop();
     this.helper.stop();
     if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
@@ -321,20 +325,21 @@ export class Peer implements SessionHandler, SessionPeer {
     if (negotiated.kind === 'external') {
       this.#unwatch = this.instance.tracker.watch(hostPrefix(this.family, this.words), () => {});
     }
-    const has = (afi: Afi): boolean => ofFamily(negotiated.families, afi) !== undefined;
+    const active = FAMILY_NAMES.filter(
+      name => this.families[name].index !== 0 && ofFamily(negotiated.families, name) !== undefined,
+    );
     this.#parser = new UpdateParser({
       ebgp: negotiated.kind === 'external' && this.place !== 'confed',
       confed: this.place === 'confed',
       as4: negotiated.as4,
-      ipv4: this.families.ipv4.index !== 0 && has('ipv4'),
-      ipv6: this.families.ipv6.index !== 0 && has('ipv6'),
-      addPath4: this.families.ipv4.addPath?.receive === true,
-      addPath6: this.families.ipv6.addPath?.receive === true,
+      ipv4: active.includes('ipv4'),
+      ipv6: active.includes('ipv6'),
+      others: active.map(name => FAMILY[name].code).filter(code => code !== AF_INET && code !== AF_INET6),
+      addPath: active.filter(name => this.families[name].addPath?.receive).map(name => FAMILY[name].code),
       firstAs: this.#firstAs(negotiated),
     });
-    for (const afi of AFIS) {
-      const one = this.families[afi];
-      if (one.index === 0 || !has(afi)) continue;
+    this.#up = active.map(name => this.families[name]);
+    for (const one of this.#up) {
       one.up = true;
       one.endOfRibReceived = false;
       one.refreshing = false;
@@ -361,12 +366,12 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   /** Whether it is to be spoken to in a family. */
-  wanted(afi: Afi): boolean {
+  wanted(afi: FamilyName): boolean {
     return this.families[afi].index !== 0 && this.settings.remoteAs !== undefined && !this.shutDown && !this.held;
   }
 
   /** Whether the neighbour has said all that it has in a family, or is not going to. */
-  told(afi: Afi): boolean {
+  told(afi: FamilyName): boolean {
     const { negotiated } = this;
     const one = this.families[afi];
     if (!this.wanted(afi)) return true;
@@ -384,7 +389,8 @@ export class Peer implements SessionHandler, SessionPeer {
     const negotiated = this.negotiated!;
     this.negotiated = undefined;
     this.#parser = undefined;
-    for (const afi of AFIS) {
+    this.#up = [];
+    for (const afi of FAMILY_NAMES) {
       const one = this.families[afi];
       if (!one.up) continue;
       one.up = false;
@@ -402,17 +408,21 @@ export class Peer implements SessionHandler, SessionPeer {
       this.instance.bgp.log(`${this.name}: ${parser.describe()}`);
       return peerError(UPDATE_MESSAGE_ERROR, update.subcode, parser.faultData());
     }
-    const { ipv4, ipv6 } = this.families;
     if (update.endOfRib !== 0) {
-      const one = update.endOfRib === AF_INET ? ipv4 : ipv6;
+      const one = this.families[familyOf(update.endOfRib).name];
       one.endOfRibReceived = true;
       this.helper.endOfRib(one.afi);
       this.instance.undefer();
       return undefined;
     }
-    if (ipv4.up) ipv4.family.table.ingest(ipv4.index, parser);
-    if (ipv6.up) ipv6.family.table.ingest(ipv6.index, parser);
-    return this.#judgeLimit(ipv4) ?? this.#judgeLimit(ipv6);
+    let error: PeerError | undefined;
+    for (let i = 0; i < this.#up.length; i++) {
+      const one = this.#up[i]!;
+      if (!one.up) continue;
+      one.family.table.ingest(one.index, parser);
+      error ??= this.#judgeLimit(one);
+    }
+    return error;
   }
 
   /** What the session is to be ended with, where there are too many prefixes. It rests then until `clear`, or for a time. */
@@ -468,8 +478,8 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   routeRefresh(refresh: RouteRefresh): void {
-    const one = AFIS.map(afi => this.families[afi]).find(
-      ({ afi }) => AFI_NUMBER[afi] === refresh.afi && refresh.safi === 1,
+    const one = FAMILY_NAMES.map(afi => this.families[afi]).find(
+      ({ afi }) => FAMILY[afi].afi === refresh.afi && FAMILY[afi].safi === refresh.safi,
     );
     if (one === undefined || !one.up) return;
     // The octet means something only to those who agreed that it does (RFC 7313 §3.2); a kind we do not know is ignored (§5).
@@ -493,7 +503,7 @@ export class Peer implements SessionHandler, SessionPeer {
   }
 
   writable(): void {
-    for (const afi of AFIS) this.families[afi].membership?.writable();
+    for (const afi of FAMILY_NAMES) this.families[afi].membership?.writable();
   }
 
   #log(text: string): void {

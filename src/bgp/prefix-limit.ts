@@ -1,16 +1,17 @@
 // `maximum-prefix`: how many prefixes a neighbour may announce in a family. The limit is on what was accepted, with `force` on
 // what was received. It is looked at after each UPDATE, and when the setting or what the import policy accepts changed.
-import { type Afi, AFI_NUMBER, AFI_TITLE, type PeerAfSettings } from './settings.ts';
+import { type PeerAfSettings } from './settings.ts';
+import { type FamilyName, FAMILY } from './wire/family.ts';
 import type { PeerCounts } from './rib/table.ts';
 import { Cease, ErrorCode, type PeerError, peerError } from './wire/notification.ts';
 
 export class PrefixLimit {
-  readonly #afi: Afi;
+  readonly #afi: FamilyName;
   /** The threshold was passed, the maximum was: each is said once. */
   #near = false;
   #over = false;
 
-  constructor(afi: Afi) {
+  constructor(afi: FamilyName) {
     this.#afi = afi;
   }
 
@@ -31,7 +32,7 @@ export class PrefixLimit {
     const count = maximumPrefixForce === true ? counts.received : counts.accepted;
     const near = count > Math.floor((most * (maximumPrefixThreshold ?? 75)) / 100);
     const over = count > most;
-    const title = AFI_TITLE[this.#afi];
+    const title = FAMILY[this.#afi].title;
     if (over && !this.#over)
       log(`%MAXPFXEXCEED: No. of ${title} prefix received from ${name} ${count} exceed, limit ${most}`);
     else if (near && !this.#near)
@@ -41,7 +42,7 @@ export class PrefixLimit {
     if (!over || maximumPrefixWarningOnly === true) return undefined;
     const data = new Uint8Array(7);
     const view = new DataView(data.buffer);
-    view.setUint16(0, AFI_NUMBER[this.#afi]);
+    view.setUint16(0, FAMILY[this.#afi].afi);
     view.setUint8(2, 1);
     view.setUint32(3, most);
     return peerError(ErrorCode.cease, Cease.maximumPrefixes, data);

@@ -1,7 +1,6 @@
 // What can be configured of a neighbour, as plain values. A neighbour's own settings lie over those of its peer group, and
 // these over the defaults: a field that is undefined lets the next layer through.
-import type { Family } from '../net/index.ts';
-import { type AddressFamily, SAFI_UNICAST } from './wire/capability.ts';
+import { FAMILY_NAMES, type FamilyName } from './wire/family.ts';
 import type { RoleName } from './wire/role.ts';
 
 /** What is done about a restart (RFC 4724): of ours and theirs, of theirs, nothing. */
@@ -82,29 +81,19 @@ export interface PeerAfSettings {
   addPathTx?: 'all' | 'best-per-as';
 }
 
-/** Address families by the names that commands give them. */
-export const AFIS = ['ipv4', 'ipv6'] as const;
-export type Afi = (typeof AFIS)[number];
-
-export const AFI_NUMBER: Record<Afi, 1 | 2> = { ipv4: 1, ipv6: 2 };
-export const AFI_FAMILY: Record<Afi, Family> = { ipv4: 2, ipv6: 10 };
-/** `IPv4 Unicast`, `ipv4Unicast`: as shown. */
-export const AFI_TITLE: Record<Afi, string> = { ipv4: 'IPv4 Unicast', ipv6: 'IPv6 Unicast' };
-export const AFI_KEY: Record<Afi, string> = { ipv4: 'ipv4Unicast', ipv6: 'ipv6Unicast' };
-
-/** The unicast one of several that OPENs speak of. */
-export function ofFamily<T extends AddressFamily>(families: readonly T[] | undefined, afi: Afi): T | undefined {
-  return families?.find(one => one.afi === AFI_NUMBER[afi] && one.safi === SAFI_UNICAST);
+/** A value for each family. */
+export function forFamilies<T>(make: (name: FamilyName) => T): Record<FamilyName, T> {
+  return Object.fromEntries(FAMILY_NAMES.map(name => [name, make(name)])) as Record<FamilyName, T>;
 }
 
 /** One layer of settings: a neighbour's own, or a group's. */
 export interface SettingsLayer {
   readonly peer: PeerSettings;
-  readonly af: Record<Afi, PeerAfSettings>;
+  readonly af: Record<FamilyName, PeerAfSettings>;
 }
 
 export function emptyLayer(): SettingsLayer {
-  return { peer: {}, af: { ipv4: {}, ipv6: {} } };
+  return { peer: {}, af: forFamilies(() => ({})) };
 }
 
 /** The upper layer where it says something, the lower one elsewhere. */

@@ -4,7 +4,8 @@ import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { Negotiated, OpenSummary } from './session/types.ts';
 import { restartMode } from './graceful-restart.ts';
-import { AFI_KEY, AFI_TITLE, AFIS, type Afi, ofFamily, type RestartMode } from './settings.ts';
+import { type RestartMode } from './settings.ts';
+import { FAMILY, FAMILY_NAMES, type FamilyName, ofFamily } from './wire/family.ts';
 import { ROLES } from './wire/role.ts';
 import type { AddPath, Capability } from './wire/capability.ts';
 
@@ -40,7 +41,7 @@ function refreshForms(remote: OpenSummary): { text: string; key: string } {
 /** Both directions of ADD-PATH in a family, each with who offered it. */
 function addPathWays(
   { local, remote }: Negotiated,
-  afi: Afi,
+  afi: FamilyName,
 ): { title: string; prefix: string; state: NonNullable<ReturnType<typeof exchanged>> }[] {
   const [ours, theirs] = [local, remote].map(open => ofFamily<AddPath>(find(open, 'addPath')?.families, afi));
   const ways = [
@@ -61,23 +62,23 @@ export function capabilityText(agreed: Negotiated): string[] {
   const both = (kind: Kind): ReturnType<typeof exchanged> => exchanged(has(local, kind), has(remote, kind));
   add('4 Byte AS', exchanged(local.as4, remote.as4));
   add('Extended Message', both('extendedMessage'));
-  const ways = AFIS.flatMap(afi => addPathWays(agreed, afi).map(way => ({ ...way, afi })));
+  const ways = FAMILY_NAMES.flatMap(afi => addPathWays(agreed, afi).map(way => ({ ...way, afi })));
   if (ways.length > 0) lines.push('    AddPath:');
-  for (const { afi, title, state } of ways) lines.push(`      ${AFI_TITLE[afi]}: ${title} ${state.text}`);
+  for (const { afi, title, state } of ways) lines.push(`      ${FAMILY[afi].title}: ${title} ${state.text}`);
   const longLived = find(remote, 'longLivedRestart');
   add('Long-lived Graceful Restart', both('longLivedRestart'));
   if (longLived !== undefined) {
     lines.push('      Address families by peer:');
-    for (const afi of AFIS) {
-      if (ofFamily(longLived.families, afi) !== undefined) lines.push(`           ${AFI_TITLE[afi]}`);
+    for (const afi of FAMILY_NAMES) {
+      if (ofFamily(longLived.families, afi) !== undefined) lines.push(`           ${FAMILY[afi].title}`);
     }
   }
   const refresh = exchanged(has(local, 'routeRefresh'), has(remote, 'routeRefresh', 'oldRouteRefresh'));
   add('Route refresh', refresh, refresh?.key === 'advertisedAndReceived' ? refreshForms(remote).text : '');
   add('Enhanced Route Refresh', both('enhancedRefresh'));
-  for (const afi of AFIS) {
+  for (const afi of FAMILY_NAMES) {
     const state = exchanged(ofFamily(local.families, afi) !== undefined, ofFamily(remote.families, afi) !== undefined);
-    add(`Address Family ${AFI_TITLE[afi]}`, state);
+    add(`Address Family ${FAMILY[afi].title}`, state);
   }
   add('Role', both('role'));
   const name = (open: OpenSummary): string =>
@@ -90,9 +91,10 @@ export function capabilityText(agreed: Negotiated): string[] {
   if (restart !== undefined) {
     lines.push(`      Remote Restart timer is ${restart.timeS} seconds`, '      Address families by peer:');
     if (restart.families.length === 0) lines.push('        none');
-    for (const afi of AFIS) {
+    for (const afi of FAMILY_NAMES) {
       const one = ofFamily(restart.families, afi);
-      if (one !== undefined) lines.push(`        ${AFI_TITLE[afi]}(${one.forwarding ? 'preserved' : 'not preserved'})`);
+      if (one !== undefined)
+        lines.push(`        ${FAMILY[afi].title}(${one.forwarding ? 'preserved' : 'not preserved'})`);
     }
   }
   return lines;
@@ -106,11 +108,11 @@ export function capabilitiesJson(agreed: Negotiated): object {
   };
   const both = (kind: Kind): ReturnType<typeof exchanged> => exchanged(has(local, kind), has(remote, kind));
   /** An object with a member for each family that has something to say. */
-  const families = (of: (afi: Afi) => object | undefined): Record<string, object> =>
+  const families = (of: (afi: FamilyName) => object | undefined): Record<string, object> =>
     Object.fromEntries(
-      AFIS.flatMap(afi => {
+      FAMILY_NAMES.flatMap(afi => {
         const value = of(afi);
-        return value === undefined ? [] : [[AFI_KEY[afi], value] as const];
+        return value === undefined ? [] : [[FAMILY[afi].key, value] as const];
       }),
     );
   add('4byteAs', exchanged(local.as4, remote.as4));
@@ -167,7 +169,7 @@ function remoteMode(peer: Peer): string {
 }
 
 interface EndOfRib {
-  readonly afi: Afi;
+  readonly afi: FamilyName;
   readonly sent: boolean;
   /** Nothing was said after it. */
   readonly last: boolean;
@@ -176,7 +178,7 @@ interface EndOfRib {
 }
 
 function endsOfRib(peer: Peer): EndOfRib[] {
-  const families: PeerFamily[] = AFIS.map(afi => peer.families[afi]).filter(one => one.up);
+  const families: PeerFamily[] = FAMILY_NAMES.map(afi => peer.families[afi]).filter(one => one.up);
   return families.map(({ afi, membership, endOfRibReceived }) => ({
     afi,
     ...(membership?.slot.group.endOfRib(membership.member) ?? { sent: false, last: false }),
@@ -191,7 +193,7 @@ export function restartText(peer: Peer): string[] {
   const names = (on: (one: EndOfRib) => boolean): string =>
     ends
       .filter(on)
-      .map(one => AFI_TITLE[one.afi])
+      .map(one => FAMILY[one.afi].title)
       .join(', ');
   const flag = (on: boolean | undefined): string => (on === true ? 'True' : 'False');
   const yes = (on: boolean): string => (on ? 'Yes' : 'No');
@@ -209,7 +211,7 @@ export function restartText(peer: Peer): string[] {
   );
   for (const one of ends) {
     lines.push(
-      `    ${AFI_TITLE[one.afi]}:`,
+      `    ${FAMILY[one.afi].title}:`,
       `      F bit: ${flag(one.forwarding)}`,
       `      End-of-RIB sent: ${yes(one.sent)}`,
       `      End-of-RIB sent after update: ${yes(one.last)}`,
@@ -225,7 +227,7 @@ export function restartJson(peer: Peer): object {
   const ends = endsOfRib(peer);
   const remote = peer.negotiated?.remote.gracefulRestart;
   const keys = (on: (one: EndOfRib) => boolean): object =>
-    Object.fromEntries(ends.filter(on).map(one => [AFI_KEY[one.afi], true]));
+    Object.fromEntries(ends.filter(on).map(one => [FAMILY[one.afi].key, true]));
   return {
     endOfRibSend: keys(one => one.sent),
     endOfRibRecv: keys(one => one.received),
@@ -239,7 +241,7 @@ export function restartJson(peer: Peer): object {
     },
     ...Object.fromEntries(
       ends.map(one => [
-        AFI_KEY[one.afi],
+        FAMILY[one.afi].key,
         {
           fBit: one.forwarding,
           endOfRibStatus: {

@@ -6,7 +6,7 @@ import type { Bgp } from './bgp.ts';
 import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
-import { AFI_FAMILY, AFI_KEY, type Afi } from './settings.ts';
+import { FAMILY, type FamilyName } from './wire/family.ts';
 import { ctime, isSlow, peersOf, routerIdText } from './show-format.ts';
 import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
@@ -31,7 +31,7 @@ const noTable =
 
 const noInstance = (json: boolean) => (): string | object => (json ? {} : '% BGP instance not found\n');
 
-function summary(bgp: Bgp, where: Where, afi: Afi | undefined, json: boolean, titled: boolean): Output {
+function summary(bgp: Bgp, where: Where, afi: FamilyName | undefined, json: boolean, titled: boolean): Output {
   const none = (name: string): string | object => {
     if (json) return {};
     return name === VRF_DEFAULT ? '% No BGP neighbors found in VRF default\n' : '% BGP instance not found\n';
@@ -40,7 +40,7 @@ function summary(bgp: Bgp, where: Where, afi: Afi | undefined, json: boolean, ti
     const families = shownFamilies(instance.family, afi);
     if (json) {
       if (!titled) return summaryJson(instance.family[afi ?? 'ipv4']);
-      return Object.fromEntries(families.map(family => [AFI_KEY[family.afi], summaryJson(family)]));
+      return Object.fromEntries(families.map(family => [FAMILY[family.afi].key, summaryJson(family)]));
     }
     return (function* (): Generator<string> {
       if (families.length === 0) yield `% No BGP neighbors found in ${titleOf(instance)}\n`;
@@ -51,10 +51,15 @@ function summary(bgp: Bgp, where: Where, afi: Afi | undefined, json: boolean, ti
   return showInstances(bgp.instances, where, json, show, none, false);
 }
 
-function routes(bgp: Bgp, where: Where, afi: Afi, args: { prefix?: string; longer?: boolean; json?: boolean }): Output {
+function routes(
+  bgp: Bgp,
+  where: Where,
+  afi: FamilyName,
+  args: { prefix?: string; longer?: boolean; json?: boolean },
+): Output {
   const json = args.json === true;
   const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
-  if (args.prefix !== undefined && prefix?.family !== AFI_FAMILY[afi]) {
+  if (args.prefix !== undefined && prefix?.family !== FAMILY[afi].shape) {
     throw new CommandError(`% Malformed prefix: ${args.prefix}`);
   }
   const show = (instance: BgpInstance): string | object | Iterable<string> => {
@@ -88,7 +93,7 @@ function neighbors(bgp: Bgp, where: Where, name: string | undefined, json: boole
 
 type Adjacency = 'advertised-routes' | 'received-routes' | 'routes' | 'filtered-routes';
 
-function adjacency(bgp: Bgp, where: Where, afi: Afi, name: string, what: Adjacency, json: boolean): Output {
+function adjacency(bgp: Bgp, where: Where, afi: FamilyName, name: string, what: Adjacency, json: boolean): Output {
   const peer: Peer | undefined = instanceAt(bgp.instances, where)?.peers.get(name);
   if (peer === undefined) {
     return json ? { warning: 'No such neighbor in this view/vrf' } : 'No such neighbor in this view/vrf\n';

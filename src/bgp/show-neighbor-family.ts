@@ -2,7 +2,8 @@
 // sent and taken, and how many prefixes.
 import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import { isSlow, sentCount } from './show-format.ts';
-import { AFI_TITLE, type PeerAfSettings } from './settings.ts';
+import { type PeerAfSettings } from './settings.ts';
+import { FAMILY } from './wire/family.ts';
 
 const PRIVATE_AS: Readonly<Record<NonNullable<PeerAfSettings['removePrivateAs']>, { text: string; key: string }>> = {
   'if-only': { text: 'removed', key: 'privateAsNumsRemovedInUpdatesToNbr' },
@@ -52,7 +53,7 @@ function originates({ membership }: PeerFamily): boolean {
 
 export function familyText(one: PeerFamily, groupName: string | undefined): string[] {
   const { settings } = one;
-  const lines = [` For address family: ${AFI_TITLE[one.afi]}`];
+  const lines = [` For address family: ${FAMILY[one.afi].title}`];
   if (groupName !== undefined) lines.push(`  ${groupName} peer-group member`);
   if (one.membership === undefined) lines.push('  Not part of any update group');
   else {

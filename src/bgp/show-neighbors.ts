@@ -4,7 +4,7 @@ import { formatIp4, formatPrefix, isUnspecified } from '../net/index.ts';
 import type { PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import type { SessionStats } from './session/types.ts';
-import { AFI_KEY, AFIS } from './settings.ts';
+import { FAMILY, FAMILY_NAMES } from './wire/family.ts';
 import { capabilitiesJson, capabilityText, restartJson, restartText, roleOf } from './show-capabilities.ts';
 import { addressText, clockTime, count, routerIdText, shownName, uptime } from './show-format.ts';
 import { familyJson, familyText } from './show-neighbor-family.ts';
@@ -22,7 +22,7 @@ function confederated(peer: Peer): boolean {
 }
 
 function activeFamilies(peer: Peer): PeerFamily[] {
-  return AFIS.map(afi => peer.families[afi]).filter(one => one.index !== 0);
+  return FAMILY_NAMES.map(afi => peer.families[afi]).filter(one => one.index !== 0);
 }
 
 export function neighborText(peer: Peer): string {
@@ -214,7 +214,7 @@ export function neighborJson(peer: Peer): object {
     minBtwnAdvertisementRunsTimerMsecs: (settings.advertisementIntervalS ?? 0) * 1000,
     ...(settings.updateSource === undefined ? {} : { updateSource: settings.updateSource }),
     addressFamilyInfo: Object.fromEntries(
-      activeFamilies(peer).map(one => [AFI_KEY[one.afi], familyJson(one, peer.groupName)]),
+      activeFamilies(peer).map(one => [FAMILY[one.afi].key, familyJson(one, peer.groupName)]),
     ),
     connectionsEstablished: stats?.connectionsEstablished ?? 0,
     connectionsDropped: stats?.connectionsDropped ?? 0,

@@ -4,7 +4,7 @@ import type { InstanceOptions } from './instance-options.ts';
 import { missingPolicy, type PeerFamily } from './peer-family.ts';
 import type { Peer } from './peer.ts';
 import { shownName, count, memorySize, peersOf, routerIdText, sentCount, uptime } from './show-format.ts';
-import { AFI_TITLE, AFIS, type Afi } from './settings.ts';
+import { FAMILY, FAMILY_NAMES, type FamilyName } from './wire/family.ts';
 import { titleOf } from './show-instances.ts';
 
 interface Row {
@@ -15,8 +15,11 @@ interface Row {
 }
 
 /** A family is shown where somebody activated it. */
-export function shownFamilies(families: Readonly<Record<Afi, FamilyInstance>>, afi: Afi | undefined): FamilyInstance[] {
-  return AFIS.filter(name => afi === undefined || afi === name)
+export function shownFamilies(
+  families: Readonly<Record<FamilyName, FamilyInstance>>,
+  afi: FamilyName | undefined,
+): FamilyInstance[] {
+  return FAMILY_NAMES.filter(name => afi === undefined || afi === name)
     .map(name => families[name])
     .filter(family => afi !== undefined || rows(family).length > 0);
 }
@@ -65,7 +68,7 @@ function stateOf(peer: Peer): string {
 export function* summaryText(family: FamilyInstance, titled: boolean): Generator<string> {
   const { instance } = family;
   const all = rows(family);
-  if (titled) yield `\n${AFI_TITLE[family.afi]} Summary (${titleOf(instance)}):\n`;
+  if (titled) yield `\n${FAMILY[family.afi].title} Summary (${titleOf(instance)}):\n`;
   yield `BGP router identifier ${routerIdText(instance)}, local AS number ${instance.as} vrf-id ${instance.vrf.id}\n`;
   yield `BGP table version ${family.table.changes}\n`;
   yield `RIB entries ${family.table.prefixCount}, using ${memorySize(memoryOf(family))} of memory\n`;

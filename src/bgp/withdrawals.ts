@@ -1,18 +1,27 @@
 // Messages that withdraw prefixes, for the rare case that no update group makes them.
-import { AF_INET, type Family } from '../net/index.ts';
+import { AF_INET } from '../net/index.ts';
 import { ATTR_MP_UNREACH } from './wire/attribute.ts';
-import { PATH_ID_BYTES, writePathId, writePrefix4, writePrefix6 } from './wire/nlri.ts';
+import { type FamilyCode, familyOf } from './wire/family.ts';
+import {
+  PATH_ID_BYTES,
+  VPN_HEAD_BYTES,
+  WITHDRAWN_LABEL,
+  writePathId,
+  writePrefix4,
+  writePrefix6,
+  writeVpn,
+} from './wire/nlri.ts';
 import { beginUpdate, endWithdrawals, withdrawalsStart } from './wire/update.ts';
 
-/** Four address words and the length. */
-export type PrefixWords = readonly [number, number, number, number, number];
+/** Four address words, the length, and, of a VPN's, the two words of the route distinguisher. */
+export type PrefixWords = readonly [number, number, number, number, number, number?, number?];
 
 /**
  * One UPDATE of at most `maximumBytes` that withdraws prefixes `from` … `end` (exclusive); `read` gives a prefix's words and
  * length, or undefined to leave it out. `id` gives its path identifier, where there are such (RFC 7911). `next` is the first prefix that found no place; no message where all were left out.
  */
 export function encodeWithdrawals(
-  family: Family,
+  family: FamilyCode,
   maximumBytes: number,
   from: number,
   end: number,
@@ -21,17 +30,19 @@ export function encodeWithdrawals(
 ): { message: Uint8Array | undefined; next: number } {
   const bytes = new Uint8Array(maximumBytes);
   beginUpdate(bytes, 0);
-  const ipv4 = family === AF_INET;
+  const { shape, vpn } = familyOf(family);
   const begin = withdrawalsStart(family);
   let at = begin;
   let next = from;
-  const reserve = 17 + 2 + (id === undefined ? 0 : PATH_ID_BYTES);
+  const reserve = 17 + 2 + (id === undefined ? 0 : PATH_ID_BYTES) + (vpn ? VPN_HEAD_BYTES : 0);
   for (; next < end && at + reserve <= maximumBytes; next++) {
     const prefix = read(next);
     if (prefix === undefined) continue;
-    const [w0, w1, w2, w3, length] = prefix;
+    const [w0, w1, w2, w3, length, rd0 = 0, rd1 = 0] = prefix;
     if (id !== undefined) at += writePathId(bytes, at, id(next));
-    at += ipv4 ? writePrefix4(bytes, at, w0, length) : writePrefix6(bytes, at, w0, w1, w2, w3, length);
+    if (vpn) at += writeVpn(bytes, at, w0, w1, w2, w3, length, WITHDRAWN_LABEL, rd0, rd1);
+    else if (shape === AF_INET) at += writePrefix4(bytes, at, w0, length);
+    else at += writePrefix6(bytes, at, w0, w1, w2, w3, length);
   }
   if (at === begin) return { message: undefined, next };
   return { message: bytes.slice(0, endWithdrawals(bytes, family, at)), next };

@@ -27,7 +27,7 @@ import { Interfaces } from './interfaces.ts';
 import type { ByteStream, Transport } from './io/types.ts';
 import type { NexthopTracker } from './nexthop-tracking.ts';
 import { type Protocol, PROTOCOLS, protocolNumber } from './protocol.ts';
-import { AFI_NUMBER, AFIS, type Afi } from './settings.ts';
+import { FAMILY, UNICAST_NAMES, type UnicastName } from './wire/family.ts';
 import { Vrf, VRF_DEFAULT } from './vrf.ts';
 
 /** IFF_UP and IFF_RUNNING. */
@@ -80,9 +80,9 @@ export interface ZebraUserFamily {
 export interface ZebraUser {
   readonly vrf: Vrf;
   readonly tracker: NexthopTracker;
-  readonly families: readonly ZebraUserFamily[];
-  readonly family: Readonly<Record<Afi, ZebraUserFamily>>;
-  readonly peers: ReadonlyMap<string, { told(afi: Afi): boolean }>;
+  readonly unicast: readonly ZebraUserFamily[];
+  readonly family: Readonly<Record<UnicastName, ZebraUserFamily>>;
+  readonly peers: ReadonlyMap<string, { told(afi: UnicastName): boolean }>;
   /** Its VRF is there (again). */
   vrfAppeared(): void;
   vrfGone(): void;
@@ -100,7 +100,7 @@ export class ZebraLink {
   readonly #settle: TimerTask;
   readonly #restore: TimerTask;
   /** Families whose routes of an earlier life zebra still keeps. */
-  readonly #pending: Map<Vrf, Set<Afi>> = new Map();
+  readonly #pending: Map<Vrf, Set<UnicastName>> = new Map();
   #limitMs = 0;
   readonly #protocols: Map<number, Protocol> = new Map(PROTOCOLS.map(name => [protocolNumber(name), name]));
 
@@ -121,7 +121,7 @@ export class ZebraLink {
         disconnected: () => this.#disconnected(),
         writable: () => {
           for (const one of this.#leaving.keys()) one.wake();
-          for (const instance of this.#instances) for (const family of instance.families) family.announcer.wake();
+          for (const instance of this.#instances) for (const family of instance.unicast) family.announcer.wake();
         },
         route: (add, route, id) => this.#route(add, route, id),
         fault: (error, command) => bgp.log(`zebra: ${command}: ${error.message}`),
@@ -208,11 +208,11 @@ export class ZebraLink {
 
   #subscribe(vrf: Vrf): void {
     this.keepStale(vrf, DEFAULT_STALE_S);
-    for (const afi of AFIS) {
+    for (const afi of UNICAST_NAMES) {
       const message = {
         capability: CAPABILITY_ROUTE_UPDATE_PENDING,
         vrf: vrf.id,
-        afi: AFI_NUMBER[afi],
+        afi: FAMILY[afi].afi,
         safi: 1,
         staleTimeS: 0,
       };
@@ -302,11 +302,11 @@ export class ZebraLink {
     if (reconnected) {
       for (const instance of this.#instances) {
         instance.tracker.doubt(true);
-        for (const family of instance.families) family.local.zebraReturned();
+        for (const family of instance.unicast) family.local.zebraReturned();
       }
     }
     this.#settle.start(SETTLE_MS);
-    for (const vrf of this.#byId.values()) if (this.#inhabited(vrf)) this.#pending.set(vrf, new Set(AFIS));
+    for (const vrf of this.#byId.values()) if (this.#inhabited(vrf)) this.#pending.set(vrf, new Set(UNICAST_NAMES));
     this.#limitMs = this.#bgp.loop.now() + RESTORE_LIMIT_MS;
     this.#restore.start(SETTLE_MS);
     for (const vrf of this.#byId.values()) this.#announce(vrf);
@@ -314,7 +314,7 @@ export class ZebraLink {
 
   #announce(vrf: Vrf): void {
     for (const instance of this.#instances) {
-      if (instance.vrf === vrf) for (const family of instance.families) family.announcer.connected();
+      if (instance.vrf === vrf) for (const family of instance.unicast) family.announcer.connected();
     }
   }
 
@@ -324,7 +324,7 @@ export class ZebraLink {
     for (const one of this.#leaving.keys()) one.disconnected();
     this.#leaving.clear();
     for (const instance of this.#instances) {
-      for (const { announcer, local } of instance.families) {
+      for (const { announcer, local } of instance.unicast) {
         announcer.disconnected();
         local.zebraLost();
       }
@@ -364,7 +364,7 @@ export class ZebraLink {
     this.#byId.set(id, vrf);
     if (!this.#inhabited(vrf)) return;
     this.#subscribe(vrf);
-    this.#pending.set(vrf, new Set(AFIS));
+    this.#pending.set(vrf, new Set(UNICAST_NAMES));
     this.#limitMs = this.#bgp.loop.now() + RESTORE_LIMIT_MS;
     this.#restore.start(SETTLE_MS);
     for (const instance of this.#instances) {
@@ -411,7 +411,7 @@ export class ZebraLink {
         const message = {
           capability: CAPABILITY_ROUTE_UPDATE_COMPLETE,
           vrf: vrf.id,
-          afi: AFI_NUMBER[afi],
+          afi: FAMILY[afi].afi,
           safi: 1,
           staleTimeS: 0,
         };
@@ -422,7 +422,7 @@ export class ZebraLink {
     if (this.#pending.size > 0) this.#restore.start(LOOK_MS);
   }
 
-  #restored(vrf: Vrf, afi: Afi, late: boolean): boolean {
+  #restored(vrf: Vrf, afi: UnicastName, late: boolean): boolean {
     // A speaker that is not configured (yet) has nothing to say; one whose lines are just being told, not all.
     if (!late && (this.#instances.size === 0 || this.#bgp.loop.now() - this.#bgp.changedMs < SETTLE_MS)) return false;
     for (const instance of this.#instances) {

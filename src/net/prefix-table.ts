@@ -29,9 +29,10 @@ const MOST_ROWS = ID_MASK;
 const SLOTS_FACTOR = 4;
 const MOVES = 4;
 
-function hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
+function hash(w0: number, w1: number, w2: number, w3: number, length: number, rd0: number, rd1: number): number {
   let h = Math.imul(w0 ^ (length << 3) ^ length, 0x9e3779b1);
   h ^= Math.imul(w1, 0x85ebca6b) ^ Math.imul(w2, 0xc2b2ae35) ^ Math.imul(w3, 0x27d4eb2f);
+  h ^= Math.imul(rd0, 0x165667b1) ^ Math.imul(rd1, 0x7feb352d);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
   return h ^ (h >>> 13);
 }
@@ -47,6 +48,10 @@ export class PrefixTable {
   w1: Uint32Array = EMPTY;
   w2: Uint32Array = EMPTY;
   w3: Uint32Array = EMPTY;
+  /** Route distinguisher (RFC 4364 §4.1), two words by id: where prefixes have one, that of another one is another prefix. */
+  rd0: Uint32Array = EMPTY;
+  rd1: Uint32Array = EMPTY;
+  readonly distinguished: boolean;
   /** Prefix length in bits, by id; 255 marks a removed row. */
   length: Uint8Array;
   /** Prefixes of each length. */
@@ -58,8 +63,9 @@ export class PrefixTable {
   #old: Uint32Array = EMPTY;
   #moved = 0; // ids below have moved
 
-  constructor(family: Family, rows = 1024) {
+  constructor(family: Family, rows = 1024, distinguished = false) {
     this.family = family;
+    this.distinguished = distinguished;
     const capacity = Math.max(16, rows);
     this.w0 = new Uint32Array(capacity);
     this.length = new Uint8Array(capacity);
@@ -67,6 +73,10 @@ export class PrefixTable {
       this.w1 = new Uint32Array(capacity);
       this.w2 = new Uint32Array(capacity);
       this.w3 = new Uint32Array(capacity);
+    }
+    if (distinguished) {
+      this.rd0 = new Uint32Array(capacity);
+      this.rd1 = new Uint32Array(capacity);
     }
     let slots = 16;
     while (slots < capacity * 2) slots *= 2;
@@ -85,17 +95,17 @@ export class PrefixTable {
   }
 
   /** The id of a prefix whose host bits are zero, or -1. */
-  find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const key = hash(w0, w1, w2, w3, length);
-    const id = this.#findIn(this.#slots, key, w0, w1, w2, w3, length);
-    return id >= 0 || this.#old.length === 0 ? id : this.#findIn(this.#old, key, w0, w1, w2, w3, length);
+  find(w0: number, w1: number, w2: number, w3: number, length: number, rd0 = 0, rd1 = 0): number {
+    const key = hash(w0, w1, w2, w3, length, rd0, rd1);
+    const id = this.#findIn(this.#slots, key, w0, w1, w2, w3, length, rd0, rd1);
+    return id >= 0 || this.#old.length === 0 ? id : this.#findIn(this.#old, key, w0, w1, w2, w3, length, rd0, rd1);
   }
 
   /** The id of a prefix whose host bits are zero, given a new one where the table has none. */
-  insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
+  insert(w0: number, w1: number, w2: number, w3: number, length: number, rd0 = 0, rd1 = 0): number {
     const mask = this.#mask;
     const slots = this.#slots;
-    const key = hash(w0, w1, w2, w3, length);
+    const key = hash(w0, w1, w2, w3, length, rd0, rd1);
     const tag = key & ~ID_MASK;
     let slot = key & mask;
     for (; ; slot = (slot + 1) & mask) {
@@ -103,11 +113,11 @@ export class PrefixTable {
       if (word === 0) break;
       if (((word ^ tag) & ~ID_MASK) === 0) {
         const known = (word & ID_MASK) - 1;
-        if (this.#is(known, w0, w1, w2, w3, length)) return known;
+        if (this.#is(known, w0, w1, w2, w3, length, rd0, rd1)) return known;
       }
     }
     if (this.#old.length > 0) {
-      const known = this.#findIn(this.#old, key, w0, w1, w2, w3, length);
+      const known = this.#findIn(this.#old, key, w0, w1, w2, w3, length, rd0, rd1);
       if (known >= 0) return known;
     }
     let id = this.#free;
@@ -123,6 +133,10 @@ export class PrefixTable {
       this.w1[id] = w1;
       this.w2[id] = w2;
       this.w3[id] = w3;
+    }
+    if (this.distinguished) {
+      this.rd0[id] = rd0;
+      this.rd1[id] = rd1;
     }
     this.length[id] = length;
     this.lengthCount[length]!++;
@@ -199,7 +213,7 @@ export class PrefixTable {
     return `${text}/${this.length[id]}`;
   }
 
-  /** All ids by address, then length. A snapshot: check `has` when you come to a row later. */
+  /** All ids by address, then length, whatever their distinguishers. A snapshot: check `has` when you come to a row later. */
   sorted(): Uint32Array {
     const steps = this.sorting();
     for (;;) {
@@ -237,17 +251,20 @@ export class PrefixTable {
     return from;
   }
 
-  #is(id: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+  #is(id: number, w0: number, w1: number, w2: number, w3: number, length: number, rd0: number, rd1: number): boolean {
     return (
       this.w0[id] === w0 &&
       this.length[id] === length &&
-      (this.family === AF_INET || (this.w1[id] === w1 && this.w2[id] === w2 && this.w3[id] === w3))
+      (this.family === AF_INET || (this.w1[id] === w1 && this.w2[id] === w2 && this.w3[id] === w3)) &&
+      (!this.distinguished || (this.rd0[id] === rd0 && this.rd1[id] === rd1))
     );
   }
 
   #hashOf(id: number): number {
-    if (this.family === AF_INET) return hash(this.w0[id]!, 0, 0, 0, this.length[id]!);
-    return hash(this.w0[id]!, this.w1[id]!, this.w2[id]!, this.w3[id]!, this.length[id]!);
+    const rd0 = this.distinguished ? this.rd0[id]! : 0;
+    const rd1 = this.distinguished ? this.rd1[id]! : 0;
+    if (this.family === AF_INET) return hash(this.w0[id]!, 0, 0, 0, this.length[id]!, rd0, rd1);
+    return hash(this.w0[id]!, this.w1[id]!, this.w2[id]!, this.w3[id]!, this.length[id]!, rd0, rd1);
   }
 
   #growRows(): void {
@@ -257,6 +274,7 @@ export class PrefixTable {
     else {
       [this.w0, this.w1, this.w2, this.w3, this.length] = grown(rows, this.w0, this.w1, this.w2, this.w3, this.length);
     }
+    if (this.distinguished) [this.rd0, this.rd1] = grown(rows, this.rd0, this.rd1);
   }
 
   #growSlots(): void {
@@ -267,7 +285,17 @@ export class PrefixTable {
   }
 
   /** The id of a prefix by these slots, or -1. */
-  #findIn(slots: Uint32Array, key: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
+  #findIn(
+    slots: Uint32Array,
+    key: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    rd0: number,
+    rd1: number,
+  ): number {
     const mask = slots.length - 1;
     const tag = key & ~ID_MASK;
     for (let slot = key & mask; ; slot = (slot + 1) & mask) {
@@ -275,7 +303,7 @@ export class PrefixTable {
       if (word === 0) return -1;
       if (((word ^ tag) & ~ID_MASK) === 0) {
         const id = (word & ID_MASK) - 1;
-        if (this.#is(id, w0, w1, w2, w3, length)) return id;
+        if (this.#is(id, w0, w1, w2, w3, length, rd0, rd1)) return id;
       }
     }
   }

@@ -17,7 +17,7 @@ import { type GroupMember, UpdateGroup } from '../../src/bgp/updategroup/index.t
 import { ACTION_OK, ACTION_RESET, ACTION_WITHDRAW } from '../../src/bgp/wire/attribute.ts';
 import type { AddPath } from '../../src/bgp/wire/capability.ts';
 import { NO_ROLE } from '../../src/bgp/wire/role.ts';
-import { UpdateParser } from '../../src/bgp/wire/update.ts';
+import { UpdateParser, type UpdateSession } from '../../src/bgp/wire/update.ts';
 import { encodeWithdrawals, type PrefixWords } from '../../src/bgp/withdrawals.ts';
 import { AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
 
@@ -138,7 +138,14 @@ function content(of: BgpTable): string[] {
   return lines.sort();
 }
 
-const SESSION = { ebgp: true, as4: true, ipv4: true, ipv6: true, addPath4: true, addPath6: true, firstAs: 0 };
+const SESSION: UpdateSession = {
+  ebgp: true,
+  as4: true,
+  ipv4: true,
+  ipv6: true,
+  addPath: [AF_INET, AF_INET6],
+  firstAs: 0,
+};
 const PATHS: Record<Family, Path[]> = {
   [AF_INET]: [
     { id: 1, length: 0, octets: [] },
@@ -229,7 +236,7 @@ test('what is treated as withdrawn takes back the paths that it names and no oth
 });
 
 test('families without identifiers are read without, beside one that has them', () => {
-  const parser = new UpdateParser({ ...SESSION, addPath4: false });
+  const parser = new UpdateParser({ ...SESSION, addPath: [AF_INET6] });
   const plain = update(AF_INET, 'announced', [24, 10, 1, 0, 24, 10, 2, 0]);
   assert.equal(parser.parse(plain, 0, plain.length).action, ACTION_OK);
   const of = table(AF_INET);

@@ -106,8 +106,7 @@ class Remote implements GroupMember {
       as4: session.as4 ?? true,
       ipv4: true,
       ipv6: true,
-      addPath4: addPath,
-      addPath6: addPath,
+      addPath: addPath ? [AF_INET, AF_INET6] : [],
       firstAs: 0,
     });
   }
@@ -143,7 +142,7 @@ class Remote implements GroupMember {
         continue;
       }
       this.messages++;
-      const { idBytes4, idBytes6 } = this.#parser;
+      const [idBytes4, idBytes6] = [this.#parser.idBytes(AF_INET), this.#parser.idBytes(AF_INET6)];
       this.withdrawn += countPrefixes(message, parsed.withdrawnStart, parsed.withdrawnEnd, idBytes4);
       this.withdrawn += countPrefixes(message, parsed.unreachStart, parsed.unreachEnd, idBytes6);
       this.prefixes += countPrefixes(message, parsed.nlriStart, parsed.nlriEnd, idBytes4);

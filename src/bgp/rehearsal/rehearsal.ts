@@ -19,7 +19,7 @@ import type { Connection, SocketAddress, Transport } from '../io/types.ts';
 import { createSession } from '../session/session.ts';
 import type { Session } from '../session/types.ts';
 import { giveMemoryBack } from '../../sys/index.ts';
-import { AFIS } from '../settings.ts';
+import { FAMILY_NAMES } from '../wire/family.ts';
 import { messageLength } from '../wire/message.ts';
 import { VRF_DEFAULT } from '../vrf.ts';
 import { zapiOverTransport } from '../zclient.ts';
@@ -177,7 +177,7 @@ class Stage {
     const instance = bgp.instance();
     const peer = instance.peers.get('10.0.0.2');
     if ((peer?.session?.stats().received.updates ?? 0) < feeder.messages) return false;
-    return AFIS.every(afi => {
+    return FAMILY_NAMES.every(afi => {
       const family = instance.family[afi];
       if (bgp.zebra !== undefined && !family.announcer.idle) return false;
       return Array.from(family.groups.values()).every(({ group }) => group.stats().pending === 0);

@@ -1,7 +1,7 @@
 // What the feeder of a rehearsal says: a small table as it might come from the Internet. It is made to show the code all that
 // a real one will: addresses from both halves of the number space, every usual length, sets with and without MED and
 // communities, long paths, both families, the same routes with other attributes, and withdrawals.
-import { AF_INET, AF_INET6, type Family, grown, maskWord } from '../../net/index.ts';
+import { AF_INET, AF_INET6, grown, maskWord } from '../../net/index.ts';
 import { encodeAttributes } from '../rib/attribute-set.ts';
 import { ATTR_MP_REACH, AttributeWriter, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
 import { writePrefix4, writePrefix6 } from '../wire/nlri.ts';
@@ -86,7 +86,8 @@ class ScriptWriter {
       }
       this.#bytes[at++] = 0; // reserved
       for (let i = 0; i < PREFIXES_PER_SET; i++) {
-        at += writePrefix6(this.#bytes, at, ...prefix6(set * PREFIXES_PER_SET + i));
+        const [w0, w1, w2, w3, length] = prefix6(set * PREFIXES_PER_SET + i);
+        at += writePrefix6(this.#bytes, at, w0, w1, w2, w3, length);
       }
       this.#bytes[header] = FLAG_OPTIONAL | FLAG_EXTENDED;
       this.#bytes[header + 1] = ATTR_MP_REACH;
@@ -96,7 +97,7 @@ class ScriptWriter {
     });
   }
 
-  withdraw(family: Family, set: number): void {
+  withdraw(family: typeof AF_INET | typeof AF_INET6, set: number): void {
     const first = set * PREFIXES_PER_SET;
     const read = family === AF_INET ? prefix4 : prefix6;
     const { message } = encodeWithdrawals(family, MESSAGE_ROOM, first, first + PREFIXES_PER_SET, read);

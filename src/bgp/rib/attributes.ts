@@ -41,7 +41,13 @@ import {
 import { AttributeEditor } from './attribute-editor.ts';
 import { DirtySet } from './dirty.ts';
 import { type AttributeSet, decodeAttributes, encodeAttributes, formatAsPath } from './attribute-set.ts';
-import { INTERNAL_FLAGS, INTERNAL_HAS_WEIGHT, INTERNAL_NEXT_HOP_KEPT, INTERNAL_WEIGHT } from './internal-attribute.ts';
+import {
+  INTERNAL_FLAGS,
+  INTERNAL_HAS_WEIGHT,
+  INTERNAL_NEXT_HOP_KEPT,
+  INTERNAL_WEIGHT,
+  viaAt,
+} from './internal-attribute.ts';
 import type { NexthopTable } from './nexthops.ts';
 
 export const HAS_LOCAL_PREF = 1;
@@ -59,6 +65,8 @@ export const HAS_BLACKHOLE = 2048;
 export const HAS_OTC = 4096;
 /** Policy chose the next hop. */
 export const HAS_NEXT_HOP_KEPT = 8192;
+/** The next hop is another instance's to find. */
+export const HAS_NEXT_HOP_VIA = 16384;
 
 /** Arena blocks are multiples of this; below `LARGE` each multiple has a free list, above it each power of two. */
 const BLOCK = 16;
@@ -216,8 +224,11 @@ export class AttributeStore {
   #holdAgain(id: number): void {
     this.size++;
     const { foundStart, foundEnd } = this;
+    let via = 0;
+    if ((this.flags[id]! & HAS_NEXT_HOP_VIA) !== 0 && this.find(id, ATTR_INTERNAL))
+      via = viaAt(this.arena, this.foundStart);
     if (this.find(id, ATTR_NEXT_HOP)) {
-      this.nexthop[id] = this.nexthops.intern(this.arena, this.foundStart, this.foundEnd - this.foundStart);
+      this.nexthop[id] = this.nexthops.intern(this.arena, this.foundStart, this.foundEnd - this.foundStart, via);
     }
     this.foundStart = foundStart;
     this.foundEnd = foundEnd;
@@ -378,6 +389,7 @@ export class AttributeStore {
     const arena = this.arena;
     let flags = 0;
     let nexthop = 0;
+    let via = 0;
     this.origin[id] = 2;
     this.asPathLength[id] = 0;
     this.neighborAs[id] = 0;
@@ -395,6 +407,8 @@ export class AttributeStore {
           this.weight[id] = readWord(arena, at + INTERNAL_WEIGHT);
           if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_HAS_WEIGHT) !== 0) flags |= HAS_WEIGHT;
           if ((arena[at + INTERNAL_FLAGS]! & INTERNAL_NEXT_HOP_KEPT) !== 0) flags |= HAS_NEXT_HOP_KEPT;
+          via = viaAt(arena, at);
+          if (via !== 0) flags |= HAS_NEXT_HOP_VIA;
           break;
         case ATTR_ORIGIN:
           this.origin[id] = arena[at]!;
@@ -404,7 +418,7 @@ export class AttributeStore {
           this.neighborAs[id] = neighbourOf(arena, at, at + length);
           break;
         case ATTR_NEXT_HOP:
-          nexthop = this.nexthops.intern(arena, at, length);
+          nexthop = this.nexthops.intern(arena, at, length, via);
           break;
         case ATTR_MED:
           this.med[id] = readWord(arena, at);

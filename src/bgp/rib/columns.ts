@@ -12,6 +12,7 @@
 // flags: paths of an older epoch are stale.
 import { type Family, grown, moreRows, PrefixTable } from '../../net/index.ts';
 import type { AttributeStore } from './attributes.ts';
+import { type FamilyCode, familyOf } from '../wire/family.ts';
 import { DirtySet } from './dirty.ts';
 import { PEER_LOCAL, type PeerInfo, type Policy } from './types.ts';
 
@@ -25,7 +26,11 @@ export const FLAG_MASK: number = (1 << EPOCH_SHIFT) - 1;
 const LOCAL_WEIGHT = 32768;
 
 export class TableColumns {
+  readonly code: FamilyCode;
+  /** As what its prefixes are kept. */
   readonly family: Family;
+  /** Prefixes have a route distinguisher, and attribute sets a label. */
+  readonly vpn: boolean;
   readonly store: AttributeStore;
   readonly prefixes: PrefixTable;
   /** Called when there is no free row for another prefix, before the table grows. */
@@ -79,10 +84,13 @@ export class TableColumns {
 
   #free = 0;
 
-  constructor(family: Family, store: AttributeStore, rows?: number) {
-    this.family = family;
+  constructor(code: FamilyCode, store: AttributeStore, rows?: number) {
+    const { shape, vpn } = familyOf(code);
+    this.code = code;
+    this.family = shape;
+    this.vpn = vpn;
     this.store = store;
-    this.prefixes = new PrefixTable(family, rows);
+    this.prefixes = new PrefixTable(shape, rows, vpn);
   }
 
   /** Whether the path is from an earlier session of its peer. */
@@ -91,9 +99,9 @@ export class TableColumns {
   }
 
   /** The id of a prefix, made where it is new; its columns exist. */
-  insert(w0: number, w1: number, w2: number, w3: number, length: number): number {
+  insert(w0: number, w1: number, w2: number, w3: number, length: number, rd0 = 0, rd1 = 0): number {
     if (this.prefixes.full) this.beforeGrowth();
-    const prefix = this.prefixes.insert(w0, w1, w2, w3, length);
+    const prefix = this.prefixes.insert(w0, w1, w2, w3, length, rd0, rd1);
     if (prefix >= this.first.length) this.#growPrefixes();
     return prefix;
   }

@@ -1,8 +1,8 @@
 // What comes in: an UPDATE's prefixes, or one route of our own, through loop check and import policy into path rows. Nothing
 // is told to anybody while a prefix is being changed: a change marks the prefix undecided.
-import { AF_INET, readWord } from '../../net/index.ts';
+import { AF_INET, AF_INET6, readWord } from '../../net/index.ts';
 import { ACTION_WITHDRAW, ATTR_OTC, COMMUNITY_NO_EXPORT } from '../wire/attribute.ts';
-import { prefixWord } from '../wire/nlri.ts';
+import { prefixWord, VPN_HEAD_BYTES, vpnDistinguisher, vpnLabel } from '../wire/nlri.ts';
 import { keepsMarked, NO_ROLE, ROLE_PEER, ROLE_PROVIDER, ROLE_RS_SERVER } from '../wire/role.ts';
 import type { UpdateParser } from '../wire/update.ts';
 import {
@@ -15,6 +15,7 @@ import {
   HAS_OTC,
 } from './attributes.ts';
 import { EPOCH_SHIFT, FLAG_MASK, type TableColumns } from './columns.ts';
+import { encodeLabel } from './internal-attribute.ts';
 import {
   type DecisionOptions,
   PATH_BEST,
@@ -57,18 +58,18 @@ export class Ingest {
   update(peer: number, update: UpdateParser): void {
     const rows = this.#rows;
     const bytes = update.bytes;
-    const ipv4 = rows.family === AF_INET;
+    const ipv4 = rows.code === AF_INET;
     // Once a batch; the clock costs more than a prefix.
     if (rows.undecided.size === 0) this.tick();
-    const idBytes = ipv4 ? update.idBytes4 : update.idBytes6;
+    const idBytes = update.idBytes(rows.code);
     if (ipv4 && update.withdrawnEnd > update.withdrawnStart) {
       this.#withdrawRange(peer, bytes, update.withdrawnStart, update.withdrawnEnd, idBytes);
     }
-    if (update.unreachFamily === rows.family) {
+    if (update.unreachFamily === rows.code) {
       this.#withdrawRange(peer, bytes, update.unreachStart, update.unreachEnd, idBytes);
     }
     const plain = ipv4 && update.nlriEnd > update.nlriStart;
-    const reach = update.reachFamily === rows.family && update.reachEnd > update.reachStart;
+    const reach = update.reachFamily === rows.code && update.reachEnd > update.reachStart;
     if (update.action === ACTION_WITHDRAW) {
       if (plain) this.#withdrawRange(peer, bytes, update.nlriStart, update.nlriEnd, idBytes);
       if (reach) this.#withdrawRange(peer, bytes, update.reachStart, update.reachEnd, idBytes);
@@ -80,6 +81,7 @@ export class Ingest {
 
   #announceRange(peer: number, update: UpdateParser, reach: boolean, from: number, end: number, idBytes: number): void {
     const rows = this.#rows;
+    if (rows.vpn) return this.#announceVpn(peer, update, from, end, idBytes);
     const bytes = update.bytes;
     const store = this.#store;
     const attributes = store.intern(update.canonical(reach));
@@ -112,7 +114,7 @@ export class Ingest {
         const w2 = prefixWord(bytes, at, 2);
         const w3 = prefixWord(bytes, at, 3);
         at += 1 + ((length + 7) >>> 3);
-        if (w0 >>> 24 === 255 || (w0 >>> 22 === 0x3fa && length >= 10)) {
+        if (rows.code === AF_INET6 && (w0 >>> 24 === 255 || (w0 >>> 22 === 0x3fa && length >= 10))) {
           this.ignored++;
           continue;
         }
@@ -125,8 +127,60 @@ export class Ingest {
     store.release(attributes);
   }
 
+  /** Each prefix has a label of its own, which is part of its attribute set: prefixes side by side mostly share it. */
+  #announceVpn(peer: number, update: UpdateParser, from: number, end: number, idBytes: number): void {
+    const rows = this.#rows;
+    const store = this.#store;
+    const { bytes } = update;
+    let known = -1;
+    let attributes = 0;
+    let loop = 0;
+    for (let at = from; at < end; ) {
+      const id = idBytes === 0 ? 0 : readWord(bytes, at);
+      at += idBytes;
+      const label = vpnLabel(bytes, at);
+      if (label !== known) {
+        store.release(attributes);
+        attributes = store.intern(update.canonical(true, encodeLabel(label)));
+        loop = this.loopFlag(peer, attributes);
+        known = label;
+      }
+      const prefix = rows.insert(
+        prefixWord(bytes, at, 0, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 1, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 2, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 3, VPN_HEAD_BYTES),
+        bytes[at]! - VPN_HEAD_BYTES * 8,
+        vpnDistinguisher(bytes, at, 0),
+        vpnDistinguisher(bytes, at, 1),
+      );
+      at += 1 + ((bytes[at]! + 7) >>> 3);
+      this.announceOne(prefix, peer, id, attributes, loop);
+    }
+    store.release(attributes);
+  }
+
+  #withdrawVpn(peer: number, bytes: Uint8Array, from: number, end: number, idBytes: number): void {
+    for (let at = from; at < end; ) {
+      const id = idBytes === 0 ? 0 : readWord(bytes, at);
+      at += idBytes;
+      const prefix = this.#rows.prefixes.find(
+        prefixWord(bytes, at, 0, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 1, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 2, VPN_HEAD_BYTES),
+        prefixWord(bytes, at, 3, VPN_HEAD_BYTES),
+        bytes[at]! - VPN_HEAD_BYTES * 8,
+        vpnDistinguisher(bytes, at, 0),
+        vpnDistinguisher(bytes, at, 1),
+      );
+      at += 1 + ((bytes[at]! + 7) >>> 3);
+      if (prefix >= 0) this.withdraw(prefix, peer, id);
+    }
+  }
+
   #withdrawRange(peer: number, bytes: Uint8Array, from: number, end: number, idBytes: number): void {
     const rows = this.#rows;
+    if (rows.vpn) return this.#withdrawVpn(peer, bytes, from, end, idBytes);
     const { prefixes } = rows;
     const ipv4 = rows.family === AF_INET;
     for (let at = from; at < end; ) {

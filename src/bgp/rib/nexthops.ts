@@ -1,6 +1,7 @@
 // Next hops: a few hundred addresses that a million paths lead to, so each has an id, and what is known of it (does it
 // resolve, at what cost) is looked up by id. Whoever follows them (the ZAPI client) is told when a path first leads to one
-// and when none does any more.
+// and when none does any more. A next hop that another instance has to find (a route that was leaked, a VPN's) is another one than
+// the same address here.
 import {
   AF_INET,
   AF_INET6,
@@ -9,6 +10,7 @@ import {
   formatAddress,
   formatIp4,
   formatIp6,
+  readAddress,
   readWord,
   grown,
 } from '../../net/index.ts';
@@ -29,6 +31,8 @@ export class NexthopTable {
   #tracked: Uint8Array = new Uint8Array(64);
   #changed: Uint8Array = new Uint8Array(64);
   readonly #keys: (string | number)[] = [0];
+  #families: Uint8Array = new Uint8Array(64);
+  #via: Uint32Array = new Uint32Array(64);
   readonly #words: (AddressWords | undefined)[] = [undefined];
   readonly #linkLocal: (AddressWords | undefined)[] = [undefined];
   readonly #ids = new Map<string | number, number>();
@@ -44,33 +48,30 @@ export class NexthopTable {
     this.#onForget = onForget;
   }
 
-  /** The id of the 4, 16 or 32 octets at `at`, with one use; 0 for any other length. */
-  intern(bytes: Uint8Array, at: number, length: number): number {
-    if (length === 4) {
+  /** The id of the 4, 16 or 32 octets at `at`, with one use; 0 for any other length. `via`: the number of the instance that
+   *  has to find it, 0 for the table's own. */
+  intern(bytes: Uint8Array, at: number, length: number, via = 0): number {
+    if (length === 4 && via === 0) {
       const word = readWord(bytes, at);
       if (word === this.#last4) {
         this.#uses[this.#lastId]!++;
         return this.#lastId;
       }
       let id = this.#ids.get(word) ?? 0;
-      if (id === 0) id = this.#insert(word, [word, 0, 0, 0], undefined);
+      if (id === 0) id = this.#insert(word, AF_INET, [word, 0, 0, 0], undefined, 0);
       this.#last4 = word;
       this.#lastId = id;
       this.#uses[id]!++;
       return id;
     }
-    if (length !== 16 && length !== 32) return 0;
-    const words = (from: number): AddressWords => [
-      readWord(bytes, from),
-      readWord(bytes, from + 4),
-      readWord(bytes, from + 8),
-      readWord(bytes, from + 12),
-    ];
-    const global = words(at);
-    const local = length === 32 ? words(at + 16) : undefined;
-    const key = local ? `${global.join()}/${local.join()}` : global.join();
+    if (length !== 4 && length !== 16 && length !== 32) return 0;
+    const family = length === 4 ? AF_INET : AF_INET6;
+    const global = readAddress(family, bytes, at);
+    const local = length === 32 ? readAddress(AF_INET6, bytes, at + 16) : undefined;
+    const plain = local ? `${global.join()}/${local.join()}` : global.join();
+    const key = via === 0 ? plain : `${plain} ${family} ${via}`;
     let id = this.#ids.get(key) ?? 0;
-    if (id === 0) id = this.#insert(key, global, local);
+    if (id === 0) id = this.#insert(key, family, global, local, via);
     this.#uses[id]!++;
     return id;
   }
@@ -120,7 +121,12 @@ export class NexthopTable {
   }
 
   family(id: number): Family {
-    return typeof this.#keys[id] === 'number' ? AF_INET : AF_INET6;
+    return this.#families[id] === AF_INET ? AF_INET : AF_INET6;
+  }
+
+  /** The number of the instance that has to find it, 0: the table's own. */
+  via(id: number): number {
+    return this.#via[id]!;
   }
 
   /** The address; for IPv6 the global one, which may be a link-local address where that is all there is. */
@@ -142,7 +148,7 @@ export class NexthopTable {
     return this.#ids.get(word) ?? 0;
   }
 
-  /** All ids with this address, with whichever link-local address. */
+  /** All ids with this address, with whichever link-local address, that are the table's own. */
   find(family: Family, words: AddressWords): number[] {
     if (family === AF_INET) {
       const id = this.find4(words[0]);
@@ -151,26 +157,37 @@ export class NexthopTable {
     const ids: number[] = [];
     for (let id = 1; id < this.limit; id++) {
       const own = this.#words[id];
-      if (own && this.family(id) === AF_INET6 && own.every((word, i) => word === words[i])) ids.push(id);
+      if (own === undefined || this.#via[id] !== 0 || this.family(id) !== AF_INET6) continue;
+      if (own.every((word, i) => word === words[i])) ids.push(id);
     }
     return ids;
   }
 
-  #insert(key: string | number, words: AddressWords, linkLocal: AddressWords | undefined): number {
+  #insert(
+    key: string | number,
+    family: Family,
+    words: AddressWords,
+    linkLocal: AddressWords | undefined,
+    via: number,
+  ): number {
     const id = this.#free.pop() ?? this.limit++;
     if (id >= this.reachable.length) {
       const rows = this.reachable.length * 2;
-      [this.reachable, this.metric, this.#uses, this.#tracked, this.#changed] = grown(
+      [this.reachable, this.metric, this.#uses, this.#tracked, this.#changed, this.#families, this.#via] = grown(
         rows,
         this.reachable,
         this.metric,
         this.#uses,
         this.#tracked,
         this.#changed,
+        this.#families,
+        this.#via,
       );
     }
     this.#ids.set(key, id);
     this.#keys[id] = key;
+    this.#families[id] = family;
+    this.#via[id] = via;
     this.#words[id] = words;
     this.#linkLocal[id] = linkLocal;
     this.#uses[id] = 0;

@@ -6,7 +6,7 @@
 //
 // A change marks the prefix undecided, `decide` selects, and only a different selection marks it for the consumers: however
 // often a prefix changes, it is decided once.
-import type { Family } from '../../net/index.ts';
+import type { FamilyCode } from '../wire/family.ts';
 import type { UpdateParser } from '../wire/update.ts';
 import { Aggregates } from './aggregates.ts';
 import type { AttributeStore } from './attributes.ts';
@@ -23,7 +23,7 @@ const MAX_PEERS = 65534;
 const SWEPT_ROWS = 1_000;
 
 export interface BgpTableOptions {
-  family: Family;
+  family: FamilyCode;
   store: AttributeStore;
   decision: DecisionOptions;
   /** Prefixes expected: a table made for them need not grow. What is not used costs address space only. */
@@ -167,16 +167,28 @@ export class BgpTable extends TableColumns {
     length: number,
     attributes: number,
     id = 0,
+    rd0 = 0,
+    rd1 = 0,
   ): void {
-    const prefix = this.insert(w0, w1, w2, w3, length);
+    const prefix = this.insert(w0, w1, w2, w3, length, rd0, rd1);
     this.#ingest.tick();
     this.#ingest.announceOne(prefix, peer, id, attributes, this.#ingest.loopFlag(peer, attributes));
     this.onWork();
   }
 
   /** Withdraws one prefix, or one path to it; false where the peer had not announced it. */
-  withdraw(peer: number, w0: number, w1: number, w2: number, w3: number, length: number, id = 0): boolean {
-    const prefix = this.prefixes.find(w0, w1, w2, w3, length);
+  withdraw(
+    peer: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    length: number,
+    id = 0,
+    rd0 = 0,
+    rd1 = 0,
+  ): boolean {
+    const prefix = this.prefixes.find(w0, w1, w2, w3, length, rd0, rd1);
     if (prefix < 0 || !this.#ingest.withdraw(prefix, peer, id)) return false;
     this.onWork();
     return true;

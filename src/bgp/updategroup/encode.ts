@@ -6,6 +6,7 @@ import {
   AS_TRANS,
   ATTR_AGGREGATOR,
   ATTR_AS_PATH,
+  ATTR_INTERNAL,
   ATTR_AS4_AGGREGATOR,
   ATTR_AS4_PATH,
   ATTR_NEXT_HOP,
@@ -58,7 +59,7 @@ export class OldSpeakerEncoder {
         to.byte(narrow(as));
         to.copy(arena, value + 4, next);
         if (as > 65535) aggregator = value;
-      } else if (code !== ATTR_NEXT_HOP || !skipNexthop) {
+      } else if (code !== ATTR_INTERNAL && (code !== ATTR_NEXT_HOP || !skipNexthop)) {
         to.need(next - at);
         to.copy(arena, at, next);
       }

@@ -456,7 +456,7 @@ export class UpdateGroup implements TableConsumer {
       member.endOfRib = false;
       member.endOfRibAt = this.#messages;
       const bytes = new Uint8Array(64);
-      member.target.send(bytes, 0, writeEndOfRib(bytes, 0, this.#table.family));
+      member.target.send(bytes, 0, writeEndOfRib(bytes, 0, this.#table.code));
     }
   }
 

@@ -2,9 +2,19 @@
 // and pending too fill the message up: that is what packs them, without any queue.
 import { AF_INET, grown } from '../../net/index.ts';
 import type { AttributeStore } from '../rib/attributes.ts';
+import { labelAt } from '../rib/internal-attribute.ts';
 import type { BgpTable } from '../rib/table.ts';
-import { ATTR_MP_REACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
-import { PATH_ID_BYTES, writePathId, writePrefix4, writePrefix6 } from '../wire/nlri.ts';
+import { ATTR_INTERNAL, ATTR_MP_REACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
+import { familyOf } from '../wire/family.ts';
+import {
+  PATH_ID_BYTES,
+  VPN_HEAD_BYTES,
+  WITHDRAWN_LABEL,
+  writePathId,
+  writePrefix4,
+  writePrefix6,
+  writeVpn,
+} from '../wire/nlri.ts';
 import { beginUpdate, endUpdate, endWithdrawals, withdrawalsStart } from '../wire/update.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import { OldSpeakerEncoder } from './encode.ts';
@@ -28,7 +38,11 @@ export class Packer {
   readonly #sets: AttributeStore;
   readonly #routes: Routes;
   readonly #adj: AdjRibOut;
-  readonly #idBytes: number; // before each prefix
+  /** What stands before each prefix: an identifier, and of a VPN's, label and distinguisher. */
+  readonly #headBytes: number;
+  readonly #idBytes: number;
+  /** Of a VPN's prefixes: their label field's 24 bits. */
+  #label = WITHDRAWN_LABEL;
   readonly #old: OldSpeakerEncoder | undefined;
   readonly #messageBytes: number;
 
@@ -38,6 +52,7 @@ export class Packer {
     this.#routes = routes;
     this.#adj = adj;
     this.#idBytes = routes.byPath ? PATH_ID_BYTES : 0;
+    this.#headBytes = this.#idBytes + (table.vpn ? VPN_HEAD_BYTES : 0);
     this.#old = options.as4 ? undefined : new OldSpeakerEncoder();
     this.#messageBytes = options.maximumMessageBytes;
     this.bytes = new Uint8Array(this.#messageBytes);
@@ -48,15 +63,18 @@ export class Packer {
   fits(out: number): boolean {
     const length = this.#sets.length[out]!;
     // 23: header and the two lengths; 64: MP_REACH_NLRI around two next hops and a prefix. AS4_PATH repeats the path.
-    return (this.#old ? length * 2 : length) + 23 + 64 <= this.#messageBytes;
+    const around = 23 + 64 + (this.#table.vpn ? 16 + VPN_HEAD_BYTES : 0);
+    return (this.#old ? length * 2 : length) + around <= this.#messageBytes;
   }
 
   /** Withdrawals of routes nobody is to have; 0: none of the members had any of them. */
   withdrawals(stream: Stream, first: number): number {
     const adj = this.#adj;
     const dirty = stream.dirty;
-    let at = withdrawalsStart(this.#table.family);
-    const limit = this.#messageBytes - (this.#table.family === AF_INET ? 2 : 0) - 17 - this.#idBytes;
+    const { code } = this.#table;
+    this.#label = WITHDRAWN_LABEL;
+    let at = withdrawalsStart(code);
+    const limit = this.#messageBytes - (code === AF_INET ? 2 : 0) - 17 - this.#headBytes;
     this.count = 0;
     let misses = 0;
     let sent = 0;
@@ -72,7 +90,7 @@ export class Packer {
     }
     if (sent === 0) return 0;
     this.withdrawn += sent;
-    return endWithdrawals(this.bytes, this.#table.family, at);
+    return endWithdrawals(this.bytes, code, at);
   }
 
   /** Announcements of a set with the routes that want it; 0: the members know all of it. */
@@ -85,7 +103,18 @@ export class Packer {
     const hopFound = sets.find(out, ATTR_NEXT_HOP);
     const hop = sets.foundStart;
     const hopLength = hopFound ? sets.foundEnd - hop : 0;
-    const multiprotocol = this.#table.family !== AF_INET || hopLength !== 4;
+    const { code, vpn } = this.#table;
+    const multiprotocol = code !== AF_INET || hopLength !== 4;
+    // What goes with the set and is on no wire stands before all else.
+    let start = sets.start[out]!;
+    if (vpn) {
+      this.#label = WITHDRAWN_LABEL;
+      if (sets.arena[start + 1] === ATTR_INTERNAL) {
+        // With the bottom of the stack marked.
+        this.#label = (Math.max(labelAt(sets.arena, start + 3), 0) << 4) | 1;
+        start += 3 + sets.arena[start + 2]!;
+      }
+    }
     bytes[19] = bytes[20] = 0;
     if (!multiprotocol) {
       let at = 23;
@@ -93,26 +122,31 @@ export class Packer {
       else {
         const arena = sets.arena;
         const end = sets.start[out]! + sets.length[out]!;
-        for (let from = sets.start[out]!; from < end; ) bytes[at++] = arena[from++]!;
+        for (let from = start; from < end; ) bytes[at++] = arena[from++]!;
       }
       bytes[21] = (at - 23) >>> 8;
       bytes[22] = at - 23;
-      const end = this.#packChain(stream, first, out, at, maximum - 4 - this.#idBytes);
+      const end = this.#packChain(stream, first, out, at, maximum - 4 - this.#headBytes);
       return end === at ? 0 : endUpdate(bytes, 0, end);
     }
     // The others' length is known only when they are written; they go behind, and cost at most this.
     const reserve = this.#old ? sets.length[out]! * 2 : sets.length[out]!;
     bytes[23] = FLAG_OPTIONAL | FLAG_EXTENDED;
     bytes[24] = ATTR_MP_REACH;
+    const { afi, safi } = familyOf(code);
     bytes[27] = 0;
-    bytes[28] = this.#table.family === AF_INET ? 1 : 2;
-    bytes[29] = 1;
-    bytes[30] = hopLength;
+    bytes[28] = afi;
+    bytes[29] = safi;
     let at = 31;
-    for (let i = 0; i < hopLength; i++) bytes[at++] = sets.arena[hop + i]!;
+    for (let i = 0; i < hopLength; i++) {
+      // Each address of a VPN's next hop is behind a distinguisher of zeros (RFC 4364 §4.3.2, RFC 4659 §3.2.1).
+      if (vpn && (i === 0 || i === 16)) for (let zeros = 0; zeros < 8; zeros++) bytes[at++] = 0;
+      bytes[at++] = sets.arena[hop + i]!;
+    }
+    bytes[30] = at - 31;
     bytes[at++] = 0;
     const begin = at;
-    at = this.#packChain(stream, first, out, at, maximum - reserve - 17 - this.#idBytes);
+    at = this.#packChain(stream, first, out, at, maximum - reserve - 17 - this.#headBytes);
     if (at === begin) return 0;
     bytes[25] = (at - 27) >>> 8;
     bytes[26] = at - 27;
@@ -121,7 +155,7 @@ export class Packer {
       const arena = sets.arena;
       // Everything but NEXT_HOP, whose header is three octets before its value.
       const end = sets.start[out]! + sets.length[out]!;
-      for (let from = sets.start[out]!; from < end; from++) {
+      for (let from = start; from < end; from++) {
         if (from === hop - 3) from = hop + hopLength;
         if (from < end) bytes[at++] = arena[from]!;
       }
@@ -133,14 +167,15 @@ export class Packer {
 
   /** Withdrawals that are pending for one member alone. */
   unsent(member: Member): number {
-    let at = withdrawalsStart(this.#table.family);
-    const limit = this.#messageBytes - 19 - this.#idBytes;
+    this.#label = WITHDRAWN_LABEL;
+    let at = withdrawalsStart(this.#table.code);
+    const limit = this.#messageBytes - 19 - this.#headBytes;
     for (let route = member.unsend.peek(); route >= 0 && at < limit; route = member.unsend.peek()) {
       member.unsend.delete(route);
       at += this.#writeRoute(route, at);
       this.#routes.release(route);
     }
-    return endWithdrawals(this.bytes, this.#table.family, at);
+    return endWithdrawals(this.bytes, this.#table.code, at);
   }
 
   /**
@@ -187,8 +222,26 @@ export class Packer {
 
   #writePrefix(prefix: number, at: number): number {
     const { w0, w1, w2, w3, length } = this.#table.prefixes;
+    if (this.#table.vpn) return this.#writeVpn(prefix, at);
     if (this.#table.family === AF_INET) return writePrefix4(this.bytes, at, w0[prefix]!, length[prefix]!);
     return writePrefix6(this.bytes, at, w0[prefix]!, w1[prefix]!, w2[prefix]!, w3[prefix]!, length[prefix]!);
+  }
+
+  #writeVpn(prefix: number, at: number): number {
+    const { family, w0, w1, w2, w3, length, rd0, rd1 } = this.#table.prefixes;
+    const wide = family !== AF_INET;
+    return writeVpn(
+      this.bytes,
+      at,
+      w0[prefix]!,
+      wide ? w1[prefix]! : 0,
+      wide ? w2[prefix]! : 0,
+      wide ? w3[prefix]! : 0,
+      length[prefix]!,
+      this.#label,
+      rd0[prefix]!,
+      rd1[prefix]!,
+    );
   }
 
   /** Writes the set as a speaker without 4-octet AS numbers has it; `rest`: without NEXT_HOP. Returns the offset behind it. */

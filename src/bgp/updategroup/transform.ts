@@ -18,11 +18,13 @@ import {
   HAS_LOCAL_PREF,
   HAS_MED,
   HAS_NEXT_HOP_KEPT,
+  HAS_NEXT_HOP_VIA,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
   HAS_OTC,
 } from '../rib/attributes.ts';
+import { encodeLabel, labelAt } from '../rib/internal-attribute.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { PEER_IBGP, PEER_IBGP_CLIENT, PEER_LOCAL } from '../rib/types.ts';
 import {
@@ -37,6 +39,7 @@ import {
   ATTR_NEXT_HOP,
   ATTR_ORIGINATOR_ID,
   ATTR_OTC,
+  ATTR_PREFIX_SID,
   AttributeWriter,
   attributeTypes,
   COMMUNITY_GRACEFUL_SHUTDOWN,
@@ -193,7 +196,7 @@ export class ExportTransform {
     const inside = this.#inside;
     const to = this.#writer;
     const arena = store.arena;
-    const self = this.#nexthopIsSelf(attributes, reflected, transparent);
+    const self = this.#nexthopIsSelf(attributes, kind, reflected, transparent);
     if (self && this.#self.length === 0) return 0;
     to.length = 0;
     // What is not in the set but has to be in the result, by ascending code.
@@ -235,6 +238,8 @@ export class ExportTransform {
       let keep = true;
       switch (code) {
         case ATTR_INTERNAL:
+          // Of a VPN's route the label goes with the prefix.
+          if (this.#table.vpn && labelAt(arena, value) >= 0) this.#writeLabel(to, labelAt(arena, value));
           keep = false;
           break;
         case ATTR_AS_PATH:
@@ -310,7 +315,7 @@ export class ExportTransform {
   }
 
   /** RFC 4271 §5.1.3. */
-  #nexthopIsSelf(attributes: number, reflected: boolean, transparent: boolean): boolean {
+  #nexthopIsSelf(attributes: number, kind: number, reflected: boolean, transparent: boolean): boolean {
     const store = this.#store;
     const options = this.#options;
     const hop = store.nexthop[attributes]!;
@@ -319,6 +324,9 @@ export class ExportTransform {
     const family = hops.family(hop);
     const words = hops.words(hop);
     if (words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0) return true;
+    if (this.#table.vpn) return this.#vpnNexthopIsSelf(attributes, kind, reflected);
+    // Another instance's next hop says nothing to those in ours.
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) !== 0) return true;
     // An address that the members could not use in this family at all.
     if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
@@ -329,6 +337,21 @@ export class ExportTransform {
       return !containsAddress(options.sharedSubnet, family, words);
     }
     return reflected ? options.nextHopSelf === 'force' : options.nextHopSelf !== false;
+  }
+
+  /** The label is the next hop's own, so it stays (RFC 4364 §10 (c)); an SRv6 SID says itself whose it is. */
+  #vpnNexthopIsSelf(attributes: number, kind: number, reflected: boolean): boolean {
+    const { nextHopSelf } = this.#options;
+    if (kind === PEER_LOCAL || (this.#store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
+    return (
+      (reflected ? nextHopSelf === 'force' : nextHopSelf !== false) && this.#store.find(attributes, ATTR_PREFIX_SID)
+    );
+  }
+
+  #writeLabel(to: AttributeWriter, label: number): void {
+    const value = encodeLabel(label);
+    to.header(0, ATTR_INTERNAL, value.length);
+    to.copy(value, 0, value.length);
   }
 
   #writeSelf(to: AttributeWriter): false {

@@ -34,6 +34,7 @@ export const ATTR_AS4_PATH = 17;
 export const ATTR_AS4_AGGREGATOR = 18;
 export const ATTR_LARGE_COMMUNITIES = 32;
 export const ATTR_OTC = 35;
+export const ATTR_PREFIX_SID = 40;
 
 export const SEGMENT_SET = 1;
 export const SEGMENT_SEQUENCE = 2;

@@ -1,7 +1,8 @@
 // Prefixes on the wire: a length in bits and as many octets as it needs (RFC 4271 §4.3), behind four octets of path identifier
 // where that was agreed (RFC 7911 §3). The walk over a field is two functions, so that the loops of the table and of the tests
 // read the same way: `checkPrefixes` once for the whole field, after which nobody else has to look for faults.
-import { maskWord, writeWord } from '../../net/index.ts';
+import { AF_INET, maskWord, readWord, writeWord } from '../../net/index.ts';
+import { type FamilyCode, IPV4_VPN, IPV6_VPN, ROUTE_TARGET } from './family.ts';
 
 /** Octets of a path identifier. */
 export const PATH_ID_BYTES = 4;
@@ -17,6 +18,54 @@ export function checkPrefixes(bytes: Uint8Array, from: number, end: number, bits
   return at === end;
 }
 
+/** Octets of label and route distinguisher before a VPN's prefix. */
+export const VPN_HEAD_BYTES = 11;
+/** The label field of a withdrawal (RFC 8277 §2.4). */
+export const WITHDRAWN_LABEL = 0x800000;
+
+/** `checkPrefixes` for the prefixes of any family. */
+export function checkNlri(bytes: Uint8Array, from: number, end: number, code: FamilyCode, idBytes = 0): boolean {
+  if (code === IPV4_VPN) return checkVpn(bytes, from, end, 32, idBytes);
+  if (code === IPV6_VPN) return checkVpn(bytes, from, end, 128, idBytes);
+  if (code === ROUTE_TARGET) return checkRouteTargets(bytes, from, end, idBytes);
+  return checkPrefixes(bytes, from, end, code === AF_INET ? 32 : 128, idBytes);
+}
+
+/**
+ * One label each: nobody offers more (RFC 8277 §2.1), so whatever its bottom-of-stack bit says, the route distinguisher follows
+ * (§2.2).
+ */
+function checkVpn(bytes: Uint8Array, from: number, end: number, bits: 32 | 128, idBytes: number): boolean {
+  let at = from;
+  while (at + idBytes < end) {
+    const length = bytes[at + idBytes]! - VPN_HEAD_BYTES * 8;
+    if (length < 0 || length > bits) return false;
+    at += idBytes + 1 + VPN_HEAD_BYTES + ((length + 7) >>> 3);
+  }
+  return at === end;
+}
+
+/** Nothing (every target), or an origin AS and as much of a target as is said (RFC 4684 §4). */
+function checkRouteTargets(bytes: Uint8Array, from: number, end: number, idBytes: number): boolean {
+  let at = from;
+  while (at + idBytes < end) {
+    const length = bytes[at + idBytes]!;
+    if (length !== 0 && (length < 32 || length > 96)) return false;
+    at += idBytes + 1 + ((length + 7) >>> 3);
+  }
+  return at === end;
+}
+
+/** The label field, 20 bits, of the VPN prefix whose length octet is at `at`. */
+export function vpnLabel(bytes: Uint8Array, at: number): number {
+  return (bytes[at + 1]! << 12) | (bytes[at + 2]! << 4) | (bytes[at + 3]! >>> 4);
+}
+
+/** Word `index` (0, 1) of its route distinguisher. */
+export function vpnDistinguisher(bytes: Uint8Array, at: number, index: 0 | 1): number {
+  return readWord(bytes, at + 4 + index * 4);
+}
+
 /** Number of prefixes in a range that `checkPrefixes` accepted. */
 export function countPrefixes(bytes: Uint8Array, from: number, end: number, idBytes = 0): number {
   let count = 0;
@@ -24,12 +73,12 @@ export function countPrefixes(bytes: Uint8Array, from: number, end: number, idBy
   return count;
 }
 
-/** Word `index` (0–3) of the prefix whose length octet is at `at`, host bits cleared. */
-export function prefixWord(bytes: Uint8Array, at: number, index: number): number {
-  const left = bytes[at]! - index * 32;
+/** Word `index` (0–3) of the prefix whose length octet is at `at`, host bits cleared; `head`: octets of it before the prefix. */
+export function prefixWord(bytes: Uint8Array, at: number, index: number, head = 0): number {
+  const left = bytes[at]! - head * 8 - index * 32;
   if (left <= 0) return 0;
   const octets = left >= 32 ? 4 : (left + 7) >>> 3;
-  const from = at + 1 + index * 4;
+  const from = at + 1 + head + index * 4;
   let word = bytes[from]! << 24;
   if (octets > 1) word |= bytes[from + 1]! << 16;
   if (octets > 2) word |= bytes[from + 2]! << 8;
@@ -70,4 +119,28 @@ export function writePrefix6(
     bytes[at + 1 + i] = word >>> (24 - (i & 3) * 8);
   }
   return 1 + octets;
+}
+
+/** Writes a VPN's prefix; `label`: the label field's 24 bits. Returns the bytes written. */
+export function writeVpn(
+  bytes: Uint8Array,
+  at: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  length: number,
+  label: number,
+  rd0: number,
+  rd1: number,
+): number {
+  // The plain form's length octet is where the last one of the distinguisher goes.
+  const octets = writePrefix6(bytes, at + VPN_HEAD_BYTES, w0, w1, w2, w3, length);
+  bytes[at] = length + VPN_HEAD_BYTES * 8;
+  bytes[at + 1] = label >>> 16;
+  bytes[at + 2] = label >>> 8;
+  bytes[at + 3] = label;
+  writeWord(bytes, at + 4, rd0);
+  writeWord(bytes, at + 8, rd1);
+  return VPN_HEAD_BYTES + octets;
 }

@@ -53,7 +53,8 @@ import {
   UPDATE_MESSAGE_ERROR,
   widenAsPath,
 } from './attribute.ts';
-import { checkPrefixes, PATH_ID_BYTES } from './nlri.ts';
+import { type FamilyCode, familyOf, IPV4_VPN, IPV6_VPN, ROUTE_TARGET, SAFI_ROUTE_TARGET, SAFI_VPN } from './family.ts';
+import { checkNlri, checkPrefixes, PATH_ID_BYTES } from './nlri.ts';
 
 export const HEADER_BYTES = 19;
 const MESSAGE_UPDATE = 2;
@@ -63,9 +64,10 @@ export interface UpdateSession extends AttributeContext {
   /** Multiprotocol families in use; IPv4 prefixes outside MP attributes are always understood. */
   ipv4: boolean;
   ipv6: boolean;
+  /** Families beside unicast. */
+  others?: readonly FamilyCode[];
   /** Families whose prefixes come with path identifiers (RFC 7911), in whichever field they stand. */
-  addPath4?: boolean;
-  addPath6?: boolean;
+  addPath?: readonly FamilyCode[];
   /** The AS that must stand first in AS_PATH, 0 for no check (RFC 4271 §6.3). */
   firstAs: number;
 }
@@ -86,15 +88,15 @@ export interface ParsedUpdate {
   nlriStart: number;
   nlriEnd: number;
   /** MP_REACH_NLRI: family (0: none, or one that is not in use), prefixes. */
-  reachFamily: 0 | typeof AF_INET | typeof AF_INET6;
+  reachFamily: 0 | FamilyCode;
   reachStart: number;
   reachEnd: number;
   /** MP_UNREACH_NLRI. */
-  unreachFamily: 0 | typeof AF_INET | typeof AF_INET6;
+  unreachFamily: 0 | FamilyCode;
   unreachStart: number;
   unreachEnd: number;
   /** End-of-RIB for this family (RFC 4724 §2), else 0. */
-  endOfRib: 0 | typeof AF_INET | typeof AF_INET6;
+  endOfRib: 0 | FamilyCode;
 }
 
 export class UpdateParser implements ParsedUpdate {
@@ -108,25 +110,24 @@ export class UpdateParser implements ParsedUpdate {
   withdrawnEnd = 0;
   nlriStart = 0;
   nlriEnd = 0;
-  reachFamily: 0 | typeof AF_INET | typeof AF_INET6 = 0;
+  reachFamily: 0 | FamilyCode = 0;
   reachStart = 0;
   reachEnd = 0;
-  unreachFamily: 0 | typeof AF_INET | typeof AF_INET6 = 0;
+  unreachFamily: 0 | FamilyCode = 0;
   unreachStart = 0;
   unreachEnd = 0;
-  endOfRib: 0 | typeof AF_INET | typeof AF_INET6 = 0;
+  endOfRib: 0 | FamilyCode = 0;
   /** Where `canonical` leaves its octets. */
   readonly writer: AttributeWriter = new AttributeWriter();
 
   /** Attributes dropped since the session began (RFC 7606 "attribute discard"), unknown non-transitive ones not counted. */
   discarded = 0;
 
-  /** Octets of path identifier before each prefix of a family: 0 or 4. */
-  readonly idBytes4: number;
-  readonly idBytes6: number;
-
   readonly #session: UpdateSession;
   readonly #confed: boolean;
+  readonly #others: readonly FamilyCode[];
+  readonly #addPath: readonly FamilyCode[];
+  readonly #idBytes4: number;
   // The attributes kept, in order of arrival. A code may stand once, so 256 rows are enough.
   readonly #codes = new Uint8Array(256);
   readonly #flags = new Uint8Array(256);
@@ -136,15 +137,23 @@ export class UpdateParser implements ParsedUpdate {
   readonly #row = new Uint16Array(256);
   #count = 0;
   #ascending = true;
+  // Where the next hop's octets begin, how many they are, and what lies between its two addresses.
   #reachHop = 0;
   #reachHopLength = 0;
+  #reachHopGap = 0;
   readonly #path = new AttributeWriter(1024);
 
   constructor(session: UpdateSession) {
     this.#session = session;
     this.#confed = session.confed === true;
-    this.idBytes4 = session.addPath4 === true ? PATH_ID_BYTES : 0;
-    this.idBytes6 = session.addPath6 === true ? PATH_ID_BYTES : 0;
+    this.#others = session.others ?? [];
+    this.#addPath = session.addPath ?? [];
+    this.#idBytes4 = this.idBytes(AF_INET);
+  }
+
+  /** Octets of path identifier before each prefix of a family: 0 or 4. */
+  idBytes(family: FamilyCode): number {
+    return this.#addPath.includes(family) ? PATH_ID_BYTES : 0;
   }
 
   /** Another AS must stand first from now on; false where it is the same. */
@@ -188,10 +197,10 @@ export class UpdateParser implements ParsedUpdate {
     this.nlriStart = at + attributeBytes;
     this.nlriEnd = end;
 
-    if (withdrawnBytes > 0 && !checkPrefixes(bytes, this.withdrawnStart, this.withdrawnEnd, 32, this.idBytes4)) {
+    if (withdrawnBytes > 0 && !checkPrefixes(bytes, this.withdrawnStart, this.withdrawnEnd, 32, this.#idBytes4)) {
       return this.#reset(INVALID_NETWORK_FIELD);
     }
-    if (!checkPrefixes(bytes, this.nlriStart, end, 32, this.idBytes4)) return this.#reset(INVALID_NETWORK_FIELD);
+    if (!checkPrefixes(bytes, this.nlriStart, end, 32, this.#idBytes4)) return this.#reset(INVALID_NETWORK_FIELD);
 
     this.#attributes(at, this.nlriStart);
     const announces = this.nlriEnd > this.nlriStart || this.#reachHopLength !== 0;
@@ -238,12 +247,16 @@ export class UpdateParser implements ParsedUpdate {
 
   /**
    * Writes the canonical set that the IPv4 NLRI (`reach` false) or the MP_REACH prefixes (true) were announced with into
-   * `writer`, padded. Only after `parse` gave OK or DISCARD.
+   * `writer`, padded, behind `internal`, the value of what goes with it and is on no wire. Only after `parse` gave OK or DISCARD.
    */
-  canonical(reach: boolean): AttributeWriter {
+  canonical(reach: boolean, internal?: Uint8Array): AttributeWriter {
     const to = this.writer;
     const bytes = this.bytes;
     to.length = 0;
+    if (internal !== undefined) {
+      to.header(0, ATTR_INTERNAL, internal.length);
+      to.copy(internal, 0, internal.length);
+    }
     if (!this.#ascending) this.#sort();
     let hop = !reach; // the next hop still has to be written (MP_REACH), before the first larger code
     for (let i = 0; i < this.#count; i++) {
@@ -354,10 +367,17 @@ export class UpdateParser implements ParsedUpdate {
     this.#reachHop = value + 4;
     this.#reachHopLength = hopLength === 0 ? -1 : hopLength;
     if (family === 0) return;
+    // A VPN's next hop is in a VPN of its own, of distinguisher 0 (RFC 4364 §4.3.2, RFC 4659 §3.2.1).
+    const vpn = family === IPV4_VPN || family === IPV6_VPN;
+    const gap = vpn ? 8 : 0;
+    const octets = hopLength - (hopLength > 32 ? 2 * gap : gap);
     // RFC 2545 §3: global, or global and link-local; RFC 8950 §3 lets IPv4 prefixes have them too.
-    if (hopLength !== 16 && hopLength !== 32 && !(hopLength === 4 && family === AF_INET)) {
+    if (octets !== 16 && octets !== 32 && !(octets === 4 && family !== AF_INET6)) {
       return this.#fault(ACTION_RESET, OPTIONAL_ATTRIBUTE_ERROR, ATTR_MP_REACH, start, end);
     }
+    this.#reachHop += gap;
+    this.#reachHopLength = octets;
+    this.#reachHopGap = gap;
     // One reserved octet between next hop and prefixes.
     const from = value + 5 + hopLength;
     if (!this.#checkPrefixes(family, from, end)) {
@@ -367,7 +387,7 @@ export class UpdateParser implements ParsedUpdate {
     this.reachStart = from;
     this.reachEnd = end;
     // The prefixes are known, so only they are lost by an address that can be nobody's.
-    if (!isHost(bytes, value + 4, hopLength === 4 ? 4 : 16)) {
+    if (!isHost(bytes, this.#reachHop, octets === 4 ? 4 : 16)) {
       this.#fault(ACTION_WITHDRAW, INVALID_NEXT_HOP, ATTR_MP_REACH, start, end);
     }
   }
@@ -385,18 +405,25 @@ export class UpdateParser implements ParsedUpdate {
     this.unreachFamily = family;
   }
 
-  #checkPrefixes(family: typeof AF_INET | typeof AF_INET6, from: number, end: number): boolean {
-    if (family === AF_INET) return checkPrefixes(this.bytes, from, end, 32, this.idBytes4);
-    return checkPrefixes(this.bytes, from, end, 128, this.idBytes6);
+  #checkPrefixes(family: FamilyCode, from: number, end: number): boolean {
+    return checkNlri(this.bytes, from, end, family, this.idBytes(family));
   }
 
   /** AFI and SAFI at `at` to a family in use, or 0. */
-  #family(at: number): 0 | typeof AF_INET | typeof AF_INET6 {
+  #family(at: number): 0 | FamilyCode {
     const bytes = this.bytes;
-    if (bytes[at] !== 0 || bytes[at + 2] !== 1) return 0;
-    if (bytes[at + 1] === 1 && this.#session.ipv4) return AF_INET;
-    if (bytes[at + 1] === 2 && this.#session.ipv6) return AF_INET6;
-    return 0;
+    if (bytes[at] !== 0) return 0;
+    const afi = bytes[at + 1];
+    const safi = bytes[at + 2];
+    if (safi === 1) {
+      if (afi === 1 && this.#session.ipv4) return AF_INET;
+      if (afi === 2 && this.#session.ipv6) return AF_INET6;
+      return 0;
+    }
+    let other: 0 | FamilyCode = 0;
+    if (safi === SAFI_VPN) other = afi === 1 ? IPV4_VPN : afi === 2 ? IPV6_VPN : 0;
+    else if (safi === SAFI_ROUTE_TARGET && afi === 1) other = ROUTE_TARGET;
+    return other !== 0 && this.#others.includes(other) ? other : 0;
   }
 
   /** What must be there when something is announced (RFC 4271 §5, RFC 7606 §3 (d)). */
@@ -450,7 +477,11 @@ export class UpdateParser implements ParsedUpdate {
   #writeReachHop(to: AttributeWriter): void {
     const length = Math.max(this.#reachHopLength, 0);
     to.header(FLAG_TRANSITIVE, ATTR_NEXT_HOP, length);
-    to.copy(this.bytes, this.#reachHop, this.#reachHop + length);
+    const global = Math.min(length, 16);
+    const from = this.#reachHop;
+    to.copy(this.bytes, from, from + global);
+    const local = from + global + this.#reachHopGap;
+    to.copy(this.bytes, local, local + length - global);
   }
 
   /** Whether AS4_PATH and AS4_AGGREGATOR count: not when AGGREGATOR shows a 2-octet AS that changed it (RFC 6793 §4.2.3). */
@@ -528,12 +559,12 @@ export function endUpdate(bytes: Uint8Array, offset: number, end: number): numbe
 }
 
 /** Where the prefixes of a message that only withdraws begin: IPv6's behind MP_UNREACH_NLRI's header (RFC 4760 §4). */
-export function withdrawalsStart(family: typeof AF_INET | typeof AF_INET6): number {
+export function withdrawalsStart(family: FamilyCode): number {
   return family === AF_INET ? 21 : 30;
 }
 
 /** Ends a message at offset 0 that withdraws the prefixes from `withdrawalsStart` to `end`; returns its length. */
-export function endWithdrawals(bytes: Uint8Array, family: typeof AF_INET | typeof AF_INET6, end: number): number {
+export function endWithdrawals(bytes: Uint8Array, family: FamilyCode, end: number): number {
   if (family === AF_INET) {
     bytes[19] = (end - 21) >>> 8;
     bytes[20] = end - 21;
@@ -547,14 +578,15 @@ export function endWithdrawals(bytes: Uint8Array, family: typeof AF_INET | typeo
   bytes[24] = ATTR_MP_UNREACH;
   bytes[25] = (end - 27) >>> 8;
   bytes[26] = end - 27;
+  const { afi, safi } = familyOf(family);
   bytes[27] = 0;
-  bytes[28] = 2;
-  bytes[29] = 1;
+  bytes[28] = afi;
+  bytes[29] = safi;
   return endUpdate(bytes, 0, end);
 }
 
 /** Writes End-of-RIB for `family` (RFC 4724 §2); returns its length. */
-export function writeEndOfRib(bytes: Uint8Array, offset: number, family: typeof AF_INET | typeof AF_INET6): number {
+export function writeEndOfRib(bytes: Uint8Array, offset: number, family: FamilyCode): number {
   let at = beginUpdate(bytes, offset);
   bytes[at++] = 0;
   bytes[at++] = 0;
@@ -565,9 +597,10 @@ export function writeEndOfRib(bytes: Uint8Array, offset: number, family: typeof 
     bytes[at++] = FLAG_OPTIONAL;
     bytes[at++] = ATTR_MP_UNREACH;
     bytes[at++] = 3;
+    const { afi, safi } = familyOf(family);
     bytes[at++] = 0;
-    bytes[at++] = 2;
-    bytes[at++] = 1;
+    bytes[at++] = afi;
+    bytes[at++] = safi;
   }
   return endUpdate(bytes, offset, at);
 }

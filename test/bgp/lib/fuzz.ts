@@ -1,5 +1,6 @@
 // UPDATEs that nobody would send: each a few mutations away from one of a corpus, parsed, and judged by reset-oracle.ts. Everything follows
 // from the seed.
+import { AF_INET, AF_INET6 } from '../../../src/net/index.ts';
 import { HEADER_BYTES, UpdateParser, type UpdateSession } from '../../../src/bgp/wire/update.ts';
 import { ACTION_RESET, ACTION_WITHDRAW, type Action, attributeTypes } from '../../../src/bgp/wire/attribute.ts';
 import { AttributeStore, NexthopTable } from '../../../src/bgp/rib/index.ts';
@@ -7,10 +8,10 @@ import { endsSession } from './reset-oracle.ts';
 
 /** Sessions that read the same octets differently. */
 export const SESSIONS: readonly Required<Omit<UpdateSession, 'confed'>>[] = [
-  { ebgp: true, as4: true, ipv4: true, ipv6: true, firstAs: 0, addPath4: false, addPath6: false },
-  { ebgp: false, as4: true, ipv4: true, ipv6: true, firstAs: 0, addPath4: false, addPath6: true },
-  { ebgp: true, as4: false, ipv4: true, ipv6: false, firstAs: 65001, addPath4: false, addPath6: false },
-  { ebgp: false, as4: false, ipv4: true, ipv6: true, firstAs: 0, addPath4: true, addPath6: true },
+  { ebgp: true, as4: true, ipv4: true, ipv6: true, firstAs: 0, others: [], addPath: [] },
+  { ebgp: false, as4: true, ipv4: true, ipv6: true, firstAs: 0, others: [], addPath: [AF_INET6] },
+  { ebgp: true, as4: false, ipv4: true, ipv6: false, firstAs: 65001, others: [], addPath: [] },
+  { ebgp: false, as4: false, ipv4: true, ipv6: true, firstAs: 0, others: [], addPath: [AF_INET, AF_INET6] },
 ];
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));

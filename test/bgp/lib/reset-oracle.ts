@@ -6,8 +6,8 @@ export interface OracleSession {
   readonly as4: boolean;
   readonly ipv4: boolean;
   readonly ipv6: boolean;
-  readonly addPath4: boolean;
-  readonly addPath6: boolean;
+  /** Families with path identifiers, as the system numbers them. */
+  readonly addPath: readonly number[];
 }
 
 interface Attribute {
@@ -98,8 +98,8 @@ export function endsSession(message: Uint8Array, session: OracleSession): boolea
   const nlriAt = attributesAt + 2 + u16(attributesAt);
   if (nlriAt > message.length) return true;
   const nlri = message.subarray(nlriAt);
-  if (!prefixesFill(message.subarray(21, attributesAt), 32, session.addPath4)) return true;
-  if (!prefixesFill(nlri, 32, session.addPath4)) return true;
+  if (!prefixesFill(message.subarray(21, attributesAt), 32, session.addPath.includes(2))) return true;
+  if (!prefixesFill(nlri, 32, session.addPath.includes(2))) return true;
 
   let faulty = false; // what was announced is withdrawn
   let onlyWithdrawals = false; // by a fault of MP_UNREACH_NLRI alone
@@ -151,7 +151,7 @@ export function endsSession(message: Uint8Array, session: OracleSession): boolea
     const afi = (value[0]! << 8) | value[1]!;
     const family =
       value[2] === 1 && afi === 1 && session.ipv4 ? 4 : value[2] === 1 && afi === 2 && session.ipv6 ? 6 : 0;
-    const identified = family === 4 ? session.addPath4 : session.addPath6;
+    const identified = session.addPath.includes(family === 4 ? 2 : 10);
     if (code === 14) {
       const hop = value[3]!;
       if (fixed + hop > value.length || reached) return true;
