@@ -9,6 +9,7 @@
 //    +-+-+-+-+-------+---------------+----------------+---
 //     O optional, T transitive, P partial, E extended length
 import { readWord } from '../../net/index.ts';
+import { PREFIX_SID_MALFORMED_SERVICE, PREFIX_SID_SOUND, prefixSidFault } from './prefix-sid.ts';
 
 export const FLAG_OPTIONAL = 0x80;
 export const FLAG_TRANSITIVE = 0x40;
@@ -34,6 +35,7 @@ export const ATTR_AS4_PATH = 17;
 export const ATTR_AS4_AGGREGATOR = 18;
 export const ATTR_LARGE_COMMUNITIES = 32;
 export const ATTR_OTC = 35;
+export const ATTR_PREFIX_SID = 40;
 
 export const SEGMENT_SET = 1;
 export const SEGMENT_SEQUENCE = 2;
@@ -278,6 +280,17 @@ const rows: readonly AttributeType[] = [
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
     check: (bytes, offset, length) => (length === 4 && !isZero(bytes, offset, 4) ? ACTION_OK : ACTION_WITHDRAW),
+  },
+  {
+    code: ATTR_PREFIX_SID,
+    name: 'PREFIX_SID',
+    flags: OPTIONAL_TRANSITIVE,
+    subcode: OPTIONAL_ATTRIBUTE_ERROR,
+    check(bytes, offset, length) {
+      const fault = prefixSidFault(bytes, offset, offset + length);
+      if (fault === PREFIX_SID_SOUND) return ACTION_OK;
+      return fault === PREFIX_SID_MALFORMED_SERVICE ? ACTION_WITHDRAW : ACTION_DISCARD;
+    },
   },
 ];
 
