@@ -6,19 +6,20 @@
 //    | type | subtype | AS (4)          | number (2) |     02: RT:4200000001:7
 //
 // Where a list names them, it says `rt 65001:7`; where routes are shown, and in what expressions match, it is `RT:65001:7`.
-import { formatIp4, parseIp4 } from '../../net/index.ts';
 import { AS_TRANS } from '../wire/attribute.ts';
+import { formatOwned, OWNER_AS2, OWNER_AS4 } from '../wire/route-distinguisher.ts';
+import { parseOwned, SUBTYPE_ROUTE_ORIGIN, SUBTYPE_ROUTE_TARGET } from '../wire/route-target.ts';
 
 export type ExtendedCommunityKind = 'rt' | 'soo';
 
-const TYPE_AS2 = 0;
-const TYPE_IP4 = 1;
-const TYPE_AS4 = 2;
 const NON_TRANSITIVE = 0x40;
-const SUBTYPES: Readonly<Record<ExtendedCommunityKind, number>> = { rt: 2, soo: 3 };
+const SUBTYPES: Readonly<Record<ExtendedCommunityKind, number>> = {
+  rt: SUBTYPE_ROUTE_TARGET,
+  soo: SUBTYPE_ROUTE_ORIGIN,
+};
 const SHOWN: ReadonlyMap<number, string> = new Map([
-  [2, 'RT'],
-  [3, 'SoO'],
+  [SUBTYPE_ROUTE_TARGET, 'RT'],
+  [SUBTYPE_ROUTE_ORIGIN, 'SoO'],
 ]);
 const LINK_BANDWIDTH = 4;
 
@@ -28,22 +29,8 @@ function hex(value: number, digits: number): string {
 
 /** `65001:7`, `4200000001:7` or `192.0.2.1:7` to its digits; undefined where the text is none of them. */
 export function parseExtendedCommunity(kind: ExtendedCommunityKind, text: string): string | undefined {
-  const parts = /^([\d.]+):(\d{1,10})$/.exec(text);
-  if (parts === null) return undefined;
-  const [, owner = '', last] = parts;
-  const number = Number(last);
-  const subtype = hex(SUBTYPES[kind], 2);
-  if (owner.includes('.')) {
-    const address = parseIp4(owner);
-    if (address < 0 || number > 0xffff) return undefined;
-    return `${hex(TYPE_IP4, 2)}${subtype}${hex(address, 8)}${hex(number, 4)}`;
-  }
-  const as = Number(owner);
-  if (as <= 0xffff) {
-    return number > 0xffffffff ? undefined : `${hex(TYPE_AS2, 2)}${subtype}${hex(as, 4)}${hex(number, 8)}`;
-  }
-  if (as > 0xffffffff || number > 0xffff) return undefined;
-  return `${hex(TYPE_AS4, 2)}${subtype}${hex(as, 8)}${hex(number, 4)}`;
+  const words = parseOwned(SUBTYPES[kind], text);
+  return words && hex(words[0], 8) + hex(words[1], 8);
 }
 
 /** What follows `rt` or `soo` in a set line, in ascending order. Throws a RangeError naming a bad word. */
@@ -76,10 +63,7 @@ export function parseExtendedCommunities(text: string): string[] {
 
 /** Owner and number, whatever the subtype says of them. */
 function pairOf(type: number, value: string): string {
-  const wide = type !== TYPE_AS2;
-  const owner = Number.parseInt(value.slice(4, wide ? 12 : 8), 16);
-  const number = Number.parseInt(value.slice(wide ? 12 : 8), 16);
-  return `${type === TYPE_IP4 ? formatIp4(owner) : owner}:${number}`;
+  return formatOwned(type, Number.parseInt(value.slice(0, 8), 16), Number.parseInt(value.slice(8), 16));
 }
 
 /** As a standard list's entry has it. */
@@ -97,8 +81,8 @@ export function formatExtendedCommunity(value: string): string {
   const type = Number.parseInt(value.slice(0, 2), 16);
   const subtype = Number.parseInt(value.slice(2, 4), 16);
   const shown = SHOWN.get(subtype);
-  if (type <= TYPE_AS4 && shown !== undefined) return `${shown}:${pairOf(type, value)}`;
-  if ((type & ~NON_TRANSITIVE) === TYPE_AS2 && subtype === LINK_BANDWIDTH) {
+  if (type <= OWNER_AS4 && shown !== undefined) return `${shown}:${pairOf(type, value)}`;
+  if ((type & ~NON_TRANSITIVE) === OWNER_AS2 && subtype === LINK_BANDWIDTH) {
     const bytesPerSecond = Buffer.from(value.slice(8), 'hex').readFloatBE();
     return `LB:${Number.parseInt(value.slice(4, 8), 16)}:${Math.round(bytesPerSecond)} (${formatRate(bytesPerSecond * 8)})`;
   }
@@ -124,7 +108,7 @@ function formatRate(bitsPerSecond: number): string {
 export function linkBandwidth(as: number, megabitsPerSecond: number, transitive: boolean): string {
   const rate = Buffer.alloc(4);
   rate.writeFloatBE((megabitsPerSecond * 1e6) / 8);
-  const type = transitive ? TYPE_AS2 : TYPE_AS2 | NON_TRANSITIVE;
+  const type = transitive ? OWNER_AS2 : OWNER_AS2 | NON_TRANSITIVE;
   return `${hex(type, 2)}${hex(LINK_BANDWIDTH, 2)}${hex(as > 0xffff ? AS_TRANS : as, 4)}${rate.toString('hex')}`;
 }
 

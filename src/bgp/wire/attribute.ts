@@ -9,6 +9,7 @@
 //    +-+-+-+-+-------+---------------+----------------+---
 //     O optional, T transitive, P partial, E extended length
 import { readWord } from '../../net/index.ts';
+import { PREFIX_SID_MALFORMED_SERVICE, PREFIX_SID_SOUND, prefixSidFault } from './prefix-sid.ts';
 
 export const FLAG_OPTIONAL = 0x80;
 export const FLAG_TRANSITIVE = 0x40;
@@ -279,6 +280,17 @@ const rows: readonly AttributeType[] = [
     flags: OPTIONAL_TRANSITIVE,
     subcode: OPTIONAL_ATTRIBUTE_ERROR,
     check: (bytes, offset, length) => (length === 4 && !isZero(bytes, offset, 4) ? ACTION_OK : ACTION_WITHDRAW),
+  },
+  {
+    code: ATTR_PREFIX_SID,
+    name: 'PREFIX_SID',
+    flags: OPTIONAL_TRANSITIVE,
+    subcode: OPTIONAL_ATTRIBUTE_ERROR,
+    check(bytes, offset, length) {
+      const fault = prefixSidFault(bytes, offset, offset + length);
+      if (fault === PREFIX_SID_SOUND) return ACTION_OK;
+      return fault === PREFIX_SID_MALFORMED_SERVICE ? ACTION_WITHDRAW : ACTION_DISCARD;
+    },
   },
 ];
 

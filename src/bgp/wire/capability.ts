@@ -25,6 +25,7 @@ const FAMILY_NAMES: Readonly<Record<string, string>> = {
   '1/2': 'ipv4Multicast',
   '1/4': 'ipv4LabeledUnicast',
   '1/128': 'ipv4Vpn',
+  '1/132': 'ipv4Rtc',
   '1/133': 'ipv4Flowspec',
   '2/1': 'ipv6Unicast',
   '2/2': 'ipv6Multicast',

@@ -29,7 +29,7 @@ function prefixesFill(field: Uint8Array, bits: number, identified: boolean): boo
 }
 
 const WELL_KNOWN = new Set([1, 2, 3, 5, 6]);
-const TRANSITIVE = new Set([7, 8, 16, 17, 18, 32, 35]);
+const TRANSITIVE = new Set([7, 8, 16, 17, 18, 32, 35, 40]);
 const NOT_TRANSITIVE = new Set([4, 9, 10, 14, 15]);
 
 function known(code: number): boolean {
@@ -55,6 +55,31 @@ function pathFaulty(value: Uint8Array, asBytes: number, highest: number): boolea
     }
   }
   return false;
+}
+
+/** TLVs of a one-octet type and a two-octet length; undefined behind them where the last does not fit. */
+function tlvs(field: Uint8Array): ({ readonly type: number; readonly value: Uint8Array } | undefined)[] {
+  if (field.length === 0) return [];
+  const length = field.length < 3 ? field.length : (field[1]! << 8) | field[2]!;
+  if (3 + length > field.length) return [undefined];
+  return [{ type: field[0]!, value: field.subarray(3, 3 + length) }, ...tlvs(field.subarray(3 + length))];
+}
+
+/** RFC 9252 §7, and what stands behind a service in an attribute that is malformed (RFC 7606 §2). */
+function serviceFaulty(value: Uint8Array): boolean {
+  const all = tlvs(value);
+  const services = all.filter(one => one?.type === 5 || one?.type === 6).map(one => one!.value);
+  if (all.includes(undefined)) {
+    const last = value.subarray(all.reduce((sum, one) => sum + (one === undefined ? 0 : 3 + one.value.length), 0));
+    if (services.length > 0 || last[0] === 5 || last[0] === 6) return true;
+  }
+  return services.some(service => {
+    if (service.length === 0) return true;
+    return tlvs(service.subarray(1)).some(sub => {
+      if (sub === undefined) return true;
+      return sub.type === 1 && (sub.value.length < 21 || tlvs(sub.value.subarray(21)).includes(undefined));
+    });
+  });
 }
 
 const nobody4 = (first: number): boolean => first === 0 || first === 127 || first > 223;
@@ -83,6 +108,8 @@ function withdraws({ code, value }: Attribute, session: OracleSession): boolean 
       return value.length === 0 || value.length % 12 !== 0;
     case 35:
       return value.length !== 4 || value.every(octet => octet === 0);
+    case 40:
+      return serviceFaulty(value);
     default:
       return false;
   }
