@@ -3,8 +3,9 @@
 import { type Args, type Command, CommandError, config, fixedWords } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import {
-  afiOf,
   dropSettings,
+  FAMILY_MODES,
+  familyAt,
   layerOf,
   NEIGHBOR,
   NEIGHBOR_HELP,
@@ -23,7 +24,7 @@ function afLine<const Tail extends string>(
   writes?: (args: Args<Neighbor<Tail>>) => string,
 ): Command<Bgp> {
   return config({
-    mode: ['address-family', 'router-bgp'],
+    mode: FAMILY_MODES,
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${neighborOf(args)} ${key(args)}`,
@@ -32,14 +33,14 @@ function afLine<const Tail extends string>(
     }),
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, neighborOf(args));
-      const af = layer.af[afiOf(context)];
+      const af = layer.af[familyAt(context)];
       for (const field of fields) delete af[field];
       Object.assign(af, read(args));
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
       dropSettings(bgp, context, neighborOf(args), layer => {
-        for (const field of fields) delete layer.af[afiOf(context)][field];
+        for (const field of fields) delete layer.af[familyAt(context)][field];
       });
     },
   });
@@ -63,7 +64,7 @@ const EITHER: Readonly<Partial<Record<ListWord, ListWord>>> = {
 /** A line with a direction: `prefix-list NAME in`. */
 function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
   return config({
-    mode: ['address-family', 'router-bgp'],
+    mode: FAMILY_MODES,
     syntax: `${NEIGHBOR} ${word} WORD$name <in|out>$direction` as Neighbor<'route-map WORD$name <in|out>$direction'>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${args.neighbor} ${word} ${args.direction}`,
@@ -75,12 +76,12 @@ function listLine(word: ListWord, help: readonly string[]): Command<Bgp> {
     },
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      Object.assign(layer.af[afiOf(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
+      Object.assign(layer.af[familyAt(context)], { [LIST_FIELDS[word][args.direction]]: args.name });
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
       const field = LIST_FIELDS[word][args.direction];
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)][field]);
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[familyAt(context)][field]);
     },
   });
 }
@@ -119,23 +120,23 @@ function unchanged(args: { [K in (typeof UNCHANGED)[number]]?: unknown }): strin
 
 export const neighborFamilyCommands: readonly Command<Bgp>[] = [
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: FAMILY_MODES,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor activate',
     help: [...NEIGHBOR_HELP, 'Enable the Address Family for this Neighbor'],
     key: args => `${args.neighbor} activate`,
     keeps: 'both',
     apply(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      layer.af[afiOf(context)].activate = true;
+      layer.af[familyAt(context)].activate = true;
       instance.peersChanged();
     },
     remove(bgp: Bgp, args, context) {
       const { instance, layer } = layerOf(bgp, context, args.neighbor);
-      layer.af[afiOf(context)].activate = false;
+      layer.af[familyAt(context)].activate = false;
       instance.peersChanged();
     },
     reset(bgp: Bgp, args, context) {
-      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[afiOf(context)].activate);
+      dropSettings(bgp, context, args.neighbor, layer => delete layer.af[familyAt(context)].activate);
     },
   }),
   afLine(
@@ -154,7 +155,7 @@ export const neighborFamilyCommands: readonly Command<Bgp>[] = [
     ['routeReflectorClient'],
   ),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: FAMILY_MODES,
     syntax: 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor send-community [<standard|extended|large|both|all>$which]',
     help: [
       ...NEIGHBOR_HELP,
@@ -171,11 +172,11 @@ export const neighborFamilyCommands: readonly Command<Bgp>[] = [
     writes: ({ neighbor, which }) => COMMUNITY_KINDS[which ?? 'standard'].map(kind => `neighbor ${neighbor} ${kind}`),
     apply(bgp: Bgp, { neighbor, which }, context) {
       const field = communityField(which);
-      dropSettings(bgp, context, neighbor, layer => delete layer.af[afiOf(context)][field]);
+      dropSettings(bgp, context, neighbor, layer => delete layer.af[familyAt(context)][field]);
     },
     remove(bgp: Bgp, { neighbor, which }, context) {
       const { instance, layer } = layerOf(bgp, context, neighbor);
-      layer.af[afiOf(context)][communityField(which)] = false;
+      layer.af[familyAt(context)][communityField(which)] = false;
       instance.peersChanged();
     },
   }),

@@ -4,7 +4,7 @@ import { type CommandArgs, CommandError } from '../vty/index.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
 import type { BgpInstance } from './instance.ts';
 import type { SettingsLayer } from './settings.ts';
-import type { FamilyName } from './wire/family.ts';
+import type { FamilyName, UnicastName } from './wire/family.ts';
 
 export const NEIGHBOR = 'neighbor <A.B.C.D|X:X::X:X|WORD>$neighbor';
 export const NEIGHBOR_HELP: readonly string[] = [
@@ -21,9 +21,22 @@ export function neighborOf(args: unknown): string {
 }
 
 /** The address family of a line is its block's. What is typed in the router's block itself has been put into IPv4's. */
-export function afiOf(context: readonly CommandArgs[]): FamilyName {
-  return context[1]!['afi'] as FamilyName;
+export function familyAt(context: readonly CommandArgs[]): FamilyName {
+  const { afi, vpn, rtc } = context[1]!;
+  if (rtc !== undefined) return 'rtc';
+  if (vpn === undefined) return afi as UnicastName;
+  return afi === 'ipv6' ? 'vpnv6' : 'vpnv4';
 }
+
+/** The same of a line that only unicast families have. */
+export function unicastAt(context: readonly CommandArgs[]): UnicastName {
+  return context[1]!['afi'] as UnicastName;
+}
+
+/** The modes of lines that every address family has; what is typed in the router's block itself is about IPv4. */
+export const FAMILY_MODES = ['address-family', 'router-bgp', 'address-family-vpn'] as const;
+/** Those of lines about routes of our own. */
+export const UNICAST_MODES = ['address-family', 'router-bgp'] as const;
 
 /** The settings that a line is about; the neighbour or group must be there. */
 export function layerOf(

@@ -1,9 +1,17 @@
 // `router bgp`, its address families, and what is said of all instances at once.
-import { type Command, CommandError, config } from '../vty/index.ts';
+import { type Command, type CommandArgs, CommandError, config } from '../vty/index.ts';
 import { type Bgp } from './bgp.ts';
 import { VRF_DEFAULT } from './vrf.ts';
 
 const BGP = 'BGP specific commands';
+const AFI_HELP = ['Enter Address Family command mode', 'Address family', 'Address family', 'Address Family modifier'];
+
+/** VPNs meet in the default instance. */
+function onlyDefault([router]: readonly CommandArgs[], family: string): void {
+  const name = router?.['name'];
+  if (name === undefined || name === VRF_DEFAULT) return;
+  throw new CommandError(`% Address family ${family} belongs to the default instance, not to that of ${String(name)}`);
+}
 
 export const routerCommands: readonly Command<Bgp>[] = [
   config({
@@ -44,10 +52,42 @@ export const routerCommands: readonly Command<Bgp>[] = [
   config({
     mode: 'router-bgp',
     syntax: 'address-family <ipv4|ipv6>$afi [unicast]',
-    help: ['Enter Address Family command mode', 'Address family', 'Address family', 'Address Family modifier'],
+    help: AFI_HELP,
     opens: 'address-family',
     key: args => args.afi ?? '',
     writes: args => [`address-family ${args.afi} unicast`],
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'address-family <ipv4|ipv6>$afi vpn',
+    help: AFI_HELP,
+    opens: 'address-family-vpn',
+    key: args => `${args.afi} vpn`,
+    check: (_, context) => onlyDefault(context, 'vpn'),
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'address-family <vpnv4|vpnv6>$vpn [unicast]',
+    help: ['Enter Address Family command mode', 'Address Family', 'Address Family', 'Address Family modifier'],
+    opens: 'address-family-vpn',
+    key: args => `${args.vpn} vpn`,
+    check: (_, context) => onlyDefault(context, 'vpn'),
+    writes: args => [`address-family ${args.vpn === 'vpnv6' ? 'ipv6' : 'ipv4'} vpn`],
+    // It is written, and carried out, as the line above.
+    apply() {},
+    remove() {},
+  }),
+  config({
+    mode: 'router-bgp',
+    syntax: 'address-family ipv4 rtc$rtc',
+    help: ['Enter Address Family command mode', 'Address Family', 'Route-target constraint (RFC 4684)'],
+    opens: 'address-family-vpn',
+    key: () => 'ipv4 rtc',
+    check: (_, context) => onlyDefault(context, 'rtc'),
     apply() {},
     remove() {},
   }),

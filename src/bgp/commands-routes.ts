@@ -12,12 +12,12 @@ import {
 import { type Args, type Command, CommandError, config } from '../vty/index.ts';
 import type { AggregateSettings } from './aggregation.ts';
 import { type Bgp, instanceOf } from './bgp.ts';
-import { afiOf } from './commands-neighbor-line.ts';
+import { UNICAST_MODES, unicastAt } from './commands-neighbor-line.ts';
 import { readIp4 } from './policy/commands-list.ts';
 import { ORIGIN_EGP, ORIGIN_IGP, ORIGIN_INCOMPLETE } from './rib/index.ts';
-import { FAMILY, type FamilyName } from './wire/family.ts';
+import { FAMILY, type UnicastName } from './wire/family.ts';
 
-function readPrefix(afi: FamilyName, text: string): Prefix {
+function readPrefix(afi: UnicastName, text: string): Prefix {
   const prefix = parsePrefix(text);
   if (prefix === undefined || prefix.family !== FAMILY[afi].shape) {
     throw new CommandError(`% Malformed prefix: ${text} is not of ${FAMILY[afi].title}`);
@@ -99,15 +99,15 @@ function checkAggregate(prefix: Prefix, args: Omit<AggregateArgs, 'prefix'>): vo
 function maximumPaths(kind: 'ebgp' | 'ibgp'): Command<Bgp> {
   const words = kind === 'ebgp' ? 'maximum-paths' : 'maximum-paths ibgp';
   return config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: `${words} (1-256)$count`,
     help: ['Forward packets over multiple paths', ...(kind === 'ebgp' ? [] : ['iBGP-multipath']), 'Number of paths'],
     key: () => words,
     apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), kind, args.count);
+      instanceOf(bgp, context).setMaximumPaths(unicastAt(context), kind, args.count);
     },
     remove(bgp: Bgp, _, context) {
-      instanceOf(bgp, context).setMaximumPaths(afiOf(context), kind, 1);
+      instanceOf(bgp, context).setMaximumPaths(unicastAt(context), kind, 1);
     },
   });
 }
@@ -116,7 +116,7 @@ export const routeCommands: readonly Command<Bgp>[] = [
   maximumPaths('ebgp'),
   maximumPaths('ibgp'),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: 'distance bgp (1-255)$external (1-255)$internal (1-255)$local',
     help: [
       'Define an administrative distance',
@@ -127,26 +127,26 @@ export const routeCommands: readonly Command<Bgp>[] = [
     ],
     key: () => 'distance bgp',
     apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setDistance(afiOf(context), args.external, args.internal, args.local);
+      instanceOf(bgp, context).setDistance(unicastAt(context), args.external, args.internal, args.local);
     },
     remove(bgp: Bgp, _, context) {
-      instanceOf(bgp, context).setDistance(afiOf(context), 20, 200, 200);
+      instanceOf(bgp, context).setDistance(unicastAt(context), 20, 200, 200);
     },
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: 'table-map WORD$name',
     help: ['BGP table to RIB route download filter', 'Name of the route map'],
     key: () => 'table-map',
     apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(args.name);
+      instanceOf(bgp, context).family[unicastAt(context)].announcer.setTableMap(args.name);
     },
     remove(bgp: Bgp, _, context) {
-      instanceOf(bgp, context).family[afiOf(context)].announcer.setTableMap(undefined);
+      instanceOf(bgp, context).family[unicastAt(context)].announcer.setTableMap(undefined);
     },
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: 'network <A.B.C.D/M|X:X::X:X/M>$prefix [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',
@@ -156,18 +156,18 @@ export const routeCommands: readonly Command<Bgp>[] = [
       'Name of the route map',
     ],
     key: args => `network ${args.prefix}`,
-    check: (args, context) => void readPrefix(afiOf(context), args.prefix),
+    check: (args, context) => void readPrefix(unicastAt(context), args.prefix),
     apply(bgp: Bgp, args, context) {
-      const afi = afiOf(context);
+      const afi = unicastAt(context);
       instanceOf(bgp, context).setNetwork(afi, readPrefix(afi, args.prefix), { map: args.map });
     },
     remove(bgp: Bgp, args, context) {
-      const afi = afiOf(context);
+      const afi = unicastAt(context);
       instanceOf(bgp, context).setNetwork(afi, readPrefix(afi, args.prefix), undefined);
     },
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: 'network A.B.C.D$address [mask A.B.C.D$mask] [route-map WORD$map]',
     help: [
       'Specify a network to announce via BGP',
@@ -186,23 +186,23 @@ export const routeCommands: readonly Command<Bgp>[] = [
     remove() {},
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: `aggregate-address <A.B.C.D/M|X:X::X:X/M>$prefix ${AGGREGATE_TAIL}`,
     help: ['Configure BGP aggregate entries', 'Aggregate prefix', 'Aggregate prefix', ...AGGREGATE_HELP],
     key: args => `aggregate-address ${args.prefix}`,
     writes: args => [aggregateLine(parsePrefix(args.prefix)!, args)],
-    check: (args, context) => checkAggregate(readPrefix(afiOf(context), args.prefix), args),
+    check: (args, context) => checkAggregate(readPrefix(unicastAt(context), args.prefix), args),
     apply(bgp: Bgp, args, context) {
-      const afi = afiOf(context);
+      const afi = unicastAt(context);
       instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), aggregateSettings(args));
     },
     remove(bgp: Bgp, args, context) {
-      const afi = afiOf(context);
+      const afi = unicastAt(context);
       instanceOf(bgp, context).setAggregate(afi, readPrefix(afi, args.prefix), undefined);
     },
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: `aggregate-address A.B.C.D$address A.B.C.D$mask ${AGGREGATE_TAIL}`,
     help: ['Configure BGP aggregate entries', 'Aggregate address', 'Aggregate mask', ...AGGREGATE_HELP],
     key: args => `aggregate-address ${args.address} ${args.mask}`,
@@ -212,7 +212,7 @@ export const routeCommands: readonly Command<Bgp>[] = [
     remove() {},
   }),
   config({
-    mode: ['address-family', 'router-bgp'],
+    mode: UNICAST_MODES,
     syntax: 'redistribute <kernel|connected|static>$protocol [{metric (0-4294967295)$metric|route-map WORD$map}]',
     help: [
       'Redistribute information from another routing protocol',
@@ -226,10 +226,10 @@ export const routeCommands: readonly Command<Bgp>[] = [
     ],
     key: args => `redistribute ${args.protocol}`,
     apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setRedistribute(afiOf(context), args.protocol, { metric: args.metric, map: args.map });
+      instanceOf(bgp, context).setRedistribute(unicastAt(context), args.protocol, { metric: args.metric, map: args.map });
     },
     remove(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setRedistribute(afiOf(context), args.protocol, undefined);
+      instanceOf(bgp, context).setRedistribute(unicastAt(context), args.protocol, undefined);
     },
   }),
 ];

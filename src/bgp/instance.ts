@@ -28,7 +28,7 @@ import { ProcessQueue } from './process-queue.ts';
 import { AttributeStore, NexthopTable } from './rib/index.ts';
 import { restartMode, undefer } from './graceful-restart.ts';
 import { emptyLayer, forFamilies, type SettingsLayer } from './settings.ts';
-import { type FamilyName, FAMILY_NAMES, UNICAST_NAMES } from './wire/family.ts';
+import { type FamilyName, FAMILY_NAMES, UNICAST_NAMES, type UnicastName } from './wire/family.ts';
 import type { Speaker } from './speaker.ts';
 import type { Vrf } from './vrf.ts';
 import type { ZebraLink } from './zclient.ts';
@@ -252,27 +252,27 @@ export class BgpInstance {
     peer.close();
   }
 
-  setMaximumPaths(afi: FamilyName, kind: 'ebgp' | 'ibgp', count: number): void {
+  setMaximumPaths(afi: UnicastName, kind: 'ebgp' | 'ibgp', count: number): void {
     const decision = this.family[afi].table.decision;
     if (kind === 'ebgp') decision.maximumPathsEbgp = count;
     else decision.maximumPathsIbgp = count;
     this.family[afi].table.redecideAll();
   }
 
-  setDistance(afi: FamilyName, external: number, internal: number, local: number): void {
+  setDistance(afi: UnicastName, external: number, internal: number, local: number): void {
     this.family[afi].setDistance(external, internal, local);
   }
 
-  setNetwork(afi: FamilyName, prefix: Prefix, network: { map: string | undefined } | undefined): void {
+  setNetwork(afi: UnicastName, prefix: Prefix, network: { map: string | undefined } | undefined): void {
     this.family[afi].local.setNetwork(prefix, network);
   }
 
-  setAggregate(afi: FamilyName, prefix: Prefix, settings: AggregateSettings | undefined): void {
+  setAggregate(afi: UnicastName, prefix: Prefix, settings: AggregateSettings | undefined): void {
     this.family[afi].aggregation.set(prefix, settings);
   }
 
   setRedistribute(
-    afi: FamilyName,
+    afi: UnicastName,
     protocol: 'kernel' | 'connected' | 'static',
     options: { metric: number | undefined; map: string | undefined } | undefined,
   ): void {

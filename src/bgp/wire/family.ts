@@ -63,7 +63,7 @@ export const FAMILY: Readonly<Record<FamilyName, FamilyType>> = {
   ipv6: type('ipv6', AF_INET6, ['ipv6 unicast', 'IPv6 Unicast', 'ipv6Unicast'], { ...IPV6, ...UNICAST }),
   vpnv4: type('vpnv4', IPV4_VPN, ['ipv4 vpn', 'IPv4 VPN', 'ipv4Vpn'], { ...IPV4, ...VPN }),
   vpnv6: type('vpnv6', IPV6_VPN, ['ipv6 vpn', 'IPv6 VPN', 'ipv6Vpn'], { ...IPV6, ...VPN }),
-  rtc: type('rtc', ROUTE_TARGET, ['ipv4 rt-filter', 'IPv4 RT Filter', 'ipv4RtFilter'], TARGETS),
+  rtc: type('rtc', ROUTE_TARGET, ['ipv4 rtc', 'IPv4 RTC', 'ipv4Rtc'], TARGETS),
 };
 
 const BY_CODE: ReadonlyMap<FamilyCode, FamilyType> = new Map(Object.values(FAMILY).map(one => [one.code, one]));
