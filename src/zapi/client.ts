@@ -110,6 +110,8 @@ interface Subscription {
   sent: boolean;
 }
 
+const locatorKey = (name: string): string => `locator/${name}`;
+
 const defaultTimer: ZapiTimer = (ms, fn) => {
   const timer = setTimeout(fn, ms);
   return () => clearTimeout(timer);
@@ -271,6 +273,19 @@ export class ZapiClient {
     this.#unwant(`advertisements/${vrf}/${ifindex}`);
   }
 
+  /**
+   * Wants the SRv6 locator of this name to make SIDs from: SRV6_MANAGER_GET_LOCATOR_CHUNK comes when there is one that nobody else has,
+   * may come again with the same content, and with another after a change; SRV6_LOCATOR_DELETE says that what was given is void.
+   */
+  wantLocatorChunk(name: string): void {
+    const message = { name };
+    this.#want(locatorKey(name), 'SRV6_MANAGER_GET_LOCATOR_CHUNK', 'SRV6_MANAGER_RELEASE_LOCATOR_CHUNK', message, 0);
+  }
+
+  unwantLocatorChunk(name: string): void {
+    this.#unwant(locatorKey(name));
+  }
+
   /** Nothing of a VRF is wanted any more; `tell`: zebra, which has it still, is told. */
   leaveVrf(vrf: number, tell: boolean): void {
     for (const [key, one] of this.#subscriptions) {
@@ -332,6 +347,14 @@ export class ZapiClient {
     }
     one.wanted = true;
     if (!one.sent) this.#markDirty(one);
+  }
+
+  /** FRR 8.4.4's zebra forgets who asked for a locator that it did not have, or has no more: where one comes it is asked again. */
+  #locatorCame(name: string): void {
+    const one = this.#subscriptions.get(locatorKey(name));
+    if (one === undefined) return;
+    one.sent = false;
+    this.#markDirty(one);
   }
 
   #unwant(key: string): void {
@@ -520,7 +543,14 @@ export class ZapiClient {
     const handlers = this.#handlers;
     const table: ((bytes: Uint8Array, body: number, end: number, vrf: number) => void)[] = [];
     const reader = this.#reader;
-    const on = handlers.on ?? {};
+    const { SRV6_LOCATOR_ADD: locatorCame, ...others } = handlers.on ?? {};
+    const on: ServerMessageHandlers = {
+      ...others,
+      SRV6_LOCATOR_ADD: (message, vrf) => {
+        locatorCame?.(message, vrf);
+        this.#locatorCame(message.name);
+      },
+    };
     for (const name of Object.keys(on) as (keyof ServerMessages)[]) {
       const codec = dialect.toClient[name];
       const handler = on[name] as ((message: unknown, vrf: number) => void) | undefined;

@@ -594,6 +594,7 @@ const toClient: BodyCodecs<ServerMessages> = {
       nodeBits: reader.u8(),
       functionBits: reader.u8(),
       argumentBits: reader.u8(),
+      flags: reader.left > 0 ? reader.u8() : 0,
     }),
     encode(writer, message) {
       locator.encode(writer, message);
@@ -601,6 +602,7 @@ const toClient: BodyCodecs<ServerMessages> = {
       writer.u8(message.nodeBits);
       writer.u8(message.functionBits);
       writer.u8(message.argumentBits);
+      if (message.flags !== 0) writer.u8(message.flags);
     },
   },
   ERROR: {

@@ -120,16 +120,23 @@ export interface LocatorName {
   readonly name: string;
 }
 
+/** An SRv6 locator (RFC 8986 §3.1): the prefix that SIDs of it begin with. */
 export interface Locator {
   readonly name: string;
   readonly prefix: Prefix;
 }
 
+/** SIDs are micro SIDs (NEXT-C-SID, RFC 9800 §4.1). */
+export const LOCATOR_USID = 1;
+
+/** A part of a locator for one client alone to make SIDs from; zebra gives out whole locators. Lengths are in bits. */
 export interface LocatorChunk extends Locator {
   readonly blockBits: number;
   readonly nodeBits: number;
   readonly functionBits: number;
   readonly argumentBits: number;
+  /** LOCATOR_*; later releases of FRR have the octet, 8.4.4 has not: it is on the wire where it is not 0. */
+  readonly flags: number;
 }
 
 export interface RouterAdvertisementRequest {

@@ -125,6 +125,40 @@ describe('the client', () => {
     assert.equal(decodeToServer(FRR_8_4_4, 'NEXTHOP_REGISTER', bytes, last.body, last.end).entries[0]!.connected, true);
   });
 
+  test('asks for a locator on every connection, and again where one comes, until it is wanted no longer', () => {
+    const heard: string[] = [];
+    const wire = new Wire({
+      on: {
+        SRV6_LOCATOR_ADD: ({ name }) => void heard.push(`+${name}`),
+        SRV6_MANAGER_GET_LOCATOR_CHUNK: ({ name, functionBits }) => void heard.push(`${name} ${functionBits}`),
+      },
+    });
+    const { client } = wire;
+    const prefix = parsePrefix('2001:db8:1:1::/64')!;
+    const chunk = { name: 'a', prefix, blockBits: 40, nodeBits: 24, functionBits: 16, argumentBits: 0, flags: 0 };
+    client.wantLocatorChunk('a');
+    client.start();
+    wire.events!.open();
+    wire.say(['SRV6_LOCATOR_ADD', { name: 'b', prefix }], ['SRV6_LOCATOR_ADD', { name: 'a', prefix }]);
+    wire.say(['SRV6_MANAGER_GET_LOCATOR_CHUNK', chunk]);
+    assert.deepEqual(heard, ['+b', '+a', 'a 16']);
+    client.wantLocatorChunk('a');
+    client.unwantLocatorChunk('a');
+    wire.say(['SRV6_LOCATOR_ADD', { name: 'a', prefix }]);
+    const [hello, ...said] = wire.names();
+    assert.equal(hello, 'HELLO');
+    const ask = 'SRV6_MANAGER_GET_LOCATOR_CHUNK';
+    assert.deepEqual(said, [ask, ask, 'SRV6_MANAGER_RELEASE_LOCATOR_CHUNK']);
+    client.wantLocatorChunk('b');
+    wire.events!.close(undefined);
+    wire.retry();
+    wire.events!.open();
+    assert.deepEqual(wire.names(), ['HELLO', ask]);
+    const bytes = new Uint8Array(wire.sent);
+    const last = [...frames(bytes)].at(-1)!;
+    assert.equal(decodeToServer(FRR_8_4_4, ask, bytes, last.body, last.end).name, 'b');
+  });
+
   test('tries again fast first, slower later, and fast again once somebody answered', () => {
     const delays: number[] = [];
     const wire = new Wire({ disconnected: (_reason, ms) => void delays.push(ms) });

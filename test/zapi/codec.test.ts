@@ -455,6 +455,7 @@ const serverMessages: { [Name in keyof ServerMessages]: fc.Arbitrary<ServerMessa
     nodeBits: u8,
     functionBits: u8,
     argumentBits: u8,
+    flags: u8,
   }),
   ERROR: fc.record({ error: u32 }),
 };
