@@ -1,6 +1,15 @@
 // A body codec is a pair of functions over a cursor. The cursors know the bounds: a reader throws a ZapiError where a body
 // ends too early, a writer says `full` where the output has no room, and then nothing of the frame is used.
-import { type AddressWords, AF_INET, AF_INET6, type Family, type Prefix, readWord, writeWord } from '../net/index.ts';
+import {
+  type AddressWords,
+  AF_INET,
+  AF_INET6,
+  type Family,
+  makePrefix,
+  type Prefix,
+  readWord,
+  writeWord,
+} from '../net/index.ts';
 import { ZapiError } from './error.ts';
 import { readHostWord, writeHostWord } from './host-word.ts';
 
@@ -85,6 +94,16 @@ export class BodyReader {
     return [this.u32(), this.u32(), this.u32(), this.u32()];
   }
 
+  /** `length u8 | as many bytes of the address as the length needs`, without host bits. */
+  packedPrefix(family: Family): Prefix {
+    const length = this.length(family, this.u8());
+    const packed = new Uint8Array(16);
+    const n = (length + 7) >> 3;
+    packed.set(this.bytes.subarray(this.#take(n), this.at));
+    const words: AddressWords = [readWord(packed, 0), readWord(packed, 4), readWord(packed, 8), readWord(packed, 12)];
+    return makePrefix(family, words, length);
+  }
+
   /** Checks a prefix length that was read. */
   length(family: Family, length: number): number {
     if (length > (family === AF_INET ? 32 : 128)) {
@@ -165,6 +184,13 @@ export class BodyWriter {
     this.u32(words[1]);
     this.u32(words[2]);
     this.u32(words[3]);
+  }
+
+  /** As the reader's. */
+  packedPrefix({ words, length }: Prefix): void {
+    this.u8(length);
+    const n = (length + 7) >> 3;
+    for (let i = 0; i < n; i++) this.u8((words[i >> 2]! >>> (24 - 8 * (i & 3))) & 0xff);
   }
 }
 

@@ -15,7 +15,15 @@ import { ZapiError } from './error.ts';
 import { Framer } from './frame.ts';
 import { decodeRouteNote, emptyRouteNote, FRR_8_4_4 } from './frr-8.4.4.ts';
 import { encodeToServer } from './message.ts';
-import type { ClientMessages, NexthopRegistration, RouteNote, ServerMessages } from './messages.ts';
+import { LabelChunks, type LabelEvent, type LabelWire } from './label-chunks.ts';
+import {
+  type ClientMessages,
+  LSP_BGP,
+  NO_LABEL,
+  type NexthopRegistration,
+  type RouteNote,
+  type ServerMessages,
+} from './messages.ts';
 import { ROUTE_OK, RouteMessage, routeFaultText, SAFI_UNICAST } from './route.ts';
 
 /** One connection's way out. */
@@ -66,6 +74,8 @@ export interface ZapiClientHandlers {
   note?(note: RouteNote, vrf: number): void;
   /** There is room again after a route or message was refused. */
   writable?(): void;
+  /** What became of a chunk of labels: granted, refused, or lost while there was no connection. */
+  labels?(event: LabelEvent): void;
   /** The other messages, by command. */
   readonly on?: ServerMessageHandlers;
   /** A body that could not be read; the message was skipped. */
@@ -105,6 +115,8 @@ interface Subscription {
   readonly on: keyof ClientMessages;
   readonly off: keyof ClientMessages | undefined;
   message: never;
+  /** What ends it, where that is not the same message. */
+  readonly offMessage: never;
   readonly vrf: number;
   wanted: boolean;
   sent: boolean;
@@ -147,6 +159,8 @@ export class ZapiClient {
   #cancelRetry: (() => void) | undefined;
   readonly #subscriptions: Map<string, Subscription> = new Map();
   readonly #dirty: Set<Subscription> = new Set();
+  readonly #labels: LabelChunks;
+  readonly #labelWire: LabelWire;
   readonly #routeMessage: RouteMessage = new RouteMessage();
   readonly #note: RouteNote = emptyRouteNote();
   readonly #reader: BodyReader = new BodyReader(new Uint8Array(0));
@@ -169,6 +183,12 @@ export class ZapiClient {
     this.#out = new Uint8Array(outBytes);
     this.#routeAdd = this.dialect.command.ROUTE_ADD;
     this.#routeDelete = this.dialect.command.ROUTE_DELETE;
+    this.#labels = new LabelChunks(event => options.handlers.labels?.(event));
+    const { routeType, instance = 0 } = options;
+    this.#labelWire = {
+      ask: (size, base) => this.#put('GET_LABEL_CHUNK', { routeType, instance, keep: 0, size, base }, 0),
+      giveBack: (start, end) => this.#put('RELEASE_LABEL_CHUNK', { routeType, instance, start, end }, 0),
+    };
     this.#dispatch = this.#makeDispatch();
   }
 
@@ -286,6 +306,40 @@ export class ZapiClient {
     this.#unwant(locatorKey(name));
   }
 
+  /**
+   * Has zebra look up what comes with this label in a VRF's table (`label` undefined: with no label any more). One for each
+   * family; both may have the same.
+   */
+  vrfLabel(vrf: number, afi: number, label: number | undefined, lspType: number = LSP_BGP): void {
+    const key = `vrf-label/${vrf}/${afi}`;
+    const known = this.#subscriptions.get(key);
+    if (label === undefined) {
+      this.#unwant(key);
+      return;
+    }
+    const message = { label, afi, lspType };
+    if (known !== undefined && (known.message as ClientMessages['VRF_LABEL']).label !== label) {
+      known.message = message as never;
+      known.sent = false;
+    }
+    this.#want(key, 'VRF_LABEL', 'VRF_LABEL', message, vrf, { ...message, label: NO_LABEL });
+  }
+
+  /**
+   * Asks for `size` labels in a row; the answer comes by `labels`. What was granted is asked for again, by its numbers, on a
+   * new connection, and what was not answered as well.
+   */
+  getLabelChunk(size: number): void {
+    this.#labels.get(size);
+    this.#say();
+  }
+
+  /** Gives a granted chunk back; it is known by its first label. */
+  releaseLabelChunk(start: number): void {
+    this.#labels.release(start);
+    this.#say();
+  }
+
   /** Nothing of a VRF is wanted any more; `tell`: zebra, which has it still, is told. */
   leaveVrf(vrf: number, tell: boolean): void {
     for (const [key, one] of this.#subscriptions) {
@@ -295,7 +349,7 @@ export class ZapiClient {
       if (tell) this.#dirty.add(one);
       else this.#dirty.delete(one);
     }
-    this.flush();
+    this.#say();
   }
 
   /** Any other message that has to be said on every connection; saying it again under the same key replaces it. */
@@ -339,10 +393,12 @@ export class ZapiClient {
     off: keyof ClientMessages | undefined,
     message: ClientMessages[Name],
     vrf: number,
+    offMessage: ClientMessages[Name] = message,
   ): void {
     let one = this.#subscriptions.get(key);
     if (one === undefined) {
-      one = { on, off, message: message as never, vrf, wanted: true, sent: false };
+      const said = { message: message as never, offMessage: offMessage as never };
+      one = { on, off, ...said, vrf, wanted: true, sent: false };
       this.#subscriptions.set(key, one);
     }
     one.wanted = true;
@@ -367,18 +423,23 @@ export class ZapiClient {
 
   #markDirty(one: Subscription): void {
     this.#dirty.add(one);
-    if (this.#open) {
-      this.#pump();
-      this.#drain();
-    }
+    this.#say();
+  }
+
+  #say(): void {
+    if (!this.#open) return;
+    this.#pump();
+    this.#drain();
   }
 
   /** Puts on the wire what differs from what is wanted, as far as there is room. */
   #pump(): void {
+    if (!this.#labels.pump(this.#labelWire)) return;
     for (const one of this.#dirty) {
       if (one.wanted !== one.sent) {
         const name = one.wanted ? one.on : one.off;
-        if (name !== undefined && !this.#put(name, one.message, one.vrf)) return;
+        const message = one.wanted ? one.message : one.offMessage;
+        if (name !== undefined && !this.#put(name, message, one.vrf)) return;
         one.sent = one.wanted;
       }
       this.#dirty.delete(one);
@@ -479,6 +540,7 @@ export class ZapiClient {
       one.sent = false;
       this.#dirty.add(one);
     }
+    this.#labels.opened();
     this.#pump();
     this.#drain();
     this.#handlers.connected?.(reconnected);
@@ -549,6 +611,11 @@ export class ZapiClient {
       SRV6_LOCATOR_ADD: (message, vrf) => {
         locatorCame?.(message, vrf);
         this.#locatorCame(message.name);
+      },
+      GET_LABEL_CHUNK: (message, vrf) => {
+        this.#labels.answered(message.range);
+        handlers.on?.GET_LABEL_CHUNK?.(message, vrf);
+        this.#say();
       },
     };
     for (const name of Object.keys(on) as (keyof ServerMessages)[]) {

@@ -1,20 +1,29 @@
 // The dialect of FRR 8.4.4, which is what Debian 12's daemons speak. Layouts were read off the wire between its daemons.
-import { type AddressWords, AF_INET, AF_INET6 } from '../net/index.ts';
+import { AF_INET, AF_INET6 } from '../net/index.ts';
 import {
   ADDRESS_BODY,
   type Body,
   type BodyCodecs,
   type BodyReader,
-  type BodyWriter,
   EMPTY_BODY,
   readName,
   TRACKED_BODY,
   writeName,
-  ZERO_ADDRESS,
 } from './bodies.ts';
 import { type CommandName, COMMANDS_844, type Dialect, ROUTE_TYPES_844 } from './dialect.ts';
 import { ZapiError } from './error.ts';
 import { MAX_FRAME_BYTES, VERSION } from './frame.ts';
+import {
+  decodePlainNexthop,
+  encodePlainNexthop,
+  LABEL_CHUNK,
+  LABEL_CHUNK_RELEASE,
+  LABEL_CHUNK_REQUEST,
+  LABELLED_PATHS,
+  MANAGER_CONNECT,
+  MANAGER_CONNECTED,
+  VRF_LABEL_BODY,
+} from './frr-8.4.4-labels.ts';
 import { ROUTE_CODEC_844 } from './frr-8.4.4-route.ts';
 import {
   type AfiRequest,
@@ -26,11 +35,8 @@ import {
   type ClientCapabilities,
   type ClientMessages,
   type InterfaceMessage,
-  type LabelChunk,
   type Locator,
   type LocatorName,
-  type ManagerConnect,
-  type ManagerConnected,
   type NeighborAddress,
   type NexthopRegister,
   type NexthopRegistration,
@@ -43,17 +49,6 @@ import {
   type UpdateNexthop,
   type Vrf,
 } from './messages.ts';
-import {
-  MAX_LABELS,
-  NEXTHOP_BLACKHOLE,
-  NEXTHOP_FLAG_LABEL,
-  NEXTHOP_FLAG_WEIGHT,
-  NEXTHOP_IFINDEX,
-  NEXTHOP_IPV4,
-  NEXTHOP_IPV4_IFINDEX,
-  NEXTHOP_IPV6,
-  NEXTHOP_IPV6_IFINDEX,
-} from './nexthops.ts';
 import { MESSAGE_SRTE } from './route.ts';
 
 const INTERFACE_NAME_BYTES = 16;
@@ -170,40 +165,6 @@ const clientCapabilities: Body<ClientCapabilities> = {
   },
 };
 
-const managerConnect: Body<ManagerConnect> = {
-  decode: reader => ({ routeType: reader.u8(), instance: reader.u16() }),
-  encode(writer, message) {
-    writer.u8(message.routeType);
-    writer.u16(message.instance);
-  },
-};
-
-const managerConnected: Body<ManagerConnected> = {
-  decode: reader => ({ routeType: reader.u8(), instance: reader.u16(), result: reader.u8() }),
-  encode(writer, message) {
-    writer.u8(message.routeType);
-    writer.u16(message.instance);
-    writer.u8(message.result);
-  },
-};
-
-const labelChunk: Body<LabelChunk> = {
-  decode(reader) {
-    const routeType = reader.u8();
-    const instance = reader.u16();
-    if (reader.left === 0) return { routeType, instance };
-    return { routeType, instance, range: { keep: reader.u8(), start: reader.u32(), end: reader.u32() } };
-  },
-  encode(writer, message) {
-    writer.u8(message.routeType);
-    writer.u16(message.instance);
-    if (message.range === undefined) return;
-    writer.u8(message.range.keep);
-    writer.u32(message.range.start);
-    writer.u32(message.range.end);
-  },
-};
-
 const tableChunk: Body<TableChunk> = {
   decode: reader => ({ start: reader.u32(), end: reader.u32() }),
   encode(writer, message) {
@@ -299,77 +260,6 @@ const neighbor: Body<NeighborAddress> = {
   },
 };
 
-function decodeUpdateNexthop(reader: BodyReader): UpdateNexthop {
-  const vrfId = reader.u32();
-  const type = reader.u8();
-  const flags = reader.u8();
-  let gateway: AddressWords = ZERO_ADDRESS;
-  let ifindex = 0;
-  let blackhole = 0;
-  switch (type) {
-    case NEXTHOP_IFINDEX:
-      ifindex = reader.u32();
-      break;
-    case NEXTHOP_IPV4:
-    case NEXTHOP_IPV4_IFINDEX:
-      gateway = reader.words(AF_INET);
-      ifindex = reader.u32();
-      break;
-    case NEXTHOP_IPV6:
-    case NEXTHOP_IPV6_IFINDEX:
-      gateway = reader.words(AF_INET6);
-      ifindex = reader.u32();
-      break;
-    case NEXTHOP_BLACKHOLE:
-      blackhole = reader.u8();
-      break;
-    default:
-      throw new ZapiError('body', `next-hop type ${type} is not valid`, type);
-  }
-  const labels: number[] = [];
-  if ((flags & NEXTHOP_FLAG_LABEL) !== 0) {
-    const n = reader.u8();
-    if (n > MAX_LABELS) throw new ZapiError('body', `number of labels ${n} is not valid`, n);
-    for (let i = 0; i < n; i++) labels.push(reader.hostU32());
-  }
-  const weight = (flags & NEXTHOP_FLAG_WEIGHT) !== 0 ? reader.u32() : 0;
-  return { vrf: vrfId, type, flags, gateway, ifindex, blackhole, weight, labels };
-}
-
-function encodeUpdateNexthop(writer: BodyWriter, one: UpdateNexthop): void {
-  let flags = one.flags & ~(NEXTHOP_FLAG_LABEL | NEXTHOP_FLAG_WEIGHT);
-  if (one.labels.length > 0) flags |= NEXTHOP_FLAG_LABEL;
-  if (one.weight !== 0) flags |= NEXTHOP_FLAG_WEIGHT;
-  writer.u32(one.vrf);
-  writer.u8(one.type);
-  writer.u8(flags);
-  switch (one.type) {
-    case NEXTHOP_IFINDEX:
-      writer.u32(one.ifindex);
-      break;
-    case NEXTHOP_IPV4:
-    case NEXTHOP_IPV4_IFINDEX:
-      writer.words(AF_INET, one.gateway);
-      writer.u32(one.ifindex);
-      break;
-    case NEXTHOP_IPV6:
-    case NEXTHOP_IPV6_IFINDEX:
-      writer.words(AF_INET6, one.gateway);
-      writer.u32(one.ifindex);
-      break;
-    case NEXTHOP_BLACKHOLE:
-      writer.u8(one.blackhole);
-      break;
-    default:
-      throw new RangeError(`next-hop type ${one.type} is not valid`);
-  }
-  if (one.labels.length > 0) {
-    writer.u8(one.labels.length);
-    for (const label of one.labels) writer.hostU32(label);
-  }
-  if (one.weight !== 0) writer.u32(one.weight);
-}
-
 const toServer: BodyCodecs<ClientMessages> = {
   HELLO: {
     decode: reader => ({
@@ -398,14 +288,7 @@ const toServer: BodyCodecs<ClientMessages> = {
   NEXTHOP_REGISTER: nexthopRegister,
   NEXTHOP_UNREGISTER: nexthopRegister,
   VRF_UNREGISTER: EMPTY_BODY,
-  VRF_LABEL: {
-    decode: reader => ({ label: reader.u32(), afi: reader.u8(), lspType: reader.u8() }),
-    encode(writer, message) {
-      writer.u32(message.label);
-      writer.u8(message.afi);
-      writer.u8(message.lspType);
-    },
-  },
+  VRF_LABEL: VRF_LABEL_BODY,
   BFD_CLIENT_REGISTER: pid,
   BFD_CLIENT_DEREGISTER: pid,
   DUPLICATE_ADDR_DETECTION: opaque,
@@ -416,39 +299,14 @@ const toServer: BodyCodecs<ClientMessages> = {
     decode: reader => ({ notify: reader.u8() !== 0 }),
     encode: (writer, message) => writer.u8(message.notify ? 1 : 0),
   },
-  LABEL_MANAGER_CONNECT: managerConnect,
-  LABEL_MANAGER_CONNECT_ASYNC: managerConnect,
-  GET_LABEL_CHUNK: {
-    decode: reader => ({
-      routeType: reader.u8(),
-      instance: reader.u16(),
-      keep: reader.u8(),
-      size: reader.u32(),
-      base: reader.u32(),
-    }),
-    encode(writer, message) {
-      writer.u8(message.routeType);
-      writer.u16(message.instance);
-      writer.u8(message.keep);
-      writer.u32(message.size);
-      writer.u32(message.base);
-    },
-  },
-  RELEASE_LABEL_CHUNK: {
-    decode: reader => ({
-      routeType: reader.u8(),
-      instance: reader.u16(),
-      start: reader.u32(),
-      end: reader.u32(),
-    }),
-    encode(writer, message) {
-      writer.u8(message.routeType);
-      writer.u16(message.instance);
-      writer.u32(message.start);
-      writer.u32(message.end);
-    },
-  },
-  TABLE_MANAGER_CONNECT: managerConnect,
+  LABEL_MANAGER_CONNECT: MANAGER_CONNECT,
+  LABEL_MANAGER_CONNECT_ASYNC: MANAGER_CONNECT,
+  MPLS_LABELS_ADD: LABELLED_PATHS,
+  MPLS_LABELS_DELETE: LABELLED_PATHS,
+  MPLS_LABELS_REPLACE: LABELLED_PATHS,
+  GET_LABEL_CHUNK: LABEL_CHUNK_REQUEST,
+  RELEASE_LABEL_CHUNK: LABEL_CHUNK_RELEASE,
+  TABLE_MANAGER_CONNECT: MANAGER_CONNECT,
   GET_TABLE_CHUNK: {
     decode: reader => ({ size: reader.u32() }),
     encode: (writer, message) => writer.u32(message.size),
@@ -533,7 +391,7 @@ const toClient: BodyCodecs<ServerMessages> = {
       const metric = reader.u32();
       const count = reader.u8();
       const nexthops: UpdateNexthop[] = [];
-      for (let i = 0; i < count; i++) nexthops.push(decodeUpdateNexthop(reader));
+      for (let i = 0; i < count; i++) nexthops.push(decodePlainNexthop(reader));
       return { message, safi, match, resolved, color, routeType, instance, distance, metric, nexthops };
     },
     encode(writer, update) {
@@ -549,7 +407,7 @@ const toClient: BodyCodecs<ServerMessages> = {
       // The count is one byte: of a wider route the first 255 paths are told, which is enough to know that it resolves.
       const count = Math.min(255, update.nexthops.length);
       writer.u8(count);
-      for (let i = 0; i < count; i++) encodeUpdateNexthop(writer, update.nexthops[i]!);
+      for (let i = 0; i < count; i++) encodePlainNexthop(writer, update.nexthops[i]!);
     },
   },
   ROUTE_NOTIFY_OWNER: {
@@ -577,9 +435,9 @@ const toClient: BodyCodecs<ServerMessages> = {
       writer.u32(message.session);
     },
   },
-  LABEL_MANAGER_CONNECT: managerConnected,
-  LABEL_MANAGER_CONNECT_ASYNC: managerConnected,
-  GET_LABEL_CHUNK: labelChunk,
+  LABEL_MANAGER_CONNECT: MANAGER_CONNECTED,
+  LABEL_MANAGER_CONNECT_ASYNC: MANAGER_CONNECTED,
+  GET_LABEL_CHUNK: LABEL_CHUNK,
   TABLE_MANAGER_CONNECT: {
     decode: reader => ({ result: reader.u8() }),
     encode: (writer, message) => writer.u8(message.result),

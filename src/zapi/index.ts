@@ -32,6 +32,7 @@ export { readHostWord } from './host-word.ts';
 export { Framer, HEADER_BYTES, MAX_FRAME_BYTES, writeHeader } from './frame.ts';
 export { decodeRouteNote, emptyRouteNote, FRR_8_4_4 } from './frr-8.4.4.ts';
 export { decodeToClient, decodeToServer, type Direction, encodeToClient, encodeToServer } from './message.ts';
+export type { LabelEvent } from './label-chunks.ts';
 export * from './messages.ts';
 export * from './nexthops.ts';
 export { socketPath, unixConnect } from './node-transport.ts';

@@ -42,12 +42,34 @@ export interface NexthopRegister {
 
 export const NO_LABEL = 0xffffffff;
 
+// Who made a label-switched path.
+export const LSP_STATIC = 1;
+export const LSP_LDP = 2;
+export const LSP_BGP = 3;
+export const LSP_OSPF_SR = 4;
+export const LSP_ISIS_SR = 5;
+export const LSP_SHARP = 6;
+export const LSP_SRTE = 7;
+
+/** What comes with this label is looked up in the table of the VRF that stands in the header. */
 export interface VrfLabel {
   /** NO_LABEL = none. */
   readonly label: number;
   readonly afi: number;
-  /** 3 = BGP. */
+  /** LSP_*. */
   readonly lspType: number;
+}
+
+/** MPLS_LABELS_ADD, _DELETE and _REPLACE: what becomes of packets with a label, and what a route's own get pushed. */
+export interface LabelledPaths {
+  /** LSP_*. */
+  readonly lspType: number;
+  /** The label that comes in; NO_LABEL or implicit null (3): there is none. */
+  readonly label: number;
+  /** The labels are pushed on packets of this route as well, which another client announces. */
+  readonly route?: { readonly prefix: Prefix; readonly routeType: number; readonly instance: number };
+  /** Gateways, or interfaces, with the labels that go out. */
+  readonly nexthops: readonly UpdateNexthop[];
 }
 
 export interface BfdClientRegister {
@@ -86,6 +108,7 @@ export interface ManagerConnected extends ManagerConnect {
 export const ANY_LABEL_BASE = 0;
 
 export interface LabelChunkRequest extends ManagerConnect {
+  /** 1: the chunk outlives the connection. */
   readonly keep: number;
   /** Labels wanted. */
   readonly size: number;
@@ -296,6 +319,9 @@ export interface ClientMessages {
   NEXTHOP_UNREGISTER: NexthopRegister;
   VRF_UNREGISTER: Empty;
   VRF_LABEL: VrfLabel;
+  MPLS_LABELS_ADD: LabelledPaths;
+  MPLS_LABELS_DELETE: LabelledPaths;
+  MPLS_LABELS_REPLACE: LabelledPaths;
   BFD_CLIENT_REGISTER: BfdClientRegister;
   BFD_CLIENT_DEREGISTER: BfdClientRegister;
   DUPLICATE_ADDR_DETECTION: Opaque;

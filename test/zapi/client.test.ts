@@ -13,6 +13,7 @@ import {
   Framer,
   FRR_8_4_4,
   frames,
+  type LabelEvent,
   MESSAGE_NEXTHOP,
   RouteMessage,
   unixConnect,
@@ -252,6 +253,114 @@ describe('the client', () => {
     assert.equal(names.filter(name => name === 'ROUTE_ADD').length, accepted);
     assert.equal(names.at(-1), 'ROUTER_ID_ADD');
     assert.equal(client.stats.framesOut, names.length);
+  });
+
+  /** What was said of labels: sizes with bases, returns, VRFs' labels. */
+  function saidOfLabels(wire: Wire): string[] {
+    const bytes = new Uint8Array(wire.sent);
+    return [...frames(bytes)].flatMap(({ command, body, end, vrf }) => {
+      const name = commandName(FRR_8_4_4, command);
+      if (name === 'GET_LABEL_CHUNK') {
+        const { size, base, routeType } = decodeToServer(FRR_8_4_4, name, bytes, body, end);
+        return [`${routeType} get ${size} at ${base}`];
+      }
+      if (name === 'RELEASE_LABEL_CHUNK') {
+        const { start, end: last } = decodeToServer(FRR_8_4_4, name, bytes, body, end);
+        return [`release ${start}-${last}`];
+      }
+      if (name !== 'VRF_LABEL') return [];
+      const { label, afi, lspType } = decodeToServer(FRR_8_4_4, name, bytes, body, end);
+      return [`vrf ${vrf} afi ${afi} label ${label} of ${lspType}`];
+    });
+  }
+  const grant = (start: number, end: number): ['GET_LABEL_CHUNK', unknown] => [
+    'GET_LABEL_CHUNK',
+    { routeType: 9, instance: 0, range: { keep: 0, start, end } },
+  ];
+  const refusal: ['GET_LABEL_CHUNK', unknown] = ['GET_LABEL_CHUNK', { routeType: 9, instance: 0 }];
+
+  test('asks for labels, and on a new connection for the same ones again', () => {
+    const events: LabelEvent[] = [];
+    const wire = new Wire({ labels: event => void events.push(event) });
+    const { client } = wire;
+    client.getLabelChunk(128);
+    client.start();
+    wire.events!.open();
+    client.getLabelChunk(64);
+    client.getLabelChunk(32);
+    assert.deepEqual(saidOfLabels(wire), ['9 get 128 at 0', '9 get 64 at 0', '9 get 32 at 0']);
+    wire.say(grant(16, 143), refusal);
+    assert.deepEqual(events.splice(0), [
+      { kind: 'granted', start: 16, end: 143 },
+      { kind: 'refused', size: 64 },
+    ]);
+    // What was not answered is asked again, behind what was granted.
+    wire.events!.close(undefined);
+    wire.retry();
+    wire.events!.open();
+    assert.deepEqual(saidOfLabels(wire), ['9 get 128 at 16', '9 get 32 at 0']);
+    wire.say(grant(16, 143), grant(144, 175));
+    assert.deepEqual(events.splice(0), [{ kind: 'granted', start: 144, end: 175 }]);
+    client.releaseLabelChunk(144);
+    client.releaseLabelChunk(144);
+    assert.deepEqual(saidOfLabels(wire).slice(2), ['release 144-175']);
+    // Somebody else has them now.
+    wire.events!.close(undefined);
+    wire.retry();
+    wire.events!.open();
+    assert.deepEqual(saidOfLabels(wire), ['9 get 128 at 16']);
+    wire.say(refusal);
+    assert.deepEqual(events.splice(0), [{ kind: 'lost', start: 16, end: 143 }]);
+  });
+
+  test('gives back a chunk that it is just claiming, when it has it, and one that is not the one it claimed', () => {
+    const events: LabelEvent[] = [];
+    const wire = new Wire({ labels: event => void events.push(event) });
+    const { client } = wire;
+    client.getLabelChunk(8);
+    client.getLabelChunk(8);
+    client.start();
+    wire.events!.open();
+    wire.say(grant(16, 23), grant(24, 31));
+    wire.events!.close(undefined);
+    client.releaseLabelChunk(16);
+    wire.retry();
+    wire.events!.open();
+    assert.deepEqual(saidOfLabels(wire), ['9 get 8 at 24']);
+    client.releaseLabelChunk(24);
+    wire.say(grant(24, 31));
+    assert.deepEqual(saidOfLabels(wire).slice(1), ['release 24-31']);
+    events.length = 0;
+    client.getLabelChunk(8);
+    wire.say(grant(16, 23));
+    wire.events!.close(undefined);
+    wire.retry();
+    wire.events!.open();
+    wire.say(grant(500, 507));
+    assert.deepEqual(saidOfLabels(wire), ['9 get 8 at 16', 'release 500-507']);
+    assert.deepEqual(events.at(-1), { kind: 'lost', start: 16, end: 23 });
+  });
+
+  test('keeps the label of a VRF said, for each family, and takes it back', () => {
+    const wire = new Wire({});
+    const { client } = wire;
+    client.vrfLabel(10, 1, 20);
+    client.vrfLabel(10, 1, 21);
+    client.start();
+    wire.events!.open();
+    client.vrfLabel(10, 2, 21);
+    client.vrfLabel(10, 1, 21);
+    client.vrfLabel(10, 1, 22);
+    client.vrfLabel(10, 2, undefined);
+    client.vrfLabel(11, 2, undefined);
+    const said = ['vrf 10 afi 1 label 21 of 3', 'vrf 10 afi 2 label 21 of 3', 'vrf 10 afi 1 label 22 of 3'];
+    assert.deepEqual(saidOfLabels(wire), [...said, 'vrf 10 afi 2 label 4294967295 of 3']);
+    wire.events!.close(undefined);
+    wire.retry();
+    wire.events!.open();
+    assert.deepEqual(saidOfLabels(wire), ['vrf 10 afi 1 label 22 of 3']);
+    client.leaveVrf(10, true);
+    assert.deepEqual(saidOfLabels(wire).slice(1), ['vrf 10 afi 1 label 4294967295 of 3']);
   });
 
   test('works over a real socket, and comes back when zebra does', async () => {

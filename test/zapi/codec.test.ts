@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { AF_INET as INET, AF_INET6 as INET6, type AddressWords, type Family, maskWords } from '../../src/net/index.ts';
+import {
+  AF_INET as INET,
+  AF_INET6 as INET6,
+  type AddressWords,
+  type Family,
+  makePrefix,
+  maskWords,
+} from '../../src/net/index.ts';
 import {
   BodyReader,
   type ClientMessages,
@@ -347,6 +354,19 @@ const updateNexthop = fc
     weight,
     labels,
   }));
+const labelledPaths = fc.oneof(
+  fc.record({ lspType: u8, label: u32, nexthops: fc.array(updateNexthop, { maxLength: 5 }) }),
+  fc.record({
+    lspType: u8,
+    label: u32,
+    route: fc.record({
+      prefix: prefix.map(({ family: fam, words, length }) => makePrefix(fam, words, length)),
+      routeType: u8,
+      instance: u16,
+    }),
+    nexthops: fc.array(updateNexthop, { maxLength: 5 }),
+  }),
+);
 const afi = fc.record({ afi: u8 });
 
 const clientMessages: { [Name in keyof ClientMessages]: fc.Arbitrary<ClientMessages[Name]> } = {
@@ -363,6 +383,9 @@ const clientMessages: { [Name in keyof ClientMessages]: fc.Arbitrary<ClientMessa
   NEXTHOP_UNREGISTER: register,
   VRF_UNREGISTER: fc.constant({}),
   VRF_LABEL: fc.record({ label: u32, afi: u8, lspType: u8 }),
+  MPLS_LABELS_ADD: labelledPaths,
+  MPLS_LABELS_DELETE: labelledPaths,
+  MPLS_LABELS_REPLACE: labelledPaths,
   BFD_CLIENT_REGISTER: fc.record({ pid: u32 }),
   BFD_CLIENT_DEREGISTER: fc.record({ pid: u32 }),
   DUPLICATE_ADDR_DETECTION: fc.record({ data: fc.uint8Array({ maxLength: 30 }) }),
