@@ -12,6 +12,7 @@ import {
   attributeName,
   attributeTypes,
 } from '../../src/bgp/wire/attribute.ts';
+import { labelStackBytes, readLabel, writeLabel } from '../../src/bgp/wire/labels.ts';
 import {
   EndpointBehavior,
   encodeL3Service,
@@ -81,6 +82,31 @@ test('an L3 service says its SID, what it does, and its structure', () => {
   assert.equal(sidText(), '2001:db8:1:1:1::');
 });
 
+// From UPDATEs of FRR 8.4.4 between two PEs: the label, whose traffic class is not 0, and the attribute of 172.16.1.0/24 from one and of
+// fd10:2::/64 from the other, and the SID that its other side then puts into the kernel.
+const CAPTURED: readonly [string, string, string][] = [
+  ['010003', '050022000100 1e0020010db800f10000000000000000000000ffff00010006281810001040', '2001:db8:f1:0:100::'],
+  ['040003', '050022000100 1e0020010db800f20000000000000000000000ffff00010006281810001040', '2001:db8:f2:0:400::'],
+];
+
+test('the SID of a captured attribute and label is the one that FRR uses', () => {
+  for (const [label, value, sid] of CAPTURED) {
+    assert.equal(faultOf(value), PREFIX_SID_SOUND);
+    assert.equal(read(value), SERVICE_USABLE);
+    assert.equal(reader.behavior, EndpointBehavior.opaque);
+    assert.equal(labelStackBytes(hex(label), 0, 3), 3);
+    reader.merge(readLabel(hex(label), 0), VPN_LABEL_BITS);
+    assert.equal(sidText(), sid);
+    // And back.
+    const words: AddressWords = [reader.w0, reader.w1, reader.w2, reader.w3];
+    const again = { sid: words, behavior: reader.behavior, structure: reader };
+    assert.deepEqual(encodeL3Service(again), hex(value));
+    const bytes = new Uint8Array(3);
+    writeLabel(bytes, 0, transposedLabel(again, VPN_LABEL_BITS)!);
+    assert.deepEqual(bytes, hex(label.replace('3', '1')));
+  }
+});
+
 test('nothing is left of the service before', () => {
   read(service(info(0x13, STRUCTURE)));
   assert.equal(read(service(tlv(1, `00 ${SID.replaceAll('1', '2')} 07 0012 00`))), SERVICE_USABLE);
@@ -134,14 +160,14 @@ test('a malformed service costs the route, other malformed TLVs the attribute (R
     ['something malformed behind a service', `${service(info())}01`, PREFIX_SID_MALFORMED_SERVICE],
     ['a service behind something malformed', `0100ff${service(info())}`, PREFIX_SID_MALFORMED],
   ];
-  const { check, name, flags } = attributeTypes[ATTR_PREFIX_SID]!;
-  assert.deepEqual([name, flags, attributeName(40)], ['PREFIX_SID', 0xc0, 'PREFIX_SID']);
+  const type = attributeTypes[ATTR_PREFIX_SID]!;
+  assert.deepEqual([type.name, type.flags, attributeName(40)], ['PREFIX_SID', 0xc0, 'PREFIX_SID']);
   const actions = [ACTION_OK, ACTION_DISCARD, ACTION_WITHDRAW];
   for (const [what, value, fault] of [...cases, ['a sound one', service(info()), PREFIX_SID_SOUND] as const]) {
     assert.equal(faultOf(value), fault, what);
     const bytes = hex(value);
     for (const ebgp of [false, true]) {
-      assert.equal(check(bytes, 0, bytes.length, { ebgp, as4: true }), actions[fault], what);
+      assert.equal(type.check(bytes, 0, bytes.length, { ebgp, as4: true }), actions[fault], what);
     }
   }
 });

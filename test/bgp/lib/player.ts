@@ -29,6 +29,8 @@ export class Player {
   readonly prefixes: Set<number> = new Set();
   /** The NOTIFICATION that it got, `code/subcode`. */
   notification: string | undefined;
+  /** Told of every UPDATE, without its header. */
+  onUpdate: ((body: Buffer) => void) | undefined;
   /** The other side ended it, or it broke. */
   gone = false;
   readonly #options: PlayerOptions;
@@ -162,6 +164,7 @@ export class Player {
     this.heard[type]!++;
     if (type === NOTIFICATION) this.notification = `${body[0]}/${body[1]}`;
     if (type !== UPDATE) return;
+    this.onUpdate?.(body);
     const withdrawn = 2 + body.readUInt16BE(0);
     for (const prefix of prefixesIn(body.subarray(2, withdrawn))) this.prefixes.delete(prefix);
     const attributes = withdrawn + 2 + body.readUInt16BE(withdrawn);
