@@ -10,6 +10,7 @@ import type { Connection } from './io/types.ts';
 import { Listeners } from './listeners.ts';
 import { PolicyLibrary } from './policy/index.ts';
 import type { BgpEnvironment, Speaker } from './speaker.ts';
+import { Vpn } from './vpn/vpn.ts';
 import { Vrf, VRF_DEFAULT } from './vrf.ts';
 import { ZebraLink } from './zclient.ts';
 
@@ -28,6 +29,7 @@ export class Bgp implements Speaker {
   /** By the name of their VRF or view; the default one is `default`. */
   readonly instances: Map<string, BgpInstance> = new Map();
   readonly zebra: ZebraLink | undefined;
+  readonly vpn: Vpn;
   hostname: string;
   noRib = false;
   gracefulShutdown = false;
@@ -52,12 +54,14 @@ export class Bgp implements Speaker {
     this.#reconcile = this.loop.event('bgp configuration', () => {
       this.#listen();
       for (const instance of this.instances.values()) instance.reconcile();
+      this.vpn.reconcile();
     });
     this.#policyTimer = this.loop.timer('bgp policy update', () => this.#policyChanged());
     this.policy.onChange = () => {
       if (!this.#policyTimer.active) this.#policyTimer.start(POLICY_DELAY_MS);
     };
     this.zebra = environment.zebra === undefined ? undefined : new ZebraLink(this, environment.zebra);
+    this.vpn = new Vpn(this);
   }
 
   /** The system's, for a speaker without zebra: looked up once per round of configuration. */
@@ -95,16 +99,30 @@ export class Bgp implements Speaker {
       throw new CommandError(`% BGP instance ${name} is ${instance.kind === 'view' ? 'a view' : 'of a VRF'}`);
     }
     if (instance === undefined) {
-      instance = new BgpInstance(this, kind, name, as, this.#vrf(kind === 'view' ? VRF_DEFAULT : name));
+      const vrf = this.#vrf(kind === 'view' ? VRF_DEFAULT : name);
+      instance = new BgpInstance(this, kind, name, as, vrf, this.#freeNumber());
       this.instances.set(name, instance);
       this.changed();
     }
     return instance;
   }
 
+  #freeNumber(): number {
+    let number = 1;
+    while (this.numbered(number) !== undefined) number++;
+    return number;
+  }
+
+  numbered(number: number): BgpInstance | undefined {
+    for (const instance of this.instances.values()) if (instance.number === number) return instance;
+    return undefined;
+  }
+
   closeInstance(name: string, retain = false): void {
     const instance = this.instances.get(name);
     this.instances.delete(name);
+    // First: its tables are still there for those that have routes of it.
+    if (!retain) this.vpn.reconcile();
     this.#listen();
     instance?.close(retain);
   }
@@ -190,6 +208,7 @@ export class Bgp implements Speaker {
     const changed = new Set(this.policy.changed);
     this.policy.changed.clear();
     for (const instance of this.instances.values()) instance.policyChanged(changed);
+    this.vpn.policyChanged(changed);
   }
 }
 

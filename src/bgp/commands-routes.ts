@@ -226,7 +226,10 @@ export const routeCommands: readonly Command<Bgp>[] = [
     ],
     key: args => `redistribute ${args.protocol}`,
     apply(bgp: Bgp, args, context) {
-      instanceOf(bgp, context).setRedistribute(unicastAt(context), args.protocol, { metric: args.metric, map: args.map });
+      instanceOf(bgp, context).setRedistribute(unicastAt(context), args.protocol, {
+        metric: args.metric,
+        map: args.map,
+      });
     },
     remove(bgp: Bgp, args, context) {
       instanceOf(bgp, context).setRedistribute(unicastAt(context), args.protocol, undefined);

@@ -9,6 +9,7 @@ import { routerCommands } from './commands-router.ts';
 import { routeCommands } from './commands-routes.ts';
 import { policyCommands } from './policy/commands.ts';
 import { showCommands } from './show-commands.ts';
+import { vpnCommands } from './vpn/commands.ts';
 
 export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
   'bgp',
@@ -16,6 +17,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
     ...routerCommands,
     ...optionCommands,
     ...routeCommands,
+    ...vpnCommands,
     ...neighborCommands,
     ...neighborFamilyCommands,
     ...policyCommands,
@@ -32,6 +34,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
       exit: 'exit-address-family',
     },
     { name: 'address-family-vpn', prompt: '(config-router-af)', parent: 'router-bgp', exit: 'exit-address-family' },
+    { name: 'bgp-srv6', prompt: '(config-router-srv6)', parent: 'router-bgp' },
     { name: 'route-map', prompt: '(config-route-map)', parent: 'configure' },
   ],
 );

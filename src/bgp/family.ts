@@ -20,6 +20,7 @@ import { FAMILY, FAMILY_NAMES, type FamilyName } from './wire/family.ts';
 import { type GroupMember, type GroupOptions, UpdateGroup } from './updategroup/index.ts';
 import { encodeRouteRefresh, RefreshKind } from './wire/refresh.ts';
 import { encodeWithdrawals, isEndOfRib, type PrefixWords } from './withdrawals.ts';
+import { noVpn, type VpnSettings } from './vpn/settings.ts';
 import { ZebraAnnouncer } from './zebra-announcer.ts';
 
 /** Prefixes of a group between two looks at the clock: some milliseconds even before they are compiled. */
@@ -232,6 +233,8 @@ export class FamilyInstance {
   readonly local: LocalRoutes;
   readonly aggregation: Aggregation;
   readonly announcer: ZebraAnnouncer;
+  /** Which of its routes go to VPNs, and whose come in; of unicast families. */
+  readonly vpn: VpnSettings = noVpn();
   readonly groups: Map<string, GroupSlot> = new Map();
   /** Of `default-originate`, by the name of the route map, '' for none. */
   readonly #defaultOrigins: Map<string, DefaultOrigin> = new Map();
@@ -257,6 +260,11 @@ export class FamilyInstance {
     this.announcer = new ZebraAnnouncer(this);
     this.local = new LocalRoutes(this);
     this.aggregation = new Aggregation(this);
+  }
+
+  /** Packets are forwarded by its routes. */
+  get unicast(): boolean {
+    return this.afi === 'ipv4' || this.afi === 'ipv6';
   }
 
   /** Options of the instance that the decision looks at. */

@@ -1,11 +1,14 @@
 // What can be configured of an instance, as plain values, and what they are where nothing is.
 import { DEFAULT_RESTART_TIME_S } from './session/negotiate.ts';
 import type { RestartMode } from './settings.ts';
+import type { Chosen } from './vpn/settings.ts';
 import { DEFAULT_STALE_S } from './zclient.ts';
 
 export interface InstanceOptions {
   routerId: number | undefined;
   clusterId: number | undefined;
+  /** One SRv6 SID for packets of all families (End.DT46). */
+  sidPerVrf: Chosen | undefined;
   /** The confederation's AS, and the other ASes in it (RFC 5065). */
   confederation: number | undefined;
   readonly confederationPeers: Set<number>;
@@ -60,6 +63,7 @@ export function defaultOptions(): InstanceOptions {
   return {
     routerId: undefined,
     clusterId: undefined,
+    sidPerVrf: undefined,
     confederation: undefined,
     confederationPeers: new Set(),
     ebgpRequiresPolicy: true,

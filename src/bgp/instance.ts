@@ -44,6 +44,8 @@ export class BgpInstance {
   readonly kind: InstanceKind;
   readonly name: string;
   readonly as: number;
+  /** Other instances name it so where they lead packets into it. */
+  readonly number: number;
   readonly vrf: Vrf;
   readonly options: InstanceOptions = defaultOptions();
   /** By address as text. */
@@ -66,12 +68,13 @@ export class BgpInstance {
   #begun = false;
   #closed = false;
 
-  constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf) {
+  constructor(bgp: Speaker, kind: InstanceKind, name: string, as: number, vrf: Vrf, number: number) {
     this.bgp = bgp;
     this.kind = kind;
     this.name = name;
     this.as = as;
     this.vrf = vrf;
+    this.number = number;
     this.queue = new ProcessQueue(bgp.loop, name);
     this.#restarted = bgp.loop.timer('bgp graceful restart', () => this.peersChanged());
     this.#deferred = bgp.loop.timer('bgp select deferral', () => undefer(this, true));

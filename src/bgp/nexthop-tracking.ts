@@ -42,7 +42,12 @@ export interface TrackerHost {
   readonly interfaces: Interfaces;
   /** Who is asked; undefined: nobody, and every next hop resolves. */
   readonly zebra: { register(vrf: Vrf, prefix: Prefix): void; unregister(vrf: Vrf, prefix: Prefix): void } | undefined;
-  readonly bgp: { readonly loop: Loop; wallMs(): number };
+  readonly bgp: {
+    readonly loop: Loop;
+    wallMs(): number;
+    /** Another instance, which has to find next hops of routes that come from there. */
+    numbered(number: number): { readonly tracker: NexthopTracker } | undefined;
+  };
 }
 
 export class NexthopTracker {
@@ -51,6 +56,8 @@ export class NexthopTracker {
   readonly registered: Map<string, ResolvedNexthop> = new Map();
   /** What was registered for an id: by then its words are gone from the table. */
   readonly #keyOf: Map<number, string> = new Map();
+  /** Of next hops that other instances find for us. */
+  readonly #elsewhere: Map<number, () => void> = new Map();
   readonly #apply: EventTask;
   #doubts = false;
 
@@ -75,12 +82,24 @@ export class NexthopTracker {
       this.#apply.schedule();
       return;
     }
+    const via = hops.via(id);
+    if (via !== 0) {
+      const { tracker } = this.#instance.bgp.numbered(via) ?? {};
+      if (tracker === undefined) return;
+      const stop = tracker.watch(hostPrefix(family, words), update =>
+        this.#set(id, update, tracker.#instance.interfaces),
+      );
+      this.#elsewhere.set(id, stop);
+      return;
+    }
     const entry = this.#register(hostPrefix(family, words));
     this.#keyOf.set(id, formatPrefix(entry.prefix));
     if (entry.update !== undefined) this.#set(id, entry.update);
   }
 
   forget(id: number): void {
+    this.#elsewhere.get(id)?.();
+    this.#elsewhere.delete(id);
     const key = this.#keyOf.get(id);
     if (key === undefined) return;
     this.#keyOf.delete(id);
@@ -156,6 +175,8 @@ export class NexthopTracker {
   }
 
   close(): void {
+    for (const stop of this.#elsewhere.values()) stop();
+    this.#elsewhere.clear();
     for (const entry of this.registered.values()) this.#unregister(entry);
     this.registered.clear();
     this.#keyOf.clear();
@@ -185,9 +206,10 @@ export class NexthopTracker {
     this.#unregister(entry);
   }
 
-  #set(id: number, update: NexthopUpdate): void {
+  /** `interfaces`: of the instance that found it. */
+  #set(id: number, update: NexthopUpdate, interfaces: Interfaces = this.#instance.interfaces): void {
     const hops = this.#instance.nexthops;
-    const own = this.#instance.interfaces.owner(hops.family(id), hops.words(id)) !== undefined;
+    const own = interfaces.owner(hops.family(id), hops.words(id)) !== undefined;
     const reachable = update.nexthops.length > 0 && !own;
     if (hops.set(id, reachable, reachable ? update.metric : METRIC_UNKNOWN)) this.#apply.schedule();
   }

@@ -298,8 +298,11 @@ export class PeerFamily {
       addPath: this.addPath?.send === true ? (settings.addPathTx ?? 'all') : undefined,
     };
     const address4 = local.family === AF_INET ? local.words : on && addressOf(on, AF_INET);
-    // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not.
-    const wide = negotiated.extendedNextHop && local.family === AF_INET6;
+    // Over IPv6, a neighbour that asked for IPv6 next hops gets them (RFC 8950), whether there is an IPv4 address or not. What a
+    // VPN's packets go to is the session's own address.
+    const { vpn } = this.family.table;
+    const wide = (vpn || negotiated.extendedNextHop) && local.family === AF_INET6;
+    if (vpn) options.extendedNextHop = wide;
     if (address4 !== undefined && !wide) options.localAddress4 = address4[0];
     const global6 =
       local.family === AF_INET6 && !isLinkLocal6(local.words) ? local.words : on && addressOf(on, AF_INET6);

@@ -3,6 +3,7 @@ import type { networkInterfaces } from 'node:os';
 import type { Loop } from '../concurrency/index.ts';
 import type { AddressWords, Family } from '../net/index.ts';
 import type { ZapiConnect } from '../zapi/index.ts';
+import type { BgpInstance } from './instance.ts';
 import type { Interfaces } from './interfaces.ts';
 import type { Transport } from './io/types.ts';
 import type { PolicyLibrary } from './policy/index.ts';
@@ -33,6 +34,8 @@ export interface Speaker {
   readonly loop: Loop;
   readonly policy: PolicyLibrary;
   readonly zebra: ZebraLink | undefined;
+  /** By the name of their VRF or view. */
+  readonly instances: ReadonlyMap<string, BgpInstance>;
   /** The system's; for one without zebra. */
   readonly interfaces: Interfaces;
   readonly hostname: string;
@@ -43,6 +46,8 @@ export interface Speaker {
   /** UPDATEs of each neighbour that may wait for us, and for its socket; 0: only their bytes count. */
   readonly inputQueueLimit: number;
   readonly outputQueueLimit: number;
+  /** The instance of that number. */
+  numbered(number: number): BgpInstance | undefined;
   /** Milliseconds since the speaker began. */
   startedAgoMs(): number;
   /** Milliseconds since the epoch. */

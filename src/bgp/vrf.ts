@@ -21,6 +21,8 @@ export class Vrf {
   id: number;
   /** Of a VRF that is a network namespace: its name. */
   namespace = '';
+  /** The kernel's routing table that it is. */
+  table = 254;
   interfaces: Interfaces = new Interfaces();
   /** The router that advertises itself on an interface, by the interface's index. */
   readonly neighbours: Map<number, AddressWords> = new Map();

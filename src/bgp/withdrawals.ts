@@ -2,15 +2,8 @@
 import { AF_INET } from '../net/index.ts';
 import { ATTR_MP_UNREACH } from './wire/attribute.ts';
 import { type FamilyCode, familyOf } from './wire/family.ts';
-import {
-  PATH_ID_BYTES,
-  VPN_HEAD_BYTES,
-  WITHDRAWN_LABEL,
-  writePathId,
-  writePrefix4,
-  writePrefix6,
-  writeVpn,
-} from './wire/nlri.ts';
+import { WITHDRAWN_LABEL } from './wire/labels.ts';
+import { PATH_ID_BYTES, VPN_HEAD_BYTES, writePathId, writePrefix4, writePrefix6, writeVpn } from './wire/nlri.ts';
 import { beginUpdate, endWithdrawals, withdrawalsStart } from './wire/update.ts';
 
 /** Four address words, the length, and, of a VPN's, the two words of the route distinguisher. */

@@ -17,9 +17,12 @@ import {
   CAPABILITY_ROUTE_UPDATE_PENDING,
   FRR_8_4_4,
   type InterfaceMessage,
+  type LabelEvent,
+  type LocatorChunk,
   type RouteMessage,
   routeTypeNumber,
   SAFI_UNICAST,
+  type Vrf as VrfMessage,
   ZapiClient,
   type ZapiConnect,
 } from '../zapi/index.ts';
@@ -88,7 +91,19 @@ export interface ZebraUser {
   vrfGone(): void;
 }
 
+/** What else of the speaker has to do with zebra: what its VPNs need. */
+export interface ZebraServices {
+  connected(): void;
+  writable(): void;
+  /** All was said. */
+  idle(): boolean;
+  locator(chunk: LocatorChunk): void;
+  locatorGone(name: string): void;
+  labels(event: LabelEvent): void;
+}
+
 export class ZebraLink {
+  services: ZebraServices | undefined;
   readonly client: ZapiClient;
   readonly #bgp: ZebraHost;
   /** By name: those that zebra has, and those that instances are in. */
@@ -120,13 +135,17 @@ export class ZebraLink {
         connected: reconnected => this.#connected(reconnected),
         disconnected: () => this.#disconnected(),
         writable: () => {
+          this.services?.writable();
           for (const one of this.#leaving.keys()) one.wake();
           for (const instance of this.#instances) for (const family of instance.unicast) family.announcer.wake();
         },
+        labels: event => this.services?.labels(event),
         route: (add, route, id) => this.#route(add, route, id),
         fault: (error, command) => bgp.log(`zebra: ${command}: ${error.message}`),
         on: {
-          VRF_ADD: (message, id) => this.#vrfAdd(message.name, id, message.netns),
+          VRF_ADD: (message, id) => this.#vrfAdd(message, id),
+          SRV6_MANAGER_GET_LOCATOR_CHUNK: chunk => this.services?.locator(chunk),
+          SRV6_LOCATOR_DELETE: ({ name }) => this.services?.locatorGone(name),
           VRF_DELETE: (_, id) => {
             const vrf = this.#byId.get(id);
             if (vrf !== undefined) this.#vrfGone(vrf);
@@ -305,6 +324,7 @@ export class ZebraLink {
         for (const family of instance.unicast) family.local.zebraReturned();
       }
     }
+    this.services?.connected();
     this.#settle.start(SETTLE_MS);
     for (const vrf of this.#byId.values()) if (this.#inhabited(vrf)) this.#pending.set(vrf, new Set(UNICAST_NAMES));
     this.#limitMs = this.#bgp.loop.now() + RESTORE_LIMIT_MS;
@@ -349,7 +369,7 @@ export class ZebraLink {
 
   // ---- VRFs ----------------------------------------------------------------------------------------------------------
 
-  #vrfAdd(name: string, id: number, namespace: string): void {
+  #vrfAdd({ name, netns, table }: VrfMessage, id: number): void {
     // Whatever zebra calls it.
     if (id === 0) return;
     const vrf = this.vrf(name);
@@ -360,7 +380,8 @@ export class ZebraLink {
     const before = this.#byId.get(id);
     if (before !== undefined) this.#vrfGone(before);
     vrf.id = id;
-    vrf.namespace = namespace;
+    vrf.namespace = netns;
+    vrf.table = table;
     this.#byId.set(id, vrf);
     if (!this.#inhabited(vrf)) return;
     this.#subscribe(vrf);
@@ -425,6 +446,7 @@ export class ZebraLink {
   #restored(vrf: Vrf, afi: UnicastName, late: boolean): boolean {
     // A speaker that is not configured (yet) has nothing to say; one whose lines are just being told, not all.
     if (!late && (this.#instances.size === 0 || this.#bgp.loop.now() - this.#bgp.changedMs < SETTLE_MS)) return false;
+    if (!late && vrf.name === VRF_DEFAULT && this.services?.idle() === false) return false;
     for (const instance of this.#instances) {
       if (instance.vrf !== vrf) continue;
       if (!instance.family[afi].announcer.idle) return false;

@@ -4,14 +4,18 @@
 //
 // What differs between routes that lead to the same next hop is the prefix, the metric and the tag. So the block of next
 // hops is encoded once for each next hop and copied from then on; a million routes take some hundred milliseconds.
-import { AF_INET, AF_INET6, grown, isLinkLocal6, readWord } from '../net/index.ts';
+import { AF_INET, AF_INET6, grown, isLinkLocal6, isUnspecified, readWord, writeWord } from '../net/index.ts';
 import {
   FRR_8_4_4,
   MESSAGE_DISTANCE,
   MESSAGE_METRIC,
   MESSAGE_NEXTHOP,
+  MAX_LABELS,
   MESSAGE_TAG,
   NEXTHOP_BLACKHOLE,
+  NEXTHOP_FLAG_LABEL,
+  NEXTHOP_FLAG_SEG6,
+  NEXTHOP_IFINDEX,
   NEXTHOP_IPV4,
   NEXTHOP_IPV6,
   NEXTHOP_IPV6_IFINDEX,
@@ -26,7 +30,8 @@ import type { FamilyInstance } from './family.ts';
 import { Peer } from './peer.ts';
 import { dependsOn } from './peer-policy.ts';
 import type { BoundMap } from './policy/index.ts';
-import { HAS_MED, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
+import { HAS_MED, HAS_NEXT_HOP_VIA, INTERNAL_DISTANCE, INTERNAL_TAG, PEER_EBGP, PEER_LOCAL } from './rib/index.ts';
+import { ForeignSource } from './vpn/foreign.ts';
 import { ATTR_INTERNAL } from './wire/attribute.ts';
 
 /** A blackhole that says nothing to who sent the packet. */
@@ -39,6 +44,9 @@ interface Block {
   readonly bytes: Uint8Array;
   readonly count: number;
 }
+
+/** Blocks of foreign next hops that are kept. */
+const FOREIGN_BLOCKS = 4096;
 
 /** Bytes that one next hop with everything on it can take, and more. */
 const NEXTHOP_ROOM = 256;
@@ -63,6 +71,8 @@ export class ZebraAnnouncer {
   #has: Uint8Array = new Uint8Array(1024);
   /** By next-hop id, for routes with one path; made when first needed. */
   #blocks: (Block | undefined)[] = [];
+  /** Of routes that another table had first, by all that is said of their next hop. */
+  readonly #foreignBlocks: Map<string, Block> = new Map();
   /** What the last route with several paths led to. */
   #groupKey = '';
   #group: Block | undefined;
@@ -76,7 +86,8 @@ export class ZebraAnnouncer {
     this.#announce = (prefix, paths, count) => this.#one(prefix, paths, count);
     this.#work = family.instance.bgp.loop.work('bgp announce to zebra', () => this.#run());
     family.table.onZebra = () => this.#work.wake();
-    if (family.instance.zebra?.client.connected === true && family.instance.vrf.exists) this.connected();
+    if (family.unicast && family.instance.zebra?.client.connected === true && family.instance.vrf.exists)
+      this.connected();
   }
 
   /** A new connection: zebra has nothing of ours that it would not forget by itself. */
@@ -147,6 +158,7 @@ export class ZebraAnnouncer {
   /** Next hops are encoded anew: an interface index may have changed. */
   #forgetBlocks(): void {
     this.#blocks = [];
+    this.#foreignBlocks.clear();
     this.#groupKey = '';
     this.#group = undefined;
   }
@@ -173,7 +185,7 @@ export class ZebraAnnouncer {
     if (prefix >= this.#has.length) [this.#has] = grown(table.prefixes.capacity, this.#has);
     const best = count === 0 ? 0 : paths[0]!;
     // Routes of our own came from zebra, all but those that stand for others.
-    const own = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL;
+    const own = best !== 0 && table.peerKind(table.pathPeer[best]!) === PEER_LOCAL && !this.#foreign(best);
     const local = own && !this.#family.aggregation.made(table.pathPeer[best]!);
     const route = this.#route;
     this.#prefix(route, prefix);
@@ -266,21 +278,51 @@ export class ZebraAnnouncer {
     }
   }
 
+  /** Another table had it first. */
+  #foreign(path: number): boolean {
+    const { table } = this.#family;
+    return table.peers[table.pathPeer[path]!]?.owner instanceof ForeignSource;
+  }
+
   #recursive(path: number): boolean {
     const { table } = this.#family;
     const owner = table.peers[table.pathPeer[path]!]?.owner;
-    return owner instanceof Peer && owner.recursive;
+    return owner instanceof ForeignSource || (owner instanceof Peer && owner.recursive);
   }
 
   #blockOf(path: number, attributes: number): Block | undefined {
-    const hop = this.#family.instance.store.nexthop[attributes]!;
+    const { store } = this.#family.instance;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) !== 0) return this.#foreignBlockOf(path, attributes);
+    const hop = store.nexthop[attributes]!;
     const known = this.#blocks[hop];
     if (known !== undefined) return known;
     this.#hops.count = 0;
-    if (!this.#addHop(path, hop)) return undefined;
+    if (!this.#addHop(path, attributes)) return undefined;
     const block = this.#encode();
     this.#blocks[hop] = block;
     return block;
+  }
+
+  /** Where packets are to carry a label or a SID, there may be several blocks for one next hop. */
+  #foreignBlockOf(path: number, attributes: number): Block | undefined {
+    const key = this.#hopKey(attributes);
+    let block = this.#foreignBlocks.get(key);
+    if (block !== undefined) return block;
+    this.#hops.count = 0;
+    if (!this.#addHop(path, attributes)) return undefined;
+    block = this.#encode();
+    if (this.#foreignBlocks.size >= FOREIGN_BLOCKS) this.#foreignBlocks.clear();
+    this.#foreignBlocks.set(key, block);
+    return block;
+  }
+
+  /** What tells the next hop of a set from others. */
+  #hopKey(attributes: number): string {
+    const { store } = this.#family.instance;
+    const hop = store.nexthop[attributes]!;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) === 0) return String(hop);
+    const { label, sid, ifindex } = this.#family.instance.access.internal(attributes);
+    return `${hop}/${label}/${sid?.join()}/${ifindex}`;
   }
 
   /** What an aggregate stands for and is not there is discarded (RFC 4632 §5.1). */
@@ -293,6 +335,7 @@ export class ZebraAnnouncer {
   /** A next hop went, and its id may be given to another. */
   forgetNexthop(id: number): void {
     this.#blocks[id] = undefined;
+    this.#foreignBlocks.clear();
     this.#groupKey = '';
   }
 
@@ -300,7 +343,7 @@ export class ZebraAnnouncer {
     const { instance } = this.#family;
     const { nexthop } = instance.store;
     let key = '';
-    for (let i = 0; i < count; i++) key += `${nexthop[this.#sets[i]!]} `;
+    for (let i = 0; i < count; i++) key += `${this.#hopKey(this.#sets[i]!)} `;
     if (key === this.#groupKey && this.#group !== undefined) return this.#group;
     // Sorted by address, as zebra expects them, and each once.
     const hops = instance.nexthops;
@@ -311,21 +354,23 @@ export class ZebraAnnouncer {
       return 0;
     });
     this.#hops.count = 0;
-    let last = -1;
+    const added = new Set<string>();
     for (const i of sorted) {
-      const hop = nexthop[this.#sets[i]!]!;
-      if (hop !== last) this.#addHop(this.#paths[i]!, hop);
-      last = hop;
+      const hop = this.#hopKey(this.#sets[i]!);
+      if (!added.has(hop)) this.#addHop(this.#paths[i]!, this.#sets[i]!);
+      added.add(hop);
     }
     this.#groupKey = key;
     this.#group = this.#hops.count === 0 ? undefined : this.#encode();
     return this.#group;
   }
 
-  #addHop(path: number, hop: number): boolean {
+  #addHop(path: number, attributes: number): boolean {
     const { instance } = this.#family;
-    const nexthops = instance.nexthops;
+    const { store, nexthops } = instance;
+    const hop = store.nexthop[attributes]!;
     if (hop === 0) return false;
+    if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) !== 0) return this.#addForeignHop(hop, attributes);
     const global = nexthops.words(hop);
     const columns = this.#hops;
     if (nexthops.family(hop) === AF_INET) {
@@ -343,6 +388,41 @@ export class ZebraAnnouncer {
     columns.w1[row] = words[1];
     columns.w2[row] = words[2];
     columns.w3[row] = words[3];
+    return true;
+  }
+
+  /** Of a route that another instance had first: found in its VRF, and with what packets are to carry. */
+  #addForeignHop(hop: number, attributes: number): boolean {
+    const { instance } = this.#family;
+    const { nexthops } = instance;
+    const vrf = instance.bgp.numbered(nexthops.via(hop))?.vrf;
+    if (vrf === undefined || !vrf.exists) return false;
+    const { label, sid, ifindex = 0 } = instance.access.internal(attributes);
+    const words = nexthops.words(hop);
+    const columns = this.#hops;
+    if (isUnspecified(words)) {
+      // A network of its own.
+      if (ifindex === 0) return false;
+      columns.ifindex[columns.add(NEXTHOP_IFINDEX, vrf.id)] = ifindex;
+      return true;
+    }
+    const link = nexthops.family(hop) === AF_INET6 && isLinkLocal6(words);
+    if (link && ifindex === 0) return false;
+    const type = nexthops.family(hop) === AF_INET ? NEXTHOP_IPV4 : link ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IPV6;
+    const row = columns.add(type, vrf.id);
+    if (link) columns.ifindex[row] = ifindex;
+    columns.w0[row] = words[0];
+    columns.w1[row] = words[1];
+    columns.w2[row] = words[2];
+    columns.w3[row] = words[3];
+    if (sid !== undefined) {
+      columns.flags[row] = NEXTHOP_FLAG_SEG6;
+      for (let i = 0; i < 4; i++) writeWord(columns.seg6Sid, row * 16 + i * 4, sid[i]!);
+    } else if (label !== undefined) {
+      columns.flags[row] = NEXTHOP_FLAG_LABEL;
+      columns.labelCount[row] = 1;
+      columns.labels[row * MAX_LABELS] = label;
+    }
     return true;
   }
 

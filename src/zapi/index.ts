@@ -28,7 +28,7 @@ export {
 export { type Body, type BodyCodecs, BodyReader, BodyWriter } from './bodies.ts';
 export { type CommandName, commandName, type Dialect, routeTypeNumber } from './dialect.ts';
 export { ZapiError, type ZapiFault } from './error.ts';
-export { readHostWord } from './host-word.ts';
+export { readHostWord, writeHostWord } from './host-word.ts';
 export { Framer, HEADER_BYTES, MAX_FRAME_BYTES, writeHeader } from './frame.ts';
 export { decodeRouteNote, emptyRouteNote, FRR_8_4_4 } from './frr-8.4.4.ts';
 export { decodeToClient, decodeToServer, type Direction, encodeToClient, encodeToServer } from './message.ts';

@@ -17,15 +17,23 @@ export {
   HAS_LOCAL_PREF,
   HAS_MED,
   HAS_NEXT_HOP_KEPT,
+  HAS_NEXT_HOP_VIA,
   HAS_NO_ADVERTISE,
   HAS_NO_EXPORT,
   HAS_NO_EXPORT_SUBCONFED,
   HAS_ORIGINATOR,
   HAS_WEIGHT,
 } from './attributes.ts';
+export { NO_PEER } from './columns.ts';
 export type { TableConsumer } from './consumers.ts';
 export { DirtySet } from './dirty.ts';
-export { INTERNAL_DISTANCE, INTERNAL_TAG, type InternalAttribute } from './internal-attribute.ts';
+export {
+  INTERNAL_DISTANCE,
+  INTERNAL_HAS_VPN,
+  INTERNAL_FLAGS,
+  INTERNAL_TAG,
+  type InternalAttribute,
+} from './internal-attribute.ts';
 export { MergedAttributes } from './merged-attributes.ts';
 export { METRIC_UNKNOWN, NexthopTable } from './nexthops.ts';
 export { BgpTable, type BgpTableOptions, type PeerCounts } from './table.ts';

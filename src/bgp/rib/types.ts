@@ -13,12 +13,15 @@ export const PEER_EBGP = 1;
 export const PEER_IBGP = 2;
 export const PEER_IBGP_CLIENT = 3; // a route reflector's client (RFC 4456)
 export const PEER_CONFED = 4; // in another AS of our confederation (RFC 5065)
+/** Of a VPN that we had from inside, or of another instance that did (RFC 4364 §7): as good as PEER_IBGP, and it goes on to everybody. */
+export const PEER_IMPORTED = 5;
 export type PeerKind =
   | typeof PEER_LOCAL
   | typeof PEER_EBGP
   | typeof PEER_IBGP
   | typeof PEER_IBGP_CLIENT
-  | typeof PEER_CONFED;
+  | typeof PEER_CONFED
+  | typeof PEER_IMPORTED;
 
 /** What a table must know of a peer. Change the fields, then call `BgpTable.peerChanged(index)`. */
 export interface PeerInfo {

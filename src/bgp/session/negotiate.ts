@@ -1,4 +1,5 @@
 // What two OPENs mean together: whether the peer is who it should be, and what both sides can do. No state, no side effects.
+import { AF_INET6 } from '../../net/index.ts';
 import {
   AFI_IPV4,
   AFI_IPV6,
@@ -13,6 +14,7 @@ import {
 import { EXTENDED_MESSAGE_BYTES, MAXIMUM_MESSAGE_BYTES } from '../wire/message.ts';
 import { ErrorCode, OpenError, type PeerError, peerError } from '../wire/notification.ts';
 import { AS_TRANS, type Open } from '../wire/open.ts';
+import { SAFI_VPN } from '../wire/family.ts';
 import { COUNTERPART } from '../wire/role.ts';
 import type { Negotiated, OpenSummary, SessionConfig } from './types.ts';
 
@@ -45,9 +47,10 @@ function localCapabilities(config: SessionConfig): Capability[] {
   const list: Capability[] = config.families.map(family => ({ kind: 'multiprotocol', family }));
   if (config.announceRouteRefresh !== false) list.push({ kind: 'routeRefresh' }, { kind: 'enhancedRefresh' });
   if (config.announceAs4 !== false) list.push({ kind: 'as4', as: config.localAs });
-  if (config.extendedNextHop === true) {
-    list.push({ kind: 'extendedNextHop', uses: [{ family: IPV4_UNICAST, nextHopAfi: AFI_IPV6 }] });
-  }
+  const uses = config.families
+    .filter(family => wideNextHops(config, family))
+    .map(family => ({ family, nextHopAfi: AFI_IPV6 }));
+  if (uses.length > 0) list.push({ kind: 'extendedNextHop', uses });
   if (config.addPath !== undefined && config.addPath.length > 0) {
     list.push({ kind: 'addPath', families: config.addPath });
   }
@@ -61,6 +64,12 @@ function localCapabilities(config: SessionConfig): Capability[] {
   }
   list.push(...(config.extraCapabilities ?? []));
   return list;
+}
+
+/** Whether a family's prefixes may have IPv6 next hops (RFC 8950 §4): of a VPN's, over IPv6 they mostly have no others. */
+function wideNextHops(config: SessionConfig, family: AddressFamily): boolean {
+  if (sameFamily(family, IPV4_UNICAST)) return config.extendedNextHop === true;
+  return family.afi === AFI_IPV4 && family.safi === SAFI_VPN && config.remote.family === AF_INET6;
 }
 
 /** An OPEN as one looks at it afterwards. Where a capability comes twice, the first one counts (RFC 5492 §4). */

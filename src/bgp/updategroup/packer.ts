@@ -6,15 +6,8 @@ import { labelAt } from '../rib/internal-attribute.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { ATTR_INTERNAL, ATTR_MP_REACH, ATTR_NEXT_HOP, FLAG_EXTENDED, FLAG_OPTIONAL } from '../wire/attribute.ts';
 import { familyOf } from '../wire/family.ts';
-import {
-  PATH_ID_BYTES,
-  VPN_HEAD_BYTES,
-  WITHDRAWN_LABEL,
-  writePathId,
-  writePrefix4,
-  writePrefix6,
-  writeVpn,
-} from '../wire/nlri.ts';
+import { labelField, WITHDRAWN_LABEL } from '../wire/labels.ts';
+import { PATH_ID_BYTES, VPN_HEAD_BYTES, writePathId, writePrefix4, writePrefix6, writeVpn } from '../wire/nlri.ts';
 import { beginUpdate, endUpdate, endWithdrawals, withdrawalsStart } from '../wire/update.ts';
 import type { AdjRibOut } from './adj-rib-out.ts';
 import { OldSpeakerEncoder } from './encode.ts';
@@ -110,8 +103,7 @@ export class Packer {
     if (vpn) {
       this.#label = WITHDRAWN_LABEL;
       if (sets.arena[start + 1] === ATTR_INTERNAL) {
-        // With the bottom of the stack marked.
-        this.#label = (Math.max(labelAt(sets.arena, start + 3), 0) << 4) | 1;
+        this.#label = labelField(Math.max(labelAt(sets.arena, start + 3), 0));
         start += 3 + sets.arena[start + 2]!;
       }
     }

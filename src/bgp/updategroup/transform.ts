@@ -50,6 +50,7 @@ import {
   SEGMENT_CONFED_SEQUENCE,
   SEGMENT_SEQUENCE,
 } from '../wire/attribute.ts';
+import { type FamilyCode, IPV4_VPN, ROUTE_TARGET } from '../wire/family.ts';
 import { keepsMarked, marksOutward } from '../wire/role.ts';
 import type { GroupOptions } from './types.ts';
 
@@ -90,7 +91,7 @@ export class ExportTransform {
     this.#outside = options.kind === 'ebgp';
     this.#confed = options.kind === 'confed';
     this.#inside = !this.#outside && !this.#confed;
-    this.#self = selfNexthop(table.family, options);
+    this.#self = selfNexthop(table.code, options);
   }
 
   /** The policy or the rules changed: no answer holds any more. */
@@ -328,7 +329,12 @@ export class ExportTransform {
     // Another instance's next hop says nothing to those in ours.
     if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) !== 0) return true;
     // An address that the members could not use in this family at all.
-    if (family !== this.#family && !(family === AF_INET6 && options.extendedNextHop)) return true;
+    if (
+      this.#table.code !== ROUTE_TARGET &&
+      family !== this.#family &&
+      !(family === AF_INET6 && options.extendedNextHop)
+    )
+      return true;
     if (family === AF_INET6 && isLinkLocal6(words)) return true;
     if ((store.flags[attributes]! & HAS_NEXT_HOP_KEPT) !== 0) return false;
     if (options.nextHopUnchanged || transparent) return false;
@@ -483,13 +489,14 @@ function withoutConfederation(path: Uint8Array): Uint8Array {
   return Buffer.concat(kept);
 }
 
-function selfNexthop(family: Family, options: GroupOptions): Uint8Array {
-  if (family === AF_INET && options.localAddress4 !== undefined) {
+function selfNexthop(code: FamilyCode, options: GroupOptions): Uint8Array {
+  const narrow = code === AF_INET || code === IPV4_VPN;
+  if ((narrow || code === ROUTE_TARGET) && options.localAddress4 !== undefined) {
     const bytes = new Uint8Array(4);
     writeAddress(AF_INET, [options.localAddress4, 0, 0, 0], bytes, 0);
     return bytes;
   }
-  if (family === AF_INET && !options.extendedNextHop) return new Uint8Array(0);
+  if (narrow && !options.extendedNextHop) return new Uint8Array(0);
   const global = options.localAddress6 ?? options.localLinkLocal6;
   if (!global) return new Uint8Array(0);
   const both =

@@ -19,7 +19,7 @@ export const LABEL_IMPLICIT_NULL = 3;
 
 const BOTTOM = 1;
 /** What stands in a withdrawal, and for RFC 3107's speakers meant one; the older form is three zeros. */
-const WITHDRAWN = 0x800000;
+export const WITHDRAWN_LABEL = 0x800000;
 
 function field(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
@@ -33,7 +33,7 @@ export function readLabel(bytes: Uint8Array, at: number): number {
 /** Whether this is what stands for a label in withdrawals. */
 export function isWithdrawnLabel(bytes: Uint8Array, at: number): boolean {
   const value = field(bytes, at);
-  return value === WITHDRAWN || value === 0;
+  return value === WITHDRAWN_LABEL || value === 0;
 }
 
 /**
@@ -48,6 +48,11 @@ export function labelStackBytes(bytes: Uint8Array, at: number, end: number): num
   return 0;
 }
 
+/** The octets of a label at the bottom of the stack, without a traffic class, as a number. */
+export function labelField(label: number): number {
+  return (label << 4) | BOTTOM;
+}
+
 /** Writes a label, without a traffic class; returns the octets written. */
 export function writeLabel(bytes: Uint8Array, at: number, label: number, bottom = true): number {
   bytes[at] = label >>> 12;
@@ -58,7 +63,7 @@ export function writeLabel(bytes: Uint8Array, at: number, label: number, bottom 
 
 /** Writes what stands for a label in a withdrawal (RFC 8277 §2.4); returns the octets written. */
 export function writeWithdrawnLabel(bytes: Uint8Array, at: number): number {
-  bytes[at] = WITHDRAWN >>> 16;
+  bytes[at] = WITHDRAWN_LABEL >>> 16;
   bytes[at + 1] = bytes[at + 2] = 0;
   return LABEL_BYTES;
 }

@@ -2,6 +2,7 @@
 // where that was agreed (RFC 7911 §3). The walk over a field is two functions, so that the loops of the table and of the tests
 // read the same way: `checkPrefixes` once for the whole field, after which nobody else has to look for faults.
 import { AF_INET, maskWord, readWord, writeWord } from '../../net/index.ts';
+import { readLabel } from './labels.ts';
 import { type FamilyCode, IPV4_VPN, IPV6_VPN, ROUTE_TARGET } from './family.ts';
 
 /** Octets of a path identifier. */
@@ -20,8 +21,6 @@ export function checkPrefixes(bytes: Uint8Array, from: number, end: number, bits
 
 /** Octets of label and route distinguisher before a VPN's prefix. */
 export const VPN_HEAD_BYTES = 11;
-/** The label field of a withdrawal (RFC 8277 §2.4). */
-export const WITHDRAWN_LABEL = 0x800000;
 
 /** `checkPrefixes` for the prefixes of any family. */
 export function checkNlri(bytes: Uint8Array, from: number, end: number, code: FamilyCode, idBytes = 0): boolean {
@@ -56,9 +55,9 @@ function checkRouteTargets(bytes: Uint8Array, from: number, end: number, idBytes
   return at === end;
 }
 
-/** The label field, 20 bits, of the VPN prefix whose length octet is at `at`. */
+/** The label of the VPN prefix whose length octet is at `at`. */
 export function vpnLabel(bytes: Uint8Array, at: number): number {
-  return (bytes[at + 1]! << 12) | (bytes[at + 2]! << 4) | (bytes[at + 3]! >>> 4);
+  return readLabel(bytes, at + 1);
 }
 
 /** Word `index` (0, 1) of its route distinguisher. */

@@ -1,0 +1,326 @@
+// Routes of a VPN table on their way into the instances that want them: which ones a route is for is what its route targets say
+// (RFC 4364 §4.3.5). One consumer of the table looks each route up by its targets, whatever number of instances there are.
+//
+//   VPN table ─dirty─▶ targets of each path ─▶ a list of instances    importedBy[path]: the list, so what differs is withdrawn
+//                                                      └─▶ ForeignRoutes of each
+//
+// The number of a path's row in the VPN table is its identifier in the instance's: the row is given to no other path before all
+// instances have taken this one back.
+import type { WorkTask } from '../../concurrency/index.ts';
+import { AF_INET, grown, readWord } from '../../net/index.ts';
+import type { FamilyInstance } from '../family.ts';
+import {
+  type AttributeEditor,
+  DirtySet,
+  NO_PEER,
+  PATH_LOOP,
+  PATH_REMOVED,
+  type PeerInfo,
+  type TableConsumer,
+} from '../rib/index.ts';
+import { ATTR_EXTENDED_COMMUNITIES, ATTR_INTERNAL, ATTR_NEXT_HOP, ATTR_PREFIX_SID } from '../wire/attribute.ts';
+import { L3ServiceReader, SERVICE_UNUSABLE, SERVICE_USABLE, VPN_LABEL_BITS } from '../wire/prefix-sid.ts';
+import type { WordPair } from '../wire/route-distinguisher.ts';
+import { EXTENDED_COMMUNITY_BYTES } from '../wire/route-target.ts';
+import { carry, SetMemory } from './carry.ts';
+import { VrfExport } from './export.ts';
+import { ForeignRoutes } from './foreign.ts';
+
+/** Prefixes between two looks at the clock. */
+const BATCH = 256;
+
+/** What one instance takes from a VPN table. */
+class VrfImport {
+  readonly routes: ForeignRoutes;
+  readonly #vpn: FamilyInstance;
+  readonly #memory: SetMemory;
+  readonly #service: L3ServiceReader = new L3ServiceReader();
+
+  constructor(family: FamilyInstance, vpn: FamilyInstance) {
+    this.routes = new ForeignRoutes(family);
+    this.#vpn = vpn;
+    this.#memory = new SetMemory(vpn.instance.store, family.instance.store);
+  }
+
+  /** Takes a path as it is now, or takes it back where it cannot be used. */
+  take(prefix: number, path: number): void {
+    const { table } = this.#vpn;
+    const info = table.peers[table.pathPeer[path]!]!;
+    if (info.owner instanceof VrfExport) this.#takeLocal(prefix, path, info.owner);
+    else this.#takeRemote(prefix, path, info);
+  }
+
+  drop(prefix: number, path: number): void {
+    this.#with(prefix, (w0, w1, w2, w3, length) => this.routes.withdraw(w0, w1, w2, w3, length, path));
+  }
+
+  #takeRemote(prefix: number, path: number, info: PeerInfo): void {
+    const { table, instance } = this.#vpn;
+    const attributes = table.pathAttributes[path]!;
+    let set = this.#memory.recall(attributes);
+    if (set < 0) {
+      set = this.#usable(attributes)
+        ? carry(instance.store, attributes, this.routes.family.instance.store, editor => this.#edit(editor, attributes))
+        : 0;
+      this.#memory.remember(attributes, set);
+    }
+    this.#announce(prefix, path, info, set);
+  }
+
+  /** Whether packets can be sent as the route says; leaves the SID in `#service`. */
+  #usable(attributes: number): boolean {
+    const { store } = this.#vpn.instance;
+    if (!store.find(attributes, ATTR_PREFIX_SID)) return true;
+    const state = this.#service.read(store.arena, store.foundStart, store.foundEnd, VPN_LABEL_BITS);
+    return state !== SERVICE_UNUSABLE;
+  }
+
+  #edit(editor: AttributeEditor, attributes: number): AttributeEditor {
+    const { instance } = this.#vpn;
+    const { store } = instance;
+    const label = instance.access.internal(attributes).label ?? 0;
+    const service = this.#service;
+    const srv6 =
+      store.find(attributes, ATTR_PREFIX_SID) &&
+      service.read(store.arena, store.foundStart, store.foundEnd, VPN_LABEL_BITS) === SERVICE_USABLE;
+    if (srv6) service.merge(label, VPN_LABEL_BITS);
+    editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID);
+    return editor.setInternal({
+      via: instance.number,
+      ...(srv6 ? { sid: [service.w0, service.w1, service.w2, service.w3] as const } : { label }),
+    });
+  }
+
+  /** A route of another instance here: it leads where that one's leads, without a label. */
+  #takeLocal(prefix: number, path: number, exporter: VrfExport): void {
+    const from = exporter.family;
+    const to = this.routes.family;
+    if (exporter.closed || from === to) return this.drop(prefix, path);
+    const source = from.table;
+    const row = this.#with(prefix, (...words) => source.prefixes.find(...words));
+    const best = row < 0 ? 0 : source.best[row]!;
+    if (best === 0) return this.drop(prefix, path);
+    const { store } = from.instance;
+    const own = source.pathAttributes[best]!;
+    const { ifindex = 0, weight } = from.instance.access.internal(own);
+    const hop = store.find(own, ATTR_NEXT_HOP) ? store.arena.slice(store.foundStart, store.foundEnd) : undefined;
+    const attributes = this.#vpn.table.pathAttributes[path]!;
+    const set = carry(this.#vpn.instance.store, attributes, to.instance.store, editor => {
+      editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID);
+      if (hop !== undefined) editor.set(ATTR_NEXT_HOP, hop);
+      return editor.setInternal({ via: from.instance.number, ifindex, ...(weight === undefined ? {} : { weight }) });
+    });
+    this.#announce(prefix, path, source.peers[source.pathPeer[best]!]!, set);
+  }
+
+  /** Takes the reference to `set`; 0: there is nothing to be used. */
+  #announce(prefix: number, path: number, info: PeerInfo, set: number): void {
+    if (set === 0) return this.drop(prefix, path);
+    this.#with(prefix, (w0, w1, w2, w3, length) => this.routes.announce(info, w0, w1, w2, w3, length, set, path));
+    this.routes.family.instance.store.release(set);
+  }
+
+  #with<T>(prefix: number, use: (w0: number, w1: number, w2: number, w3: number, length: number) => T): T {
+    const { prefixes } = this.#vpn.table;
+    const wide = prefixes.family !== AF_INET;
+    return use(
+      prefixes.w0[prefix]!,
+      wide ? prefixes.w1[prefix]! : 0,
+      wide ? prefixes.w2[prefix]! : 0,
+      wide ? prefixes.w3[prefix]! : 0,
+      prefixes.length[prefix]!,
+    );
+  }
+}
+
+export class VpnImport implements TableConsumer {
+  readonly dirty: DirtySet = new DirtySet();
+  readonly everyPath = true;
+  readonly #vpn: FamilyInstance;
+  readonly #work: WorkTask;
+  /** By slot. */
+  readonly #imports: (VrfImport | undefined)[] = [];
+  readonly #slots: Map<FamilyInstance, number> = new Map();
+  readonly #targets: Map<FamilyInstance, readonly WordPair[]> = new Map();
+  /** Slots that want a target, by its words. */
+  #wanted: Map<number, Map<number, number[]>> = new Map();
+  /** Lists of slots by number; 0: nobody. */
+  #lists: (readonly number[])[] = [[]];
+  readonly #listIds: Map<string, number> = new Map([['', 0]]);
+  /** Who has a path, by path. */
+  #importedBy: Uint32Array = new Uint32Array(0);
+  // Who wants the routes of a set, by set: the list's number + 1.
+  #listOfSet: Uint32Array = new Uint32Array(0);
+  #listSerial: Uint32Array = new Uint32Array(0);
+  #closed = false;
+
+  constructor(vpn: FamilyInstance) {
+    this.#vpn = vpn;
+    this.#work = vpn.instance.bgp.loop.work('bgp vpn import', () => this.#run());
+    vpn.table.attach(this);
+    this.#markAll();
+  }
+
+  /** Who imports what; families that are not there import nothing (any more). */
+  set(
+    wanted: ReadonlyMap<FamilyInstance, { readonly targets: readonly WordPair[]; readonly map: string | undefined }>,
+  ): void {
+    let changed = false;
+    for (const [family, slot] of this.#slots) {
+      if (wanted.has(family)) continue;
+      this.#imports[slot]?.routes.close();
+      this.#imports[slot] = undefined;
+      this.#slots.delete(family);
+      this.#targets.delete(family);
+      changed = true;
+    }
+    for (const [family, { targets, map }] of wanted) {
+      let slot = this.#slots.get(family);
+      if (slot === undefined) {
+        slot = this.#imports.length;
+        this.#imports.push(new VrfImport(family, this.#vpn));
+        this.#slots.set(family, slot);
+      }
+      this.#imports[slot]!.routes.setMap(map);
+      if (this.#targets.get(family)?.join(' ') === targets.join(' ')) continue;
+      this.#targets.set(family, targets);
+      changed = true;
+    }
+    if (!changed) return;
+    this.#wanted = new Map();
+    for (const [family, slot] of this.#slots) {
+      for (const [hi, lo] of this.#targets.get(family)!) {
+        let byLow = this.#wanted.get(hi);
+        if (byLow === undefined) this.#wanted.set(hi, (byLow = new Map()));
+        const slots = byLow.get(lo);
+        if (slots === undefined) byLow.set(lo, [slot]);
+        else slots.push(slot);
+      }
+    }
+    this.#listOfSet.fill(0);
+    this.#markAll();
+  }
+
+  policyChanged(changed: ReadonlySet<string>): void {
+    for (const one of this.#imports) one?.routes.policyChanged(changed);
+  }
+
+  /** All targets that somebody here wants. */
+  get targets(): WordPair[] {
+    return [...this.#wanted].flatMap(([hi, byLow]) => [...byLow.keys()].map(lo => [hi, lo] as const));
+  }
+
+  /** A route of ours in the VPN may be another one. */
+  touch(row: number): void {
+    if (row < 0) return;
+    this.dirty.add(row);
+    this.#work.wake();
+  }
+
+  #markAll(): void {
+    const { table } = this.#vpn;
+    for (let path = 1; path < table.pathLimit; path++) {
+      if (table.pathPeer[path] !== NO_PEER) this.dirty.add(table.pathPrefix[path]!);
+    }
+    this.#work.wake();
+  }
+
+  // ===== the table's side =====
+
+  holds(prefix: number): boolean {
+    return this.dirty.has(prefix);
+  }
+
+  holdsPath(path: number): boolean {
+    return path < this.#importedBy.length && this.#importedBy[path] !== 0;
+  }
+
+  wake(): void {
+    this.#work.wake();
+  }
+
+  sweep(): number {
+    return 0;
+  }
+
+  // ===== work =====
+
+  #run(): boolean {
+    if (this.#closed) return false;
+    const { table, instance } = this.#vpn;
+    table.decide();
+    if (table.pathPrefix.length > this.#importedBy.length) {
+      [this.#importedBy] = grown(table.pathPrefix.length, this.#importedBy);
+    }
+    do {
+      for (let i = 0; i < BATCH; i++) {
+        const prefix = this.dirty.take();
+        if (prefix < 0) return false;
+        this.#one(prefix);
+      }
+    } while (!instance.bgp.loop.shouldYield());
+    return true;
+  }
+
+  #one(prefix: number): void {
+    const { table } = this.#vpn;
+    for (let path = table.first[prefix]!; path !== 0; ) {
+      const next = table.pathNext[path]!; // the row may go
+      const flags = table.pathFlags[path]!;
+      const attributes = table.pathAttributes[path]!;
+      const gone = (flags & PATH_REMOVED) !== 0;
+      const list = gone || attributes === 0 || (flags & PATH_LOOP) !== 0 ? 0 : this.#listOf(attributes);
+      this.#give(prefix, path, list);
+      if (gone) table.releasePath(path);
+      path = next;
+    }
+    table.releasePrefix(prefix);
+  }
+
+  /** Those of the list have the path, and nobody else. */
+  #give(prefix: number, path: number, list: number): void {
+    const before = this.#importedBy[path]!;
+    this.#importedBy[path] = list;
+    const slots = this.#lists[list]!;
+    if (before !== list) {
+      for (const slot of this.#lists[before]!) if (!slots.includes(slot)) this.#imports[slot]?.drop(prefix, path);
+    }
+    for (const slot of slots) this.#imports[slot]?.take(prefix, path);
+  }
+
+  /** The list of those who want what has these attributes. */
+  #listOf(attributes: number): number {
+    const { store } = this.#vpn.instance;
+    if (attributes >= this.#listOfSet.length) {
+      [this.#listOfSet, this.#listSerial] = grown(store.capacity, this.#listOfSet, this.#listSerial);
+    }
+    const known = this.#listOfSet[attributes]!;
+    if (known !== 0 && this.#listSerial[attributes] === store.serial[attributes]) return known - 1;
+    const slots = new Set<number>();
+    if (store.find(attributes, ATTR_EXTENDED_COMMUNITIES)) {
+      for (let at = store.foundStart; at < store.foundEnd; at += EXTENDED_COMMUNITY_BYTES) {
+        const byLow = this.#wanted.get(readWord(store.arena, at));
+        for (const slot of byLow?.get(readWord(store.arena, at + 4)) ?? []) slots.add(slot);
+      }
+    }
+    const sorted = [...slots].sort((a, b) => a - b);
+    const key = sorted.join();
+    let list = this.#listIds.get(key);
+    if (list === undefined) {
+      list = this.#lists.length;
+      this.#lists.push(sorted);
+      this.#listIds.set(key, list);
+    }
+    this.#listOfSet[attributes] = list + 1;
+    this.#listSerial[attributes] = store.serial[attributes]!;
+    return list;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const one of this.#imports) one?.routes.close();
+    this.#importedBy.fill(0);
+    this.#vpn.table.detach(this);
+    this.#vpn.table.releaseAll(this.dirty);
+  }
+}
