@@ -127,7 +127,7 @@ export class Vpn {
     const targets = targetsOf(vpn, 'export');
     if (targets.length === 0) return undefined;
     if (!instance.ready) return `there is no VRF ${instance.vrf.name}`;
-    const rd = vpn.rd ?? derivedRd(instance);
+    const rd = vpn.rd ?? this.#derivedRd(instance);
     if (rd === undefined) return 'no route distinguisher, and no router id to make one of';
     const common = { rd, targets, nextHop: vpn.nextHop, map: vpn.exportMap };
     const kind = sidKindOf(instance, name);
@@ -140,6 +140,13 @@ export class Vpn {
     const label = this.labels.of(instance, name);
     if (label === undefined) return this.labels.problem(instance, name) ?? 'there is no label yet';
     return { ...common, label, prefixSid: '' };
+  }
+
+  /** RFC 4364 §4.2 type 1: a router id of ours, and the instance's number. */
+  #derivedRd({ routerId, number }: BgpInstance): WordPair | undefined {
+    const id = routerId || this.#bgp.instances.get(VRF_DEFAULT)?.routerId;
+    if (id === undefined || id === 0) return undefined;
+    return [((OWNER_IP4 << 16) | (id >>> 16)) >>> 0, ((id << 16) | number) >>> 0];
   }
 
   /** Says once why routes do not go into their VPN. */
@@ -226,10 +233,4 @@ function wantedLabels(instance: BgpInstance): WantedLabel[] {
     const chosen = instance.family[name].vpn.label;
     return chosen === undefined ? [] : [{ instance, name, chosen }];
   });
-}
-
-/** RFC 4364 §4.2 type 1: our router id, and the instance's number. */
-export function derivedRd({ routerId, number }: BgpInstance): WordPair | undefined {
-  if (routerId === 0) return undefined;
-  return [((OWNER_IP4 << 16) | (routerId >>> 16)) >>> 0, ((routerId << 16) | number) >>> 0];
 }
