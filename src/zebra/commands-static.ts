@@ -13,6 +13,7 @@ function staticNexthop(args: {
   interface?: string | undefined;
   drop?: string | undefined;
   onlink?: unknown;
+  nexthopVrf?: string | undefined;
 }): StaticNexthop {
   const drop = args.drop?.toLowerCase();
   return {
@@ -20,6 +21,7 @@ function staticNexthop(args: {
     interface: args.interface,
     blackhole: drop === undefined ? 0 : drop === 'reject' ? BLACKHOLE_REJECT : BLACKHOLE_NULL,
     onlink: args.onlink !== undefined,
+    vrf: args.nexthopVrf,
   };
 }
 
@@ -35,6 +37,7 @@ interface StaticArgs {
   readonly tag?: number;
   readonly onlink?: unknown;
   readonly vrf?: string;
+  readonly nexthopVrf?: string;
 }
 
 function destination({ prefix, network, mask }: StaticArgs): Prefix {
@@ -55,7 +58,7 @@ function staticKey(args: StaticArgs): string {
   // Neither host bits nor another form make another route. A `no …` that is cut short may say nothing of it.
   const complete = args.prefix !== undefined || (args.mask !== undefined && maskLength(args.mask) !== undefined);
   const name = complete ? formatPrefix(destination(args)) : '';
-  const way = `${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''}`;
+  const way = `${args.gateway ?? ''} ${args.interface ?? ''} ${args.drop?.toLowerCase() ?? ''} ${args.nexthopVrf ?? ''}`;
   return `${name} ${way}${args.vrf === undefined ? '' : ` ${args.vrf}`}`;
 }
 
@@ -66,6 +69,7 @@ function staticLine(args: StaticArgs): string {
   for (const one of [args.gateway, args.interface, args.drop]) if (one !== undefined) words.push(one);
   if (args.tag !== undefined) words.push('tag', String(args.tag));
   if (args.distance !== undefined && args.distance !== DEFAULT_DISTANCE) words.push(String(args.distance));
+  if (args.nexthopVrf !== undefined) words.push('nexthop-vrf', args.nexthopVrf);
   if (args.onlink !== undefined) words.push('onlink');
   if (args.vrf !== undefined) words.push('vrf', args.vrf);
   return words.join(' ');
@@ -113,27 +117,35 @@ const TO_6_HELP = ['IPv6 configuration', 'Establish static routes', 'IPv6 destin
 const DROP = '<blackhole|reject|Null0>$drop';
 const DROP_HELP = ['Silently discard packets', 'Emit an ICMP unreachable', 'Null interface'] as const;
 const OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]';
-const ONLINK_OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf}]';
+const WAY_OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf|nexthop-vrf WORD$nexthopVrf}]';
+const ONLINK_OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf|nexthop-vrf WORD$nexthopVrf}]';
 const TAG_HELP = ['Set tag for this route', 'Tag value', 'Distance value for this route'] as const;
 const VRF_HELP = ['Specify the VRF', 'The VRF name'] as const;
+const NEXTHOP_VRF_HELP = ['Specify the VRF of the nexthop', 'The VRF name'] as const;
 const OPTIONS_HELP = [...TAG_HELP, ...VRF_HELP] as const;
-const ONLINK_HELP = [...TAG_HELP, 'Treat the nexthop as directly attached to the interface', ...VRF_HELP] as const;
+const WAY_HELP = [...OPTIONS_HELP, ...NEXTHOP_VRF_HELP] as const;
+const ONLINK_HELP = [
+  ...TAG_HELP,
+  'Treat the nexthop as directly attached to the interface',
+  ...VRF_HELP,
+  ...NEXTHOP_VRF_HELP,
+] as const;
 
 const LINES = [
   { syntax: `${TO_4} ${DROP} ${OPTIONS}`, help: [...TO_4_HELP, ...DROP_HELP, ...OPTIONS_HELP] },
-  { syntax: `${TO_4} A.B.C.D$gateway ${OPTIONS}`, help: [...TO_4_HELP, 'IP gateway address', ...OPTIONS_HELP] },
+  { syntax: `${TO_4} A.B.C.D$gateway ${WAY_OPTIONS}`, help: [...TO_4_HELP, 'IP gateway address', ...WAY_HELP] },
   {
     syntax: `${TO_4} A.B.C.D$gateway INTERFACE$interface ${ONLINK_OPTIONS}`,
     help: [...TO_4_HELP, 'IP gateway address', 'Interface of the gateway', ...ONLINK_HELP],
   },
-  { syntax: `${TO_4} INTERFACE$interface ${OPTIONS}`, help: [...TO_4_HELP, 'Gateway interface', ...OPTIONS_HELP] },
+  { syntax: `${TO_4} INTERFACE$interface ${WAY_OPTIONS}`, help: [...TO_4_HELP, 'Gateway interface', ...WAY_HELP] },
   { syntax: `${TO_6} ${DROP} ${OPTIONS}`, help: [...TO_6_HELP, ...DROP_HELP, ...OPTIONS_HELP] },
-  { syntax: `${TO_6} X:X::X:X$gateway ${OPTIONS}`, help: [...TO_6_HELP, 'IPv6 gateway address', ...OPTIONS_HELP] },
+  { syntax: `${TO_6} X:X::X:X$gateway ${WAY_OPTIONS}`, help: [...TO_6_HELP, 'IPv6 gateway address', ...WAY_HELP] },
   {
     syntax: `${TO_6} X:X::X:X$gateway INTERFACE$interface ${ONLINK_OPTIONS}`,
     help: [...TO_6_HELP, 'IPv6 gateway address', 'Interface of the gateway', ...ONLINK_HELP],
   },
-  { syntax: `${TO_6} INTERFACE$interface ${OPTIONS}`, help: [...TO_6_HELP, 'Gateway interface', ...OPTIONS_HELP] },
+  { syntax: `${TO_6} INTERFACE$interface ${WAY_OPTIONS}`, help: [...TO_6_HELP, 'Gateway interface', ...WAY_HELP] },
 ] as const;
 
 export const staticCommands: readonly Command<Zebra>[] = LINES.map(({ syntax, help }) =>

@@ -26,7 +26,7 @@ import {
   sortedInterfaces,
 } from './show/interface.ts';
 import { nexthopGroupsJson, showNexthopGroups } from './show/nexthop-group.ts';
-import { showNht } from './show/nht.ts';
+import { nhtJson, showNht } from './show/nht.ts';
 import { drift, showDrift, showZebra } from './show/zebra.ts';
 import { VRF_DEFAULT } from './vrf.ts';
 import type { Zebra } from './zebra.ts';
@@ -60,6 +60,16 @@ function showVrfs(zebra: Zebra): string {
     .join('');
 }
 
+function nht(
+  zebra: Zebra,
+  { vrf, address, json }: { vrf?: string | undefined; address?: string | undefined; json?: unknown },
+  family: Family,
+): string | object {
+  const vrfs = vrfsOf(zebra, vrf);
+  const only = address === undefined ? undefined : formatAddress(family, parseAddress(address)!.words);
+  return json === undefined ? showNht(zebra, vrfs, family, vrf === 'all', only) : nhtJson(zebra, vrfs, family, only);
+}
+
 function forwardingText(family: Family): string {
   const state = isForwarding(family) ? 'on' : 'off';
   return family === AF_INET ? `IP forwarding is ${state}\n` : `ipv6 forwarding is ${state}\n`;
@@ -86,14 +96,14 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         args.json === undefined ? showNexthopGroups(zebra, args.id) : nexthopGroupsJson(zebra, args.id),
     }),
     exec({
-      syntax: 'show ip nht',
-      help: [SHOW, IP, 'IP nexthop tracking table'],
-      run: (zebra: Zebra) => showNht(zebra, AF_INET),
+      syntax: 'show ip nht [vrf WORD$vrf] [A.B.C.D$address] [json]',
+      help: [SHOW, IP, 'IP nexthop tracking table', ...VRF_HELP, 'IPv4 address of a nexthop', JSON_HELP],
+      run: (zebra: Zebra, args) => nht(zebra, args, AF_INET),
     }),
     exec({
-      syntax: 'show ipv6 nht',
-      help: [SHOW, IPV6, 'IPv6 nexthop tracking table'],
-      run: (zebra: Zebra) => showNht(zebra, AF_INET6),
+      syntax: 'show ipv6 nht [vrf WORD$vrf] [X:X::X:X$address] [json]',
+      help: [SHOW, IPV6, 'IPv6 nexthop tracking table', ...VRF_HELP, 'IPv6 address of a nexthop', JSON_HELP],
+      run: (zebra: Zebra, args) => nht(zebra, args, AF_INET6),
     }),
 
     exec({

@@ -150,6 +150,7 @@ export interface NhtResolution {
     weight: number;
     blackhole: number;
     encap?: Encap;
+    vrf: number;
   }[];
 }
 

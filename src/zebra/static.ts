@@ -1,12 +1,13 @@
 // Static routes: `ip route` and `ipv6 route` lines. Lines of one prefix and distance are the members of one route; each
-// distance is a route of its own, so that a floating one waits behind the better. Interfaces are named, and may not exist
-// yet: a line whose interface is missing counts as soon as it comes.
+// distance is a route of its own, so that a floating one waits behind the better. Interfaces and VRFs are named, and may not
+// exist yet: a line whose interface or VRF is missing counts as soon as it comes.
 import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
 import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
 import type { Interface, Interfaces } from './interface/interfaces.ts';
 import { compareNexthops, ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
 import type { Rib } from './rib/rib.ts';
 import { ROUTE_STATIC } from './route-type.ts';
+import type { Vrfs } from './vrf.ts';
 
 export interface StaticNexthop {
   readonly gateway: { readonly family: Family; readonly words: AddressWords } | undefined;
@@ -14,6 +15,8 @@ export interface StaticNexthop {
   /** BLACKHOLE_* or 0. */
   readonly blackhole: number;
   readonly onlink: boolean;
+  /** Name of the VRF in which it lies, where one is named. */
+  readonly vrf?: string | undefined;
 }
 
 interface Line {
@@ -34,16 +37,18 @@ export class StaticRoutes {
   readonly #rib: Rib;
   readonly #sets: NexthopSets;
   readonly #interfaces: Interfaces;
-  /** The VRF's number now, -1: it is not there. */
-  readonly #vrf: () => number;
+  readonly #vrfs: Vrfs;
+  /** Name of the VRF of the routes. */
+  readonly #vrf: string;
   /** By prefix, and then by distance. */
   readonly #routes: Map<string, Map<number, Route>> = new Map();
   #count = 0;
 
-  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces, vrf: () => number) {
+  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces, vrfs: Vrfs, vrf: string) {
     this.#rib = rib;
     this.#sets = sets;
     this.#interfaces = interfaces;
+    this.#vrfs = vrfs;
     this.#vrf = vrf;
   }
 
@@ -117,21 +122,27 @@ export class StaticRoutes {
     this.#count = 0;
   }
 
-  /** The VRF came, went, or is another one. */
-  vrfChanged(): void {
-    for (const siblings of this.#routes.values()) for (const route of siblings.values()) this.#update(route);
+  /** The VRF of this name came, went, or is another one. */
+  vrfChanged(name: string): void {
+    for (const siblings of this.#routes.values()) {
+      for (const route of siblings.values()) {
+        if (name === this.#vrf || route.lines.values().some(line => line.nexthop.vrf === name)) this.#update(route);
+      }
+    }
   }
 
   #update(route: Route): void {
-    const vrf = this.#vrf();
+    const vrf = this.#vrfs.named(this.#vrf)?.id ?? -1;
     const members: Nexthop[] = [];
     let tag = 0;
     for (const line of route.lines.values()) {
       const { gateway, blackhole, onlink } = line.nexthop;
+      const itsVrf = line.nexthop.vrf === undefined ? vrf : this.#vrfs.named(line.nexthop.vrf)?.id;
+      if (itsVrf === undefined) continue;
       let ifindex = 0;
       if (line.nexthop.interface !== undefined) {
         const one = this.#interfaces.byName(line.nexthop.interface);
-        if (one === undefined) continue;
+        if (one === undefined || one.vrf !== itsVrf) continue;
         ifindex = one.ifindex;
       }
       tag = line.tag;
@@ -142,6 +153,7 @@ export class StaticRoutes {
         blackhole,
         onlink,
         weight: 1,
+        vrf: itsVrf,
       });
     }
     const { family, words, length } = route.prefix;
@@ -161,5 +173,5 @@ export class StaticRoutes {
 
 function lineKey(one: StaticNexthop): string {
   const gateway = one.gateway === undefined ? '' : formatAddress(one.gateway.family, one.gateway.words);
-  return `${gateway} ${one.interface ?? ''} ${one.blackhole}`;
+  return `${gateway} ${one.interface ?? ''} ${one.blackhole} ${one.vrf ?? ''}`;
 }

@@ -177,6 +177,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
         selectionChanged: (table, id) => this.resolver.destinationChanged(table, id),
         note: (owner, note, table, id, type, instance) => this.#notes?.note(owner, note, table, id, type, instance),
         retryLater: () => this.#retryLater(),
+        interfaceVrf: ifindex => this.interfaces.byIndex(ifindex)?.vrf,
       },
       plane,
       this.sets,
@@ -186,6 +187,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.resolver = new Resolver(
       {
         table: (vrf, family) => this.rib.table(vrf, family),
+        hasVrf: vrf => this.vrfs.get(vrf) !== undefined,
         setChanged: (set, activeChanged) => {
           this.objects.update(set);
           if (activeChanged) this.rib.walks.revisit(set, 0);
@@ -227,13 +229,20 @@ export class Zebra implements ZebraFace, PlaneEvents {
         this.rib.openVrf(vrf.id, vrf.table);
         // Somebody may have filled the table before there was a VRF that it belonged to.
         if (this.ready) this.plane.requestResync(KIND_ROUTE);
-        this.#statics.get(vrf.name)?.vrfChanged();
+        this.resolver.vrfChanged(vrf.id);
+        for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
       },
       renamed: (vrf, before) => {
-        this.#statics.get(before)?.vrfChanged();
-        this.#statics.get(vrf.name)?.vrfChanged();
+        for (const statics of this.#statics.values()) {
+          statics.vrfChanged(before);
+          statics.vrfChanged(vrf.name);
+        }
       },
-      gone: vrf => this.rib.closeVrf(vrf.id),
+      gone: vrf => {
+        this.rib.closeVrf(vrf.id);
+        this.resolver.vrfChanged(vrf.id);
+        for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
+      },
     });
   }
 
@@ -396,7 +405,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   staticsOf(vrf: string): StaticRoutes {
     let statics = this.#statics.get(vrf);
     if (statics === undefined) {
-      statics = new StaticRoutes(this.rib, this.sets, this.interfaces, () => this.vrfs.named(vrf)?.id ?? -1);
+      statics = new StaticRoutes(this.rib, this.sets, this.interfaces, this.vrfs, vrf);
       this.#statics.set(vrf, statics);
     }
     return statics;

@@ -9,10 +9,11 @@ import * as bgpVrf from './bgp-vrf.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
+import * as nexthopVrf from './nexthop-vrf.ts';
 import * as operations from './operations.ts';
 import * as vrf from './vrf.ts';
 
-const SUITES = [kernel, interfaces, labels, operations, vrf, bgpVrf];
+const SUITES = [kernel, interfaces, labels, operations, vrf, nexthopVrf, bgpVrf];
 
 describeInVm(
   'inside the virtual machine',

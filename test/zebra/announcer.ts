@@ -26,6 +26,8 @@ export interface Hop {
   readonly ifindex?: number;
   readonly labels?: readonly number[];
   readonly sid?: string;
+  /** The VRF in which it lies, where it is not that of the route. */
+  readonly vrf?: number;
   /** SEG6_LOCAL_ACTION_* and what it needs. */
   readonly local?: { readonly action: number; readonly nh4?: string; readonly nh6?: string; readonly table?: number };
 }
@@ -53,8 +55,13 @@ export class Announcer {
   }
 
   announce(prefix: string, ...hops: readonly Hop[]): void {
+    this.announceIn(0, prefix, ...hops);
+  }
+
+  /** A route of the VRF of this number. */
+  announceIn(vrf: number, prefix: string, ...hops: readonly Hop[]): void {
     this.#columns.count = 0;
-    for (const hop of hops) this.#add(hop);
+    for (const hop of hops) this.#add(hop, vrf);
     const { family, words, length } = parsePrefix(prefix)!;
     const block = new Uint8Array(4096);
     const message = new RouteMessage();
@@ -75,19 +82,19 @@ export class Announcer {
       nexthopStart: 0,
       nexthopEnd: hopsEnd,
     });
-    this.#send(FRR_8_4_4.route.encode(message, 0, FRR_8_4_4.command.ROUTE_ADD, this.#bytes, 0));
+    this.#send(FRR_8_4_4.route.encode(message, vrf, FRR_8_4_4.command.ROUTE_ADD, this.#bytes, 0));
   }
 
   close(): void {
     this.#socket.destroy();
   }
 
-  #add({ via, ifindex = 0, labels, sid, local }: Hop): void {
+  #add({ via, ifindex = 0, labels, sid, local, vrf: itsVrf }: Hop, vrf: number): void {
     const columns = this.#columns;
     const gateway = via === undefined ? undefined : parseAddress(via)!;
     const four = ifindex === 0 ? NEXTHOP_IPV4 : NEXTHOP_IPV4_IFINDEX;
     const six = ifindex === 0 ? NEXTHOP_IPV6 : NEXTHOP_IPV6_IFINDEX;
-    const row = columns.add(gateway === undefined ? NEXTHOP_IFINDEX : gateway.family === 2 ? four : six);
+    const row = columns.add(gateway === undefined ? NEXTHOP_IFINDEX : gateway.family === 2 ? four : six, itsVrf ?? vrf);
     columns.ifindex[row] = ifindex;
     [columns.w0[row], columns.w1[row], columns.w2[row], columns.w3[row]] = gateway?.words ?? [0, 0, 0, 0];
     if (labels !== undefined) {

@@ -16,6 +16,8 @@ import type {
 } from '../../src/zebra/plane.ts';
 import { FakeFollower, followerPlane } from './fake-follower.ts';
 
+const MAIN_TABLE = 254;
+
 const ENOENT = 2;
 const EAGAIN = 11;
 const ENODEV = 19;
@@ -25,6 +27,7 @@ const ENETDOWN = 100;
 
 export interface FakeRoute {
   key: string;
+  table: number;
   family: Family;
   words: AddressWords;
   length: number;
@@ -92,7 +95,7 @@ export class FakeKernel implements Plane {
   routeInstall(
     object: number,
     generation: number,
-    _table: number,
+    table: number,
     family: Family,
     w0: number,
     w1: number,
@@ -110,9 +113,10 @@ export class FakeKernel implements Plane {
       let errno = this.refuse();
       if (errno === 0 && type === 1 && !this.groups.has(nexthopId)) errno = EINVAL;
       if (errno === 0) {
-        const key = routeKey(family, [w0, w1, w2, w3], length, metric);
+        const key = routeKey(family, [w0, w1, w2, w3], length, metric, table);
         this.routes.set(key, {
           key,
+          table,
           family,
           words: [w0, w1, w2, w3],
           length,
@@ -130,7 +134,7 @@ export class FakeKernel implements Plane {
   routeWithPaths(
     object: number,
     generation: number,
-    _table: number,
+    table: number,
     family: Family,
     w0: number,
     w1: number,
@@ -149,8 +153,8 @@ export class FakeKernel implements Plane {
       if (errno === 0 && !paths.every(path => this.links.get(path.ifindex)?.up ?? false)) errno = ENETDOWN;
       if (errno === 0) {
         const words = [w0, w1, w2, w3] as const;
-        const key = routeKey(family, words, length, metric);
-        this.routes.set(key, { key, family, words, length, protocol, type, nexthopId: 0, metric, paths });
+        const key = routeKey(family, words, length, metric, table);
+        this.routes.set(key, { key, table, family, words, length, protocol, type, nexthopId: 0, metric, paths });
       }
       return events => events.routeInstalled(object, generation, errno, protocol, type, name, 0);
     }, paths.length);
@@ -159,7 +163,7 @@ export class FakeKernel implements Plane {
   routeDelete(
     object: number,
     generation: number,
-    _table: number,
+    table: number,
     family: Family,
     w0: number,
     w1: number,
@@ -172,7 +176,7 @@ export class FakeKernel implements Plane {
   ): void {
     this.#request(() => {
       this.routeMessages++;
-      const key = routeKey(family, [w0, w1, w2, w3], length, metric);
+      const key = routeKey(family, [w0, w1, w2, w3], length, metric, table);
       const there = this.routes.get(key);
       let errno = this.refuse();
       if (errno === 0) {
@@ -285,8 +289,8 @@ export class FakeKernel implements Plane {
     if (!this.deaf) this.#up.push(event);
   }
 
-  addLink(ifindex: number, name: string, up: boolean): void {
-    const facts = linkFacts(ifindex, name, up);
+  addLink(ifindex: number, name: string, up: boolean, more: Partial<LinkFacts> = {}): void {
+    const facts = { ...linkFacts(ifindex, name, up), ...more };
     this.links.set(ifindex, { facts, up });
     this.notify(events => events.link(facts));
   }
@@ -295,7 +299,7 @@ export class FakeKernel implements Plane {
     const link = this.links.get(ifindex)!;
     if (link.up === up) return;
     link.up = up;
-    link.facts = linkFacts(ifindex, link.facts.name, up);
+    link.facts = { ...link.facts, flags: linkFacts(ifindex, '', up).flags };
     if (!up) {
       for (const [id, one] of Array.from(this.nexthops)) if (one.path.ifindex === ifindex) this.#dropNexthop(id, false);
       for (const [key, route] of Array.from(this.routes)) {
@@ -307,6 +311,25 @@ export class FakeKernel implements Plane {
     }
     const facts = link.facts;
     this.notify(events => events.link(facts));
+  }
+
+  /** Another name, another master; a port that moves goes down and up for it. */
+  changeLink(ifindex: number, more: Partial<LinkFacts>): void {
+    const link = this.links.get(ifindex)!;
+    if (more.master !== undefined) this.setLink(ifindex, false);
+    const facts = { ...link.facts, ...more };
+    link.facts = facts;
+    this.notify(events => events.link(facts));
+    if (more.master !== undefined) this.setLink(ifindex, true);
+  }
+
+  /** A device goes; its ports have no master then. */
+  removeLink(ifindex: number): void {
+    for (const { facts } of Array.from(this.links.values()))
+      if (facts.master === ifindex) this.changeLink(facts.ifindex, { master: 0 });
+    this.setLink(ifindex, false);
+    this.links.delete(ifindex);
+    this.notify(events => events.linkGone(ifindex));
   }
 
   addAddress(ifindex: number, family: Family, local: AddressWords, length: number): void {
@@ -327,7 +350,7 @@ export class FakeKernel implements Plane {
     this.routes.delete(key);
     this.notify(events =>
       events.routeGone(
-        254,
+        route.table,
         route.family,
         ...route.words,
         ...([route.length, route.protocol, route.type, route.metric, () => route.paths] as const),
@@ -357,7 +380,18 @@ export class FakeKernel implements Plane {
   ): void {
     const key = routeKey(family, words, length, metric);
     if (!replaces && this.routes.has(key)) return;
-    const route: FakeRoute = { key, family, words, length, protocol: 4, type: 1, nexthopId: 0, metric, paths };
+    const route: FakeRoute = {
+      key,
+      table: MAIN_TABLE,
+      family,
+      words,
+      length,
+      protocol: 4,
+      type: 1,
+      nexthopId: 0,
+      metric,
+      paths,
+    };
     this.routes.set(key, route);
     this.notify(events => this.#tell(events, route, replaces));
   }
@@ -396,7 +430,7 @@ export class FakeKernel implements Plane {
 
   #tell(events: PlaneEvents, route: FakeRoute, replaces = true): void {
     events.route(
-      254,
+      route.table,
       route.family,
       ...route.words,
       route.length,
@@ -427,7 +461,7 @@ export class FakeKernel implements Plane {
       if (route.family !== AF_INET) {
         this.notify(events =>
           events.routeGone(
-            254,
+            route.table,
             route.family,
             ...route.words,
             ...([route.length, route.protocol, route.type, route.metric, () => route.paths] as const),
@@ -465,8 +499,14 @@ function objectOf(have: number): number {
   return have < OBJECTS_FROM ? 0 : have;
 }
 
-export function routeKey(family: Family, words: AddressWords, length: number, metric: number): string {
-  return `${family}:${words.join('.')}/${length}#${metric}`;
+export function routeKey(
+  family: Family,
+  words: AddressWords,
+  length: number,
+  metric: number,
+  table: number = MAIN_TABLE,
+): string {
+  return `${family}:${words.join('.')}/${length}#${metric}${table === MAIN_TABLE ? '' : ` table ${table}`}`;
 }
 
 function linkFacts(ifindex: number, name: string, up: boolean): LinkFacts {

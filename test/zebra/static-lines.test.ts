@@ -18,6 +18,10 @@ ip route 1.2.9.9/24 10.0.0.2 1
 ip route 1.2.10.0 255.255.255.0 Null0 200
 ip route 1.2.11.0 255.255.255.0 reject
 ip route 0.0.0.0 0.0.0.0 10.0.0.3
+ip route 1.2.12.0/24 10.0.0.2 nexthop-vrf red 9
+ip route 1.2.13.0/24 10.0.0.2 eth0 nexthop-vrf red onlink tag 3
+ip route 1.2.14.0/24 red0 nexthop-vrf red
+ipv6 route 2001:db8:1::/64 fd00::2 nexthop-vrf red
 ipv6 route 2001:DB8::7/64 eth0 5 tag 6`;
 
 const routeLines = (text: string): string[] =>
@@ -66,9 +70,12 @@ describe('lines of static routes', { timeout: 60_000 }, () => {
     await startFrr(lab, namespace, 'zebra', '', { directory });
     const staticd = await startFrr(lab, namespace, 'staticd', LINES, { directory });
     let expected: string[] = [];
-    await until(async () => (expected = routeLines(await staticd.sh('show running-config'))).length === 10, {
-      what: () => `staticd's lines; ${expected.join('\n')}`,
-    });
+    await until(
+      async () => (expected = routeLines(await staticd.sh('show running-config'))).length === LINES.split('\n').length,
+      {
+        what: () => `staticd's lines; ${expected.join('\n')}`,
+      },
+    );
     assert.deepEqual(one.lines, expected);
   });
 

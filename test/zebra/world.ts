@@ -257,7 +257,8 @@ export class World {
         for (const { id } of covers) {
           const row = table.selected[id]!;
           const cover = zebra.sets.get(table.set[row]!);
-          if (set.except !== undefined && table.prefixes.length[id] === set.except.length) continue;
+          const sameLength = table.prefixes.length[id] === set.except?.length;
+          if (sameLength && table.prefixes.w0[id] === set.except?.words[0]) continue;
           if (cover === set || this.#through(cover.id, set.id)) continue;
           if (table.type[row] === 2) out.add(pathText(member.gateway, 2, cover.paths[0]!.ifindex, 0));
           else {

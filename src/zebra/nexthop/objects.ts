@@ -458,7 +458,7 @@ export class NexthopObjects {
   #requireList(set: NexthopSet): number {
     const only = set.paths.length === 1 ? set.paths[0]! : undefined;
     if (only !== undefined && only.blackhole !== 0) this.#nameOf(set, blackholeType(only.blackhole));
-    else this.#nameOf(set, this.book.lists.intern(set.family, set.paths.map(kernelPath)));
+    else this.#nameOf(set, this.book.lists.intern(set.family, ownPaths(set)));
     return this.groupOf[set.id]!;
   }
 
@@ -663,4 +663,12 @@ export class NexthopObjects {
     }
     this.#unusedSingletons = true;
   }
+}
+
+/** What a route of the set carries itself: the kernel would look for a gateway in the route's own table, and one in another VRF is not there. */
+function ownPaths({ vrf, paths }: NexthopSet): KernelPath[] {
+  return paths.map(path => {
+    const elsewhere = path.vrf !== vrf && path.gatewayFamily !== 0;
+    return kernelPath(elsewhere ? { ...path, onlink: true } : path);
+  });
 }

@@ -21,8 +21,8 @@ import { ROUTE_CONNECT } from '../route-type.ts';
 import { joined, pushed, sameEncap, withEncap } from './encap.ts';
 import {
   ECMP_LIMIT,
+  type Member,
   type MemberResolution,
-  type Nexthop,
   type NexthopSet,
   type NexthopSets,
   type ResolvedPath,
@@ -87,6 +87,7 @@ function registrationKey(
 
 export interface ResolverHost {
   table(vrf: number, family: Family): RibTable;
+  hasVrf(vrf: number): boolean;
   /** The paths of a set changed (`activeChanged`: whether its routes can be used at all did, too). */
   setChanged(set: NexthopSet, activeChanged: boolean): void;
   /** Work is waiting for `run`. */
@@ -117,8 +118,17 @@ function addPath(paths: ResolvedPath[], path: ResolvedPath): boolean {
   return true;
 }
 
+/** Whether a destination of the set's VRF is that of the routes which use the set. */
+function isExcepted({ except, family }: NexthopSet, { prefixes, family: tableFamily }: RibTable, id: number): boolean {
+  if (except === undefined || family !== tableFamily || prefixes.length[id] !== except.length) return false;
+  return equalWords(except.words, prefixes.words(id));
+}
+
 function samePaths(a: readonly ResolvedPath[], b: readonly ResolvedPath[]): boolean {
-  return a.length === b.length && a.every((one, i) => samePath(one, b[i]!) && one.weight === b[i]!.weight);
+  return (
+    a.length === b.length &&
+    a.every((one, i) => samePath(one, b[i]!) && one.weight === b[i]!.weight && one.vrf === b[i]!.vrf)
+  );
 }
 
 export class Resolver implements NhtFace {
@@ -164,14 +174,14 @@ export class Resolver implements NhtFace {
   /** A new set is resolved at once: its first route is decided right after. */
   setCreated(set: NexthopSet): void {
     for (const member of set.members) {
-      if (member.gatewayFamily !== 0) this.#trackedOf(set.vrf, member.gatewayFamily).add(member.gateway, set);
+      if (member.gatewayFamily !== 0) this.#trackedOf(member.vrf, member.gatewayFamily).add(member.gateway, set);
     }
     this.#resolve(set);
   }
 
   setReleased(set: NexthopSet): void {
     for (const member of set.members) {
-      if (member.gatewayFamily !== 0) this.#trackedOf(set.vrf, member.gatewayFamily).delete(member.gateway, set);
+      if (member.gatewayFamily !== 0) this.#trackedOf(member.vrf, member.gatewayFamily).delete(member.gateway, set);
     }
     this.#dirtySets.delete(set);
   }
@@ -203,6 +213,14 @@ export class Resolver implements NhtFace {
       if (set.members.some(member => member.ifindex === ifindex)) this.#dirtySets.add(set);
     }
     this.#host.wake();
+  }
+
+  /** A VRF came or went: next hops of other VRFs' routes may lie in it. */
+  vrfChanged(vrf: number): void {
+    for (const set of this.#sets) {
+      if (set.vrf !== vrf && set.members.some(member => member.vrf === vrf)) this.#dirtySets.add(set);
+    }
+    if (!this.idle) this.#host.wake();
   }
 
   /** An address became one of this host's, or ceased to be: no gateway may be one. */
@@ -303,7 +321,9 @@ export class Resolver implements NhtFace {
     return true;
   }
 
-  #resolveMember(set: NexthopSet, member: Nexthop, through: Set<number>): MemberResolution {
+  #resolveMember(set: NexthopSet, member: Member, through: Set<number>): MemberResolution {
+    const { vrf } = member;
+    if (vrf !== set.vrf && !this.#host.hasVrf(vrf)) return INACTIVE;
     const weight = member.weight === 0 ? 1 : member.weight;
     const { encap: asked, ...bare } = member;
     const own = pushed(asked);
@@ -321,9 +341,9 @@ export class Resolver implements NhtFace {
     if (family === 0 || isMulticast(family, member.gateway)) return INACTIVE;
     if (family !== AF_INET && isLinkLocal6(member.gateway)) return INACTIVE; // on which link?
     // The kernel refuses a gateway that is an address of this host, in the VRF.
-    if (this.#interfaces.isLocal(set.vrf, family, member.gateway)) return INACTIVE;
+    if (this.#interfaces.isLocal(vrf, family, member.gateway)) return INACTIVE;
 
-    const table = this.#host.table(set.vrf, family);
+    const table = this.#host.table(vrf, family);
     const viaDefault = family === AF_INET ? this.viaDefault.ip : this.viaDefault.ipv6;
     const [w0, w1, w2, w3] = member.gateway;
     let longest = family === AF_INET ? 32 : 128;
@@ -335,7 +355,7 @@ export class Resolver implements NhtFace {
       if (length === 0 && !viaDefault) return INACTIVE;
       const row = table.selected[id]!;
       if (row < 0) continue;
-      if (set.except !== undefined && set.except.length === length && set.family === family) continue;
+      if (set.vrf === vrf && isExcepted(set, table, id)) continue;
       const cover = this.#sets.get(table.set[row]!);
       if (cover === set || this.#reaches(cover, set.id)) {
         set.avoided = true;
@@ -366,6 +386,7 @@ export class Resolver implements NhtFace {
                 blackhole: 0,
                 onlink: true,
                 weight,
+                vrf: path.vrf,
                 ...withEncap(encap),
               }
             : { ...path, weight: Math.min(256, path.weight * weight), ...withEncap(encap) },

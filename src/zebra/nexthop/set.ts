@@ -7,6 +7,9 @@
 // A route must never resolve through itself. Where a route's prefix covers a gateway of its own set, the route gets a variant
 // of the set that passes over that very prefix; there are as few of those as there are such odd routes.
 //
+// A next hop lies in a VRF, which need not be that of the routes: that is how routes leak from one VRF into another, and what an
+// L3VPN's routes are.
+//
 // An id stays with its content while a route, a hold or an object in the kernel needs it.
 import {
   AF_INET,
@@ -43,6 +46,13 @@ export interface Nexthop {
   readonly weight: number;
   /** What it does to packets besides. */
   readonly encap?: Encap;
+  /** The VRF in which it lies, where it is not that of the routes. */
+  readonly vrf?: number;
+}
+
+/** A next hop of a set. */
+export interface Member extends Nexthop {
+  readonly vrf: number;
 }
 
 const NO_ADDRESS: AddressWords = [0, 0, 0, 0];
@@ -78,6 +88,8 @@ export interface ResolvedPath {
   /** 1–256. */
   readonly weight: number;
   readonly encap?: Encap;
+  /** The VRF that it leads on in. */
+  readonly vrf: number;
 }
 
 /** What became of one member. */
@@ -94,7 +106,7 @@ export class NexthopSet {
   readonly vrf: number;
   /** Family of the routes that use it. */
   readonly family: Family;
-  readonly members: readonly Nexthop[];
+  readonly members: readonly Member[];
   readonly recursive: boolean;
   /** This destination is passed over when gateways are looked up: that of the routes that use the set. */
   readonly except: Prefix | undefined;
@@ -126,7 +138,7 @@ export class NexthopSet {
     id: number,
     vrf: number,
     family: Family,
-    members: readonly Nexthop[],
+    members: readonly Member[],
     recursive: boolean,
     except: Prefix | undefined,
     key: string,
@@ -147,7 +159,7 @@ export class NexthopSet {
     const members = this.members;
     for (let i = 0; i < members.length; i++) {
       const member = members[i]!;
-      if (member.gatewayFamily !== this.family) continue;
+      if (member.gatewayFamily !== this.family || member.vrf !== this.vrf) continue;
       if (this.family === AF_INET) {
         if (((member.gateway[0] ^ w0) & maskWord(length)) === 0) return true;
       } else if (
@@ -171,6 +183,11 @@ function memberKey(one: Nexthop): string {
   return `${gateway}%${one.ifindex}${one.blackhole ? `!${one.blackhole}` : ''}${one.onlink ? 'o' : ''}${encapKey(one.encap)}*${weight}`;
 }
 
+/** What of it does not go without saying. */
+function vrfKey({ vrf }: Nexthop, own: number): string {
+  return vrf === undefined || vrf === own ? '' : `@${vrf}`;
+}
+
 /** One order, whatever the order in which they were asked for, so that the same next hops are the same set. */
 export function compareNexthops(a: Nexthop, b: Nexthop): number {
   return (
@@ -182,6 +199,7 @@ export function compareNexthops(a: Nexthop, b: Nexthop): number {
     a.gateway[3] - b.gateway[3] ||
     a.ifindex - b.ifindex ||
     a.weight - b.weight ||
+    (a.vrf ?? -1) - (b.vrf ?? -1) ||
     encapKey(a.encap).localeCompare(encapKey(b.encap))
   );
 }
@@ -217,7 +235,8 @@ export class NexthopSets {
   }
 
   intern(vrf: number, family: Family, members: readonly Nexthop[], recursive: boolean): number {
-    const key = `${vrf}/${family === AF_INET ? 4 : 6}${recursive ? 'r' : '-'}${members.map(memberKey).join(',')}`;
+    const keys = members.map(one => memberKey(one) + vrfKey(one, vrf)).join(',');
+    const key = `${vrf}/${family === AF_INET ? 4 : 6}${recursive ? 'r' : '-'}${keys}`;
     return this.#intern(key, vrf, family, members, recursive, undefined);
   }
 
@@ -238,7 +257,8 @@ export class NexthopSets {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known.id;
     const id = this.#free.pop() ?? this.#byId.length;
-    const set = new NexthopSet(id, vrf, family, members, recursive, except, key, this.#nowS());
+    const placed = members.map(one => ({ ...one, vrf: one.vrf ?? vrf }));
+    const set = new NexthopSet(id, vrf, family, placed, recursive, except, key, this.#nowS());
     this.#byId[id] = set;
     this.#byKey.set(key, set);
     this.#unused.add(set);

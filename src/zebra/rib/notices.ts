@@ -8,6 +8,7 @@ import {
   BLACKHOLE_NULL,
   BLACKHOLE_PROHIBIT,
   BLACKHOLE_REJECT,
+  blackholeNexthop,
   type Nexthop,
   type NexthopSet,
   type NexthopSets,
@@ -16,12 +17,13 @@ import { KIND_ROUTE, type KernelPath, type Plane, RTN_PROHIBIT, RTN_UNICAST, RTN
 import { isOwnProtocol, ROUTE_CONNECT, ROUTE_KERNEL } from '../route-type.ts';
 import type { EarlierLife } from './earlier-life.ts';
 import type { KernelUsers } from './kernel-users.ts';
-import { isForeign, KERNEL_METRIC, type RibRows, type RibStats } from './parts.ts';
+import { isForeign, KERNEL_METRIC, type RibHost, type RibRows, type RibStats } from './parts.ts';
 import { KERNEL_OTHER } from './settling.ts';
 import { DOUBT, IN_FLIGHT, type RibTable, ROW_SEEN, SEEN, STALE } from './table.ts';
 import type { RibTables } from './tables.ts';
 
 export class KernelNotices {
+  readonly #host: RibHost;
   readonly #rows: RibRows;
   readonly #plane: Plane;
   readonly #tables: RibTables;
@@ -37,6 +39,7 @@ export class KernelNotices {
   #rereading = false;
 
   constructor(
+    host: RibHost,
     rows: RibRows,
     plane: Plane,
     tables: RibTables,
@@ -46,6 +49,7 @@ export class KernelNotices {
     earlier: EarlierLife,
     stats: RibStats,
   ) {
+    this.#host = host;
     this.#rows = rows;
     this.#plane = plane;
     this.#tables = tables;
@@ -108,7 +112,7 @@ export class KernelNotices {
         else if (!this.#dumping) this.#tables.mark(t, id, true);
       }
     }
-    const members = nexthopsOf(type, paths());
+    const members = this.#nexthopsOf(type, paths());
     const before = t.prefixes.find(w0, w1, w2, w3, length);
     const known = before >= 0 && this.#foreignRow(t, before, metric, members) >= 0;
     this.#addForeign(t, w0, w1, w2, w3, length, metric, members);
@@ -199,7 +203,7 @@ export class KernelNotices {
       else if (t.kernel[id] !== 0) this.#lost(t, id);
       return;
     }
-    const members = nexthopsOf(type === 0 ? RTN_UNICAST : type, paths());
+    const members = this.#nexthopsOf(type === 0 ? RTN_UNICAST : type, paths());
     const gone = this.#foreignRow(t, id, metric, members);
     if (gone >= 0) {
       this.#rows.removeRow(t, id, gone);
@@ -289,6 +293,31 @@ export class KernelNotices {
     }
   }
 
+  /** A kernel route's paths as the members of a set. */
+  #nexthopsOf(type: number, paths: readonly KernelPath[]): Nexthop[] {
+    if (type !== RTN_UNICAST) {
+      return [
+        blackholeNexthop(
+          type === RTN_UNREACHABLE ? BLACKHOLE_REJECT : type === RTN_PROHIBIT ? BLACKHOLE_PROHIBIT : BLACKHOLE_NULL,
+        ),
+      ];
+    }
+    return paths.map(path => {
+      const vrf = this.#host.interfaceVrf(path.ifindex);
+      return {
+        gatewayFamily: path.gatewayFamily,
+        gateway: path.gateway,
+        ifindex: path.ifindex,
+        blackhole: path.blackhole ? BLACKHOLE_NULL : 0,
+        // It is in the kernel already: nothing about it is to be proved again.
+        onlink: path.gatewayFamily !== 0,
+        weight: path.weight,
+        ...(vrf === undefined ? {} : { vrf }),
+        ...withEncap(path.encap),
+      };
+    });
+  }
+
   /** Interfaces through which the kernel dropped everybody's IPv4 routes without a word: foreign ones are gone for good. */
   routesLost(dead: (set: NexthopSet) => boolean): void {
     const sets = new Set<number>();
@@ -319,23 +348,4 @@ function includesAll(all: readonly Nexthop[], some: readonly Nexthop[]): boolean
 
 function sameNexthops(a: readonly Nexthop[], b: readonly Nexthop[]): boolean {
   return a.length === b.length && includesAll(a, b);
-}
-
-/** A kernel route's paths as the members of a set. */
-function nexthopsOf(type: number, paths: readonly KernelPath[]): Nexthop[] {
-  if (type !== RTN_UNICAST) {
-    const blackhole =
-      type === RTN_UNREACHABLE ? BLACKHOLE_REJECT : type === RTN_PROHIBIT ? BLACKHOLE_PROHIBIT : BLACKHOLE_NULL;
-    return [{ gatewayFamily: 0, gateway: [0, 0, 0, 0], ifindex: 0, blackhole, onlink: false, weight: 1 }];
-  }
-  return paths.map(path => ({
-    gatewayFamily: path.gatewayFamily,
-    gateway: path.gateway,
-    ifindex: path.ifindex,
-    blackhole: path.blackhole ? BLACKHOLE_NULL : 0,
-    // It is in the kernel already: nothing about it is to be proved again.
-    onlink: path.gatewayFamily !== 0,
-    weight: path.weight,
-    ...withEncap(path.encap),
-  }));
 }

@@ -14,6 +14,8 @@ export function isForeign(t: RibTable, row: number, metric: number): boolean {
 }
 
 export interface RibHost {
+  /** The VRF that an interface belongs to; undefined where there is none of this index. */
+  interfaceVrf(ifindex: number): number | undefined;
   readonly nowS: () => number;
   /** Something waits for `run`. */
   wake(): void;

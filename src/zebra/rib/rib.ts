@@ -65,7 +65,7 @@ export class Rib implements RibRows {
     const outcomes = new Outcomes(host, tables, sets, notify);
     this.outcomes = outcomes;
     this.settling = new Settling(host, plane, sets, objects, watchers, tables, kernel, outcomes, notify, stats);
-    this.notices = new KernelNotices(this, plane, tables, sets, kernel, objects.book.lists, earlier, stats);
+    this.notices = new KernelNotices(host, this, plane, tables, sets, kernel, objects.book.lists, earlier, stats);
     this.settling.onRival = () => this.notices.reread();
     this.walks = new Walks(host, this, tables, sets, objects, this.settling, kernel, earlier, stats);
   }

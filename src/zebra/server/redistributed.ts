@@ -137,7 +137,7 @@ export class Redistributed {
       route.metric = table.metric[entry]!;
       route.tag = tag;
       const columns = this.#client.host.columns;
-      pathsToColumns(redistributedPaths(this.#zebra.nexthops.get(table.set[entry]!)), vrf, columns);
+      pathsToColumns(redistributedPaths(this.#zebra.nexthops.get(table.set[entry]!)), columns);
       route.bytes = this.#client.host.outBlock;
       route.nexthopCount = columns.count;
       route.nexthopStart = 0;

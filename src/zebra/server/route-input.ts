@@ -153,7 +153,7 @@ export class RouteInput {
     const { nexthopStart, nexthopEnd, nexthopCount, message } = route;
     // Well-formed: the decoder walked it.
     this.#codec.decodeNexthops(columns, route.bytes, nexthopStart, nexthopEnd, nexthopCount, message);
-    const members = membersOf(columns, vrf);
+    const members = membersOf(columns);
     if (typeof members === 'string') {
       this.#internProblem = members;
       return -1;

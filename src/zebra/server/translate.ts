@@ -109,7 +109,7 @@ export function nexthopUpdate(one: NhtRegistration): NexthopUpdate {
     };
   }
   const nexthops: UpdateNexthop[] = to.paths.map(path => ({
-    vrf: one.vrf,
+    vrf: path.vrf,
     type: pathType(path.gatewayFamily, path.blackhole),
     flags: 0,
     gateway: path.gateway,
@@ -144,11 +144,11 @@ export function redistributedPaths({ members, resolution, paths }: NexthopSet): 
 }
 
 /** Fills `into` with resolved paths; as many as it has rows for. */
-export function pathsToColumns(paths: readonly ResolvedPath[], vrf: number, into: NexthopColumns): void {
+export function pathsToColumns(paths: readonly ResolvedPath[], into: NexthopColumns): void {
   into.count = 0;
   for (const path of paths) {
     if (into.count >= into.type.length) return;
-    const row = into.add(pathType(path.gatewayFamily, path.blackhole), vrf);
+    const row = into.add(pathType(path.gatewayFamily, path.blackhole), path.vrf);
     into.ifindex[row] = path.ifindex;
     into.blackhole[row] = path.blackhole;
     into.w0[row] = path.gateway[0];
@@ -218,8 +218,8 @@ function localSid(columns: NexthopColumns, row: number): Encap | string {
   }
 }
 
-/** Next hops as zebra takes them, or what is asked for that it cannot do. */
-export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | string {
+/** Next hops as zebra takes them, each with its VRF, or what is asked for that it cannot do. */
+export function membersOf(columns: NexthopColumns): Nexthop[] | string {
   const members: Nexthop[] = [];
   for (let i = 0; i < columns.count; i++) {
     const flags = columns.flags[i]!;
@@ -229,7 +229,7 @@ export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | str
         if (flag !== NEXTHOP_FLAG_HAS_BACKUP) return what;
       }
     }
-    if (columns.vrf[i] !== vrf) return 'next hops in another VRF';
+    const vrf = columns.vrf[i]!;
     const weight = (flags & NEXTHOP_FLAG_WEIGHT) !== 0 ? Math.min(256, Math.max(1, columns.weight[i]!)) : 1;
     const onlink = (flags & NEXTHOP_FLAG_ONLINK) !== 0;
     const ifindex = columns.ifindex[i]!;
@@ -238,20 +238,20 @@ export function membersOf(columns: NexthopColumns, vrf: number): Nexthop[] | str
     const words: AddressWords = [columns.w0[i]!, columns.w1[i]!, columns.w2[i]!, columns.w3[i]!];
     switch (columns.type[i]!) {
       case NEXTHOP_IFINDEX:
-        members.push(interfaceNexthop(ifindex, weight, encap));
+        members.push({ ...interfaceNexthop(ifindex, weight, encap), vrf });
         break;
       // The plain types carry an ifindex too, which is to be found anew: it is what the client saw last.
       case NEXTHOP_IPV4:
-        members.push(gatewayNexthop(AF_INET, words, 0, false, weight, encap));
+        members.push({ ...gatewayNexthop(AF_INET, words, 0, false, weight, encap), vrf });
         break;
       case NEXTHOP_IPV4_IFINDEX:
-        members.push(gatewayNexthop(AF_INET, words, ifindex, onlink, weight, encap));
+        members.push({ ...gatewayNexthop(AF_INET, words, ifindex, onlink, weight, encap), vrf });
         break;
       case NEXTHOP_IPV6:
-        members.push(gatewayNexthop(AF_INET6, words, 0, false, weight, encap));
+        members.push({ ...gatewayNexthop(AF_INET6, words, 0, false, weight, encap), vrf });
         break;
       case NEXTHOP_IPV6_IFINDEX:
-        members.push(gatewayNexthop(AF_INET6, words, ifindex, onlink, weight, encap));
+        members.push({ ...gatewayNexthop(AF_INET6, words, ifindex, onlink, weight, encap), vrf });
         break;
       default:
         members.push(blackholeNexthop(columns.blackhole[i] === 0 ? BLACKHOLE_NULL : columns.blackhole[i]!));

@@ -2,32 +2,37 @@
 // shown beside them: routes name both by id.
 import { formatAddress } from '../../net/index.ts';
 import { encapText } from '../nexthop/encap.ts';
-import { BLACKHOLE_NULL, type Nexthop, type ResolvedPath } from '../nexthop/set.ts';
+import { BLACKHOLE_NULL, type Member, type ResolvedPath } from '../nexthop/set.ts';
 import type { KernelPath } from '../plane.ts';
+import { VRF_DEFAULT } from '../vrf.ts';
 import type { Zebra } from '../zebra.ts';
 import { blackholeText, nexthopJson } from './nexthop.ts';
 import { formatUptime } from './uptime.ts';
 
-function pathText(zebra: Zebra, path: ResolvedPath | Nexthop, ifindex = path.ifindex): string {
-  if (path.blackhole !== 0) return `${blackholeText(path.blackhole).slice(1)} (vrf default)`;
+function pathText(zebra: Zebra, path: ResolvedPath | Member, ifindex = path.ifindex): string {
+  const vrf = `(vrf ${zebra.vrfs.nameOf(path.vrf)})`;
+  if (path.blackhole !== 0) return `${blackholeText(path.blackhole).slice(1)} ${vrf}`;
   const name = ifindex === 0 ? '' : zebra.interfaces.nameOf(ifindex);
-  if (path.gatewayFamily === 0) return `is directly connected, ${name} (vrf default)`;
+  if (path.gatewayFamily === 0) return `is directly connected, ${name} ${vrf}`;
   const onlink = path.onlink ? ' onlink' : '';
-  return `via ${formatAddress(path.gatewayFamily, path.gateway)}${name === '' ? '' : `, ${name}`} (vrf default)${onlink}`;
+  return `via ${formatAddress(path.gatewayFamily, path.gateway)}${name === '' ? '' : `, ${name}`} ${vrf}${onlink}`;
 }
 
 /** One way, what else is to be said of it, and what it does to packets. */
-function wayLine(zebra: Zebra, path: ResolvedPath | Nexthop, note = '', ifindex = path.ifindex): string {
+function wayLine(zebra: Zebra, path: ResolvedPath | Member, note = '', ifindex = path.ifindex): string {
   return `${pathText(zebra, path, ifindex)}${note}${encapText(path.encap)}, weight ${path.weight || 1}\n`;
 }
 
-function shownPath(path: KernelPath): ResolvedPath {
-  return { ...path, blackhole: path.blackhole ? BLACKHOLE_NULL : 0 };
+/** What the kernel has of a path; its interface says in which VRF that is. */
+function shownPath(zebra: Zebra, path: KernelPath): ResolvedPath {
+  const vrf = zebra.interfaces.byIndex(path.ifindex)?.vrf ?? VRF_DEFAULT;
+  return { ...path, blackhole: path.blackhole ? BLACKHOLE_NULL : 0, vrf };
 }
 
-function pathsJson(zebra: Zebra, paths: readonly (ResolvedPath | Nexthop)[], installed: boolean): object[] {
+function pathsJson(zebra: Zebra, paths: readonly ResolvedPath[], installed: boolean): object[] {
   return paths.map(path => {
-    const shown = { level: 0, recursive: false, active: true, ...path, weight: path.weight || 1 } as const;
+    const vrf = zebra.vrfs.nameOf(path.vrf);
+    const shown = { level: 0, recursive: false, active: true, ...path, weight: path.weight || 1, vrf } as const;
     return nexthopJson(zebra, shown, installed);
   });
 }
@@ -43,7 +48,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     text += `     Valid${one.installed ? ', Installed' : ''}\n`;
     if (one.path !== undefined) {
       if (one.path.ifindex !== 0) text += `     Interface Index: ${one.path.ifindex}\n`;
-      text += `           ${wayLine(zebra, { ...shownPath(one.path), weight: 1 })}`;
+      text += `           ${wayLine(zebra, { ...shownPath(zebra, one.path), weight: 1 })}`;
       if (one.users.length > 0) text += `     Dependents:${one.users.map(id => ` (${id})`).join('')}\n`;
     } else {
       text += `     Depends:${one.members.map(member => ` (${member.id})`).join('')}\n`;
@@ -67,7 +72,7 @@ export function* showNexthopGroups(zebra: Zebra, only: number | undefined): Gene
     any = true;
     const routes = zebra.rib.kernel.usersOf(list.id);
     let text = `ID: ${list.id} (zebra)\n     RefCnt: ${routes}\n     VRF: default\n     Valid${routes > 0 ? ', Installed' : ''}\n`;
-    for (const path of list.paths) text += `           ${wayLine(zebra, shownPath(path))}`;
+    for (const path of list.paths) text += `           ${wayLine(zebra, shownPath(zebra, path))}`;
     yield text;
   }
   if (only !== undefined && !any) yield `Nexthop Group ID: ${only} does not exist\n`;
@@ -77,8 +82,8 @@ export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): objec
   const json: Record<string, unknown> = {};
   for (const one of zebra.objects.book.describe()) {
     if (only !== undefined && one.id !== only) continue;
-    const paths: readonly (ResolvedPath | Nexthop)[] =
-      one.path !== undefined ? [shownPath(one.path)] : (one.set?.paths ?? []);
+    const paths: readonly ResolvedPath[] =
+      one.path !== undefined ? [shownPath(zebra, one.path)] : (one.set?.paths ?? []);
     json[String(one.id)] = {
       type: 'zebra',
       refCount: one.set === undefined ? one.users.length : one.set.routes,
@@ -101,7 +106,11 @@ export function nexthopGroupsJson(zebra: Zebra, only: number | undefined): objec
       vrf: 'default',
       valid: true,
       installed: routes > 0,
-      nexthops: pathsJson(zebra, list.paths.map(shownPath), routes > 0),
+      nexthops: pathsJson(
+        zebra,
+        list.paths.map(path => shownPath(zebra, path)),
+        routes > 0,
+      ),
     };
   }
   return json;

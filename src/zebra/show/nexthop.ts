@@ -5,6 +5,7 @@ import {
   BLACKHOLE_NULL,
   BLACKHOLE_PROHIBIT,
   BLACKHOLE_REJECT,
+  type Member,
   type MemberResolution,
   type Nexthop,
   type ResolvedPath,
@@ -25,6 +26,8 @@ export interface Shown {
   /** undefined where none is printed: connected routes, and kernel routes of one path. */
   readonly weight: number | undefined;
   readonly encap?: Encap;
+  /** Name of the VRF that it lies in, where that is not the route's. */
+  readonly vrf: string | undefined;
 }
 
 export function shownNexthops(zebra: Zebra, table: RibTable, row: number): Shown[] {
@@ -33,7 +36,7 @@ export function shownNexthops(zebra: Zebra, table: RibTable, row: number): Shown
   const weighted = type !== ROUTE_CONNECT && (type !== ROUTE_KERNEL || set.members.length > 1);
   const out: Shown[] = [];
   const shown = (
-    path: Nexthop | ResolvedPath,
+    path: Member | ResolvedPath,
     level: 0 | 1,
     recursive: boolean,
     active: boolean,
@@ -50,6 +53,7 @@ export function shownNexthops(zebra: Zebra, table: RibTable, row: number): Shown
     onlink: path.onlink && type !== ROUTE_KERNEL,
     weight: weighted ? path.weight || 1 : undefined,
     ...withEncap(path.encap),
+    vrf: path.vrf === table.vrf ? undefined : zebra.vrfs.nameOf(path.vrf),
   });
   set.members.forEach((member, i) => {
     const resolution: MemberResolution | undefined = set.resolution[i];
@@ -78,7 +82,12 @@ export function nexthopText(zebra: Zebra, one: Shown, uptime: string): string {
     text = ` via ${formatAddress(one.gatewayFamily, one.gateway)}`;
     if (one.ifindex !== 0 && !one.recursive) text += `, ${zebra.interfaces.nameOf(one.ifindex)}`;
   } else text = ` is directly connected, ${zebra.interfaces.nameOf(one.ifindex)}`;
-  return `${text}${remarks(one)}, ${uptime}\n`;
+  return `${text}${one.vrf === undefined ? '' : ` ${vrfText(one)}`}${remarks(one)}, ${uptime}\n`;
+}
+
+/** `(vrf red)`, or nothing. */
+export function vrfText({ vrf }: Shown): string {
+  return vrf === undefined ? '' : `(vrf ${vrf})`;
 }
 
 /** What follows a next hop in every form of text. */
@@ -111,6 +120,7 @@ export function nexthopJson(zebra: Zebra, one: Shown, fib: boolean): Record<stri
     json['interfaceName'] = zebra.interfaces.nameOf(one.ifindex);
   }
   if (one.level > 0) json['resolver'] = true;
+  if (one.vrf !== undefined) json['vrf'] = one.vrf;
   if (one.active) json['active'] = true;
   if (one.onlink) json['onLink'] = true;
   if (one.recursive) json['recursive'] = true;

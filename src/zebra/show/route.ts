@@ -6,7 +6,7 @@ import { FAILED, IN_FLIGHT, type RibTable, ROW_SEEN, ROW_ZAPI_FLAGS } from '../r
 import { ROUTE_CONNECT, ROUTE_KERNEL, routeType, routeTypeName } from '../route-type.ts';
 import { VRF_DEFAULT } from '../vrf.ts';
 import type { Zebra } from '../zebra.ts';
-import { blackholeText, nexthopJson, nexthopText, remarks, type Shown, shownNexthops } from './nexthop.ts';
+import { blackholeText, nexthopJson, nexthopText, remarks, type Shown, shownNexthops, vrfText } from './nexthop.ts';
 import { formatUptime } from './uptime.ts';
 
 const CODES_4 = `Codes: K - kernel route, C - connected, S - static, R - RIP,
@@ -227,7 +227,7 @@ export function showRoute(zebra: Zebra, vrf: number, prefix: Prefix, exact: bool
         text += formatAddress(one.gatewayFamily, one.gateway);
         if (one.ifindex !== 0 && !one.recursive) text += `, via ${zebra.interfaces.nameOf(one.ifindex)}`;
       } else text += `directly connected, ${zebra.interfaces.nameOf(one.ifindex)}`;
-      text += `${remarks(one)}\n`;
+      text += `${vrfText(one)}${remarks(one)}\n`;
     }
     text += '\n';
   }
