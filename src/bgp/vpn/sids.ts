@@ -2,7 +2,8 @@
 // the VRF's table. A SID stays as long as somebody wants it and the locator is there.
 //
 //    SID  | locator: block, node | function | 0 …  |        1 … 255 in the function's first octet, as FRR numbers them; then the others
-import type { AddressWords } from '../../net/index.ts';
+import type { TimerTask } from '../../concurrency/index.ts';
+import { type AddressWords, equalWords } from '../../net/index.ts';
 import {
   FRR_8_4_4,
   LOCATOR_USID,
@@ -26,6 +27,7 @@ import {
   transposedLabel,
   VPN_LABEL_BITS,
 } from '../wire/prefix-sid.ts';
+import { type Vrf, VRF_DEFAULT } from '../vrf.ts';
 import type { Chosen } from './settings.ts';
 
 export type SidKind = 'dt4' | 'dt6' | 'dt46';
@@ -56,15 +58,22 @@ const CONTEXT_TABLE = 20;
 const NEXTHOP_ROOM = 128;
 /** Implicit null: the SID says all. */
 const NO_LABEL = 3;
+/** A SID that is not wanted any more ends tunnels for so long still: the other edges have not all heard of it at once. */
+const LINGER_MS = 3000;
+/** The loopback interface, which the default VRF's routes may name. */
+const LOOPBACK = 1;
 
 interface Entry {
   readonly sid: Sid;
   readonly key: string;
+  readonly vrf: Vrf;
   /** Interface and table of its VRF. */
   readonly ifindex: number;
   readonly table: number;
   readonly kind: SidKind;
   wanted: boolean;
+  /** When it was not wanted any more; of the loop's clock. */
+  unwantedMs: number;
   told: boolean;
 }
 
@@ -76,9 +85,15 @@ export class Sids {
   /** Why a SID that is wanted is not there. */
   readonly #problems: Map<string, string> = new Map();
   readonly #route: RouteMessage = new RouteMessage();
+  readonly #lingering: TimerTask;
 
   constructor(bgp: Speaker) {
     this.#bgp = bgp;
+    this.#lingering = bgp.loop.timer('bgp srv6 sids', () => {
+      this.flush();
+      // What has gone may have made room.
+      if (this.#problems.size > 0) bgp.changed();
+    });
     this.#route.type = routeTypeNumber(FRR_8_4_4, 'bgp');
     this.#route.family = 10;
   }
@@ -129,18 +144,21 @@ export class Sids {
   reconcile(wanted: readonly WantedSid[]): void {
     const chunk = this.#chunk;
     this.#problems.clear();
-    const before = new Map(this.#entries);
-    for (const entry of this.#entries.values()) entry.wanted = false;
+    const before = [...this.#entries.values()];
+    const wantedBefore = before.filter(entry => entry.wanted);
+    for (const entry of before) entry.wanted = false;
     // What an operator chose comes first, then what is there already, then new ones.
     const rank = ({ instance, kind, chosen }: WantedSid): number => {
       if (chosen !== 'auto') return 0;
-      return [...before.values()].some(entry => entry.key === keyOf(instance, kind)) ? 1 : 2;
+      return before.some(entry => entry.key === keyOf(instance, kind)) ? 1 : 2;
     };
     for (const one of [...wanted].sort((a, b) => rank(a) - rank(b))) {
       const key = keyOf(one.instance, one.kind);
       const why = chunk === undefined ? this.#noChunk() : this.#give(one, key, chunk);
       if (why !== undefined) this.#problems.set(key, why);
     }
+    const now = this.#bgp.loop.now();
+    for (const entry of wantedBefore) if (!entry.wanted) entry.unwantedMs = now;
     this.flush();
   }
 
@@ -153,11 +171,14 @@ export class Sids {
   #give({ instance, kind, chosen }: WantedSid, key: string, chunk: LocatorChunk): string | undefined {
     const { vrf } = instance;
     if (!vrf.exists) return `there is no VRF ${vrf.name}`;
+    if (vrf.name === VRF_DEFAULT && kind !== 'dt6') {
+      return `${kind === 'dt4' ? 'End.DT4' : 'End.DT46'} ends in the device of a VRF, and the default one has none`;
+    }
     const taken = new Set<number>();
     let own: Entry | undefined;
     for (const entry of this.#entries.values()) {
       if (entry.key === key && !entry.wanted) own = entry;
-      else if (entry.wanted) taken.add(entry.sid.function);
+      if (entry.wanted) taken.add(entry.sid.function);
     }
     let value: number | undefined;
     if (chosen === 'auto') {
@@ -180,9 +201,11 @@ export class Sids {
         sid,
         key,
         kind,
-        ifindex: vrf.id,
+        vrf,
+        ifindex: vrf.id || LOOPBACK,
         table: vrf.table,
         wanted: true,
+        unwantedMs: 0,
         told: false,
       });
     }
@@ -202,7 +225,7 @@ export class Sids {
 
   /** All that is wanted was said. */
   get idle(): boolean {
-    for (const { wanted, told } of this.#entries.values()) if (wanted !== told) return false;
+    for (const { wanted, told } of this.#entries.values()) if (wanted && !told) return false;
     return this.#locator === undefined || this.#chunk !== undefined;
   }
 
@@ -211,9 +234,15 @@ export class Sids {
     const client = this.#bgp.zebra?.client;
     if (client === undefined || !client.connected) return;
     // First what goes: another VRF may have the SID next.
+    const now = this.#bgp.loop.now();
     for (const [at, entry] of this.#entries) {
       if (entry.wanted) continue;
-      if (entry.told && !this.#withdraw(entry)) return;
+      if (entry.told && this.#lingers(entry, now)) {
+        if (!this.#lingering.active) this.#lingering.start(LINGER_MS);
+        continue;
+      }
+      // Where the same SID is told of another VRF, it is that one's now.
+      if (entry.told && !this.#isTaken(entry) && !this.#withdraw(entry)) return;
       this.#entries.delete(at);
     }
     for (const entry of this.#entries.values()) {
@@ -222,6 +251,18 @@ export class Sids {
       entry.told = true;
     }
     client.flush();
+  }
+
+  /** Its VRF is there as it was, nobody else wants the SID, and others may not have heard yet that nobody does. */
+  #lingers(entry: Entry, now: number): boolean {
+    const { vrf, ifindex, table, unwantedMs } = entry;
+    if (!vrf.exists || (vrf.id || LOOPBACK) !== ifindex || vrf.table !== table) return false;
+    return now - unwantedMs < LINGER_MS && !this.#isTaken(entry);
+  }
+
+  #isTaken({ sid }: Entry): boolean {
+    for (const other of this.#entries.values()) if (other.wanted && equalWords(other.sid.words, sid.words)) return true;
+    return false;
   }
 
   #announce(entry: Entry): boolean {
