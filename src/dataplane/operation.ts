@@ -36,6 +36,7 @@ import {
 import * as nexthop from './provider/encoding/nexthop.ts';
 import * as route from './provider/encoding/route.ts';
 import { rule, told as ruleTold } from './provider/encoding/rule.ts';
+import { tunnelSource } from './provider/encoding/seg6.ts';
 
 export type OperationClass = 'route' | 'label' | 'nexthop' | 'link' | 'address' | 'neighbor' | 'fdb' | 'rule' | 'other';
 
@@ -108,6 +109,14 @@ export const OP_LABEL_DELETE: number = request('LABEL_DELETE', 'label', FIELD_LA
 export const OP_MULTICAST_READ: number = request('MULTICAST_READ', 'other', FIELD_MULTICAST, multicast.read);
 export const OP_RULE_INSTALL: number = request('RULE_INSTALL', 'rule', FIELD_RULE, rule.install);
 export const OP_RULE_DELETE: number = request('RULE_DELETE', 'rule', FIELD_RULE, rule.remove);
+/** The source of packets encapsulated by SRv6: the local address; `::` leaves it to the kernel. Not rtnetlink's, so no `message`. */
+export const OP_SRV6_SOURCE_SET: number = declare({
+  name: 'SRV6_SOURCE_SET',
+  direction: 'request',
+  class: 'other',
+  fields: FIELD_ADDRESS,
+  kernel: tunnelSource,
+});
 /** zebra is about to take its routes back: providers hear `finish(true)`. */
 export const OP_FINISH: number = request('FINISH', 'other', 0);
 /** To a follower alone: it is told everything from here on, and what came since it asked for that counts for nothing. */

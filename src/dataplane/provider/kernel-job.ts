@@ -34,6 +34,7 @@ const BUSY_US = 6;
 const TEXT_LENGTH = 7;
 const ANSWERS = 8;
 const REASONS = 9;
+const GENERIC = 10;
 /** In front of an answer: the place in the batch of what it answers, and its length. */
 const ANSWER_HEADER_BYTES = 8;
 const HEADER_BYTES = 64;
@@ -104,9 +105,15 @@ export class KernelJob {
     return this.#header[FIRST]!;
   }
 
-  describe(count: number, first: number): void {
+  /** It is one message of generic netlink's. */
+  get generic(): boolean {
+    return this.#header[GENERIC] === 1;
+  }
+
+  describe(count: number, first: number, generic: boolean): void {
     this.#header[COUNT] = count;
     this.#header[FIRST] = first;
+    this.#header[GENERIC] = generic ? 1 : 0;
     this.#header[ANSWERS] = 0;
     this.#header[REASONS] = 0;
   }

@@ -6,9 +6,19 @@
 // A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
 // the batch and before any later batch, so that the order stays: all requests say how things shall be, or ask how they are, and
 // what finds its own work is done (netlink/batch.ts). Answers that were lost are asked for again (NetlinkBatch.verify) before anything is believed.
+//
+// What is not rtnetlink's comes alone in its batch, and goes in the same order by a socket of its own, which few ever need.
 import { workerData } from 'node:worker_threads';
 import { Doorbell } from '../../concurrency/index.ts';
-import { BATCH_DOUBTFUL, NetlinkBatch, NetlinkSocket } from '../../netlink/index.ts';
+import {
+  BATCH_DOUBTFUL,
+  genericFamily,
+  NetlinkBatch,
+  NetlinkError,
+  NetlinkSocket,
+  rtnetlink as c,
+  SEG6_FAMILY,
+} from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
 import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
 import { isTransient } from './encoding/encoding.ts';
@@ -67,6 +77,22 @@ function perform(job: KernelJob, batch: NetlinkBatch): void {
   job.report(doubts, retries, busyUs);
 }
 
+let genericSocket: NetlinkSocket | undefined;
+
+function performGeneric(job: KernelJob): void {
+  genericSocket ??= new NetlinkSocket({ protocol: c.NETLINK_GENERIC });
+  try {
+    job.buffer.words[1]! |= genericFamily(genericSocket, SEG6_FAMILY);
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    job.errors[0] = error.errno;
+    job.explain(new Map([[0, `the kernel has no ${SEG6_FAMILY}`]]));
+    job.report(0, 0, 0);
+    return;
+  }
+  perform(job, new NetlinkBatch(genericSocket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory: job }));
+}
+
 function main(): void {
   // The kernel is the slowest link of the chain: whenever there is a batch for it, it comes first.
   setThreadNice(-5);
@@ -91,12 +117,16 @@ function main(): void {
       job.sleep(state);
       ({ state } = job);
     }
-    if (state === JOB_POSTED) perform(job, batches[next]!);
+    if (state === JOB_POSTED) {
+      if (job.generic) performGeneric(job);
+      else perform(job, batches[next]!);
+    }
     // The provider may have closed meanwhile, and is not to be overruled.
     if (!job.pass(JOB_POSTED, JOB_DONE)) break;
     bell.ring();
   }
   socket.close();
+  genericSocket?.close();
 }
 
 try {

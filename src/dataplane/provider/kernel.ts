@@ -82,6 +82,8 @@ class Flight {
   offset = 0;
   /** Messages that are questions. */
   questions = 0;
+  /** It is for another socket, and alone. */
+  generic = false;
 
   constructor(job: KernelJob) {
     this.job = job;
@@ -150,7 +152,7 @@ export class KernelProvider implements Provider {
       const flight = this.#flights[(this.#oldest + this.#flying) % JOBS]!;
       this.#fill(work, flight);
       if (flight.count > 0) {
-        flight.job.describe(flight.count, (this.#sequence - flight.count) | 0);
+        flight.job.describe(flight.count, (this.#sequence - flight.count) | 0, flight.generic);
         flight.job.turn(JOB_POSTED);
         this.#flying++;
       } else if (flight.held > 0 && this.#flying === 0) this.#settle(work, flight);
@@ -195,6 +197,7 @@ export class KernelProvider implements Provider {
     flight.count = 0;
     flight.offset = 0;
     flight.questions = 0;
+    flight.generic = false;
     while (flight.held < this.#limit) {
       const handle = work.peek();
       if (handle < 0) return;
@@ -219,6 +222,8 @@ export class KernelProvider implements Provider {
     const nothing = undo && !lost && (encoding?.passing === true || already);
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
     if (question && flight.questions === BATCH_ANSWERS) return false;
+    const generic = encoding.generic === true;
+    if ((generic && flight.count > 0) || flight.generic) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
     if (end > this.#bytesMax && flight.count > 0) return false;
     if (end > BATCH_BYTES) {
@@ -237,6 +242,7 @@ export class KernelProvider implements Provider {
     this.#sequence = (this.#sequence + 1) | 0;
     flight.count++;
     if (question) flight.questions++;
+    flight.generic = generic;
     return true;
   }
 

@@ -38,6 +38,8 @@ export interface Encoding extends Message {
   readonly overwrites?: true;
   /** Nothing of it lasts, so there is nothing to take back. */
   readonly passing?: true;
+  /** The message is one of generic netlink's SEG6, with its type left 0. */
+  readonly generic?: true;
   /** Of a question: without an answer it has failed. */
   readonly answer?: Answer;
 }
