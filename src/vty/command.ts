@@ -150,6 +150,8 @@ export interface Mode {
   readonly implied?: string;
   /** The word that ends the block in the text of a configuration; `exit` unless told. */
   readonly exit?: string;
+  /** Inside another block FRR writes a `!` behind this one's end, not before its beginning, and nothing where it has no lines. */
+  readonly closed?: boolean;
 }
 
 /** All commands of one owner. */

@@ -31,6 +31,7 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^bgp output-queue-limit/, 452],
   [/^bgp /, 450],
   [/^route-map/, 1200],
+  [/^segment-routing/, 1300],
   [/^line/, 9000],
 ];
 

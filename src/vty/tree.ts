@@ -276,6 +276,7 @@ export class ConfigTree {
   *render(): Generator<string> {
     let section = -1;
     for (const line of sortedLines(this.root)) {
+      if (this.#isClosed(line) && isHollow(line)) continue;
       const own = sectionOf(line);
       if (section >= 0 && (own !== section || line.block)) yield '!\n';
       section = own;
@@ -288,17 +289,28 @@ export class ConfigTree {
     yield `${indent}${line.negative ? 'no ' : ''}${line.text}\n`;
     if (!line.block) return;
     for (const inner of sortedLines(line.block)) {
+      const closed = this.#isClosed(inner);
       // A block inside another one is only a place for lines.
-      if (inner.block?.lines.size === 0) continue;
-      if (inner.block) yield `${indent} !\n`;
+      if (inner.block?.lines.size === 0 || (closed && isHollow(inner))) continue;
+      if (inner.block && !closed) yield `${indent} !\n`;
       yield* this.#renderLine(inner, `${indent} `);
+      if (closed) yield `${indent} !\n`;
     }
     yield `${indent}${this.#grammar.modes.get(line.block.mode)?.exit ?? 'exit'}\n`;
+  }
+
+  #isClosed({ block }: Line): boolean {
+    return block !== undefined && this.#grammar.modes.get(block.mode)?.closed === true;
   }
 
   get text(): string {
     return [...this.render()].join('');
   }
+}
+
+/** A block in which there is nothing, or only such blocks. */
+function isHollow({ block }: Line): boolean {
+  return block !== undefined && [...block.lines.values()].every(isHollow);
 }
 
 function configOf(match: Match): NonNullable<Entry['command']['config']> {

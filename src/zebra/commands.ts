@@ -11,6 +11,7 @@ import {
 import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
 import { IP, IPV6, JSON_HELP, SHOW, VRF_HELP, vrfName, vrfsOf } from './commands-lib.ts';
 import { routeCommands } from './commands-routes.ts';
+import { srv6Commands, srv6Modes } from './commands-srv6.ts';
 import { staticCommands } from './commands-static.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
 import type { Interface } from './interface/interfaces.ts';
@@ -269,6 +270,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET6, undefined),
     }),
     ...staticCommands,
+    ...srv6Commands,
     config({
       mode: 'configure',
       syntax: 'vrf WORD$name',
@@ -331,6 +333,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
   [
     { name: 'interface', prompt: '(config-if)', parent: 'configure' },
     { name: 'vrf', prompt: '(config-vrf)', parent: 'configure', exit: 'exit-vrf' },
+    ...srv6Modes,
   ],
 );
 

@@ -37,10 +37,11 @@ import {
   OP_ROUTE_GONE,
   OP_ROUTE_INSTALL,
   OP_ROUTE_UPDATE,
+  OP_SRV6_SOURCE_SET,
   PATH_BLACKHOLE,
   PATH_ONLINK,
 } from '../dataplane/index.ts';
-import { type AddressWords, type Family, familyOf } from '../net/index.ts';
+import { AF_INET6, type AddressWords, type Family, familyOf } from '../net/index.ts';
 import {
   FLAG_OFFLOAD_FAILED as ROUTE_OFFLOAD_FAILED,
   FLAG_OFFLOADED as ROUTE_OFFLOADED,
@@ -357,6 +358,13 @@ export class DataplanePlane extends ChangeWriter implements Plane {
     );
   };
 
+  readonly srv6Source = (local: AddressWords): void => {
+    const rest = { ifindex: 0, length: 128, flags: 0, scope: SCOPE_UNIVERSE, label: '' };
+    this.#ask(OP_SRV6_SOURCE_SET, (pool, handle) =>
+      pool.setAddress(handle, { family: AF_INET6, local, peer: local, ...rest }),
+    );
+  };
+
   setLimit(limit: number): void {
     this.client.limit = limit;
   }
@@ -436,6 +444,9 @@ export class DataplanePlane extends ChangeWriter implements Plane {
       case OP_ADDRESS_INSTALL:
       case OP_ADDRESS_DELETE:
         if (errno !== 0) this.onFailure('address', errno);
+        break;
+      case OP_SRV6_SOURCE_SET:
+        if (errno !== 0) this.onFailure('SRv6 source address', errno);
         break;
       default: // RESYNC: its dump tells
     }

@@ -8,6 +8,7 @@ import type { Interface, InterfaceAddress } from './interface/interfaces.ts';
 import type { Encap } from './nexthop/encap.ts';
 import type { Nexthop, NexthopSet } from './nexthop/set.ts';
 import type { RibTable } from './rib/table.ts';
+import type { Locators } from './srv6/locators.ts';
 import type { Vrf, VrfListener } from './vrf.ts';
 
 /** Number of a client for as long as it lives: the owner of its routes. 1–65535; 0 is zebra itself. */
@@ -235,6 +236,7 @@ export interface ZebraFace {
   readonly vrfs: VrfsFace;
   readonly routerId: RouterIdFace;
   readonly nht: NhtFace;
+  readonly locators: Locators;
   redistribution(owner: Owner, ready: () => void): RedistributionFeed;
 
   /** A client came: its number, for everything that it owns. */

@@ -148,6 +148,8 @@ export interface Plane extends Changes {
   readonly linkFlags?: (ifindex: number, change: number, flags: number) => void;
   /** The same for an interface address; undefined where the plane cannot. */
   readonly address?: (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number) => void;
+  /** Sets the source of packets that are encapsulated by SRv6, `::` being the plane's choice; undefined where it cannot. */
+  readonly srv6Source?: (address: AddressWords) => void;
   /** Requests that may be under way at a time; 0: as many as the plane has room for. */
   setLimit?(limit: number): void;
   /** zebra is about to take its routes back. */

@@ -5,7 +5,7 @@
 //   plane ──▶ receive ──▶ interfaces, objects, rib (mark dirty)
 //   clients, configuration ──▶ rib (mark dirty), nexthops
 //   process: resolver ─▶ walks ─▶ urgent destinations ─▶ the others ─▶ doomed objects ─▶ flush
-import { AF_INET, AF_INET6, type Family } from '../net/index.ts';
+import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
 import type {
   InterfacesFace,
   NexthopsFace,
@@ -44,8 +44,9 @@ import type { RibWatcher } from './rib/parts.ts';
 import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
+import { Locators } from './srv6/locators.ts';
 import { StaticRoutes } from './static.ts';
-import { Vrfs } from './vrf.ts';
+import { VRF_DEFAULT, Vrfs } from './vrf.ts';
 
 const RTPROT_REDIRECT = 1;
 const RTPROT_KERNEL = 2;
@@ -102,6 +103,9 @@ export class Zebra implements ZebraFace, PlaneEvents {
   /** By the name of the VRF, which may not be there yet. */
   readonly #statics: Map<string, StaticRoutes> = new Map();
   readonly followers: Followers;
+  readonly locators: Locators = new Locators();
+  /** Of packets encapsulated by SRv6, as configured; undefined: the kernel chooses. */
+  #srv6Source: AddressWords | undefined;
   readonly owners: Map<Owner, OwnerState> = new Map();
   /** Owners that went and whose routes are kept for a while: what ends that. */
   readonly #departed: Map<Owner, () => void> = new Map();
@@ -127,6 +131,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #retryArmed = false;
   #stopping = false;
   readonly #nexthopObjects = { kernel: true, protocolsOnly: false };
+  /** Tables of VRFs that local SIDs wait for, and that was said. */
+  readonly #vrfTablesMissed: Set<number> = new Set();
   /** There was a route of somebody else that names a nexthop object. */
   #throughObjects = false;
   /** Objects of ours that somebody else's route or group named. */
@@ -188,6 +194,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       {
         table: (vrf, family) => this.rib.table(vrf, family),
         hasVrf: vrf => this.vrfs.get(vrf) !== undefined,
+        isVrfTable: table => this.#isVrfTable(table),
         setChanged: (set, activeChanged) => {
           this.objects.update(set);
           if (activeChanged) this.rib.walks.revisit(set, 0);
@@ -227,9 +234,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.vrfs.listen({
       came: vrf => {
         this.rib.openVrf(vrf.id, vrf.table);
+        this.#vrfTablesMissed.delete(vrf.table);
         // Somebody may have filled the table before there was a VRF that it belonged to.
         if (this.ready) this.plane.requestResync(KIND_ROUTE);
-        this.resolver.vrfChanged(vrf.id);
+        this.resolver.vrfChanged(vrf);
         for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
       },
       renamed: (vrf, before) => {
@@ -240,10 +248,20 @@ export class Zebra implements ZebraFace, PlaneEvents {
       },
       gone: vrf => {
         this.rib.closeVrf(vrf.id);
-        this.resolver.vrfChanged(vrf.id);
+        this.resolver.vrfChanged(vrf);
         for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
       },
     });
+  }
+
+  /** Whether a VRF device has this table, which some local SIDs need that look up there. What the kernel would refuse is not asked of it. */
+  #isVrfTable(table: number): boolean {
+    if (this.vrfs.list().some(vrf => vrf.id !== VRF_DEFAULT && vrf.table === table)) return true;
+    if (!this.#vrfTablesMissed.has(table)) {
+      this.#vrfTablesMissed.add(table);
+      this.#hooks.log?.(`End.DT4 and End.DT46 SIDs of table ${table} wait: no VRF device has this table`);
+    }
+    return false;
   }
 
   #followersHost(): FollowersHost {
@@ -401,6 +419,16 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.rib.walks.recheck();
   }
 
+  get srv6Source(): AddressWords | undefined {
+    return this.#srv6Source;
+  }
+
+  /** `segment-routing srv6 encapsulation source-address`. */
+  setSrv6Source(address: AddressWords | undefined): void {
+    this.#srv6Source = address;
+    this.plane.srv6Source?.(address ?? [0, 0, 0, 0]);
+  }
+
   /** The static routes of the VRF of this name. */
   staticsOf(vrf: string): StaticRoutes {
     let statics = this.#statics.get(vrf);
@@ -460,6 +488,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (state === undefined) return;
     this.rib.notify[owner] = 0;
     this.resolver.dropOwner(owner);
+    this.locators.dropOwner(owner);
     for (const feed of (this.#feedsByOwner.get(owner) ?? []).slice()) feed.close();
     this.#feedsByOwner.delete(owner);
     this.#departed.delete(owner);

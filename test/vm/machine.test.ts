@@ -11,9 +11,10 @@ import * as kernel from './kernel.ts';
 import * as labels from './labels.ts';
 import * as nexthopVrf from './nexthop-vrf.ts';
 import * as operations from './operations.ts';
+import * as srv6 from './srv6.ts';
 import * as vrf from './vrf.ts';
 
-const SUITES = [kernel, interfaces, labels, operations, vrf, nexthopVrf, bgpVrf];
+const SUITES = [kernel, interfaces, labels, operations, vrf, nexthopVrf, bgpVrf, srv6];
 
 describeInVm(
   'inside the virtual machine',

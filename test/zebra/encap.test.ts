@@ -14,6 +14,7 @@ import { Announcer, type Hop } from './announcer.ts';
 import { frrRows } from './frr-rows.ts';
 import { Host } from './host-process.ts';
 import { Bench } from './lib.ts';
+import { bgpRoutes as routes, type Route } from './plain-routes.ts';
 
 const WITHOUT_OBJECTS = 'no zebra nexthop kernel enable\n';
 const ETH0 = 100;
@@ -32,33 +33,6 @@ const ROUTES: Readonly<Record<string, readonly Hop[]>> = {
   'fd00:1::4/128': [{ ifindex: ETH0, local: { action: c.SEG6_LOCAL_ACTION_END_DX4, nh4: '192.0.2.9' } }],
   'fd00:1::6/128': [{ ifindex: ETH0, local: { action: c.SEG6_LOCAL_ACTION_END_DT6, table: 254 } }],
 };
-
-interface Route {
-  dst: string;
-  nhid?: number;
-  [key: string]: unknown;
-}
-
-/**
- * The only path of an IPv6 route by a group of one is written as one of several. And a route without a gateway is of its
- * interface's scope here (paths.test.ts).
- */
-function plain(route: Route): Route {
-  const { nexthops = [], ...rest } = route;
-  const hops = nexthops as Record<string, unknown>[];
-  const all: Route = hops.length > 1 ? { ...rest, nexthops: hops } : { ...rest, ...hops[0] };
-  for (const key of ['nhid', 'nh_info', 'scope', 'weight']) delete all[key];
-  return all;
-}
-
-/** What `ip` says of bgp's routes but for the objects that they name. */
-async function routes(namespace: Namespace): Promise<Route[]> {
-  const all: Route[] = [];
-  for (const family of ['-4', '-6']) {
-    all.push(...(await namespace.ipJson<Route[]>(family, 'route', 'show', 'proto', '186')));
-  }
-  return all.map(plain).toSorted((a, b) => (a.dst < b.dst ? -1 : 1));
-}
 
 describe('SRv6, beside FRR', { timeout: 60_000 }, () => {
   const lab = new Lab();

@@ -45,6 +45,11 @@ export function joined(own: Encap | undefined, through: Encap | undefined): Enca
   return { type: own.type, labels: [...through.labels, ...own.labels] };
 }
 
+/** The table of a VRF device that a local SID looks up in. */
+export function vrfTableOf(encap: Encap | undefined): number | undefined {
+  return encap?.type === c.LWTUNNEL_ENCAP_SEG6_LOCAL ? encap.vrfTable : undefined;
+}
+
 export function labelsOf(encap: Encap | undefined): readonly number[] {
   return encap?.type === c.LWTUNNEL_ENCAP_MPLS ? encap.labels : [];
 }
@@ -87,7 +92,7 @@ const ACTION_NAMES: Readonly<Record<number, string>> = {
   [c.SEG6_LOCAL_ACTION_END_DT46]: 'End.DT46',
 };
 
-function actionName(action: number): string {
+export function actionName(action: number): string {
   return ACTION_NAMES[action] ?? 'unknown';
 }
 

@@ -18,7 +18,8 @@ import type { NhtFace, NhtRegistration, NhtResolution, Owner } from '../face.ts'
 import type { Interfaces } from '../interface/interfaces.ts';
 import type { RibTable } from '../rib/table.ts';
 import { ROUTE_CONNECT } from '../route-type.ts';
-import { joined, pushed, sameEncap, withEncap } from './encap.ts';
+import type { Vrf } from '../vrf.ts';
+import { joined, pushed, sameEncap, vrfTableOf, withEncap } from './encap.ts';
 import {
   ECMP_LIMIT,
   type Member,
@@ -88,6 +89,8 @@ function registrationKey(
 export interface ResolverHost {
   table(vrf: number, family: Family): RibTable;
   hasVrf(vrf: number): boolean;
+  /** Whether a VRF device has this table. */
+  isVrfTable(table: number): boolean;
   /** The paths of a set changed (`activeChanged`: whether its routes can be used at all did, too). */
   setChanged(set: NexthopSet, activeChanged: boolean): void;
   /** Work is waiting for `run`. */
@@ -215,10 +218,11 @@ export class Resolver implements NhtFace {
     this.#host.wake();
   }
 
-  /** A VRF came or went: next hops of other VRFs' routes may lie in it. */
-  vrfChanged(vrf: number): void {
+  /** A VRF came or went: next hops of other VRFs' routes may lie in it, and local SIDs look up in its table. */
+  vrfChanged({ id, table }: Vrf): void {
     for (const set of this.#sets) {
-      if (set.vrf !== vrf && set.members.some(member => member.vrf === vrf)) this.#dirtySets.add(set);
+      const member = set.members.some(one => (one.vrf === id && set.vrf !== id) || vrfTableOf(one.encap) === table);
+      if (member) this.#dirtySets.add(set);
     }
     if (!this.idle) this.#host.wake();
   }
@@ -327,6 +331,8 @@ export class Resolver implements NhtFace {
     const weight = member.weight === 0 ? 1 : member.weight;
     const { encap: asked, ...bare } = member;
     const own = pushed(asked);
+    const vrfTable = vrfTableOf(asked);
+    if (vrfTable !== undefined && !this.#host.isVrfTable(vrfTable)) return INACTIVE;
     const way = { ...bare, ...withEncap(own) };
     if (member.blackhole !== 0) return { active: true, recursive: false, paths: [{ ...member, weight }] };
     if (member.ifindex !== 0) {

@@ -1,5 +1,5 @@
 // A client as the parts of its session see it: who it is, where its messages go, and what is counted about it.
-import type { Dialect, NexthopColumns, RouteMessage } from '../../zapi/index.ts';
+import type { ClientMessages, Dialect, NexthopColumns, RouteMessage } from '../../zapi/index.ts';
 import type { Owner, ZebraFace } from '../face.ts';
 import type { Out } from './out.ts';
 
@@ -82,3 +82,9 @@ export interface Client {
   /** There is a mark: something to tell when there is room. */
   pump(): void;
 }
+
+/** Registers a handler for one message of the client. */
+export type On = <Name extends keyof ClientMessages>(
+  name: Name,
+  handler: (message: ClientMessages[Name], vrf: number) => void,
+) => void;

@@ -1,14 +1,8 @@
 // The label manager and the table manager: ranges of numbers for daemons that ask. A daemon is known by its type, instance
 // and session, so that after a crash it can start over.
-import type { ClientMessages, ManagerConnect } from '../../zapi/index.ts';
+import type { ManagerConnect } from '../../zapi/index.ts';
 import type { Chunks } from './chunks.ts';
-import type { Client } from './client.ts';
-
-/** Registers a handler for one message of the client. */
-type On = <Name extends keyof ClientMessages>(
-  name: Name,
-  handler: (message: ClientMessages[Name], vrf: number) => void,
-) => void;
+import type { Client, On } from './client.ts';
 
 export interface Managers {
   readonly labels: Chunks;

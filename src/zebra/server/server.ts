@@ -25,6 +25,7 @@ import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
 import { ECMP_LIMIT } from '../nexthop/set.ts';
 import { Chunks } from './chunks.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
+import { tellLocators } from './locators.ts';
 import { Session, type SessionHost } from './session.ts';
 
 /** The part of a task loop that the server needs; TaskLoop has it. */
@@ -132,6 +133,7 @@ export class ZapiServer implements SessionHost {
       zebra.routerId.listen(vrf => {
         for (const session of this.sessions) session.routerIdChanged(vrf);
       }),
+      tellLocators(zebra.locators, this.sessions, this.owners),
       zebra.onRelief(() => this.#relieved()),
     );
     zebra.setNotes({

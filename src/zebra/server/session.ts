@@ -29,6 +29,7 @@ import { routeTypeName } from '../route-type.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
 import { type Vrf, VRF_DEFAULT } from '../vrf.ts';
 import { type Client, type ClientHost, type ClientStats, emptyStats } from './client.ts';
+import { onLocators } from './locators.ts';
 import { type Managers, onManagers } from './managers.ts';
 import { Out } from './out.ts';
 import { Redistributed } from './redistributed.ts';
@@ -303,6 +304,7 @@ export class Session implements Client {
       this.#server.zebra.setNotify(this.ownerNumber(), message.notify);
     });
     onManagers((name, handler) => this.#on(name, handler), this, this.#server);
+    onLocators((name, handler) => this.#on(name, handler), this, this.#server.zebra.locators);
   }
 
   #on<Name extends keyof ClientMessages>(
