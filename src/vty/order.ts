@@ -104,6 +104,9 @@ const NEIGHBOR_WORDS: readonly string[] = [
   'attribute-unchanged',
 ];
 
+/** First words of lines in the blocks of SRv6. */
+const SRV6_WORDS: Readonly<Record<string, number>> = { encapsulation: 0, locators: 1, prefix: 0, behavior: 1 };
+
 /** First words of a route map's lines. */
 const CLAUSE_WORDS: Readonly<Record<string, number>> = { call: 0, description: 1, match: 2, 'on-match': 3, set: 4 };
 
@@ -123,6 +126,7 @@ export function rankOf(mode: string, text: string): Place {
   }
   // Sets stay in the order in which they are made.
   if (mode === 'route-map') return { rank: CLAUSE_WORDS[text.split(' ', 1)[0]!] ?? 0, group: '', place: 0 };
+  if (mode.startsWith('srv6')) return { rank: SRV6_WORDS[text.split(' ', 1)[0]!] ?? 0, group: '', place: 0 };
   if (mode !== 'router-bgp' && !mode.startsWith('address-family')) return { rank: 0, group: '', place: 0 };
   const [first = '', name = '', ...words] = text.split(' ');
   const rank = BGP_WORDS[first] ?? 15;

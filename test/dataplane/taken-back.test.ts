@@ -32,6 +32,7 @@ import {
   OP_ROUTE_UPDATE,
   OP_RULE_DELETE,
   OP_RULE_INSTALL,
+  OP_SRV6_SOURCE_SET,
   type Provider,
   type RuleValue,
 } from '../../src/dataplane/index.ts';
@@ -169,6 +170,21 @@ describe('what a later provider refuses', () => {
     assert.equal(await refused(OP_NEIGHBOR_INSTALL, neighbor('10.1.0.50', '02:00:00:00:00:56')), over);
     assert.equal(await linkAddress('10.1.0.50'), '02:00:00:00:00:56');
     assert.equal(await refused(OP_NEIGHBOR_UPDATE, neighbor('10.1.0.50', '02:00:00:00:00:55')), FLAG_UNDO_FAILED);
+  });
+
+  test('the source of SRv6 packets, of which nobody knows what it was', async () => {
+    // Behind an address and before one, whose messages go by another socket.
+    for (const [object, op, fill] of [
+      [++count, OP_ADDRESS_INSTALL, address('10.8.0.1', 24)],
+      [++count, OP_SRV6_SOURCE_SET, address('2001:db8::7', 128)],
+    ] as const)
+      world.send(op, object, fill);
+    assert.equal(await refused(OP_ADDRESS_INSTALL, address('10.8.0.2', 24)), 0);
+    const [, source] = (await world.results(count)).slice(-3);
+    assert.deepEqual([source!.errno, source!.flags & FLAG_UNDO_FAILED], [E.ENOSPC, FLAG_UNDO_FAILED]);
+    assert.match(await ns.run('ip', 'sr', 'tunsrc', 'show'), /addr 2001:db8::7\n/);
+    assert.equal(await refused(OP_SRV6_SOURCE_SET, address('::', 128)), FLAG_UNDO_FAILED);
+    assert.match(await ns.run('ip', 'sr', 'tunsrc', 'show'), /addr ::\n/);
   });
 
   const fdb =

@@ -1,6 +1,7 @@
 // Zebra over the fake kernel on Node's own loop, with its ZAPI server on a socket: what clients in tests connect to.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_DETAIL } from '../../src/dataplane/index.ts';
 import { type Family, parseInterfaceAddress, parsePrefix } from '../../src/net/index.ts';
 import { Zebra } from '../../src/zebra/index.ts';
 import { ZapiServer } from '../../src/zebra/server/index.ts';
@@ -54,6 +55,11 @@ export class Live {
       const { family, words, length } = parseInterfaceAddress(text)!;
       this.kernel.addAddress(ifindex, family, words, length);
     }
+    this.kick();
+  }
+
+  vrf(ifindex: number, name: string, table: number): void {
+    this.kernel.addLink(ifindex, name, true, { detail: { ...NO_DETAIL, kind: 'vrf', kindId: table } });
     this.kick();
   }
 
