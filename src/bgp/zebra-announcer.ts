@@ -19,6 +19,7 @@ import {
   NEXTHOP_IPV4,
   NEXTHOP_IPV6,
   NEXTHOP_IPV6_IFINDEX,
+  NEXTHOP_MAX_BYTES,
   NexthopColumns,
   ROUTE_FLAG_ALLOW_RECURSION,
   ROUTE_FLAG_IBGP,
@@ -47,9 +48,6 @@ interface Block {
 
 /** Blocks of foreign next hops that are kept. */
 const FOREIGN_BLOCKS = 4096;
-
-/** Bytes that one next hop with everything on it can take, and more. */
-const NEXTHOP_ROOM = 256;
 
 export class ZebraAnnouncer {
   distance = { external: 20, internal: 200, local: 200 };
@@ -442,7 +440,7 @@ export class ZebraAnnouncer {
 
   #encode(): Block {
     const count = this.#hops.count;
-    const bytes = new Uint8Array(NEXTHOP_ROOM * count);
+    const bytes = new Uint8Array(NEXTHOP_MAX_BYTES * count);
     const end = FRR_8_4_4.route.encodeNexthops(this.#hops, MESSAGE_NEXTHOP, bytes, 0);
     if (end < 0) throw new Error(`no room for ${count} next hops`);
     return { bytes: bytes.subarray(0, end), count };

@@ -4,6 +4,7 @@ import { readHostWord, writeHostWord } from './host-word.ts';
 import {
   MAX_BACKUPS,
   MAX_LABELS,
+  NEXTHOP_MAX_BYTES,
   NEXTHOP_BLACKHOLE,
   NEXTHOP_FLAG_EVPN,
   NEXTHOP_FLAG_HAS_BACKUP,
@@ -184,9 +185,6 @@ function copyOut(from: Uint8Array, at: number, to: Uint8Array, offset: number, n
   for (let i = 0; i < n; i++) to[offset + i] = from[at + i]!;
   return at + n;
 }
-
-/** Longest that one next hop can be. */
-const NEXTHOP_MAX_BYTES = 6 + 20 + 1 + MAX_LABELS * 4 + 4 + 6 + 4 + 1 + MAX_BACKUPS + 4 + SEG6LOCAL_CONTEXT_BYTES + 16;
 
 export function encodeNexthops(from: NexthopColumns, message: number, bytes: Uint8Array, offset: number): number {
   let at = offset;

@@ -24,6 +24,10 @@ export const MAX_BACKUPS = 8;
 /** struct seg6local_context: nh4 4, nh6 16, table 4 (host order). */
 export const SEG6LOCAL_CONTEXT_BYTES = 24;
 
+/** Octets that one next hop with everything on it takes. */
+export const NEXTHOP_MAX_BYTES: number =
+  6 + 20 + 1 + MAX_LABELS * 4 + 4 + 6 + 4 + 1 + MAX_BACKUPS + 4 + SEG6LOCAL_CONTEXT_BYTES + 16;
+
 /** Next hops in columns; row i is next hop i. Make one and reuse it. */
 export class NexthopColumns {
   count = 0;

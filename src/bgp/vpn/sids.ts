@@ -11,6 +11,7 @@ import {
   MESSAGE_NEXTHOP,
   NEXTHOP_FLAG_SEG6LOCAL,
   NEXTHOP_IFINDEX,
+  NEXTHOP_MAX_BYTES,
   NexthopColumns,
   ROUTE_FLAG_ALLOW_RECURSION,
   RouteMessage,
@@ -55,7 +56,6 @@ const KINDS: Readonly<Record<SidKind, { readonly action: number; readonly plain:
   dt46: { action: 16, plain: EndpointBehavior.dt46, next: EndpointBehavior.dt46Next },
 };
 const CONTEXT_TABLE = 20;
-const NEXTHOP_ROOM = 128;
 /** Implicit null: the SID says all. */
 const NO_LABEL = 3;
 /** A SID that is not wanted any more ends tunnels for so long still: the other edges have not all heard of it at once. */
@@ -275,7 +275,7 @@ export class Sids {
     writeHostWord(hops.seg6localContext, row * SEG6LOCAL_CONTEXT_BYTES + CONTEXT_TABLE, entry.table);
     route.message = MESSAGE_NEXTHOP;
     route.flags = ROUTE_FLAG_ALLOW_RECURSION;
-    route.bytes = new Uint8Array(NEXTHOP_ROOM);
+    route.bytes = new Uint8Array(NEXTHOP_MAX_BYTES);
     route.nexthopStart = 0;
     route.nexthopEnd = FRR_8_4_4.route.encodeNexthops(hops, MESSAGE_NEXTHOP, route.bytes, 0);
     route.nexthopCount = 1;
