@@ -64,7 +64,7 @@ const LINGER_MS = 3000;
 const LOOPBACK = 1;
 
 interface Entry {
-  readonly sid: Sid;
+  sid: Sid;
   readonly key: string;
   readonly vrf: Vrf;
   /** Interface and table of its VRF. */
@@ -195,8 +195,11 @@ export class Sids {
     const sid = makeSid(chunk, value, kind);
     const at = `${sid.words.join()} ${kind} ${vrf.id} ${vrf.table}`;
     const known = this.#entries.get(at);
-    if (known !== undefined && known.key === key) known.wanted = true;
-    else {
+    if (known !== undefined && known.key === key) {
+      known.wanted = true;
+      // What the segment does may be called otherwise.
+      known.sid = sid;
+    } else {
       this.#entries.set(at, {
         sid,
         key,
