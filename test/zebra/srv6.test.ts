@@ -4,15 +4,19 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { formatAddress, formatPrefix, parsePrefix } from '../../src/net/index.ts';
+import { NO_DETAIL } from '../../src/dataplane/index.ts';
+import { rtnetlink as c } from '../../src/netlink/index.ts';
 import { LOCATOR_USID, unixConnect, ZapiClient } from '../../src/zapi/index.ts';
 import { Grammar, loadConfig } from '../../src/vty/index.ts';
 import { zebraCommands } from '../../src/zebra/commands.ts';
+import { interfaceNexthop, ROUTE_BGP } from '../../src/zebra/index.ts';
 import { showSids, sidsJson } from '../../src/zebra/show/srv6.ts';
 import { type LocatorFormat, Locators } from '../../src/zebra/srv6/locators.ts';
 import { type Daemon, startFrr } from '../lib/daemons.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { Host } from './host-process.ts';
+import { Bench } from './lib.ts';
 import { Live } from './live.ts';
 
 const format = (text: string, functionBits = 16): LocatorFormat => {
@@ -79,6 +83,40 @@ describe('locators', () => {
   });
 });
 
+test('a SID that looks up the table of a VRF is in the kernel while a VRF device has the table, and the log says why not', () => {
+  const b = new Bench();
+  b.link(2, 'eth0', '192.0.2.1/24');
+  const vrf = (ifindex: number, kindId: number): void => {
+    b.kernel.addLink(ifindex, `vrf${ifindex}`, true, { detail: { ...NO_DETAIL, kind: 'vrf', kindId } });
+    b.settle();
+  };
+  const sids = (): string[] => {
+    b.settle();
+    return b.kernel.ours().map(one => formatAddress(one.family, one.words));
+  };
+  const type = c.LWTUNNEL_ENCAP_SEG6_LOCAL;
+  for (const [sid, action] of [
+    ['fd00::4', c.SEG6_LOCAL_ACTION_END_DT4],
+    ['fd00::46', c.SEG6_LOCAL_ACTION_END_DT46],
+  ] as const)
+    b.add(`${sid}/128`, ROUTE_BGP, [interfaceNexthop(2, 1, { type, action, vrfTable: 20 })], 20);
+  // One that may look up any table.
+  const plain = { type, action: c.SEG6_LOCAL_ACTION_END_DT6, table: 20 } as const;
+  b.add('fd00::6/128', ROUTE_BGP, [interfaceNexthop(2, 1, plain)], 20);
+  assert.deepEqual(sids(), ['fd00::6']);
+  vrf(9, 10);
+  assert.deepEqual(sids(), ['fd00::6']);
+  const waits = 'End.DT4 and End.DT46 SIDs of table 20 wait: no VRF device has this table';
+  assert.deepEqual(b.logged, [waits]);
+  vrf(10, 20);
+  assert.deepEqual(sids().toSorted(), ['fd00::4', 'fd00::46', 'fd00::6']);
+  b.kernel.notify(events => events.linkGone(10));
+  b.kernel.links.delete(10);
+  while (b.zebra.receive());
+  assert.deepEqual(sids(), ['fd00::6']);
+  assert.deepEqual(b.logged, [waits, waits]);
+});
+
 const LOCATORS = `segment-routing
  srv6
   locators
@@ -126,6 +164,7 @@ describe('the lines of segment-routing', { timeout: 60_000 }, () => {
   let zebra: Daemon;
   let host: Host;
   let paths: string[];
+  const clients: ZapiClient[] = [];
 
   before(async () => {
     theirs = await lab.namespace('frr');
@@ -137,7 +176,10 @@ describe('the lines of segment-routing', { timeout: 60_000 }, () => {
     await host.ready;
   });
 
-  after(() => lab.close());
+  after(async () => {
+    for (const client of clients) client.stop();
+    await lab.close();
+  });
 
   const grammar = new Grammar([zebraCommands]);
   const written = (text: string): string => {
@@ -243,7 +285,7 @@ describe('the lines of segment-routing', { timeout: 60_000 }, () => {
     };
     await compare();
     const granted: string[] = [];
-    const clients = paths.map((path, i) => {
+    for (const [i, path] of paths.entries()) {
       const client = new ZapiClient({
         connect: unixConnect(path),
         routeType: 9,
@@ -253,8 +295,8 @@ describe('the lines of segment-routing', { timeout: 60_000 }, () => {
       });
       client.wantLocatorChunk('loc2');
       client.start();
-      return client;
-    });
+      clients.push(client);
+    }
     await until(() => granted.length === 2, { what: () => `a chunk each, not ${granted.join('\n')}` });
     const [one, other] = granted.toSorted().map(text => text.slice(2));
     assert.deepEqual(JSON.parse(one!), JSON.parse(other!));
@@ -282,12 +324,13 @@ test("a client's wish survives what becomes of the locator, with FRR's zebra and
 }, async () => {
   const lab = new Lab();
   const live = new Live();
+  const clients: ZapiClient[] = [];
   const heard: string[][] = [[], []];
   try {
     const namespace = await lab.namespace('frr');
     const zebra = await startFrr(lab, namespace, 'zebra', '');
     await live.server.listen();
-    const clients = [join(zebra.directory, 'zserv.api'), live.path].map((path, i) => {
+    for (const [i, path] of [join(zebra.directory, 'zserv.api'), live.path].entries()) {
       const tell = (text: string): void => {
         if (heard[i]!.at(-1) !== text) heard[i]!.push(text);
       };
@@ -304,8 +347,8 @@ test("a client's wish survives what becomes of the locator, with FRR's zebra and
       });
       client.wantLocatorChunk('loc1');
       client.start();
-      return client;
-    });
+      clients.push(client);
+    }
     await until(() => clients.every(client => client.connected), { what: 'both to be connected' });
     const line = (words: string): Promise<string> =>
       zebra.sh(`configure terminal\nsegment-routing\nsrv6\nlocators\n${words}`);
@@ -328,8 +371,8 @@ test("a client's wish survives what becomes of the locator, with FRR's zebra and
     live.zebra.locators.setFormat('loc1', format('2001:db8:3::/64', 32));
     await until(() => heard[1]!.at(-1) === `2001:db8:3::/64 32 ${LOCATOR_USID}`, { what: () => heard[1]!.join() });
     assert.deepEqual(heard[1]!.slice(-2), ['no 2001:db8:2::/64', `2001:db8:3::/64 32 ${LOCATOR_USID}`]);
-    for (const client of clients) client.stop();
   } finally {
+    for (const client of clients) client.stop();
     await live.close();
     await lab.close();
   }
