@@ -100,17 +100,20 @@ function tests(): void {
   const DT6 = 'fd00:aaaa:1:1:200::';
   const others = Object.keys(OTHERS).map(prefix => prefix.replace('/128', ''));
 
+  async function build(name: string): Promise<Namespace> {
+    const namespace = await lab.namespace(name);
+    await namespace.run('sysctl', '-q', '-w', 'net.vrf.strict_mode=1');
+    await namespace.run('ip', 'link', 'add', 'eth0', 'index', String(ETH0), 'type', 'veth', 'peer', 'name', 'p0');
+    for (const one of ['eth0', 'p0']) await namespace.run('ip', 'link', 'set', one, 'up');
+    await namespace.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0');
+    await namespace.run('ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
+    await vrf(namespace, 'red', TABLE, RED);
+    return namespace;
+  }
+
   before(async () => {
-    theirs = await lab.namespace('frr');
-    ours = await lab.namespace('grevy');
-    for (const namespace of [theirs, ours]) {
-      await namespace.run('sysctl', '-q', '-w', 'net.vrf.strict_mode=1');
-      await namespace.run('ip', 'link', 'add', 'eth0', 'index', String(ETH0), 'type', 'veth', 'peer', 'name', 'p0');
-      for (const name of ['eth0', 'p0']) await namespace.run('ip', 'link', 'set', name, 'up');
-      await namespace.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0');
-      await namespace.run('ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
-      await vrf(namespace, 'red', TABLE, RED);
-    }
+    theirs = await build('frr');
+    ours = await build('grevy');
     const directory = await lab.directory();
     [grevy] = await Promise.all([
       startGrevy(lab, ours, LOCATOR),
@@ -189,5 +192,16 @@ function tests(): void {
     await bgpd.stop();
     await settled(ours, ...others, 'fd00:bbbb::7');
     assert.match(await grevy.sh('show segment-routing srv6 locator loc0 detail'), /owner: system/);
+  });
+
+  test("those of Grevy's own bgp are FRR's", async () => {
+    const whole = await build('whole');
+    grevy = await startGrevy(lab, whole, LOCATOR + BGPD);
+    const mine = await settled(whole, DT4, DT6);
+    assert.deepEqual(
+      mine,
+      (await bgpRoutes(theirs)).filter(({ dst }) => dst === DT4 || dst === DT6),
+    );
+    assert.match(await grevy.sh('show segment-routing srv6 locator loc0 detail'), /owner: bgp/);
   });
 }
