@@ -61,7 +61,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: 'router-bgp',
-    syntax: 'address-family <ipv4|ipv6>$afi <vpn>$vpn',
+    syntax: 'address-family <ipv4|ipv6>$afi vpn$vpn',
     help: AFI_HELP,
     opens: 'address-family-vpn',
     key: args => `${args.afi} vpn`,
@@ -83,7 +83,7 @@ export const routerCommands: readonly Command<Bgp>[] = [
   }),
   config({
     mode: 'router-bgp',
-    syntax: 'address-family ipv4 <rtc>$rtc',
+    syntax: 'address-family ipv4 rtc$rtc',
     help: ['Enter Address Family command mode', 'Address Family', 'Route-target constraint (RFC 4684)'],
     opens: 'address-family-vpn',
     key: () => 'ipv4 rtc',

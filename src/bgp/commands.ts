@@ -33,7 +33,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
       implied: 'address-family ipv4 unicast',
       exit: 'exit-address-family',
     },
-    { name: 'address-family-vpn', prompt: '(config-router-af)', parent: 'router-bgp', exit: 'exit-address-family' },
+    { name: 'address-family-vpn', prompt: '(config-router-af-vpn)', parent: 'router-bgp', exit: 'exit-address-family' },
     { name: 'bgp-srv6', prompt: '(config-router-srv6)', parent: 'router-bgp' },
     { name: 'route-map', prompt: '(config-route-map)', parent: 'configure' },
   ],

@@ -58,6 +58,7 @@ const KINDS: Readonly<Record<SidKind, { readonly action: number; readonly plain:
 const CONTEXT_TABLE = 20;
 /** Implicit null: the SID says all. */
 const NO_LABEL = 3;
+const DEFAULT_FUNCTION_BITS = 16;
 /** A SID that is not wanted any more ends tunnels for so long still: the other edges have not all heard of it at once. */
 const LINGER_MS = 3000;
 /** The loopback interface, which the default VRF's routes may name. */
@@ -119,7 +120,9 @@ export class Sids {
   /** Zebra has given us the locator, perhaps with another content than before. */
   given(chunk: LocatorChunk): void {
     if (chunk.name !== this.#locator) return;
-    this.#chunk = chunk;
+    // FRR 8.4.4's zebra says 0 where nobody configured it, and its bgpd takes that for 16.
+    const functionBits = chunk.functionBits || DEFAULT_FUNCTION_BITS;
+    this.#chunk = { ...chunk, functionBits };
     this.#bgp.changed();
   }
 
