@@ -4,8 +4,8 @@ import { type Bgp } from './bgp.ts';
 import { shutdownMessage } from './commands-neighbor.ts';
 import type { BgpInstance } from './instance.ts';
 import type { Peer } from './peer.ts';
-import { FAMILY_NAMES, type FamilyName } from './wire/family.ts';
-import { theInstance, WHERE_HELP } from './show-instances.ts';
+import { FAMILY_NAMES, type UnicastName } from './wire/family.ts';
+import { AFI_HELP, familyNamed, theInstance, WHERE_HELP } from './show-instances.ts';
 
 /** The neighbours that a `clear` is about, or what is said where there are none. */
 function named(instance: BgpInstance, who: string): Peer[] | string {
@@ -18,25 +18,24 @@ function named(instance: BgpInstance, who: string): Peer[] | string {
 /** Sessions begin anew, or only routes are told again. */
 function clear(
   peers: readonly Peer[],
-  { soft, direction, afi }: { soft?: true; direction?: 'in' | 'out'; afi?: FamilyName },
+  args: {
+    readonly soft?: true | undefined;
+    readonly direction?: 'in' | 'out' | undefined;
+    readonly afi?: UnicastName | undefined;
+    readonly safi?: 'unicast' | 'vpn' | undefined;
+  },
 ): undefined {
+  const { soft, direction, afi } = args;
+  const families = afi === undefined ? FAMILY_NAMES : [familyNamed(args)];
   for (const peer of peers) {
     if (soft !== true && direction === undefined) peer.reset();
-    else for (const one of afi === undefined ? FAMILY_NAMES : [afi]) peer.instance.softClear(peer, one, direction);
+    else for (const one of families) peer.instance.softClear(peer, one, direction);
   }
 }
 
 // `clear bgp`, whichever neighbours it is about.
-const PEERS = 'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]]';
-const PEERS_HELP = [
-  'Reset functions',
-  'IP information',
-  'BGP information',
-  ...WHERE_HELP,
-  'Address Family',
-  'Address Family',
-  'Address Family modifier',
-] as const;
+const PEERS = 'clear [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [<unicast|vpn>$safi]]';
+const PEERS_HELP = ['Reset functions', 'IP information', 'BGP information', ...WHERE_HELP, ...AFI_HELP] as const;
 const SOFT = '[soft] [<in|out>$direction]';
 const SOFT_HELP = [
   'Soft reconfig inbound and outbound updates',

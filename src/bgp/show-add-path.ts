@@ -1,6 +1,7 @@
 // What is known of a prefix's paths where neighbours send or are sent several (RFC 7911), as the shows of one prefix tell it.
 import type { FamilyInstance } from './family.ts';
 import type { BgpTable } from './rib/index.ts';
+import { ownerOf } from './vpn/show-path.ts';
 
 export class AddPathView {
   /** Some neighbour is configured to be sent several: who is told of a path is then said path by path. */
@@ -27,7 +28,8 @@ export class AddPathView {
 
   /** The identifiers that a path came with and goes out with, 0: none; undefined where it has none at all. */
   ids(path: number): { readonly rx: number; readonly all: number; readonly perAs: number } | undefined {
-    const rx = this.#table.idOf(path);
+    // What another table had first has its identifier from there.
+    const rx = ownerOf(this.#table, path) === undefined ? this.#table.idOf(path) : 0;
     const all = this.#all ? path : 0;
     const perAs = this.#perAs && this.isBestOfAs(path) ? path : 0;
     return rx === 0 && all === 0 && perAs === 0 ? undefined : { rx, all, perAs };

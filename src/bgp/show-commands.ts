@@ -1,8 +1,9 @@
 // What `show` can ask of the bgp thread. Most questions come in FRR's two dialects, `show bgp ipv4 unicast …` and
 // `show ip bgp …`, which mean the same.
-import { type Family, formatAddress, formatPrefix, parsePrefix } from '../net/index.ts';
+import { type Family, formatAddress, formatPrefix, parsePrefix, type Prefix } from '../net/index.ts';
 import { type Command, CommandError, exec, formatJson, type Output } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
+import type { FamilyInstance } from './family.ts';
 import type { BgpInstance } from './instance.ts';
 import { hostPrefix } from './interfaces.ts';
 import type { Peer } from './peer.ts';
@@ -10,16 +11,25 @@ import { FAMILY, type FamilyName } from './wire/family.ts';
 import { ctime, isSlow, peersOf, routerIdText } from './show-format.ts';
 import { memoryText } from './show-memory.ts';
 import { neighborJson, neighborText } from './show-neighbors.ts';
-import { routeJson, routeText } from './show-route.ts';
-import { adjacencyJson, adjacencyText, findRoute, tableJson, tableText } from './show-routes.ts';
-import { instanceAt, showInstances, titleOf, WHERE_HELP, type Where } from './show-instances.ts';
+import { adjacencyJson, adjacencyText } from './show-adjacency.ts';
+import { routesJson, routeText } from './show-route.ts';
+import { findRoutes, tableJson, tableText } from './show-routes.ts';
+import {
+  AFI_HELP,
+  BGP,
+  familyNamed,
+  instanceAt,
+  JSON_HELP,
+  PREFIX_HELP,
+  SHOW,
+  showInstances,
+  titleOf,
+  WHERE_HELP,
+  type Where,
+} from './show-instances.ts';
 import { shownFamilies, summaryJson, summaryText } from './show-summary.ts';
 import { VRF_DEFAULT } from './vrf.ts';
-
-const SHOW = 'Show running system information';
-const BGP = 'BGP information';
-const JSON_HELP = 'JavaScript Object Notation';
-const AFI_HELP = ['Address Family', 'Address Family', 'Address Family modifier'];
+import type { WordPair } from './wire/route-distinguisher.ts';
 
 /** Where the instance asked for is not there, as FRR says it of routes, and of everything else. */
 const noTable =
@@ -51,28 +61,43 @@ function summary(bgp: Bgp, where: Where, afi: FamilyName | undefined, json: bool
   return showInstances(bgp.instances, where, json, show, none, false);
 }
 
-function routes(
-  bgp: Bgp,
-  where: Where,
-  afi: FamilyName,
-  args: { prefix?: string; longer?: boolean; json?: boolean },
-): Output {
+/** What is shown of a table: all of it, what is inside a prefix, or one prefix in detail; of VPNs, of one route distinguisher. */
+export interface Routes {
+  readonly prefix?: string | undefined;
+  readonly longer?: boolean;
+  readonly rd?: WordPair | undefined;
+  readonly json?: boolean;
+}
+
+export function routes(bgp: Bgp, where: Where, afi: FamilyName, args: Routes): Output {
   const json = args.json === true;
+  const { rd } = args;
   const prefix = args.prefix === undefined ? undefined : parsePrefix(args.prefix);
   if (args.prefix !== undefined && prefix?.family !== FAMILY[afi].shape) {
     throw new CommandError(`% Malformed prefix: ${args.prefix}`);
   }
-  const show = (instance: BgpInstance): string | object | Iterable<string> => {
+  const show = (instance: BgpInstance): Iterable<string> => {
     const family = instance.family[afi];
-    if (prefix === undefined) return json ? tableJson(family) : tableText(family);
-    if (args.longer === true) {
-      return json ? tableJson(family, { within: prefix }) : tableText(family, { within: prefix });
+    if (prefix !== undefined && args.longer !== true) {
+      return details(family, prefix, args.prefix!.includes('/'), rd, json);
     }
-    const id = findRoute(family, prefix, args.prefix!.includes('/'));
-    if (id < 0) return json ? {} : '% Network not in table\n';
-    return json ? routeJson(family, id) : routeText(family, id);
+    const selection = { rd, ...(prefix === undefined ? {} : { within: prefix }) };
+    return json ? tableJson(family, selection) : tableText(family, selection);
   };
   return showInstances(bgp.instances, where, json, show, noTable(json));
+}
+
+function* details(
+  family: FamilyInstance,
+  prefix: Prefix,
+  exact: boolean,
+  rd: WordPair | undefined,
+  json: boolean,
+): Generator<string> {
+  const found = yield* findRoutes(family, prefix, exact, rd);
+  if (json) yield formatJson(routesJson(family, found));
+  else if (found.length === 0) yield '% Network not in table\n';
+  else yield found.map(id => routeText(family, id)).join('');
 }
 
 function neighbors(bgp: Bgp, where: Where, name: string | undefined, json: boolean): Output {
@@ -129,8 +154,9 @@ function nexthopText(bgp: Bgp, instance: BgpInstance): string {
   return `${lines.join('\n')}\n`;
 }
 
-function* updateGroups(instance: BgpInstance): Generator<string> {
+function* updateGroups(instance: BgpInstance, afi: FamilyName | undefined): Generator<string> {
   for (const family of instance.families) {
+    if (afi !== undefined && family.afi !== afi) continue;
     for (const slot of family.groups.values()) {
       const stats = slot.group.stats();
       const members = [...instance.peers.values()].filter(peer => peer.families[family.afi].membership?.slot === slot);
@@ -140,7 +166,7 @@ function* updateGroups(instance: BgpInstance): Generator<string> {
       if (settings?.prefixListOut !== undefined) yield `  Outgoing prefix list: ${settings.prefixListOut}\n`;
       yield `  MRAI value (seconds): ${members[0]?.settings.advertisementIntervalS ?? 0}\n\n`;
       yield `  Update-subgroup ${slot.id}:
-    Address family: ${family.afi} unicast
+    Address family: ${FAMILY[family.afi].words}
     Streams: ${stats.streams}
     Total packets enqueued: ${stats.messages}
     Prefixes announced: ${stats.announced}
@@ -163,32 +189,21 @@ export const showCommands: readonly Command<Bgp>[] = [
     run: (bgp: Bgp, args) => summary(bgp, args, args.ip === true ? 'ipv4' : undefined, args.json === true, true),
   }),
   exec({
-    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] summary [json]',
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] summary [json]',
     help: [SHOW, 'IP information', BGP, ...WHERE_HELP, ...AFI_HELP, 'Summary of BGP neighbor status', JSON_HELP],
-    run: (bgp: Bgp, args) => summary(bgp, args, args.afi, args.json === true, false),
+    run: (bgp: Bgp, args) => summary(bgp, args, familyNamed(args), args.json === true, false),
   }),
   exec({
-    syntax: 'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] [json]',
+    syntax: 'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] [json]',
     help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, JSON_HELP],
-    run: (bgp: Bgp, args) => routes(bgp, args, args.afi, { json: args.json === true }),
+    run: (bgp: Bgp, args) => routes(bgp, args, familyNamed(args), { json: args.json === true }),
   }),
   exec({
     syntax:
-      'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [unicast] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
-    help: [
-      SHOW,
-      BGP,
-      ...WHERE_HELP,
-      ...AFI_HELP,
-      'Network in the BGP routing table to display',
-      'IPv4 prefix',
-      'Network in the BGP routing table to display',
-      'IPv6 prefix',
-      'Display route and more specific routes',
-      JSON_HELP,
-    ],
+      'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
+    help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, ...PREFIX_HELP, 'Display route and more specific routes', JSON_HELP],
     run: (bgp: Bgp, args) =>
-      routes(bgp, args, args.afi, {
+      routes(bgp, args, familyNamed(args), {
         prefix: args.prefix,
         longer: args['longer-prefixes'] === true,
         json: args.json === true,
@@ -220,7 +235,7 @@ export const showCommands: readonly Command<Bgp>[] = [
   }),
   exec({
     syntax:
-      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors [<A.B.C.D|X:X::X:X|WORD>$neighbor] [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [<unicast|vpn>$safi]] neighbors [<A.B.C.D|X:X::X:X|WORD>$neighbor] [json]',
     help: [
       SHOW,
       'IP information',
@@ -237,7 +252,7 @@ export const showCommands: readonly Command<Bgp>[] = [
   }),
   exec({
     syntax:
-      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [unicast]] neighbors <A.B.C.D|X:X::X:X|WORD>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [<unicast|vpn>$safi]] neighbors <A.B.C.D|X:X::X:X|WORD>$neighbor <advertised-routes|received-routes|routes|filtered-routes>$what [json]',
     help: [
       SHOW,
       'IP information',
@@ -254,7 +269,7 @@ export const showCommands: readonly Command<Bgp>[] = [
       'Display the routes that the inbound policy refused',
       JSON_HELP,
     ],
-    run: (bgp: Bgp, args) => adjacency(bgp, args, args.afi ?? 'ipv4', args.neighbor, args.what, args.json === true),
+    run: (bgp: Bgp, args) => adjacency(bgp, args, familyNamed(args), args.neighbor, args.what, args.json === true),
   }),
   exec({
     syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] nexthop',
@@ -262,9 +277,12 @@ export const showCommands: readonly Command<Bgp>[] = [
     run: (bgp: Bgp, args) => showInstances(bgp.instances, args, false, one => nexthopText(bgp, one), noInstance(false)),
   }),
   exec({
-    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] update-groups',
-    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, 'Detailed info about dynamic update groups'],
-    run: (bgp: Bgp, args) => showInstances(bgp.instances, args, false, updateGroups, noInstance(false)),
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] [<ipv4|ipv6>$afi [<unicast|vpn>$safi]] update-groups',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, ...AFI_HELP, 'Detailed info about dynamic update groups'],
+    run(bgp: Bgp, args) {
+      const afi = args.afi && familyNamed(args);
+      return showInstances(bgp.instances, args, false, one => updateGroups(one, afi), noInstance(false));
+    },
   }),
   exec({
     syntax: 'show [ip] bgp memory',

@@ -1,18 +1,15 @@
 // Small pieces of text and JSON that several shows share, in FRR's form.
 import { formatAddress, formatIp4 } from '../net/index.ts';
 import { AGGREGATE } from './aggregation.ts';
+import type { FamilyInstance } from './family.ts';
 import type { BgpInstance } from './instance.ts';
 import type { PeerFamily } from './peer-family.ts';
 import { Peer } from './peer.ts';
-import {
-  type AttributeStore,
-  type BgpTable,
-  HAS_COMMUNITIES,
-  HAS_LOCAL_PREF,
-  HAS_MED,
-  HAS_WEIGHT,
-  PEER_LOCAL,
-} from './rib/index.ts';
+import { type AttributeStore, HAS_COMMUNITIES, HAS_LOCAL_PREF, HAS_MED, HAS_WEIGHT, PEER_LOCAL } from './rib/index.ts';
+import { VrfExport } from './vpn/export.ts';
+import { ForeignSource } from './vpn/foreign.ts';
+import { exportedPath, nextHopVrf } from './vpn/show-path.ts';
+import type { Vrf } from './vrf.ts';
 
 export const ORIGIN_CODES: readonly string[] = ['i', 'e', '?'];
 export const ORIGIN_NAMES: readonly string[] = ['IGP', 'EGP', 'incomplete'];
@@ -103,21 +100,28 @@ export interface PathView {
   /** Local, and it stands for others. */
   readonly aggregated: boolean;
   readonly peer: Peer | undefined;
+  /** Another table of this speaker had it first. */
+  readonly foreign: boolean;
+  /** Where its next hop is, if not in the table's own VRF. */
+  readonly nextHopVrf: Vrf | undefined;
 }
 
 /** A path with what policy made of its attributes, or with another set; `store`: where the set is. */
 export function viewPath(
-  table: BgpTable,
+  family: FamilyInstance,
   path: number,
-  set: number = table.pathAttributes[path]!,
-  store: AttributeStore = table.store,
+  set: number = family.table.pathAttributes[path]!,
+  store: AttributeStore = family.table.store,
 ): PathView {
+  const { table } = family;
   const flags = store.flags[set]!;
   const source = table.pathPeer[path]!;
   const owner = table.peers[source]?.owner;
+  const foreign = owner instanceof ForeignSource || owner instanceof VrfExport;
+  const from = owner instanceof ForeignSource ? owner.of.owner : owner;
   const local = table.peerKind(source) === PEER_LOCAL;
   const defaultWeight = local ? 32768 : (table.peers[source]?.weight ?? 0);
-  return {
+  const view = {
     attributes: set,
     nextHop: nextHopText(store, set),
     med: (flags & HAS_MED) === 0 ? undefined : store.med[set]!,
@@ -128,8 +132,16 @@ export function viewPath(
     local,
     redistributed: typeof owner === 'string' && owner.startsWith('redistribute '),
     aggregated: owner === AGGREGATE,
-    peer: owner instanceof Peer ? owner : undefined,
+    peer: from instanceof Peer ? from : undefined,
+    foreign,
+    nextHopVrf: foreign ? nextHopVrf(family, path) : undefined,
   };
+  if (!(owner instanceof VrfExport) || store !== table.store) return view;
+  // What a VPN is not told of a route of ours, its instance knows.
+  const own = exportedPath(table, path);
+  if (own === undefined) return view;
+  const { nextHop, weight } = viewPath(own.family, own.path);
+  return { ...view, weight, ...(owner.settings.nextHop === undefined ? { nextHop } : {}) };
 }
 
 export function nextHopText(store: AttributeStore, set: number): string {

@@ -1,6 +1,9 @@
-// Which instances a `show` is about: the default one, the one of a VRF or a view, or all of them one after the other.
+// Which instances and which address family a command is about: the default instance, the one of a VRF or a view, or all of them one
+// after the other.
 import { CommandError, formatJson, type Output } from '../vty/index.ts';
 import type { BgpInstance } from './instance.ts';
+import type { FamilyName, UnicastName } from './wire/family.ts';
+import { VPN_OF } from './vpn/vpn.ts';
 import { VRF_DEFAULT } from './vrf.ts';
 
 /** The arguments of `[<view|vrf>$kind WORD$where]`. */
@@ -9,7 +12,34 @@ export interface Where {
   readonly where?: string | undefined;
 }
 
+// Help for words that many commands have.
+export const SHOW = 'Show running system information';
+export const BGP = 'BGP information';
+export const JSON_HELP = 'JavaScript Object Notation';
+export const AFI_HELP = [
+  'Address Family',
+  'Address Family',
+  'Address Family modifier',
+  'Address Family modifier',
+] as const;
+export const PREFIX_HELP = [
+  'Network in the BGP routing table to display',
+  'IPv4 prefix',
+  'Network in the BGP routing table to display',
+  'IPv6 prefix',
+] as const;
 export const WHERE_HELP = ['BGP view', 'BGP VRF', 'View/VRF name, or all'] as const;
+
+/** The address family of `<ipv4|ipv6>$afi [<unicast|vpn>$safi]`; IPv4's where nothing was said. */
+export function familyNamed({
+  afi = 'ipv4',
+  safi,
+}: {
+  readonly afi?: UnicastName | undefined;
+  readonly safi?: 'unicast' | 'vpn' | undefined;
+}): FamilyName {
+  return safi === 'vpn' ? VPN_OF[afi] : afi;
+}
 
 /** What one instance is shown as. */
 type Shown = string | object | Iterable<string>;

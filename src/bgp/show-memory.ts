@@ -2,6 +2,7 @@
 import type { Tables } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import type { BgpInstance } from './instance.ts';
+import { FAMILY } from './wire/family.ts';
 
 /** Of the attribute sets that update groups have to themselves. */
 function groupSets(instance: BgpInstance): Record<'sets' | 'arenaBytes' | 'arenaUsedBytes' | 'columnBytes', number> {
@@ -20,8 +21,11 @@ export function memoryTables(bgp: Bgp): Tables {
   for (const instance of bgp.instances.values()) {
     tables[`${instance.name} attributes`] = { ...instance.store.stats() };
     tables[`${instance.name} attributes of update groups`] = groupSets(instance);
-    for (const family of instance.families)
-      tables[`${instance.name} ${family.afi} unicast`] = { ...family.table.stats() };
+    for (const family of instance.families) {
+      // What only some have is shown where there is something.
+      if (!family.unicast && family.table.prefixCount === 0) continue;
+      tables[`${instance.name} ${FAMILY[family.afi].words}`] = { ...family.table.stats() };
+    }
   }
   return tables;
 }

@@ -1,5 +1,5 @@
 // `show bgp ipv4 unicast PREFIX`: one prefix with everything known of its paths, in FRR's words.
-import { formatIp4 } from '../net/index.ts';
+import { AF_INET, formatIp4 } from '../net/index.ts';
 import type { FamilyInstance } from './family.ts';
 import type { Peer } from './peer.ts';
 import { formatCommunities, formatExtendedCommunities, jsonCommunity } from './policy/index.ts';
@@ -19,7 +19,8 @@ import {
 } from './rib/index.ts';
 import { AddPathView } from './show-add-path.ts';
 import { ctime, ORIGIN_NAMES, type PathView, peersOf, routerIdText, viewPath } from './show-format.ts';
-import { hopJson, isHidden } from './show-routes.ts';
+import { hopJson, isHidden, nextHopVrfJson } from './show-routes.ts';
+import { importedFrom, rdText, type Service, serviceOf, structureText } from './vpn/show-path.ts';
 
 interface Detail {
   readonly path: number;
@@ -36,7 +37,7 @@ function details(family: FamilyInstance, prefix: number): Detail[] {
   const all: Detail[] = [];
   for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
     if (isHidden(table, path)) continue;
-    const view = viewPath(table, path);
+    const view = viewPath(family, path);
     const hop = instance.store.nexthop[view.attributes]!;
     const metric = instance.nexthops.metric[hop]!;
     const reached = view.local || instance.nexthops.reachable[hop] === 1;
@@ -86,12 +87,14 @@ export function routeText(family: FamilyInstance, prefix: number): string {
   else if ((limits & HAS_NO_EXPORT) !== 0) scope = ', not advertised to EBGP peer';
   else if ((limits & HAS_NO_EXPORT_SUBCONFED) !== 0) scope = ', not advertised outside local AS';
   if (table.suppressed[prefix] === 1) scope += ', Advertisements suppressed by an aggregate.';
-  const selected =
-    best < 0
-      ? ', no best path'
-      : `, best #${best + 1}, ${instance.kind === 'default' ? 'table' : 'vrf'} ${instance.name}`;
+  const { distinguished } = table.prefixes;
+  const where = distinguished ? '' : `, ${instance.kind === 'default' ? 'table' : 'vrf'} ${instance.name}`;
+  const selected = best < 0 ? ', no best path' : `, best #${best + 1}${where}`;
+  const network = `${distinguished ? `${rdText(table, prefix)}:` : ''}${table.prefixes.format(prefix)}`;
   const lines = [
-    `BGP routing table entry for ${table.prefixes.format(prefix)}, version ${versionOf(family, prefix)}`,
+    `BGP routing table entry for ${network}, version ${versionOf(family, prefix)}`,
+    // No prefix of a VPN has a label of its own.
+    ...(distinguished ? ['not allocated'] : []),
     `Paths: (${all.length} available${selected}${scope})`,
   ];
   const addPath = new AddPathView(family, prefix);
@@ -125,8 +128,7 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   if (table.isStale(one.path)) first += ', (stale)';
   const metric =
     one.igpMetric === undefined ? ' (inaccessible)' : one.igpMetric > 0 ? ` (metric ${one.igpMetric})` : '';
-  const zero = family.afi === 'ipv4' ? '0.0.0.0' : '::';
-  const from = view.peer?.name ?? zero;
+  const from = view.peer?.name ?? nobody(family);
   const id = set.originatorId ?? view.peer?.negotiated?.remoteRouterId;
   const identity = view.peer === undefined ? routerIdText(instance) : formatIp4(id ?? 0);
   const words = [`Origin ${ORIGIN_NAMES[view.origin]}`];
@@ -136,7 +138,7 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   if (view.weight !== 0) words.push(`weight ${view.weight}`);
   if ((set.tag ?? 0) !== 0) words.push(`tag ${set.tag}`);
   words.push((flags & PATH_VALID) === 0 ? 'invalid' : 'valid');
-  if (view.local) {
+  if (view.local || view.foreign) {
     words.push(view.aggregated ? 'aggregated' : 'sourced');
     if (!view.redistributed) words.push('local');
   } else words.push(kindText(family, one.kind));
@@ -146,7 +148,15 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   if (addPath.isBestOfAs(one.path))
     words.push(`bestpath-from-AS ${instance.store.neighborAs[view.attributes] || 'Local'}`);
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
-  const lines = [`  ${first}`, `    ${view.nextHop}${metric} from ${from} (${identity})`, `      ${words.join(', ')}`];
+  const origin = importedFrom(family, one.path);
+  const vrf =
+    view.nextHopVrf === undefined ? '' : ` vrf ${view.nextHopVrf.name}(${view.nextHopVrf.id}) announce-nh-self`;
+  const lines = [
+    ...(origin === undefined ? [] : [`  Imported from ${origin}`]),
+    `  ${first}`,
+    `    ${view.nextHop}${metric} from ${from} (${identity})${vrf}`,
+    `      ${words.join(', ')}`,
+  ];
   if (set.communities.length > 0) lines.push(`      Community: ${formatCommunities(set.communities)}`);
   const extended = extendedText(set);
   if (extended !== '') lines.push(`      Extended Community: ${extended}`);
@@ -156,6 +166,7 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   const originator = set.originatorId === undefined ? [] : [`Originator: ${formatIp4(set.originatorId)}`];
   if (set.clusterList.length > 0) originator.push(`Cluster list: ${set.clusterList.map(formatIp4).join(' ')}`);
   if (originator.length > 0) lines.push(`      ${originator.join(', ')}`);
+  lines.push(...serviceText(serviceOf(family, one.path)));
   const ids = addPath.ids(one.path);
   if (ids !== undefined) {
     lines.push(`      AddPath ID: RX ${ids.rx}, TX-All ${ids.all} TX-Best-Per-AS ${ids.perAs}`);
@@ -166,7 +177,42 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   return lines;
 }
 
-export function routeJson(family: FamilyInstance, prefix: number): object {
+/** FRR says what stands in the message; where that is not all of the SID, all of it follows. */
+function serviceText(service: Service | undefined): string[] {
+  if (service === undefined) return [];
+  const { label, sid, structure, whole } = service;
+  const lines = [`      Remote label: ${label}`];
+  if (sid === undefined) return lines;
+  lines.push(`      Remote SID: ${sid}`);
+  if (structure !== undefined) lines.push(`      SID structure: [${structureText(structure)}]`);
+  if (whole !== sid) lines.push(`      SID with the label's part: ${whole ?? 'none that holds'}`);
+  return lines;
+}
+
+function serviceJson(service: Service | undefined): object {
+  if (service === undefined) return {};
+  const { label, sid, structure, whole } = service;
+  return {
+    remoteLabel: label,
+    ...(sid === undefined ? {} : { remoteSid: sid }),
+    ...(structure === undefined ? {} : { sidStructure: structure }),
+    ...(whole === undefined ? {} : { sid: whole }),
+  };
+}
+
+/** The neighbour of what no neighbour said. */
+function nobody({ table }: FamilyInstance): string {
+  return table.family === AF_INET ? '0.0.0.0' : '::';
+}
+
+/** Prefixes of a VPN's table, which have a route distinguisher each; else the one. */
+export function routesJson(family: FamilyInstance, prefixes: readonly number[]): object {
+  const { table } = family;
+  if (!table.prefixes.distinguished) return prefixes.length === 0 ? {} : routeJson(family, prefixes[0]!);
+  return Object.fromEntries(prefixes.map(prefix => [rdText(table, prefix), routeJson(family, prefix)]));
+}
+
+function routeJson(family: FamilyInstance, prefix: number): object {
   const { table } = family;
   const all = details(family, prefix);
   const addPath = new AddPathView(family, prefix);
@@ -184,18 +230,21 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
   const { instance, table } = family;
   const { view, set, flags } = one;
   const changedS = table.pathChanged[one.path]!;
-  const zero = family.afi === 'ipv4' ? '0.0.0.0' : '::';
   const hostname = view.peer?.negotiated?.remote.hostname;
   const multipath = (flags & PATH_MULTIPATH) !== 0 && table.selectedPaths(table.pathPrefix[one.path]!) > 1;
   const best = (flags & PATH_BEST) !== 0;
   const ofAs = addPath.isBestOfAs(one.path);
   const ids = addPath.ids(one.path);
+  const origin = importedFrom(family, one.path);
+  const sourced = view.local || view.foreign;
   return {
     aspath: {
       string: view.path === '' ? 'Local' : view.path,
       segments: set.asPath.map(segment => ({ type: `as-${segment.type}`, list: segment.as })),
       length: instance.store.asPathLength[view.attributes],
     },
+    ...nextHopVrfJson(view, 'first'),
+    ...(origin === undefined ? {} : { importedFrom: origin }),
     ...(set.aggregator === undefined
       ? {}
       : { aggregatorAs: set.aggregator.as, aggregatorId: formatIp4(set.aggregator.routerId) }),
@@ -212,8 +261,8 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
     ...((set.tag ?? 0) === 0 ? {} : { tag: set.tag }),
     valid: (flags & PATH_VALID) !== 0,
     version: versionOf(family, table.pathPrefix[one.path]!),
-    ...(view.local ? { [view.aggregated ? 'aggregated' : 'sourced']: true } : {}),
-    ...(view.local && !view.redistributed ? { local: true } : {}),
+    ...(sourced ? { [view.aggregated ? 'aggregated' : 'sourced']: true } : {}),
+    ...(sourced && !view.redistributed ? { local: true } : {}),
     ...(set.atomicAggregate ? { atomicAggregate: true } : {}),
     ...(set.otc === undefined ? {} : { otc: set.otc }),
     ...(multipath ? { multipath: true } : {}),
@@ -239,6 +288,7 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
         }),
     ...(set.originatorId === undefined ? {} : { originatorId: formatIp4(set.originatorId) }),
     ...(set.clusterList.length === 0 ? {} : { clusterList: { list: set.clusterList.map(formatIp4) } }),
+    ...serviceJson(serviceOf(family, one.path)),
     ...(ids === undefined
       ? {}
       : { addpathRxId: ids.rx, addpathTxId: ids.all, addpathTxIdAll: ids.all, addpathTxIdBestPerAS: ids.perAs }),
@@ -254,12 +304,12 @@ function pathObject(family: FamilyInstance, one: Detail, addPath: AddPathView): 
     ],
     peer:
       view.peer === undefined
-        ? { peerId: zero, routerId: routerIdText(instance) }
+        ? { peerId: nobody(family), routerId: routerIdText(instance) }
         : {
             peerId: view.peer.name,
             routerId: formatIp4(view.peer.negotiated?.remoteRouterId ?? 0),
             ...(hostname === undefined ? {} : { hostname }),
-            type: kindText(family, one.kind),
+            ...(view.foreign ? {} : { type: kindText(family, one.kind) }),
           },
   };
 }

@@ -180,7 +180,15 @@ export class PrefixTable {
    * The id of the longest prefix no longer than `longest` bits that holds the address, or -1. Call again with a smaller
    * `longest` to walk up through the covering prefixes.
    */
-  match(w0: number, w1: number, w2: number, w3: number, longest: number = addressBits(this.family)): number {
+  match(
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    longest: number = addressBits(this.family),
+    rd0 = 0,
+    rd1 = 0,
+  ): number {
     for (let length = longest; length >= 0; length--) {
       if (this.lengthCount[length] === 0) continue;
       const id = this.find(
@@ -189,6 +197,8 @@ export class PrefixTable {
         (w2 & maskWord(length - 64)) >>> 0,
         (w3 & maskWord(length - 96)) >>> 0,
         length,
+        rd0,
+        rd1,
       );
       if (id >= 0) return id;
     }
@@ -213,7 +223,7 @@ export class PrefixTable {
     return `${text}/${this.length[id]}`;
   }
 
-  /** All ids by address, then length, whatever their distinguishers. A snapshot: check `has` when you come to a row later. */
+  /** All ids by distinguisher, address and length. A snapshot: check `has` when you come to a row later. */
   sorted(): Uint32Array {
     const steps = this.sorting();
     for (;;) {
@@ -229,12 +239,13 @@ export class PrefixTable {
     for (let id = 0; id < this.limit; id++) if (this.length[id] !== 255) from[rows++] = id;
     let to = new Uint32Array(rows);
     const count = new Uint32Array(65537);
-    const passes = this.family === AF_INET ? 2 : 8;
-    // Least significant digit first: the length, then the address 16 bits at a time.
+    const passes = (this.family === AF_INET ? 2 : 8) + (this.distinguished ? 4 : 0);
+    // Least significant digit first: the length, then the address and the distinguisher 16 bits at a time.
     for (let pass = -1; pass < passes; pass++) {
       yield;
       // Looked up anew after each yield: growing the table moves its columns.
       const words = this.family === AF_INET ? [this.w0] : [this.w3, this.w2, this.w1, this.w0];
+      if (this.distinguished) words.push(this.rd1, this.rd0);
       const column = pass < 0 ? this.length : words[pass >> 1]!;
       const shift = pass < 0 ? 0 : (pass & 1) << 4;
       count.fill(0);

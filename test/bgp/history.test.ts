@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { adjacencyJson } from '../../src/bgp/show-routes.ts';
+import { adjacencyJson } from '../../src/bgp/show-adjacency.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
 import { MemoryNetwork } from './lib/memory-transport.ts';
 import { Router } from './lib/router.ts';

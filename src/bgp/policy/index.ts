@@ -5,7 +5,7 @@ export type { Binding, PolicyNames, PolicyUse } from './binding.ts';
 export { BoundMap } from './bound-map.ts';
 export { AccessList } from './access-list.ts';
 export { CommunityList, LARGE_COMMUNITIES, EXTENDED_COMMUNITIES, STANDARD_COMMUNITIES } from './community-list.ts';
-export { formatExtendedCommunities } from './extended-community.ts';
+export { formatExtendedCommunities, formatExtendedCommunity } from './extended-community.ts';
 export {
   formatCommunities,
   formatCommunity,

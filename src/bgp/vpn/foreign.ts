@@ -41,12 +41,15 @@ export class ForeignSource {
 /** All that comes into one family of an instance from one other table. */
 export class ForeignRoutes {
   readonly family: FamilyInstance;
+  /** The other one. */
+  readonly from: FamilyInstance;
   readonly #sources: Map<PeerInfo, ForeignSource> = new Map();
   #mapName: string | undefined;
   #map: PeerPolicy | undefined;
 
-  constructor(family: FamilyInstance) {
+  constructor(family: FamilyInstance, from: FamilyInstance) {
     this.family = family;
+    this.from = from;
   }
 
   /** The route map that stands before the table. */

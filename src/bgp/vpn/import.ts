@@ -37,7 +37,7 @@ class VrfImport {
   readonly #service: L3ServiceReader = new L3ServiceReader();
 
   constructor(family: FamilyInstance, vpn: FamilyInstance) {
-    this.routes = new ForeignRoutes(family);
+    this.routes = new ForeignRoutes(family, vpn);
     this.#vpn = vpn;
     this.#memory = new SetMemory(vpn.instance.store, family.instance.store);
   }

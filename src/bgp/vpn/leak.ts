@@ -21,7 +21,7 @@ export class VrfLeak implements TableConsumer {
 
   constructor(from: FamilyInstance, to: FamilyInstance) {
     this.from = from;
-    this.routes = new ForeignRoutes(to);
+    this.routes = new ForeignRoutes(to, from);
     this.#memory = new SetMemory(from.instance.store, to.instance.store);
     this.#work = to.instance.bgp.loop.work('bgp vrf import', () => this.#run());
     from.table.attach(this);

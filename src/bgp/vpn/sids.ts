@@ -302,9 +302,11 @@ export class Sids {
     return route;
   }
 
-  /** For `show`: what is there, in the order in which it came. */
-  *[Symbol.iterator](): Generator<{ readonly sid: Sid; readonly kind: SidKind; readonly key: string }> {
-    for (const { sid, kind, key, wanted } of this.#entries.values()) if (wanted) yield { sid, kind, key };
+  /** For `show`: what is there and of which VRF, in the order in which it came. */
+  *[Symbol.iterator](): Generator<{ readonly sid: Sid; readonly vrf: string }> {
+    for (const { sid, kind, key, wanted } of this.#entries.values()) {
+      if (wanted) yield { sid, vrf: key.slice(0, -kind.length - 1) };
+    }
   }
 }
 

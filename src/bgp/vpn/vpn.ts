@@ -123,11 +123,12 @@ export class Vpn {
   }
 
   /** What a family exports as; why it does not although it is to; undefined: it is not to. */
-  #exportOf({ instance, vpn }: FamilyInstance, name: UnicastName): ExportSettings | string | undefined {
+  #exportOf(family: FamilyInstance, name: UnicastName): ExportSettings | string | undefined {
+    const { instance, vpn } = family;
     const targets = targetsOf(vpn, 'export');
     if (targets.length === 0) return undefined;
     if (!instance.ready) return `there is no VRF ${instance.vrf.name}`;
-    const rd = vpn.rd ?? this.#derivedRd(instance);
+    const rd = distinguisherOf(family);
     if (rd === undefined) return 'no route distinguisher, and no router id to make one of';
     const common = { rd, targets, nextHop: vpn.nextHop, map: vpn.exportMap };
     const kind = sidKindOf(instance, name);
@@ -140,13 +141,6 @@ export class Vpn {
     const label = this.labels.of(instance, name);
     if (label === undefined) return this.labels.problem(instance, name) ?? 'there is no label yet';
     return { ...common, label, prefixSid: '' };
-  }
-
-  /** RFC 4364 §4.2 type 1: a router id of ours, and the instance's number. */
-  #derivedRd({ routerId, number }: BgpInstance): WordPair | undefined {
-    const id = routerId || this.#bgp.instances.get(VRF_DEFAULT)?.routerId;
-    if (id === undefined || id === 0) return undefined;
-    return [((OWNER_IP4 << 16) | (id >>> 16)) >>> 0, ((id << 16) | number) >>> 0];
   }
 
   /** Says once why routes do not go into their VPN. */
@@ -211,6 +205,17 @@ export class Vpn {
     for (const side of this.#sides.values()) for (const one of side.import?.targets ?? []) all.set(one.join(), one);
     return [...all.values()];
   }
+}
+
+/**
+ * What a family's routes go into VPNs with: what is configured, or made (RFC 4364 §4.2 type 1) of a router id of ours and the
+ * instance's number. Undefined where there is neither.
+ */
+export function distinguisherOf({ instance, vpn }: FamilyInstance): WordPair | undefined {
+  if (vpn.rd !== undefined) return vpn.rd;
+  const id = instance.routerId || instance.bgp.instances.get(VRF_DEFAULT)?.routerId;
+  if (id === undefined || id === 0) return undefined;
+  return [((OWNER_IP4 << 16) | (id >>> 16)) >>> 0, ((id << 16) | instance.number) >>> 0];
 }
 
 /** What ends a tunnel for a family's packets: one SID of its own, or one for both families. */
