@@ -108,7 +108,8 @@ export function routeText(family: FamilyInstance, prefix: number): string {
 }
 
 function extendedText({ extendedCommunities }: AttributeSet): string {
-  return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')));
+  // In ascending order, as FRR keeps them.
+  return formatExtendedCommunities(extendedCommunities.map(value => Buffer.from(value).toString('hex')).sort());
 }
 
 /** Where a path is from, as seen from our AS. */

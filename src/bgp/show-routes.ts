@@ -157,6 +157,7 @@ function pathJson(family: FamilyInstance, prefix: number, path: number): object 
   const network = table.prefixes.format(prefix);
   const slash = network.indexOf('/');
   const best = (flags & PATH_BEST) !== 0;
+  const { scope, ...hop } = hopJson(family, view);
   return {
     ...(table.suppressed[prefix] === 1 ? { suppressed: true } : {}),
     ...((flags & PATH_VALID) === 0 ? {} : { valid: true }),
@@ -175,7 +176,7 @@ function pathJson(family: FamilyInstance, prefix: number, path: number): object 
     path: view.path,
     origin: ORIGIN_NAMES[view.origin],
     ...nextHopVrfJson(view, 'last'),
-    nexthops: [{ ...hopJson(family, view), used: true }],
+    nexthops: [{ ...hop, ...(scope === undefined || table.prefixes.distinguished ? {} : { scope }), used: true }],
   };
 }
 

@@ -41,6 +41,8 @@ const REFERENCES: readonly (readonly [kind: string, pattern: RegExp])[] = [
     /^(?:neighbor|network|redistribute|aggregate-address|table-map|ip|ipv6)\b.* (?:route-map|table-map) (\S+)/,
   ],
   ['route-map', /^table-map (\S+)/],
+  ['route-map', /^(?:route-map vpn (?:import|export)|import vrf route-map) (\S+)/],
+  ['router bgp … vrf', /^import vrf (?!route-map |default$)(\S+)/],
   ['route-map', /^call (\S+)/],
   ['ip prefix-list', /^match ip (?:address|next-hop|route-source) prefix-list (\S+)/],
   ['ipv6 prefix-list', /^match ipv6 (?:address|next-hop) prefix-list (\S+)/],
@@ -52,6 +54,7 @@ const REFERENCES: readonly (readonly [kind: string, pattern: RegExp])[] = [
 ];
 
 const DEFINITIONS: readonly (readonly [kind: string, pattern: RegExp])[] = [
+  ['router bgp … vrf', /^router bgp \d+ vrf (\S+)/],
   ['route-map', /^route-map (\S+)/],
   ['ip prefix-list', /^ip prefix-list (\S+)/],
   ['ipv6 prefix-list', /^ipv6 prefix-list (\S+)/],

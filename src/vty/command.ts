@@ -70,6 +70,8 @@ export interface ConfigSpec<State, Syntax extends string> {
   /** The line as it is written, where it may be typed in other words; several where it says several things, and
    *  `no …` where it takes a line back. */
   readonly writes?: (args: Args<Syntax>) => readonly string[];
+  /** The line with which this one is written as `both`, where that one's text is `text`. */
+  readonly pair?: (args: Args<Syntax>) => { readonly key: string; readonly text: string; readonly both: string };
   /** Which forms are kept in the configuration. `positive` (default): `no …` takes the line away. `negative`: the setting
    *  is on by default, so only `no …` is kept. `both`: the default depends, so whichever was said last is kept. */
   readonly keeps?: 'positive' | 'negative' | 'both';
@@ -118,6 +120,9 @@ export interface ErasedConfig<in State> {
   readonly key: ((args: CommandArgs) => string) | undefined;
   readonly hostBits: boolean;
   readonly writes: ((args: CommandArgs) => readonly string[]) | undefined;
+  readonly pair:
+    | ((args: CommandArgs) => { readonly key: string; readonly text: string; readonly both: string })
+    | undefined;
   readonly keeps: 'positive' | 'negative' | 'both';
   readonly no: readonly string[];
   readonly sequence:
@@ -186,6 +191,7 @@ export function config<State, const Syntax extends string>(spec: ConfigSpec<Stat
       key: spec.key as ErasedConfig<State>['key'],
       hostBits: spec.hostBits ?? false,
       writes: spec.writes as unknown as ErasedConfig<State>['writes'],
+      pair: spec.pair as unknown as ErasedConfig<State>['pair'],
       keeps: spec.keeps ?? 'positive',
       no: spec.no ?? [],
       sequence: spec.sequence as unknown as ErasedConfig<State>['sequence'],

@@ -64,6 +64,25 @@ const BGP_WORDS: Readonly<Record<string, number>> = {
 
 const LISTEN_RANGE = 25;
 
+/** Lines about VPNs stand behind all others of an address family. */
+const FIRST_VPN = 32;
+const VPN_LINES: readonly RegExp[] = [
+  /^(?:route-map vpn import|import vrf route-map) /,
+  /^label vpn /,
+  /^sid vpn /,
+  /^rd vpn /,
+  /^nexthop vpn /,
+  /^rt (?:vpn )?import /,
+  /^rt (?:vpn )?export /,
+  /^route-map vpn export /,
+  /^export vpn/,
+  /^import vpn/,
+  /^import vrf /,
+];
+
+/** Blocks of one version of IP. */
+const SAFIS: readonly string[] = ['unicast', 'vpn', 'rtc'];
+
 /** Words of a neighbour's lines. A group's `peer-group` line makes it, and stands first of all. */
 const NEIGHBOR_WORDS: readonly string[] = [
   'remote-as',
@@ -132,7 +151,11 @@ export function rankOf(mode: string, text: string): Place {
   const rank = BGP_WORDS[first] ?? 15;
   // It speaks of a group.
   if (text.startsWith('bgp listen range')) return { rank: LISTEN_RANGE, group: '', place: 0 };
-  if (first === 'address-family') return { rank: name === 'ipv4' ? rank : rank + 1, group: '', place: 0 };
+  if (first === 'address-family') {
+    return { rank: name === 'ipv4' ? rank : rank + 1, group: '', place: SAFIS.indexOf(words[0] ?? '') };
+  }
+  const vpn = VPN_LINES.findIndex(pattern => pattern.test(text));
+  if (vpn >= 0) return { rank: FIRST_VPN + vpn, group: '', place: 0 };
   if (first !== 'neighbor') return { rank, group: '', place: 0 };
   // Groups stand before the neighbours, which may be members of them.
   const group = parseAddress(name) === undefined;

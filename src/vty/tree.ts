@@ -288,12 +288,18 @@ export class ConfigTree {
   *#renderLine(line: Line, indent: string): Generator<string> {
     yield `${indent}${line.negative ? 'no ' : ''}${line.text}\n`;
     if (!line.block) return;
+    /** Keys of lines that were written together with another one. */
+    const written = new Set<string>();
     for (const inner of sortedLines(line.block)) {
       const closed = this.#isClosed(inner);
       // A block inside another one is only a place for lines.
-      if (inner.block?.lines.size === 0 || (closed && isHollow(inner))) continue;
+      if (inner.block?.lines.size === 0 || (closed && isHollow(inner)) || written.has(inner.key)) continue;
       if (inner.block && !closed) yield `${indent} !\n`;
-      yield* this.#renderLine(inner, `${indent} `);
+      const pair = inner.negative ? undefined : inner.entry.command.config?.pair?.(inner.args);
+      if (pair !== undefined && line.block.text(pair.key) === pair.text) {
+        written.add(pair.key);
+        yield `${indent} ${pair.both}\n`;
+      } else yield* this.#renderLine(inner, `${indent} `);
       if (closed) yield `${indent} !\n`;
     }
     yield `${indent}${this.#grammar.modes.get(line.block.mode)?.exit ?? 'exit'}\n`;

@@ -47,6 +47,10 @@ function targetsText(text: string): string {
     .join(' ');
 }
 
+function listsOf(direction: 'import' | 'export' | 'both'): readonly ('import' | 'export')[] {
+  return direction === 'both' ? ['import', 'export'] : [direction];
+}
+
 /** `rt vpn …`, which says which routes are for whom, and the short form, which says too that they are wanted. */
 function targetLine(form: 'vpn' | 'short'): Command<Bgp> {
   const words = form === 'vpn' ? 'rt vpn' : 'rt';
@@ -63,8 +67,14 @@ function targetLine(form: 'vpn' | 'short'): Command<Bgp> {
       'Space separated route target list (A.B.C.D:MN|EF:OPQR|GHJK:MN)',
     ],
     key: args => `${words} ${args.direction}`,
-    writes: args => [`${words} ${args.direction} ${targetsText(args.targets)}`],
-    replaces: args => (args.direction === 'both' ? [`${words} import`, `${words} export`] : []),
+    // Both are two lists, which may be changed one by one, and are written as one line while they are the same.
+    writes: ({ direction, targets }) => listsOf(direction).map(one => `${words} ${one} ${targetsText(targets)}`),
+    pair({ direction, targets }) {
+      const other = direction === 'import' ? 'export' : 'import';
+      return { key: `${words} ${other}`, text: `${words} ${other} ${targets}`, both: `${words} both ${targets}` };
+    },
+    no: [`<rt|route-target> ${form === 'vpn' ? 'vpn ' : ''}<import|export|both>$direction`],
+    takes: ({ direction }) => listsOf(direction).map(one => `${words} ${one}`),
     check: args => void readTargets(args.targets),
     apply: (bgp: Bgp, args, context) =>
       change(bgp, context, ({ targets }) => targets.set(`${form} ${args.direction}`, readTargets(args.targets))),

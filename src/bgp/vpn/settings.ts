@@ -3,19 +3,13 @@
 import type { AddressWords, Family } from '../../net/index.ts';
 import type { WordPair } from '../wire/route-distinguisher.ts';
 
-/** `rt both|import|export`, and `rt vpn …`, which asks for `import vpn` and `export vpn` besides. */
-export interface TargetLists {
-  readonly import: readonly WordPair[];
-  readonly export: readonly WordPair[];
-}
-
 /** Chosen by this speaker, or by an operator. */
 export type Chosen = 'auto' | number;
 
 export interface VpnSettings {
   /** Undefined: derived from the router id. */
   rd: WordPair | undefined;
-  /** By the words that they were configured with: `vpn` or `short`, and the direction. */
+  /** By the words that they were configured with: `vpn` (`rt vpn …`, beside `import vpn` and `export vpn`) or `short`, and the direction. */
   readonly targets: Map<string, readonly WordPair[]>;
   imports: boolean;
   exports: boolean;
@@ -52,9 +46,7 @@ export function targetsOf(settings: VpnSettings, direction: 'import' | 'export')
   for (const form of ['vpn', 'short'] as const) {
     // The short form says itself that it is wanted.
     if (form === 'vpn' && !wanted) continue;
-    for (const which of [direction, 'both']) {
-      for (const target of settings.targets.get(`${form} ${which}`) ?? []) found.set(target.join(), target);
-    }
+    for (const target of settings.targets.get(`${form} ${direction}`) ?? []) found.set(target.join(), target);
   }
   // `export vpn` with the short form's targets, and the other way round.
   return [...found.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);

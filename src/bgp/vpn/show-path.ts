@@ -135,9 +135,11 @@ export function structureText({ blockBits, nodeBits, functionBits, argumentBits 
   return [blockBits, nodeBits, functionBits, argumentBits].join();
 }
 
-/** Extended communities of a path, of 16 hexadecimal digits each. */
+/** Extended communities of a path, of 16 hexadecimal digits each, in ascending order. */
 function communitiesOf({ table, instance }: FamilyInstance, path: number): string[] {
   const { store } = instance;
   if (!store.find(table.pathAttributes[path]!, ATTR_EXTENDED_COMMUNITIES)) return [];
-  return Buffer.from(store.arena.subarray(store.foundStart, store.foundEnd)).toString('hex').match(/.{16}/g) ?? [];
+  return (
+    Buffer.from(store.arena.subarray(store.foundStart, store.foundEnd)).toString('hex').match(/.{16}/g)?.sort() ?? []
+  );
 }
