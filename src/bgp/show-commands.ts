@@ -47,9 +47,9 @@ function summary(bgp: Bgp, where: Where, afi: FamilyName | undefined, json: bool
     return name === VRF_DEFAULT ? '% No BGP neighbors found in VRF default\n' : '% BGP instance not found\n';
   };
   const show = (instance: BgpInstance): object | Iterable<string> => {
+    if (json && !titled) return summaryJson(instance.family[afi ?? 'ipv4']);
     const families = shownFamilies(instance.family, afi);
     if (json) {
-      if (!titled) return summaryJson(instance.family[afi ?? 'ipv4']);
       return Object.fromEntries(families.map(family => [FAMILY[family.afi].key, summaryJson(family)]));
     }
     return (function* (): Generator<string> {
@@ -194,13 +194,13 @@ export const showCommands: readonly Command<Bgp>[] = [
     run: (bgp: Bgp, args) => summary(bgp, args, familyNamed(args), args.json === true, false),
   }),
   exec({
-    syntax: 'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] [json]',
-    help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, JSON_HELP],
+    syntax: 'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] [json]',
+    help: [SHOW, 'IP information', BGP, ...WHERE_HELP, ...AFI_HELP, JSON_HELP],
     run: (bgp: Bgp, args) => routes(bgp, args, familyNamed(args), { json: args.json === true }),
   }),
   exec({
     syntax:
-      'show bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
+      'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
     help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, ...PREFIX_HELP, 'Display route and more specific routes', JSON_HELP],
     run: (bgp: Bgp, args) =>
       routes(bgp, args, familyNamed(args), {

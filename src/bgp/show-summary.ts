@@ -21,7 +21,7 @@ export function shownFamilies(
 ): FamilyInstance[] {
   return FAMILY_NAMES.filter(name => afi === undefined || afi === name)
     .map(name => families[name])
-    .filter(family => afi !== undefined || rows(family).length > 0);
+    .filter(family => rows(family).length > 0);
 }
 
 function rows(family: FamilyInstance): Row[] {
