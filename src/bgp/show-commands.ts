@@ -201,7 +201,16 @@ export const showCommands: readonly Command<Bgp>[] = [
   exec({
     syntax:
       'show [ip] bgp [<view|vrf>$kind WORD$where] <ipv4|ipv6>$afi [<unicast|vpn>$safi] <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M>$prefix [longer-prefixes] [json]',
-    help: [SHOW, BGP, ...WHERE_HELP, ...AFI_HELP, ...PREFIX_HELP, 'Display route and more specific routes', JSON_HELP],
+    help: [
+      SHOW,
+      'IP information',
+      BGP,
+      ...WHERE_HELP,
+      ...AFI_HELP,
+      ...PREFIX_HELP,
+      'Display route and more specific routes',
+      JSON_HELP,
+    ],
     run: (bgp: Bgp, args) =>
       routes(bgp, args, familyNamed(args), {
         prefix: args.prefix,
