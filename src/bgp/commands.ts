@@ -10,6 +10,7 @@ import { routeCommands } from './commands-routes.ts';
 import { policyCommands } from './policy/commands.ts';
 import { showCommands } from './show-commands.ts';
 import { vpnCommands } from './vpn/commands.ts';
+import { rtcShowCommands } from './vpn/show-rtc.ts';
 
 export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
   'bgp',
@@ -23,6 +24,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
     ...policyCommands,
     ...clearCommands,
     ...showCommands,
+    ...rtcShowCommands,
   ],
   [
     { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },

@@ -26,14 +26,14 @@ RPKI validation codes: V valid, I invalid, N Not found
    Network          Next Hop            Metric LocPrf Weight Path
 `;
 
-function heading(family: FamilyInstance): string {
+export function heading(family: FamilyInstance): string {
   const { instance, table } = family;
   return `BGP table version is ${table.changes}, local router ID is ${routerIdText(instance)}, vrf id ${instance.vrf.id}
 Default local pref ${instance.options.defaultLocalPref}, local AS ${instance.as}
 ${STATUS_CODES}`;
 }
 
-function statusOf(table: BgpTable, path: number): string {
+export function statusOf(table: BgpTable, path: number): string {
   const flags = table.pathFlags[path]!;
   const kind = table.peerKind(table.pathPeer[path]!);
   const suppressed = table.suppressed[table.pathPrefix[path]!] === 1;
@@ -42,7 +42,7 @@ function statusOf(table: BgpTable, path: number): string {
   return `${first}${second}${kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'i' : ' '}`;
 }
 
-function line(status: string, network: string, view: PathView): string {
+export function line(status: string, network: string, view: PathView): string {
   const named =
     network === '' ? ' '.repeat(17) : network.length > 16 ? `${network}\n${' '.repeat(20)}` : network.padEnd(17);
   const hop = view.nextHop.length > 15 ? `${view.nextHop}\n${' '.repeat(36)}` : view.nextHop.padEnd(16);
@@ -68,7 +68,7 @@ export function isHidden(table: BgpTable, path: number): boolean {
 }
 
 /** Prefix ids in order; yields while it sorts, gives nothing to show. */
-function* ordered(table: BgpTable): Generator<string, Uint32Array> {
+export function* ordered(table: BgpTable): Generator<string, Uint32Array> {
   const sorting = table.prefixes.sorting();
   for (let step = sorting.next(); ; step = sorting.next()) {
     if (step.done) return step.value;
@@ -80,7 +80,7 @@ function inside(table: BgpTable, prefix: number, within: Prefix | undefined): bo
   return within === undefined || containsPrefix(within, table.prefixes.prefix(prefix));
 }
 
-function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Generator<number> {
+export function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Generator<number> {
   for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
     if (selection.peer !== undefined && table.pathPeer[path] !== selection.peer.index) continue;
     if (!isHidden(table, path)) yield path;
@@ -121,7 +121,7 @@ export function hopJson(family: FamilyInstance, view: PathView): Record<string, 
   };
 }
 
-function pathJson(family: FamilyInstance, prefix: number, path: number): object {
+export function pathJson(family: FamilyInstance, prefix: number, path: number): object {
   const { table } = family;
   const view = viewPath(table, path);
   const flags = table.pathFlags[path]!;
