@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { SocketAddress } from '../../src/bgp/io/types.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
-import { FAMILY, type FamilyName, IPV4_VPN, ROUTE_TARGET } from '../../src/bgp/wire/family.ts';
+import { FAMILY, IPV4_VPN, ROUTE_TARGET } from '../../src/bgp/wire/family.ts';
 import { formatRouteDistinguisher } from '../../src/bgp/wire/route-distinguisher.ts';
 import { UpdateParser, writeEndOfRib } from '../../src/bgp/wire/update.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
@@ -409,13 +409,14 @@ interface Played {
 }
 
 /** At 10.0.0.5, in AS 65001. */
-function played(families: readonly FamilyName[] = ['vpnv4', 'rtc']): Played {
+function played(more: Partial<SessionConfig> = {}): Played {
   const config: SessionConfig = {
     localAs: 65001,
     remoteAs: 65001,
     routerId: 0x0a000005,
     remote: address(1),
-    families: families.map(name => ({ afi: FAMILY[name].afi, safi: FAMILY[name].safi })),
+    families: [FAMILY.vpnv4, FAMILY.rtc].map(({ afi, safi }) => ({ afi, safi })),
+    ...more,
   };
   const peer = speaker(loop, network.transport(address(5)), config, () => 0.5);
   const others = [IPV4_VPN, ROUTE_TARGET] as const;
@@ -484,6 +485,16 @@ describe('a neighbour with route-target constraint', () => {
     assert.ok(five.all);
     five.say(endOfRib());
     assert.equal(five.count, 2, 'what comes late changes nothing');
+  });
+
+  test('that does not know graceful restart has said all when it has been silent for a while', () => {
+    router(1, EDGE);
+    const five = played({ gracefulRestart: false });
+    // Ten seconds went by.
+    assert.ok(five.all);
+    assert.equal(five.count, 0);
+    five.say(asks(TARGET_10));
+    assert.equal(five.told.size, 2);
   });
 
   test('has another minute in its next session', () => {

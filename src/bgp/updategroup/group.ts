@@ -35,6 +35,8 @@ import { type GroupMember, type GroupOptions, type RouteFilter, uniformRules } f
 
 /** Rows for sets that a group begins with: there may be a thousand groups. */
 const FIRST_SETS = 64;
+/** Runs in a row after which what was found is said, however little it is. */
+const GATHER_RUNS = 64;
 
 export interface GroupStats {
   members: number;
@@ -92,6 +94,7 @@ export class UpdateGroup implements TableConsumer {
   // Neighbouring routes that start here mostly share their next hop: the member that the last one is, 0: none.
   #lastHop: AddressWords | undefined = undefined;
   #lastHopMember = 0;
+  #gathered = 0; // runs that made no message, for want of routes
   #messages = 0;
   #tooLarge = 0;
 
@@ -278,6 +281,7 @@ export class UpdateGroup implements TableConsumer {
       if (prefix < 0) break;
       this.#evaluate(prefix);
     }
+    if (this.#gathers(maxPrefixes)) return true;
     let more = false;
     // Streams may be added, and emptied ones go, while this runs.
     for (let i = 0; i < this.#streams.all.length; i++) {
@@ -287,6 +291,14 @@ export class UpdateGroup implements TableConsumer {
     this.#merge();
     if (this.#answerAgain()) more = true;
     return more || this.dirty.size > 0;
+  }
+
+  /** Of what is asked for, few may be wanted of many: messages are made when there is something to fill them with, or this was long. */
+  #gathers(enough: number): boolean {
+    if (this.options.filter === undefined || this.dirty.size === 0 || this.#streams.pending >= enough)
+      this.#gathered = 0;
+    else this.#gathered = (this.#gathered + 1) % GATHER_RUNS;
+    return this.#gathered > 0;
   }
 
   /** What the members are to be told of a prefix now. */
