@@ -284,6 +284,34 @@ describe('route-target constraint', () => {
     assert.deepEqual(vpn(reflector), []);
   });
 
+  test('lets a reflector of reflectors ask them for everything, whose own clusters stand in what they said', () => {
+    const top = router(
+      9,
+      configuration(
+        9,
+        [7, 8].map(last => ({ last, ...client, rtcLines: ['default-originate'] })),
+      ),
+    );
+    router(7, configuration(7, [{ last: 9 }, { last: 1, ...client }]));
+    router(8, configuration(8, [{ last: 9 }, { last: 2, ...client }]));
+    const one = router(1, configuration(1, [{ last: 7 }], vrf('red', 'rt both 65001:10', ['10.1.0.0/24'])));
+    const two = router(2, configuration(2, [{ last: 8 }], vrf('red', 'rt both 65001:10', ['10.2.0.0/24'])));
+    seconds(10);
+    for (const edge of [one, two]) assert.deepEqual(keys(edge, 'red'), ['10.1.0.0/24', '10.2.0.0/24']);
+    assert.equal(vpn(top).length, 2);
+    // What nobody imports goes no further than to the top.
+    one.config(
+      configuration(
+        1,
+        [{ last: 7 }],
+        vrf('red', 'rt both 65001:10', ['10.1.0.0/24']) + vrf('blue', 'rt export 65001:20', ['10.1.1.0/24']),
+      ),
+    );
+    seconds(5);
+    assert.equal(vpn(top).length, 3);
+    assert.equal(vpn(two).length, 2);
+  });
+
   test('crosses ASes: a membership keeps its AS, and routes go back the way that it came', () => {
     const one = router(1, configuration(1, [{ last: 2, as: 65002 }], vrf('red', 'rt import 65001:10', [])));
     router(
