@@ -1,6 +1,6 @@
 // `neighbor …` where it is about one address family: which routes go to the neighbour and come from it, and as what. A table row
 // for each line, as in commands-neighbor.ts.
-import { type Args, type Command, CommandError, config, fixedWords } from '../vty/index.ts';
+import { type Args, type Command, type CommandArgs, CommandError, config, fixedWords } from '../vty/index.ts';
 import type { Bgp } from './bgp.ts';
 import {
   dropSettings,
@@ -13,6 +13,7 @@ import {
   neighborOf,
 } from './commands-neighbor-line.ts';
 import type { PeerAfSettings } from './settings.ts';
+import { FAMILY } from './wire/family.ts';
 
 /** A line about one address family. */
 function afLine<const Tail extends string>(
@@ -22,12 +23,14 @@ function afLine<const Tail extends string>(
   fields: readonly (keyof PeerAfSettings)[],
   key: (args: Args<Neighbor<Tail>>) => string = () => fixedWords(tail),
   writes?: (args: Args<Neighbor<Tail>>) => string,
+  check?: (context: readonly CommandArgs[]) => void,
 ): Command<Bgp> {
   return config({
     mode: FAMILY_MODES,
     syntax: `${NEIGHBOR} ${tail}` as Neighbor<Tail>,
     help: [...NEIGHBOR_HELP, ...help],
     key: args => `${neighborOf(args)} ${key(args)}`,
+    ...(check && { check: (_: unknown, context: readonly CommandArgs[]) => check(context) }),
     ...(writes && {
       writes: (args: Args<Neighbor<Tail>>): string[] => [`neighbor ${neighborOf(args)} ${writes(args)}`],
     }),
@@ -225,6 +228,13 @@ export const neighborFamilyCommands: readonly Command<Bgp>[] = [
     ],
     args => ({ defaultOriginate: true, ...(args.map !== undefined && { defaultOriginateMap: args.map }) }),
     ['defaultOriginate', 'defaultOriginateMap'],
+    undefined,
+    undefined,
+    // Of memberships, the default one asks for everything. A VPN's default route would need a distinguisher, targets, a label.
+    context => {
+      const { vpn, words } = FAMILY[familyAt(context)];
+      if (vpn) throw new CommandError(`% default-originate is not for address family ${words}`);
+    },
   ),
   afLine(
     'maximum-prefix (1-4294967295)$count [(1-100)$threshold] [<warning-only|restart (1-65535)$restart>] [force]',

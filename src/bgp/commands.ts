@@ -11,6 +11,7 @@ import { policyCommands } from './policy/commands.ts';
 import { showCommands } from './show-commands.ts';
 import { vpnCommands } from './vpn/commands.ts';
 import { vpnShowCommands } from './vpn/show-commands.ts';
+import { rtcShowCommands } from './vpn/show-rtc.ts';
 
 export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
   'bgp',
@@ -25,6 +26,7 @@ export const bgpCommands: CommandSet<Bgp> = commandSet<Bgp>(
     ...clearCommands,
     ...showCommands,
     ...vpnShowCommands,
+    ...rtcShowCommands,
   ],
   [
     { name: 'router-bgp', prompt: '(config-router)', parent: 'configure' },

@@ -45,7 +45,7 @@ export class DefaultOrigin implements TableConsumer {
     this.#family = family;
     this.#name = map;
     const decision = defaultDecisionOptions(instance.as, instance.routerId);
-    this.table = new BgpTable({ family: table.family, store: instance.store, decision });
+    this.table = new BgpTable({ family: table.code, store: instance.store, decision });
     this.#source = this.table.addPeer(localPeer(family, 'default-originate'));
     const nextHop: NextHopAddress = { family: table.family, words: [0, 0, 0, 0] };
     this.#plain = instance.store.encode({ origin: ORIGIN_IGP, asPath: [], med: 0, nextHop });

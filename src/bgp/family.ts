@@ -174,7 +174,7 @@ export class KnownPrefixes {
   constructor({ slot, member, knowsDefault }: Membership, prefixes: PrefixTable) {
     const known: number[] = [];
     const ids: number[] = [];
-    const defaultId = slot.group.everyPath ? DEFAULT_PATH : 0;
+    const defaultId = slot.group.byPath ? DEFAULT_PATH : 0;
     for (const { prefix, id } of slot.group.knownTo(member)) {
       known.push(prefix);
       ids.push(id);
@@ -217,7 +217,7 @@ export class KnownPrefixes {
         const made = this.#length[i] === 0 && this.#id[i] === this.#defaultId && keepsDefault();
         return told || made ? undefined : words(i);
       };
-      const id = group.everyPath ? (i: number): number => this.#id[i]! : undefined;
+      const id = group.byPath ? (i: number): number => this.#id[i]! : undefined;
       const { message, next } = encodeWithdrawals(code, size, this.#at, this.#length.length, read, id);
       if (message !== undefined) member.send(message, 0, message.length);
       this.#at = next;

@@ -30,6 +30,7 @@ import { restartMode, undefer } from './graceful-restart.ts';
 import { emptyLayer, forFamilies, type SettingsLayer } from './settings.ts';
 import { type FamilyName, FAMILY_NAMES, UNICAST_NAMES, type UnicastName } from './wire/family.ts';
 import type { Speaker } from './speaker.ts';
+import { RouteTargetConstraint } from './vpn/constraint.ts';
 import type { Vrf } from './vrf.ts';
 import type { ZebraLink } from './zclient.ts';
 
@@ -65,6 +66,7 @@ export class BgpInstance {
   /** OPENs say no more that we have restarted. */
   readonly #restarted: TimerTask;
   readonly #deferred: TimerTask;
+  #constraint: RouteTargetConstraint | undefined;
   #begun = false;
   #closed = false;
 
@@ -116,6 +118,12 @@ export class BgpInstance {
       random: this.bgp.environment.random,
       interfaceName: index => this.interfaces.get(index)?.name,
     };
+  }
+
+  /** What neighbours ask for of the routes of VPNs. */
+  get constraint(): RouteTargetConstraint {
+    this.#constraint ??= new RouteTargetConstraint(this.family.rtc);
+    return this.#constraint;
   }
 
   get families(): readonly FamilyInstance[] {
@@ -429,6 +437,7 @@ export class BgpInstance {
     this.#restarted.stop();
     this.#deferred.stop();
     for (const peer of this.peers.values()) peer.close(retain && restartMode(peer) === 'restart');
+    this.#constraint?.close();
     for (const family of this.families) family.close();
     this.tracker.close();
     this.zebra?.detach(this);

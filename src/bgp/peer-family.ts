@@ -26,7 +26,7 @@ import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import { type PeerAfSettings, type PeerSettings } from './settings.ts';
 import { type FamilyName, ofFamily } from './wire/family.ts';
-import type { GroupOptions } from './updategroup/index.ts';
+import type { GroupOptions, RouteFilter } from './updategroup/index.ts';
 import type { AddPath } from './wire/capability.ts';
 
 /** The neighbour, as its families see it. */
@@ -48,6 +48,8 @@ export interface Neighbour {
   readonly singleHop: boolean;
   /** Ours towards it (RFC 9234), NO_ROLE for none. */
   readonly role: number;
+  /** Which routes of VPNs it asks for. */
+  readonly constraint: { readonly waiting: boolean; readonly interest: RouteFilter | undefined };
   /** What may be announced in the family, or what counts, changed. */
   limitChanged(one: PeerFamily): void;
 }
@@ -214,8 +216,11 @@ export class PeerFamily {
 
   /** Puts the peer into the group that its settings ask for. */
   joinGroup(): void {
-    const { instance, session, negotiated } = this.peer;
+    const { instance, session, negotiated, constraint } = this.peer;
     if (session === undefined || negotiated === undefined) return;
+    const { vpn } = this.family.table;
+    if (vpn && constraint.waiting) return;
+    const filter = vpn ? constraint.interest : undefined;
     const { distributeListOut, prefixListOut, filterListOut, routeMapOut } = this.settings;
     const { defaultOriginate, defaultOriginateMap } = this.settings;
     const defaultOrigin = defaultOriginate === true ? this.family.defaultOrigin(defaultOriginateMap) : undefined;
@@ -243,14 +248,17 @@ export class PeerFamily {
       guarded,
       defaultOrigin && (defaultOriginateMap ?? ''),
       this.peer.settings.advertisementIntervalS ?? 0,
-      // A limit counts what this one was told.
-      options.maximumPrefixes > 0 || this.peer.settings.solo === true || policy?.perPeer === true
+      // A limit counts what this one was told, and what it asks for may change at any time.
+      options.maximumPrefixes > 0 ||
+      filter !== undefined ||
+      this.peer.settings.solo === true ||
+      policy?.perPeer === true
         ? `${this.peer.name} ${this.peer.groupName ?? ''}`
         : '',
     ]);
     this.membership = this.family.join(this, {
       key,
-      options: guarded ? { ...options, policy: DENY_ALL } : options,
+      options: { ...options, filter, ...(guarded && { policy: DENY_ALL }) },
       makePolicy: make,
       intervalMs: (this.peer.settings.advertisementIntervalS ?? 0) * 1000,
       defaultOrigin,

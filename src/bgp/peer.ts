@@ -25,6 +25,7 @@ import { Cease, ErrorCode, peerError, type PeerError } from './wire/notification
 import { RefreshKind, type RouteRefresh } from './wire/refresh.ts';
 import { NO_ROLE, ROLES } from './wire/role.ts';
 import { HEADER_BYTES, UpdateParser } from './wire/update.ts';
+import { PeerConstraint } from './vpn/peer-constraint.ts';
 
 /** A neighbour that has sent no UPDATE for this long has sent its routes. */
 const QUIET_MS = 5000;
@@ -64,6 +65,7 @@ export class Peer implements SessionHandler, SessionPeer {
   learnt: Negotiated | undefined;
   readonly families: Readonly<Record<FamilyName, PeerFamily>>;
   readonly helper: RestartHelper;
+  readonly constraint: PeerConstraint;
   /** Why it is not even trying, in FRR's words; undefined: it is. */
   idleReason: string | undefined;
   /** After maximum-prefix: until `clear`. */
@@ -104,6 +106,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.words = words;
     this.families = forFamilies(name => new PeerFamily(this, name));
     this.helper = new RestartHelper(this);
+    this.constraint = new PeerConstraint(this);
   }
 
   get group(): PeerGroup | undefined {
@@ -305,6 +308,7 @@ export class Peer implements SessionHandler, SessionPeer {
     for (const afi of FAMILY_NAMES) if (this.families[afi].index !== 0) this.families[afi].leave();
     this.#restart?.stop();
     this.helper.stop();
+    this.constraint.down();
     if (this.#discoversOn !== 0) this.instance.zebra?.stopDiscovery(this.instance.vrf, this.#discoversOn);
     this.session?.destroy(quietly);
     this.#removeMd5Key();
@@ -339,6 +343,7 @@ export class Peer implements SessionHandler, SessionPeer {
       firstAs: this.#firstAs(negotiated),
     });
     this.#up = active.map(name => this.families[name]);
+    this.constraint.up(active.includes('rtc'));
     for (const one of this.#up) {
       one.up = true;
       one.endOfRibReceived = false;
@@ -390,6 +395,7 @@ export class Peer implements SessionHandler, SessionPeer {
     this.negotiated = undefined;
     this.#parser = undefined;
     this.#up = [];
+    this.constraint.down();
     for (const afi of FAMILY_NAMES) {
       const one = this.families[afi];
       if (!one.up) continue;
@@ -413,6 +419,7 @@ export class Peer implements SessionHandler, SessionPeer {
       one.endOfRibReceived = true;
       this.helper.endOfRib(one.afi);
       this.instance.undefer();
+      if (one.afi === 'rtc') this.constraint.endOfRib();
       return undefined;
     }
     let error: PeerError | undefined;

@@ -35,7 +35,7 @@ Default local pref ${instance.options.defaultLocalPref}, local AS ${instance.as}
 ${STATUS_CODES}`;
 }
 
-function statusOf(table: BgpTable, path: number): string {
+export function statusOf(table: BgpTable, path: number): string {
   const flags = table.pathFlags[path]!;
   const kind = table.peerKind(table.pathPeer[path]!);
   const suppressed = table.suppressed[table.pathPrefix[path]!] === 1;
@@ -91,7 +91,7 @@ function isMeant({ prefixes }: BgpTable, prefix: number, { within, rd }: Selecti
   return within === undefined || containsPrefix(within, prefixes.prefix(prefix));
 }
 
-function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Generator<number> {
+export function* pathsOf(table: BgpTable, prefix: number, selection: Selection): Generator<number> {
   for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
     if (selection.peer !== undefined && table.pathPeer[path] !== selection.peer.index) continue;
     if (!isHidden(table, path)) yield path;
@@ -149,7 +149,7 @@ export function nextHopVrfJson({ nextHopVrf: vrf }: PathView, self: 'first' | 'l
   return self === 'last' ? { announceNexthopSelf: true, ...named } : { ...named, announceNexthopSelf: true };
 }
 
-function pathJson(family: FamilyInstance, prefix: number, path: number): object {
+export function pathJson(family: FamilyInstance, prefix: number, path: number): object {
   const { table } = family;
   const view = viewPath(family, path);
   const flags = table.pathFlags[path]!;

@@ -32,51 +32,73 @@ function slowMatch(model: Map<string, Prefix>, address: Prefix): string | undefi
   return undefined;
 }
 
-for (const family of [AF_INET, AF_INET6] as const) {
-  test(`a table of family ${family} agrees with a map under any sequence of changes`, () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.boolean(), crowded(family)), { maxLength: 200 }),
-        crowded(family),
-        (steps, probe) => {
-          const table = new PrefixTable(family, 1);
-          const model = new Map<string, Prefix>();
-          const ids = new Map<string, number>();
-          for (const [add, prefix] of steps) {
-            const text = formatPrefix(prefix);
-            const [a, b, c, d] = prefix.words;
-            const id = table.find(a, b, c, d, prefix.length);
-            assert.equal(id, ids.get(text) ?? -1);
-            if (add) {
-              const inserted = table.insert(a, b, c, d, prefix.length);
-              if (id >= 0) assert.equal(inserted, id, 'an id stays while its prefix does');
-              ids.set(text, inserted);
-              model.set(text, prefix);
-            } else if (id >= 0) {
-              table.remove(id);
-              assert.ok(!table.has(id));
-              ids.delete(text);
-              model.delete(text);
-            }
-          }
-          assert.equal(table.size, model.size);
-          const order = [...table.sorted()];
-          assert.deepEqual(new Set(order.map(id => table.format(id))), new Set(model.keys()));
-          for (let i = 1; i < order.length; i++) {
-            const [x, y] = [table.prefix(order[i - 1]!), table.prefix(order[i]!)];
-            const difference =
-              x.words.map((word, j) => word - y.words[j]!).find(delta => delta !== 0) ?? x.length - y.length;
-            assert.ok(difference < 0, `${formatPrefix(x)} before ${formatPrefix(y)}`);
-          }
-          const host = makePrefix(family, probe.words, family === AF_INET ? 32 : 128);
-          const [a, b, c, d] = host.words;
-          const match = table.match(a, b, c, d);
-          assert.equal(match < 0 ? undefined : table.format(match), slowMatch(model, host));
-        },
-      ),
-      { numRuns: 300 },
-    );
-  });
+// As few distinguishers, which differ in either word, so that they would be taken for one another if a word were forgotten.
+const distinguishers: fc.Arbitrary<readonly [number, number]> = fc.constantFrom(
+  [0, 0],
+  [0, 1],
+  [1, 0],
+  [0xffffffff, 1],
+);
+
+for (const distinguished of [false, true]) {
+  for (const family of [AF_INET, AF_INET6] as const) {
+    const kind = `family ${family}${distinguished ? ' with distinguishers' : ''}`;
+    test(`a table of ${kind} agrees with a map under any sequence of changes`, () => {
+      const rd = distinguished ? distinguishers : fc.constant([0, 0] as const);
+      fc.assert(
+        fc.property(
+          fc.array(fc.tuple(fc.boolean(), crowded(family), rd), { maxLength: 200 }),
+          crowded(family),
+          (steps, probe) => agrees(family, distinguished, steps, probe),
+        ),
+        { numRuns: 300 },
+      );
+    });
+  }
+}
+
+function agrees(
+  family: Family,
+  distinguished: boolean,
+  steps: readonly (readonly [boolean, Prefix, readonly [number, number]])[],
+  probe: Prefix,
+): void {
+  const table = new PrefixTable(family, 1, distinguished);
+  const model = new Map<string, Prefix>();
+  const ids = new Map<string, number>();
+  for (const [add, prefix, [rd0, rd1]] of steps) {
+    const text = `${rd0}:${rd1} ${formatPrefix(prefix)}`;
+    const [a, b, c, d] = prefix.words;
+    const id = table.find(a, b, c, d, prefix.length, rd0, rd1);
+    assert.equal(id, ids.get(text) ?? -1);
+    if (add) {
+      const inserted = table.insert(a, b, c, d, prefix.length, rd0, rd1);
+      if (id >= 0) assert.equal(inserted, id, 'an id stays while its prefix does');
+      ids.set(text, inserted);
+      model.set(text, prefix);
+    } else if (id >= 0) {
+      table.remove(id);
+      assert.ok(!table.has(id));
+      ids.delete(text);
+      model.delete(text);
+    }
+  }
+  assert.equal(table.size, model.size);
+  const order = [...table.sorted()];
+  const named = (id: number): string =>
+    `${distinguished ? table.rd0[id] : 0}:${distinguished ? table.rd1[id] : 0} ${table.format(id)}`;
+  assert.deepEqual(order.map(named).sort(), [...model.keys()].sort());
+  for (let i = 1; i < order.length; i++) {
+    const [x, y] = [table.prefix(order[i - 1]!), table.prefix(order[i]!)];
+    const difference = x.words.map((word, j) => word - y.words[j]!).find(delta => delta !== 0) ?? x.length - y.length;
+    assert.ok(difference < 0 || (distinguished && difference === 0), `${formatPrefix(x)} before ${formatPrefix(y)}`);
+  }
+  // A longest match is one among those of distinguisher 0.
+  const host = makePrefix(family, probe.words, family === AF_INET ? 32 : 128);
+  const [a, b, c, d] = host.words;
+  const match = table.match(a, b, c, d);
+  const own = new Map([...model].flatMap(([key, prefix]) => (key.startsWith('0:0 ') ? [[key.slice(4), prefix]] : [])));
+  assert.equal(match < 0 ? undefined : named(match).slice(4), slowMatch(own, host));
 }
 
 test('a sort goes on while the table grows under it', () => {
@@ -93,27 +115,35 @@ test('a sort goes on while the table grows under it', () => {
   );
 });
 
-test('prefixes are found, told apart and removed while they move into larger slots', () => {
-  fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(600)), { minLength: 300, maxLength: 3000 }), operations => {
-      const table = new PrefixTable(AF_INET, 16);
-      const model = new Map<number, number>();
-      for (const [what, number] of operations) {
-        const word = (number << 8) >>> 0;
-        if (what === 0 && model.has(number)) {
-          table.remove(model.get(number)!);
-          model.delete(number);
-        } else if (what === 1) assert.equal(table.find(word, 0, 0, 0, 24), model.get(number) ?? -1);
-        else {
-          const id = table.insert(word, 0, 0, 0, 24);
-          assert.equal(id, model.get(number) ?? id);
-          model.set(number, id);
+for (const distinguished of [false, true]) {
+  const what = distinguished ? 'prefixes of many distinguishers' : 'prefixes';
+  const wordsOf = (number: number): [number, number, number] =>
+    distinguished ? [number & 0x100, number & 15, number >>> 4] : [number << 8, 0, 0];
+  test(`${what} are found, told apart and removed while they move into larger slots`, () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(600)), { minLength: 300, maxLength: 3000 }), operations => {
+        const table = new PrefixTable(AF_INET, 16, distinguished);
+        const model = new Map<number, number>();
+        for (const [what, number] of operations) {
+          const [word, rd0, rd1] = wordsOf(number);
+          if (what === 0 && model.has(number)) {
+            table.remove(model.get(number)!);
+            model.delete(number);
+          } else if (what === 1) assert.equal(table.find(word, 0, 0, 0, 24, rd0, rd1), model.get(number) ?? -1);
+          else {
+            const id = table.insert(word, 0, 0, 0, 24, rd0, rd1);
+            assert.equal(id, model.get(number) ?? id);
+            model.set(number, id);
+          }
+          assert.equal(table.size, model.size);
         }
-        assert.equal(table.size, model.size);
-      }
-      for (const [number, id] of model) assert.equal(table.find((number << 8) >>> 0, 0, 0, 0, 24), id);
-      assert.equal(new Set(model.values()).size, model.size);
-    }),
-    { numRuns: 200 },
-  );
-});
+        for (const [number, id] of model) {
+          const [word, rd0, rd1] = wordsOf(number);
+          assert.equal(table.find(word, 0, 0, 0, 24, rd0, rd1), id);
+        }
+        assert.equal(new Set(model.values()).size, model.size);
+      }),
+      { numRuns: 200 },
+    );
+  });
+}

@@ -13,6 +13,9 @@
 // been told of somebody else's path before (`unsend`). A route that starts here and whose next hop is a member's own address
 // is treated as that member's path (RFC 4271 §5.1.3).
 //
+// Of route-target memberships (RFC 4684 §3.2) who said them is told of them as well, where it is a client: it hears so that somebody wants
+// the routes, perhaps only we. And others inside are told of a client's path, if need be in place of the best one.
+//
 // A route is a prefix with its best path or, where members take several paths, a path (routes.ts); all that is said here of the
 // one holds for the other. Only which paths are evaluated differs.
 import { type AddressWords, grown } from '../../net/index.ts';
@@ -22,15 +25,18 @@ import { DirtySet } from '../rib/dirty.ts';
 import type { BgpTable } from '../rib/table.ts';
 import { writeEndOfRib } from '../wire/update.ts';
 import { AdjRibOut } from './adj-rib-out.ts';
-import { PATH_REMOVED, PATH_VALID, PEER_LOCAL } from '../rib/types.ts';
+import { PATH_REMOVED, PATH_VALID, PEER_IBGP, PEER_IBGP_CLIENT, PEER_LOCAL } from '../rib/types.ts';
+import { ROUTE_TARGET } from '../wire/family.ts';
 import { Packer } from './packer.ts';
 import { Routes } from './routes.ts';
 import { type Member, type Stream, Streams } from './streams.ts';
 import { ExportTransform } from './transform.ts';
-import { type GroupMember, type GroupOptions, uniformRules } from './types.ts';
+import { type GroupMember, type GroupOptions, type RouteFilter, uniformRules } from './types.ts';
 
 /** Rows for sets that a group begins with: there may be a thousand groups. */
 const FIRST_SETS = 64;
+/** Runs in a row after which what was found is said, however little it is. */
+const GATHER_RUNS = 64;
 
 export interface GroupStats {
   members: number;
@@ -57,6 +63,8 @@ export class UpdateGroup implements TableConsumer {
    */
   readonly sets: AttributeStore;
   /** Members are told of more paths than the best one. */
+  readonly byPath: boolean;
+  /** What they are told may be another path than the best one. */
   readonly everyPath: boolean;
   /** `run` has something to do. */
   onWork: () => void = () => {};
@@ -71,6 +79,10 @@ export class UpdateGroup implements TableConsumer {
   readonly #adj: AdjRibOut;
   readonly #streams: Streams;
   readonly #packer: Packer;
+  /** Routes go to those, too, whose paths they are. */
+  readonly #echoes: boolean;
+  /** A client's path goes before that of another member of the AS. */
+  readonly #clientsFirst: boolean;
   /** What there was no place for within `maximumPrefixes`. */
   readonly #beyond: DirtySet = new DirtySet();
   /** Places that are free, but not yet said to be. */
@@ -82,6 +94,7 @@ export class UpdateGroup implements TableConsumer {
   // Neighbouring routes that start here mostly share their next hop: the member that the last one is, 0: none.
   #lastHop: AddressWords | undefined = undefined;
   #lastHopMember = 0;
+  #gathered = 0; // runs that made no message, for want of routes
   #messages = 0;
   #tooLarge = 0;
 
@@ -89,8 +102,11 @@ export class UpdateGroup implements TableConsumer {
     this.#table = table;
     this.sets = new AttributeStore(table.store.nexthops, FIRST_SETS);
     this.options = uniformRules(options);
-    this.everyPath = options.addPath !== undefined;
-    this.#routes = new Routes(table, this.everyPath);
+    this.#echoes = table.code === ROUTE_TARGET && options.kind === 'ibgp-client';
+    this.#clientsFirst = table.code === ROUTE_TARGET && options.kind === 'ibgp';
+    this.byPath = options.addPath !== undefined;
+    this.everyPath = this.byPath || this.#clientsFirst;
+    this.#routes = new Routes(table, this.byPath);
     this.#transform = new ExportTransform(table, this.sets, this.options);
     this.#adj = new AdjRibOut(this.#routes, this.sets);
     this.#streams = new Streams(this.#routes, this.options.maximumMessageBytes, ms => this.onTimer(ms));
@@ -120,7 +136,7 @@ export class UpdateGroup implements TableConsumer {
     if (this.#skipped) {
       this.#skipped = false;
       this.#table.markAll(this.dirty);
-    } else this.#table.markLocal(this.dirty, this.everyPath); // it may be their next hop
+    } else this.#table.markLocal(this.dirty, this.byPath); // it may be their next hop
     this.#lastHop = undefined;
     if (this.#fresh) {
       this.#fresh = false;
@@ -188,6 +204,29 @@ export class UpdateGroup implements TableConsumer {
     this.onWork();
   }
 
+  /** The filter asks for something else: what it decides otherwise now is looked at again (`turned`: there is such). */
+  filterChanged(turned: boolean): void {
+    const { filter, policy } = this.options;
+    const table = this.#table;
+    // Of what policy makes of a set nothing is remembered.
+    if (policy !== undefined) table.markAll(this.dirty);
+    else if (filter !== undefined && turned) {
+      for (let prefix = 0; prefix < table.prefixes.limit; prefix++) {
+        if (table.best[prefix] !== 0 && this.#turned(filter, prefix)) this.dirty.add(prefix);
+      }
+    }
+    this.onWork();
+  }
+
+  #turned(filter: RouteFilter, prefix: number): boolean {
+    const table = this.#table;
+    if (!this.byPath) return filter.turned(table.pathAttributes[table.best[prefix]!]!);
+    for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+      if (table.pathAttributes[path] !== 0 && filter.turned(table.pathAttributes[path]!)) return true;
+    }
+    return false;
+  }
+
   /** After the last member left: gives everything back. */
   close(): void {
     this.#table.detach(this);
@@ -215,11 +254,11 @@ export class UpdateGroup implements TableConsumer {
   holds(prefix: number): boolean {
     if (this.dirty.has(prefix)) return true;
     // Of a prefix with a path left, nobody asks.
-    return !this.everyPath && this.#holdsRoute(prefix);
+    return !this.byPath && this.#holdsRoute(prefix);
   }
 
   holdsPath(path: number): boolean {
-    return this.#holdsRoute(path);
+    return this.byPath && this.#holdsRoute(path);
   }
 
   #holdsRoute(route: number): boolean {
@@ -242,6 +281,7 @@ export class UpdateGroup implements TableConsumer {
       if (prefix < 0) break;
       this.#evaluate(prefix);
     }
+    if (this.#gathers(maxPrefixes)) return true;
     let more = false;
     // Streams may be added, and emptied ones go, while this runs.
     for (let i = 0; i < this.#streams.all.length; i++) {
@@ -253,10 +293,18 @@ export class UpdateGroup implements TableConsumer {
     return more || this.dirty.size > 0;
   }
 
+  /** Of what is asked for, few may be wanted of many: messages are made when there is something to fill them with, or this was long. */
+  #gathers(enough: number): boolean {
+    if (this.options.filter === undefined || this.dirty.size === 0 || this.#streams.pending >= enough)
+      this.#gathered = 0;
+    else this.#gathered = (this.#gathered + 1) % GATHER_RUNS;
+    return this.#gathered > 0;
+  }
+
   /** What the members are to be told of a prefix now. */
   #evaluate(prefix: number): void {
     const table = this.#table;
-    if (!this.everyPath) return this.#evaluateRoute(prefix, table.best[prefix]!, prefix);
+    if (!this.byPath) return this.#evaluateRoute(prefix, this.#toldOf(prefix), prefix);
     const only = this.options.addPath === 'best-per-as' ? table.bestOfEachAs(prefix) : -1;
     for (let path = table.first[prefix]!; path !== 0; ) {
       const next = table.pathNext[path]!; // the row may go
@@ -268,12 +316,35 @@ export class UpdateGroup implements TableConsumer {
     table.releasePrefix(prefix);
   }
 
+  /** The path of a prefix that members are told of, where it is just one. */
+  #toldOf(prefix: number): number {
+    const table = this.#table;
+    const best = table.best[prefix]!;
+    if (!this.#clientsFirst || best === 0 || table.peerKind(table.pathPeer[best]!) !== PEER_IBGP) return best;
+    for (let path = table.first[prefix]!; path !== 0; path = table.pathNext[path]!) {
+      const valid = (table.pathFlags[path]! & (PATH_VALID | PATH_REMOVED)) === PATH_VALID;
+      if (valid && table.peerKind(table.pathPeer[path]!) === PEER_IBGP_CLIENT) return path;
+    }
+    return best;
+  }
+
+  /** Whether a path is asked for, as far as that is known before the policy has made of it what it is to be. */
+  #asks(path: number): boolean {
+    const { filter, policy } = this.options;
+    return filter === undefined || policy !== undefined || filter.wants(this.#table.pathAttributes[path]!);
+  }
+
   /** `best`: the path that the route is now, 0: none. */
   #evaluateRoute(route: number, best: number, prefix: number): void {
     const table = this.#table;
-    const own = best !== 0 && table.pathPeer[best] === this.#only;
+    const { filter, policy } = this.options;
+    const own = best !== 0 && !this.#echoes && table.pathPeer[best] === this.#only;
     if (own) this.#skipped = true;
-    let out = best === 0 || own ? 0 : this.#transform.apply(best, prefix);
+    let out = best === 0 || own || !this.#asks(best) ? 0 : this.#transform.apply(best, prefix);
+    if (out !== 0 && filter !== undefined && policy !== undefined && !filter.wantsOf(this.sets, out)) {
+      this.sets.release(out);
+      out = 0;
+    }
     if (out !== 0 && !this.#packer.fits(out)) {
       this.#tooLarge++;
       this.sets.release(out);
@@ -313,12 +384,13 @@ export class UpdateGroup implements TableConsumer {
     const free = this.options.maximumPrefixes - this.#adj.wantedBy(this.#only);
     for (let i = 0; i < free && this.#beyond.size > 0; i++) {
       const route = this.#beyond.take();
-      this.dirty.add(this.everyPath ? this.#table.pathPrefix[route]! : route);
+      this.dirty.add(this.byPath ? this.#table.pathPrefix[route]! : route);
     }
   }
 
   /** Who is not told of a path. */
   #sourceOf(path: number, out: number): number {
+    if (this.#echoes) return 0;
     const peer = this.#table.pathPeer[path]!;
     if (out === 0 || this.#table.peerKind(peer) !== PEER_LOCAL) return peer;
     const { nexthops } = this.sets;
@@ -506,9 +578,9 @@ export class UpdateGroup implements TableConsumer {
 
   /** The set (of `sets`) that a member is to have for a path, 0: none (also for the member whose own path it is). */
   advertised(target: GroupMember, path: number): number {
-    if (this.everyPath) return this.#wanted(target, path);
+    if (this.byPath) return this.#wanted(target, path);
     const prefix = this.#table.pathPrefix[path]!;
-    return this.#table.best[prefix] === path ? this.#wanted(target, prefix) : 0;
+    return this.#toldOf(prefix) === path ? this.#wanted(target, prefix) : 0;
   }
 
   /** Prefixes that a member was told of and not told to forget, as far as that is known; `id`: of a path, or 0 where members
@@ -523,7 +595,7 @@ export class UpdateGroup implements TableConsumer {
         ? this.#adj.wasAnnounced(stream, route) && !(stream.main && this.#adj.sentSource[route] === target.peer)
         : this.#wanted(target, route) !== 0;
       if (!known && unsend?.has(route) !== true) continue;
-      yield { prefix: this.#routes.prefixOf(route), id: this.everyPath ? route : 0 };
+      yield { prefix: this.#routes.prefixOf(route), id: this.byPath ? route : 0 };
     }
   }
 
@@ -534,7 +606,7 @@ export class UpdateGroup implements TableConsumer {
 
   /** Whether a member is to have a prefix (row of the table), with this identifier. */
   tells(target: GroupMember, prefix: number, id: number): boolean {
-    const route = this.everyPath ? id : prefix;
+    const route = this.byPath ? id : prefix;
     return this.#wanted(target, route) !== 0 && this.#routes.prefixOf(route) === prefix;
   }
 

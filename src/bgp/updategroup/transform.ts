@@ -72,6 +72,8 @@ export class ExportTransform {
   readonly #outside: boolean;
   readonly #confed: boolean;
   readonly #inside: boolean;
+  /** Members are told what others said as if we had (RFC 4684 §3.2 (i)). */
+  readonly #speaks: boolean;
   readonly #writer = new AttributeWriter();
   /** Own next hop, 4, 16 or 32 octets; none: routes that need it cannot be sent. */
   readonly #self: Uint8Array;
@@ -91,6 +93,7 @@ export class ExportTransform {
     this.#outside = options.kind === 'ebgp';
     this.#confed = options.kind === 'confed';
     this.#inside = !this.#outside && !this.#confed;
+    this.#speaks = table.code === ROUTE_TARGET && options.kind === 'ibgp-client';
     this.#self = selfNexthop(table.code, options);
   }
 
@@ -117,7 +120,8 @@ export class ExportTransform {
     } else if (kind === PEER_IBGP) {
       if (this.#options.kind === 'ibgp') return 0; // RFC 4271 §9.2; RFC 4456 §6 (1): from non-clients to clients only
     } else if (kind === PEER_IBGP_CLIENT && this.#options.kind === 'ibgp-client') {
-      if (!this.#options.clientToClient) return 0;
+      // A client's membership is for all who reflect for it, whoever else hears of it.
+      if (!this.#options.clientToClient && !this.#speaks) return 0;
     }
     const reflected = this.#inside && (kind === PEER_IBGP || kind === PEER_IBGP_CLIENT);
     // A route server that says nothing of itself between its clients (RFC 7947 §2.2).
@@ -230,7 +234,8 @@ export class ExportTransform {
             }
           }
           if (code >= ATTR_ORIGINATOR_ID) {
-            if (originator && code !== ATTR_ORIGINATOR_ID) originator = this.#writeOriginator(to, peer);
+            if (originator && (code !== ATTR_ORIGINATOR_ID || this.#speaks))
+              originator = this.#writeOriginator(to, peer);
             if (otc && code > ATTR_OTC) otc = this.#writeOtc(to);
             if (cluster && code > ATTR_CLUSTER_LIST) cluster = this.#writeCluster(to, arena, 0, 0);
           }
@@ -271,7 +276,7 @@ export class ExportTransform {
           break;
         case ATTR_ORIGINATOR_ID:
           // What policy sets counts here, in the decision; it is said where the route is reflected (RFC 4456 §8).
-          keep = reflected;
+          keep = reflected && !this.#speaks;
           originator = false;
           break;
         case ATTR_CLUSTER_LIST:
@@ -326,6 +331,7 @@ export class ExportTransform {
     const words = hops.words(hop);
     if (words[0] === 0 && words[1] === 0 && words[2] === 0 && words[3] === 0) return true;
     if (this.#table.vpn) return this.#vpnNexthopIsSelf(attributes, kind, reflected);
+    if (this.#speaks && reflected) return true;
     // Another instance's next hop says nothing to those in ours.
     if ((store.flags[attributes]! & HAS_NEXT_HOP_VIA) !== 0) return true;
     // An address that the members could not use in this family at all.
@@ -391,7 +397,7 @@ export class ExportTransform {
 
   #writeOriginator(to: AttributeWriter, peer: number): false {
     to.header(FLAG_OPTIONAL, ATTR_ORIGINATOR_ID, 4);
-    to.word(this.#table.peers[peer]?.routerId ?? 0);
+    to.word(this.#speaks ? this.#options.routerId : (this.#table.peers[peer]?.routerId ?? 0));
     return false;
   }
 
@@ -500,7 +506,10 @@ function selfNexthop(code: FamilyCode, options: GroupOptions): Uint8Array {
   const global = options.localAddress6 ?? options.localLinkLocal6;
   if (!global) return new Uint8Array(0);
   const both =
-    (options.kind === 'ebgp' || options.kind === 'confed') && options.localAddress6 && options.localLinkLocal6;
+    (options.kind === 'ebgp' || options.kind === 'confed') &&
+    code !== ROUTE_TARGET &&
+    options.localAddress6 &&
+    options.localLinkLocal6;
   const bytes = new Uint8Array(both ? 32 : 16);
   writeAddress(AF_INET6, global, bytes, 0);
   if (both && options.localLinkLocal6) writeAddress(AF_INET6, options.localLinkLocal6, bytes, 16);

@@ -1,5 +1,6 @@
 // What an update group needs to know: the rules that all of its members share, and how to hand bytes to a member.
 import type { AddressWords, Family, Prefix } from '../../net/index.ts';
+import type { AttributeStore } from '../rib/attributes.ts';
 import type { Policy } from '../rib/types.ts';
 
 /** Everything that decides what is sent. Peers for which all of it is equal belong in one group. */
@@ -57,6 +58,18 @@ export interface GroupOptions {
   maximumPrefixes: number;
   /** Export policy; runs on the path's own attributes before next hop, AS prepending and the rest. */
   policy?: Policy | undefined;
+  /** Which routes the members, of which there is one then, ask for; undefined: all. */
+  filter?: RouteFilter | undefined;
+}
+
+/** What decides by the attribute set alone, and may decide otherwise later: `UpdateGroup.filterChanged` says that it does. */
+export interface RouteFilter {
+  /** Whether routes of a set of the table's are wanted. */
+  wants(set: number): boolean;
+  /** The same of a set that may be in another store. */
+  wantsOf(store: AttributeStore, set: number): boolean;
+  /** While the change is being said: whether it made `wants` answer otherwise. */
+  turned(set: number): boolean;
 }
 
 /** The same rules in an object that has every field in one order: groups whose rules differ then run the same machine code. */
@@ -92,6 +105,7 @@ export function uniformRules(options: GroupOptions): GroupOptions {
     gracefulShutdown: options.gracefulShutdown,
     maximumPrefixes: options.maximumPrefixes,
     policy: options.policy,
+    filter: options.filter,
   };
 }
 

@@ -15,6 +15,7 @@ import { type ExportSettings, VrfExport } from './export.ts';
 import { VpnImport } from './import.ts';
 import { VrfLabels, type WantedLabel } from './labels.ts';
 import { VrfLeak } from './leak.ts';
+import { Memberships } from './memberships.ts';
 import { targetsOf } from './settings.ts';
 import { type Sid, type SidKind, Sids, type WantedSid } from './sids.ts';
 
@@ -36,6 +37,7 @@ export class Vpn {
   readonly #bgp: Speaker;
   readonly #sides: Map<UnicastName, Side> = new Map();
   readonly #leaks: Map<FamilyInstance, Map<FamilyInstance, VrfLeak>> = new Map();
+  #memberships: Memberships | undefined;
   /** Why routes of a family are not exported although they are to be. */
   readonly #problems: Map<FamilyInstance, string> = new Map();
 
@@ -66,6 +68,7 @@ export class Vpn {
       if (side !== undefined) this.#tie(side, name, families);
       for (const family of families) this.#reconcileLeaks(family, name);
     }
+    this.#reconcileMemberships(main?.family.rtc);
     const alive = new Set(instances.flatMap(({ unicast }) => unicast));
     for (const [to, leaks] of this.#leaks) {
       if (alive.has(to)) continue;
@@ -173,6 +176,14 @@ export class Vpn {
       if (leak === undefined) leaks.set(from, (leak = new VrfLeak(from, to)));
       leak.routes.setMap(to.vpn.importVrfMap);
     }
+  }
+
+  #reconcileMemberships(rtc: FamilyInstance | undefined): void {
+    if (this.#memberships?.family !== rtc) {
+      this.#memberships?.close();
+      this.#memberships = rtc && new Memberships(rtc);
+    }
+    this.#memberships?.set(this.importTargets);
   }
 
   policyChanged(changed: ReadonlySet<string>): void {

@@ -4,6 +4,7 @@
 import { AF_INET, maskWord, readWord, writeWord } from '../../net/index.ts';
 import { readLabel } from './labels.ts';
 import { type FamilyCode, IPV4_VPN, IPV6_VPN, ROUTE_TARGET } from './family.ts';
+import { checkMemberships } from './rt-membership.ts';
 
 /** Octets of a path identifier. */
 export const PATH_ID_BYTES = 4;
@@ -26,7 +27,7 @@ export const VPN_HEAD_BYTES = 11;
 export function checkNlri(bytes: Uint8Array, from: number, end: number, code: FamilyCode, idBytes = 0): boolean {
   if (code === IPV4_VPN) return checkVpn(bytes, from, end, 32, idBytes);
   if (code === IPV6_VPN) return checkVpn(bytes, from, end, 128, idBytes);
-  if (code === ROUTE_TARGET) return checkRouteTargets(bytes, from, end, idBytes);
+  if (code === ROUTE_TARGET) return checkMemberships(bytes, from, end, idBytes);
   return checkPrefixes(bytes, from, end, code === AF_INET ? 32 : 128, idBytes);
 }
 
@@ -40,17 +41,6 @@ function checkVpn(bytes: Uint8Array, from: number, end: number, bits: 32 | 128, 
     const length = bytes[at + idBytes]! - VPN_HEAD_BYTES * 8;
     if (length < 0 || length > bits) return false;
     at += idBytes + 1 + VPN_HEAD_BYTES + ((length + 7) >>> 3);
-  }
-  return at === end;
-}
-
-/** Nothing (every target), or an origin AS and as much of a target as is said (RFC 4684 §4). */
-function checkRouteTargets(bytes: Uint8Array, from: number, end: number, idBytes: number): boolean {
-  let at = from;
-  while (at + idBytes < end) {
-    const length = bytes[at + idBytes]!;
-    if (length !== 0 && (length < 32 || length > 96)) return false;
-    at += idBytes + 1 + ((length + 7) >>> 3);
   }
   return at === end;
 }

@@ -371,8 +371,9 @@ export class UpdateParser implements ParsedUpdate {
     const vpn = family === IPV4_VPN || family === IPV6_VPN;
     const gap = vpn ? 8 : 0;
     const octets = hopLength - (hopLength > 32 ? 2 * gap : gap);
-    // RFC 2545 §3: global, or global and link-local; RFC 8950 §3 lets IPv4 prefixes have them too.
-    if (octets !== 16 && octets !== 32 && !(octets === 4 && family !== AF_INET6)) {
+    // RFC 2545 §3: global, or global and link-local; RFC 8950 §3 lets IPv4 prefixes have them too. RFC 4684 §4: one address.
+    const narrow = octets === 4 && family !== AF_INET6 && family !== IPV6_VPN;
+    if (octets !== 16 && !narrow && !(octets === 32 && family !== ROUTE_TARGET)) {
       return this.#fault(ACTION_RESET, OPTIONAL_ATTRIBUTE_ERROR, ATTR_MP_REACH, start, end);
     }
     this.#reachHop += gap;

@@ -2,9 +2,12 @@
 // from the seed.
 import { AF_INET, AF_INET6 } from '../../../src/net/index.ts';
 import { HEADER_BYTES, UpdateParser, type UpdateSession } from '../../../src/bgp/wire/update.ts';
-import { ACTION_RESET, ACTION_WITHDRAW, type Action, attributeTypes } from '../../../src/bgp/wire/attribute.ts';
+import { ACTION_RESET, ACTION_WITHDRAW, attributeTypes } from '../../../src/bgp/wire/attribute.ts';
+import { IPV4_VPN, IPV6_VPN, ROUTE_TARGET } from '../../../src/bgp/wire/family.ts';
 import { AttributeStore, NexthopTable } from '../../../src/bgp/rib/index.ts';
 import { endsSession } from './reset-oracle.ts';
+
+const OTHERS = [IPV4_VPN, IPV6_VPN, ROUTE_TARGET] as const;
 
 /** Sessions that read the same octets differently. */
 export const SESSIONS: readonly Required<Omit<UpdateSession, 'confed'>>[] = [
@@ -12,6 +15,9 @@ export const SESSIONS: readonly Required<Omit<UpdateSession, 'confed'>>[] = [
   { ebgp: false, as4: true, ipv4: true, ipv6: true, firstAs: 0, others: [], addPath: [AF_INET6] },
   { ebgp: true, as4: false, ipv4: true, ipv6: false, firstAs: 65001, others: [], addPath: [] },
   { ebgp: false, as4: false, ipv4: true, ipv6: true, firstAs: 0, others: [], addPath: [AF_INET, AF_INET6] },
+  { ebgp: false, as4: true, ipv4: true, ipv6: false, firstAs: 0, others: OTHERS, addPath: [] },
+  { ebgp: true, as4: true, ipv4: true, ipv6: true, firstAs: 65001, others: OTHERS, addPath: OTHERS },
+  { ebgp: false, as4: true, ipv4: false, ipv6: false, firstAs: 0, others: [IPV6_VPN], addPath: [IPV4_VPN] },
 ];
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
@@ -36,6 +42,28 @@ const REACH6 = '800e 25 0002 01 10 20010db8000000000000000000000001 00 3020010db
 const REACH6_LINK =
   '800e 2d 0002 01 20 20010db8000000000000000000000001 fe800000000000000000000000000001 00 3020010db80001 00';
 
+const TARGETS = 'c01010 0002fde90000000a 0102c0000201000b';
+const ZERO = '0000000000000000';
+const HOP6 = '20010db8000000000000000000000001';
+const LINK6 = 'fe800000000000000000000000000001';
+// Label 16, distinguisher 65001:10.
+const HEAD = '000101 0000fde90000000a';
+const MEMBER = '60 0000fde9 0002fde90000000a';
+
+/** An attribute with a length of one octet. */
+function optional(code: string, value: string): string {
+  return `80${code}${hex(value).length.toString(16).padStart(2, '0')}${value}`;
+}
+
+/** MP_REACH_NLRI and MP_UNREACH_NLRI; `family`: AFI and SAFI. */
+function reach(family: string, hop: string, nlri: string): string {
+  return optional('0e', `${family}${hex(hop).length.toString(16).padStart(2, '0')}${hop}00${nlri}`);
+}
+
+function unreach(family: string, nlri: string): string {
+  return optional('0f', family + nlri);
+}
+
 /** What fuzzing begins with, besides a corpus that was kept. */
 export const PLAIN: readonly Uint8Array[] = [
   update('', ORIGIN + PATH4 + HOP, '18c00002 10ac10 00'),
@@ -59,11 +87,38 @@ export const PLAIN: readonly Uint8Array[] = [
     ORIGIN + PATH2 + PREFER + '800e 20 0002 01 10 20010db8000000000000000000000001 00 00000007 3020010db80001',
     '',
   ),
+  // VPNs: prefixes of 24, 0 and 32 bits, and of 64 and 128; next hops of each length.
+  update(
+    '',
+    ORIGIN +
+      PATH4 +
+      PREFER +
+      reach('000180', `${ZERO}0a000001`, `70 ${HEAD} 0a0100 58 ${HEAD} 78 ${HEAD} 0a010203`) +
+      TARGETS,
+    '',
+  ),
+  update('', ORIGIN + PATH4 + PREFER + reach('000180', ZERO + HOP6, `70 ${HEAD} 0a0100`) + TARGETS + SERVICE, ''),
+  update(
+    '',
+    ORIGIN + PATH4 + PREFER + reach('000280', ZERO + HOP6, `98 ${HEAD} 20010db800010002 d8 ${HEAD} ${HOP6}`) + TARGETS,
+    '',
+  ),
+  update('', ORIGIN + PATH4 + reach('000280', ZERO + HOP6 + ZERO + LINK6, `98 ${HEAD} 20010db800010002`), ''),
+  update('', unreach('000180', '70 800000 0000fde90000000a 0a0100 58 000000 0000fde90000000a'), ''),
+  update('', unreach('000280', '98 800000 0000fde90000000a 20010db800010002'), ''),
+  update('', ORIGIN + PATH4 + reach('000180', `${ZERO}0a000001`, `00000007 70 ${HEAD} 0a0100`) + TARGETS, ''),
+  update('', unreach('000280', '00000007 98 800000 0000fde90000000a 20010db800010002'), ''),
+  // Route targets: one, an AS's, the first bits of one, all.
+  update('', ORIGIN + PATH4 + PREFER + reach('000184', '0a000001', `${MEMBER} 20 0000fde9 34 0000fde9 000200 00`), ''),
+  update('', ORIGIN + PATH4 + reach('000184', HOP6, `00000007 ${MEMBER} 00000008 00`), ''),
+  update('', unreach('000184', `${MEMBER} 00`), ''),
+  ...['000180', '000280', '000184'].map(family => update('', unreach(family, ''), '')),
 ];
 
 /** Values that field boundaries and lengths are made of. */
 const EDGES: readonly number[] = [
-  0, 1, 2, 3, 4, 5, 8, 14, 15, 16, 24, 31, 32, 33, 64, 127, 128, 129, 223, 224, 254, 255,
+  0, 1, 2, 3, 4, 5, 8, 12, 14, 15, 16, 24, 31, 32, 33, 48, 64, 87, 88, 96, 97, 120, 121, 127, 128, 129, 132, 216, 217,
+  223, 224, 254, 255,
 ];
 /** Of all messages, the most that one may have. */
 const MOST_BYTES = 600;
@@ -85,10 +140,13 @@ export class Fuzzer {
   /** `kept`: a corpus besides the plain one. */
   constructor(seed: number, kept: readonly Uint8Array[]) {
     this.#state = seed | 1;
-    // Each with the session that finds least wrong with it.
+    // Each with the session that finds least wrong with it, and of these one that knows the family.
     this.#corpus = [...PLAIN, ...kept].map(bytes => {
-      const actions = this.#parsers.map(parser => parser.parse(bytes, 0, bytes.length).action);
-      return { bytes, session: actions.indexOf(Math.min(...actions) as Action) };
+      const costs = this.#parsers.map(parser => {
+        const { action, reachFamily, unreachFamily } = parser.parse(bytes, 0, bytes.length);
+        return 2 * action + (reachFamily === 0 && unreachFamily === 0 ? 1 : 0);
+      });
+      return { bytes, session: costs.indexOf(Math.min(...costs)) };
     });
   }
 

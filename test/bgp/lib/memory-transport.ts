@@ -28,6 +28,7 @@ import {
 } from '../../../src/bgp/wire/message.ts';
 
 const REFUSED: TransportFailure = { syscall: 'connect', errno: 111, code: 'ECONNREFUSED' };
+const IN_USE: TransportFailure = { syscall: 'bind', errno: 98, code: 'EADDRINUSE' };
 const key = (address: SocketAddress): string => `${address.words.join('.')}:${address.port}`;
 
 export class MemoryNetwork {
@@ -64,6 +65,7 @@ export class MemoryNetwork {
 }
 
 function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transport {
+  const own = new Set<string>();
   return {
     connect(options: ConnectOptions): Connection {
       const near = new MemoryConnection(network, true, options.remote);
@@ -89,12 +91,21 @@ function memoryTransport(network: MemoryNetwork, address: SocketAddress): Transp
       // At any address of a family: a speaker has one here.
       const any = family === address.family && words.every(word => word === 0);
       const at = any ? { ...address, port } : options.local;
-      network.listeners.set(key(at), events);
-      network.later(() => events.listening());
+      // As a kernel without VRFs has it; another speaker that has the address is one that began anew.
+      const first = !own.has(key(at));
+      if (first) {
+        own.add(key(at));
+        network.listeners.set(key(at), events);
+      }
+      network.later(() => (first ? events.listening() : events.failed(IN_USE)));
       return {
         local: at,
         setMd5Key() {},
-        close: () => network.listeners.delete(key(at)),
+        close() {
+          if (!first) return;
+          own.delete(key(at));
+          network.listeners.delete(key(at));
+        },
       };
     },
     connectPair(): Connection {

@@ -1,4 +1,4 @@
-// Which UPDATEs end a session, read from RFC 4271 §6.3, RFC 7606 and RFC 4760 anew and apart from src/bgp/wire, as plainly as can be: the
+// Which UPDATEs end a session, read from RFC 4271 §6.3, RFC 7606, RFC 4760 and those of VPNs anew and apart from src/bgp/wire, as plainly as can be: the
 // judge of the parser in fuzz.ts. It says nothing of what else a fault costs.
 
 export interface OracleSession {
@@ -6,7 +6,9 @@ export interface OracleSession {
   readonly as4: boolean;
   readonly ipv4: boolean;
   readonly ipv6: boolean;
-  /** Families with path identifiers, as the system numbers them. */
+  /** Families beside unicast, by their codes in this project. */
+  readonly others: readonly number[];
+  /** Families with path identifiers, likewise. */
   readonly addPath: readonly number[];
 }
 
@@ -16,12 +18,53 @@ interface Attribute {
   readonly value: Uint8Array;
 }
 
-/** Whether prefixes of at most `bits` fill the field, each behind its path identifier. */
-function prefixesFill(field: Uint8Array, bits: number, identified: boolean): boolean {
+/** What a family's fields look like. */
+interface Family {
+  /** As this project numbers it. */
+  readonly code: number;
+  /** Lengths that a next hop may have, in octets. */
+  readonly hops: readonly number[];
+  /** Of these, the octets before its address. */
+  readonly before: number;
+  /** Whether a prefix may have this length, in bits. */
+  readonly takes: (length: number) => boolean;
+}
+
+const upTo =
+  (most: number, least = 0) =>
+  (length: number): boolean =>
+    length >= least && length <= most;
+/** A label of 24 bits, a distinguisher of 64 (RFC 4364 §4.3.4, RFC 8277 §2.2). */
+const HEAD_BITS = 24 + 64;
+
+/** By AFI and SAFI. */
+const FAMILIES: Readonly<Record<string, Family>> = {
+  // RFC 8950 §3: IPv4's next hop may be IPv6's.
+  '1/1': { code: 2, hops: [4, 16, 32], before: 0, takes: upTo(32) },
+  // RFC 2545 §3.
+  '2/1': { code: 10, hops: [16, 32], before: 0, takes: upTo(128) },
+  // RFC 4364 §4.3.2, RFC 8950 §3.
+  '1/128': { code: 130, hops: [12, 24, 48], before: 8, takes: upTo(HEAD_BITS + 32, HEAD_BITS) },
+  // RFC 4659 §3.2.1.
+  '2/128': { code: 138, hops: [24, 48], before: 8, takes: upTo(HEAD_BITS + 128, HEAD_BITS) },
+  // RFC 4684 §4.
+  '1/132': { code: 132, hops: [4, 16], before: 0, takes: length => length === 0 || upTo(96, 32)(length) },
+};
+
+function familyIn(value: Uint8Array, session: OracleSession): Family | undefined {
+  const family = FAMILIES[`${(value[0]! << 8) | value[1]!}/${value[2]}`];
+  if (family === undefined) return undefined;
+  if (family.code === 2) return session.ipv4 ? family : undefined;
+  if (family.code === 10) return session.ipv6 ? family : undefined;
+  return session.others.includes(family.code) ? family : undefined;
+}
+
+/** Whether prefixes of the family fill the field, each behind its path identifier. */
+function prefixesFill(field: Uint8Array, { code, takes }: Family, session: OracleSession): boolean {
   for (let at = 0; at < field.length; ) {
-    if (identified) at += 4;
+    if (session.addPath.includes(code)) at += 4;
     const length = field[at];
-    if (length === undefined || length > bits) return false;
+    if (length === undefined || !takes(length)) return false;
     at += 1 + Math.ceil(length / 8);
     if (at > field.length) return false;
   }
@@ -125,8 +168,9 @@ export function endsSession(message: Uint8Array, session: OracleSession): boolea
   const nlriAt = attributesAt + 2 + u16(attributesAt);
   if (nlriAt > message.length) return true;
   const nlri = message.subarray(nlriAt);
-  if (!prefixesFill(message.subarray(21, attributesAt), 32, session.addPath.includes(2))) return true;
-  if (!prefixesFill(nlri, 32, session.addPath.includes(2))) return true;
+  const plain = FAMILIES['1/1']!;
+  if (!prefixesFill(message.subarray(21, attributesAt), plain, session)) return true;
+  if (!prefixesFill(nlri, plain, session)) return true;
 
   let faulty = false; // what was announced is withdrawn
   let onlyWithdrawals = false; // by a fault of MP_UNREACH_NLRI alone
@@ -175,25 +219,21 @@ export function endsSession(message: Uint8Array, session: OracleSession): boolea
     const { value } = one;
     const fixed = code === 14 ? 5 : 3;
     if (value.length < fixed) return true;
-    const afi = (value[0]! << 8) | value[1]!;
-    const family =
-      value[2] === 1 && afi === 1 && session.ipv4 ? 4 : value[2] === 1 && afi === 2 && session.ipv6 ? 6 : 0;
-    const identified = session.addPath.includes(family === 4 ? 2 : 10);
+    const family = familyIn(value, session);
     if (code === 14) {
       const hop = value[3]!;
       if (fixed + hop > value.length || reached) return true;
       reached = true;
-      if (family === 0) continue;
-      // RFC 4760 §3, RFC 2545 §3, RFC 8950 §3.
-      if (hop !== 16 && hop !== 32 && !(hop === 4 && family === 4)) return true;
-      if (!prefixesFill(value.subarray(fixed + hop), family === 4 ? 32 : 128, identified)) return true;
-      const [first] = [value[4]!];
-      const loopback = value.subarray(4, 19).every(octet => octet === 0) && value[19]! < 2;
-      if (hop === 4 ? nobody4(first) : first === 255 || loopback) fault(code);
+      if (family === undefined) continue;
+      if (!family.hops.includes(hop)) return true;
+      if (!prefixesFill(value.subarray(fixed + hop), family, session)) return true;
+      const address = value.subarray(4 + family.before);
+      const loopback = address.subarray(0, 15).every(octet => octet === 0) && address[15]! < 2;
+      if (hop - family.before === 4 ? nobody4(address[0]!) : address[0] === 255 || loopback) fault(code);
     } else {
       if (unreached) return true;
       unreached = true;
-      if (family !== 0 && !prefixesFill(value.subarray(fixed), family === 4 ? 32 : 128, identified)) return true;
+      if (family !== undefined && !prefixesFill(value.subarray(fixed), family, session)) return true;
     }
   }
   // RFC 7606 §5.2: nothing that could be withdrawn is to be seen.
