@@ -240,10 +240,8 @@ test('a GoBGP edge of a reflector, and ExaBGP, which takes no part', async () =>
   const one = router(1, [{ last: 7 }], vrf('red', 'rt both 65001:10', ['10.1.0.0/24']));
   await becomes('red', () => keys(one, 'red'), '10.1.0.0/24 10.5.0.0/24 10.6.0.0/24');
   // Nobody asks for GoBGP's blue, so GoBGP, which hears from us who asks for what, keeps it.
-  assert.deepEqual(
-    vpn(reflector).map(row => row.split(' ')[1]),
-    ['10.1.0.0/24', '10.5.0.0/24', '10.6.0.0/24'],
-  );
+  const reflected = new Set(vpn(reflector).map(row => row.split(' ')[1]));
+  assert.deepEqual(reflected, new Set(['10.1.0.0/24', '10.5.0.0/24', '10.6.0.0/24']));
   const edgeHas = (): Promise<string> => shown(edge, 'neighbor 10.9.0.7 adj-in -a vpnv4');
   await becomes('what GoBGP is told', edgeHas, '10.9.0.1:2:10.1.0.0/24 65001:61:10.6.0.0/24');
   // As a reflector's own.
