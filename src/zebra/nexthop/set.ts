@@ -191,6 +191,7 @@ function vrfKey({ vrf }: Nexthop, own: number): string {
 /** One order, whatever the order in which they were asked for, so that the same next hops are the same set. */
 export function compareNexthops(a: Nexthop, b: Nexthop): number {
   return (
+    (a.vrf ?? -1) - (b.vrf ?? -1) ||
     a.blackhole - b.blackhole ||
     a.gatewayFamily - b.gatewayFamily ||
     a.gateway[0] - b.gateway[0] ||
@@ -199,7 +200,6 @@ export function compareNexthops(a: Nexthop, b: Nexthop): number {
     a.gateway[3] - b.gateway[3] ||
     a.ifindex - b.ifindex ||
     a.weight - b.weight ||
-    (a.vrf ?? -1) - (b.vrf ?? -1) ||
     encapKey(a.encap).localeCompare(encapKey(b.encap))
   );
 }
