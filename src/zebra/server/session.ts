@@ -118,10 +118,7 @@ export class Session implements Client {
       this.end(`does not read: ${waiting} bytes wait for it`);
     });
     this.#told = new ToldInterfaces(
-      ifindex => {
-        const one = server.zebra.interfaces.byIndex(ifindex);
-        return one !== undefined && this.#wantsInterfaces.has(one.vrf) ? one : undefined;
-      },
+      one => this.#wantsInterfaces.has(one.vrf),
       (name, message, vrf) => {
         const { addresses, interfaces, states } = this.stats;
         if (name.startsWith('INTERFACE_ADDRESS')) addresses[name.endsWith('ADD') ? 'add' : 'delete']++;
@@ -427,7 +424,7 @@ export class Session implements Client {
   /** An interface, or one of its addresses, changed. */
   interfaceChanged(one: Interface, address?: string): void {
     if (this.#wantsInterfaces.size === 0) return;
-    this.#told.mark(one.ifindex, address);
+    this.#told.mark(one, address);
     this.pump();
   }
 
