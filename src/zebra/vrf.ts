@@ -12,8 +12,8 @@ export interface Vrf {
   readonly name: string;
   /** The kernel's routing table. */
   readonly table: number;
-  /** Path of the network namespace that it is. */
-  readonly namespace?: string;
+  /** The network namespace that it is: where it is, and what clients know it by. */
+  readonly namespace?: { readonly path: string; readonly name: string };
 }
 
 export const DEFAULT_VRF: Vrf = { id: VRF_DEFAULT, name: 'default', table: RT_TABLE_MAIN };
@@ -26,17 +26,29 @@ export interface VrfListener {
 }
 
 export class Vrfs {
-  /** What belongs to no other is in this one. */
-  readonly default: Vrf;
+  #home: Vrf;
   readonly #byId: Map<number, Vrf>;
   readonly #devices: boolean;
   readonly #listeners: Set<VrfListener> = new Set();
 
   /** `devices`: whether devices of the kind are VRFs. */
   constructor(home: Vrf = DEFAULT_VRF, devices = true) {
-    this.default = home;
+    this.#home = home;
     this.#byId = new Map([[home.id, home]]);
     this.#devices = devices;
+  }
+
+  /** What belongs to no other is in this one. */
+  get default(): Vrf {
+    return this.#home;
+  }
+
+  /** That one has another name. */
+  rename(vrf: Vrf): void {
+    const before = this.#home.name;
+    this.#home = vrf;
+    this.#byId.set(vrf.id, vrf);
+    for (const listener of this.#listeners) listener.renamed?.(vrf, before);
   }
 
   /** By number; undefined where there is none. */

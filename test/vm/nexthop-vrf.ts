@@ -226,7 +226,8 @@ function tests(): void {
     for (const { namespace } of sides) await namespace.run('ip', 'link', 'del', 'blue');
     // Its port is in the default VRF meanwhile, whose networks are leaked.
     await alike({ 10: 12, 254: 6 });
-    for (const { namespace } of sides) await vrf(namespace, 'blue', BLUE, 20, 'blue0');
+    // Under another number: with the same one FRR does not find the gateway again.
+    for (const { namespace } of sides) await vrf(namespace, 'blue', BLUE + 10, 20, 'blue0');
     await alike({ 10: 14, 20: 0, 254: 6 });
   });
 
