@@ -23,6 +23,7 @@ import { routeCommands } from './commands-routes.ts';
 import { srv6Commands, srv6Modes } from './commands-srv6.ts';
 import { staticCommands } from './commands-static.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
+import type { InterfaceConfig } from './interface/config.ts';
 import type { Interface } from './interface/interfaces.ts';
 import { clientCommands } from './server/index.ts';
 import { settings } from './settings.ts';
@@ -53,8 +54,17 @@ function interfaceAddress(text: string): Prefix {
   return address;
 }
 
-function requirePlane(zebra: Zebra): void {
-  if (!zebra.interfaceConfig.able) throw new CommandError('% The dataplane cannot change interfaces');
+/** The lines of the VRF whose interface a block is about. VRFs that are devices have one row of names. */
+function interfaceLines(zebra: Zebra, vrf: unknown): InterfaceConfig {
+  return zebra.zebras?.interfaceLines(typeof vrf === 'string' ? vrf : 'default') ?? zebra.interfaceConfig;
+}
+
+function linesOf(zebra: Zebra, context: readonly CommandArgs[]): InterfaceConfig {
+  return interfaceLines(zebra, context[0]?.['vrf']);
+}
+
+function requirePlane(lines: InterfaceConfig): void {
+  if (!lines.able) throw new CommandError('% The dataplane cannot change interfaces');
 }
 
 /** Those of a VRF, or of all where none is named. */
@@ -360,19 +370,20 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     config({
       mode: 'configure',
-      syntax: 'interface INTERFACE$name',
-      help: ['Select an interface to configure', 'Interface name'],
+      syntax: 'interface INTERFACE$name [vrf WORD$vrf]',
+      help: ['Select an interface to configure', 'Interface name', 'Specify the VRF', 'The VRF name'],
       opens: 'interface',
       apply: () => {},
-      remove: (zebra: Zebra, args) => zebra.interfaceConfig.forget(args.name),
+      remove: (zebra: Zebra, args) => interfaceLines(zebra, args.vrf).forget(args.name),
     }),
     config({
       mode: 'interface',
       syntax: 'description LINE...$text',
       help: ['Interface specific description', 'Characters describing this interface'],
       key: () => 'description',
-      apply: (zebra: Zebra, args, context) => zebra.interfaceConfig.describe(interfaceName(context), textOf(args.text)),
-      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.describe(interfaceName(context), ''),
+      apply: (zebra: Zebra, args, context) =>
+        linesOf(zebra, context).describe(interfaceName(context), textOf(args.text)),
+      remove: (zebra: Zebra, _args, context) => linesOf(zebra, context).describe(interfaceName(context), ''),
     }),
     config({
       mode: 'interface',
@@ -380,11 +391,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       hostBits: true,
       help: ['IP configuration', 'Set the IP address of an interface', 'IP address (e.g. 10.0.0.1/8)'],
       apply: (zebra: Zebra, args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).addAddress(interfaceName(context), interfaceAddress(args.address));
       },
       remove: (zebra: Zebra, args, context) =>
-        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+        linesOf(zebra, context).removeAddress(interfaceName(context), interfaceAddress(args.address)),
     }),
     config({
       mode: 'interface',
@@ -392,21 +403,21 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       hostBits: true,
       help: ['IPv6 configuration', 'Set the IP address of an interface', 'IPv6 address (e.g. 3ffe:506::1/48)'],
       apply: (zebra: Zebra, args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).addAddress(interfaceName(context), interfaceAddress(args.address));
       },
       remove: (zebra: Zebra, args, context) =>
-        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+        linesOf(zebra, context).removeAddress(interfaceName(context), interfaceAddress(args.address)),
     }),
     config({
       mode: 'interface',
       syntax: 'shutdown',
       help: ['Shutdown the selected interface'],
       apply: (zebra: Zebra, _args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.shutdown(interfaceName(context), true);
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).shutdown(interfaceName(context), true);
       },
-      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.shutdown(interfaceName(context), false),
+      remove: (zebra: Zebra, _args, context) => linesOf(zebra, context).shutdown(interfaceName(context), false),
     }),
   ],
   [

@@ -3,7 +3,7 @@
 //
 //   dplane ──bell──▶ `dataplane results`: receive ──▶ wake ──▶ `rib process`: process (2 ms slices)
 //   main ──port──▶ commands and configuration           timers: retries, sweep of earlier routes
-import { TaskLoop, threadSide } from '../concurrency/index.ts';
+import { closeAtEnd, TaskLoop, threadSide } from '../concurrency/index.ts';
 import { type DataplaneChannel, DataplaneClient } from '../dataplane/index.ts';
 import { Ethtool, inNamespaceOf } from '../sys/index.ts';
 import { serveCommands, type Tables } from '../vty/index.ts';
@@ -48,6 +48,7 @@ const setIds = new SetIds();
 const running = runZebra(loop, plane, log, { devices: directory === undefined, setIds });
 const { zebra, queue, close } = running;
 const ethtools: Map<Zebra, Ethtool> = new Map();
+closeAtEnd(() => Array.from(ethtools.values(), ({ fd }) => fd));
 const refused = (what: string, errno: number): void => log(`the kernel refused a change of ${what} (errno ${errno})`);
 plane.onFailure = refused;
 readSpeedsOf(zebra);
@@ -141,6 +142,7 @@ side.onStop(async how => {
   close();
   discovery.close();
   await Promise.all(Array.from(ethtools.values(), one => one.close()));
+  ethtools.clear();
   loop.close();
 });
 

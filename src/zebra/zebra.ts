@@ -112,7 +112,8 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly nht: NhtFace;
   readonly nexthops: NexthopsFace;
   readonly connected: ConnectedRoutes;
-  readonly interfaceConfig: InterfaceConfig;
+  /** Lines of its interfaces; those of a VRF that is another network namespace are its zebra's (Zebras). */
+  interfaceConfig: InterfaceConfig = new InterfaceConfig();
   readonly statics: AllStatics = new AllStatics(name => (this.zebras ?? this).placeOf(name));
   readonly followers: Followers;
   readonly locators: Locators = new Locators();
@@ -231,7 +232,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.nexthops = this.sets;
     this.routerId = new RouterId(this.interfaces, this.vrfs);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
-    this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
+    this.interfaceConfig.attach(plane, this.interfaces);
     this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),

@@ -1,7 +1,7 @@
 // VRFs that are network namespaces, beside FRR's (zebra -n): each in a place of its own, with the same namespaces, addresses and
 // lines; then the same things done to both.
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Daemon, startFrr, startGrevy } from '../lib/daemons.ts';
@@ -25,6 +25,7 @@ vrf blue
 exit-vrf
 ip route 22.0.0.0/24 10.0.0.4
 `;
+const ADDRESS = 'interface port0 vrf red\n ip address 10.7.0.1/24\nexit\n';
 
 const VRFS = 'vrf red\nexit-vrf\nvrf blue\nexit-vrf\n';
 
@@ -81,10 +82,14 @@ describe("VRFs by network namespace, beside FRR's", { timeout: 180_000 }, () => 
       const host = await NamedNamespaces.make(lab, name);
       await fill(host);
       await add(host, 'red');
-      if (name === 'grevy') sides.push({ host, zebra: await startGrevy(lab, host, LINES, { args: ['--vrfwnetns'] }) });
+      if (name === 'grevy')
+        sides.push({ host, zebra: await startGrevy(lab, host, `${LINES}${ADDRESS}`, { args: ['--vrfwnetns'] }) });
       else {
         const directory = await lab.directory();
-        sides.push({ host, zebra: await startFrr(lab, host, 'zebra', VRFS, { directory, args: ['-n'] }) });
+        sides.push({
+          host,
+          zebra: await startFrr(lab, host, 'zebra', `${VRFS}${ADDRESS}`, { directory, args: ['-n'] }),
+        });
         await startFrr(lab, host, 'staticd', LINES, { directory });
       }
     }
@@ -136,9 +141,24 @@ describe("VRFs by network namespace, beside FRR's", { timeout: 180_000 }, () => 
     });
   }
 
+  test('lines of an interface are of the one in that VRF', async () => {
+    const { host, zebra } = grevy();
+    const addresses = async (...where: string[]): Promise<string> => await host.run('ip', ...where, '-o', '-4', 'addr');
+    await until(async () => (await addresses('-n', 'red')).includes('10.7.0.1/24'), { what: 'the address in red' });
+    assert.doesNotMatch(await addresses(), /10\.7\.0\.1/);
+    await zebra.sh('configure terminal\ninterface port0 vrf blue\nip address 10.8.0.1/24\ndescription far');
+    await zebra.sh('configure terminal\nno interface port0 vrf red');
+    await until(async () => !(await addresses('-n', 'red')).includes('10.7.0.1/24'), { what: 'no address in red' });
+  });
+
   test('a namespace that comes is a VRF, and one that goes is none any more', async () => {
     for (const { host } of sides) await add(host, 'blue');
     await alike({ '': 1, red: 5, blue: 2 });
+    const [{ host: ours, zebra: mine }] = sides as [Side, Side];
+    await until(async () => (await ours.run('ip', '-n', 'blue', 'addr')).includes('10.8.0.1/24'), {
+      what: 'the address in blue that was configured before there was any',
+    });
+    assert.match(await mine.sh('show interface port0 vrf blue'), /vrf: blue\n {2}Description: far/);
     // The other end of a pair goes with the namespace: nobody holds it.
     for (const { host } of sides) {
       await host.run('ip', 'link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'near', 'netns', 'blue');
@@ -221,6 +241,60 @@ describe("VRFs by network namespace, beside FRR's", { timeout: 180_000 }, () => 
     await until(async () => !(await host.run('ip', '-n', 'red', 'route')).includes('nhid'), { what: 'no objects' });
     await zebra.sh('configure terminal\nzebra nexthop kernel enable');
     await until(async () => (await host.run('ip', '-n', 'red', 'nexthop')).includes('group'), { what: 'objects' });
+    assert.deepEqual(await kernel(host, 'red'), red);
+  });
+
+  test('many that come and go leave nothing behind', async () => {
+    const { host, zebra } = grevy();
+    const descriptors = (): number => readdirSync(`/proc/${zebra.pid}/fd`).length;
+    const before = descriptors();
+    const names = Array.from({ length: 20 }, (_, i) => `many${i}`);
+    const has = async (count: number): Promise<boolean> =>
+      ((await zebra.sh('show vrf')).match(/^vrf many\d+ id /gm) ?? []).length === count;
+    for (let round = 0; round < 3; round++) {
+      await host.run('sh', '-c', names.map(name => `ip netns add ${name}`).join(' && '));
+      if (round === 0) await until(() => has(20), { what: '20 VRFs' });
+      await host.run('sh', '-c', names.map(name => `ip netns del ${name}`).join(' && '));
+    }
+    await until(() => has(0), { what: 'no VRF of them' });
+    await until(() => descriptors() === before, { what: () => `${before} descriptors, not ${descriptors()}` });
+  });
+
+  test('when the dataplane dies, the VRFs are there again, and nothing of before', async () => {
+    const { host, zebra } = grevy();
+    const red = await kernel(host, 'red');
+    await host.run('ip', 'link', 'add', 'far', 'type', 'veth', 'peer', 'name', 'near', 'netns', 'blue');
+    // A provider that ends the dataplane's thread, once.
+    const mark = join(zebra.directory, 'mark');
+    const module = join(zebra.directory, 'exits.mjs');
+    writeFileSync(
+      module,
+      `import { existsSync, writeFileSync } from 'node:fs';
+export default () => ({
+  process(work) {
+    if (!existsSync('${mark}')) {
+      writeFileSync('${mark}', '');
+      process.exit(3);
+    }
+    for (let handle = work.take(); handle >= 0; handle = work.take()) work.finish(handle);
+  },
+});
+`,
+    );
+    await zebra
+      .sh(`configure terminal\ndplane provider exits module ${module} priority last`)
+      .catch(() => 'it is gone before it answers');
+    await until(() => zebra.output().includes('zebra starts again'), {
+      timeoutMs: SLOW_MS,
+      what: () => zebra.output(),
+    });
+    await until(async () => (await zebra.sh('show ip route vrf red').catch(() => '')).includes('20.0.0.0/24'), {
+      timeoutMs: SLOW_MS,
+      what: () => `the routes of red; ${zebra.output()}`,
+    });
+    // Neither life holds it.
+    await host.run('ip', 'netns', 'del', 'blue');
+    await until(async () => !(await host.run('ip', '-o', 'link')).includes('far'), { what: 'no namespace blue' });
     assert.deepEqual(await kernel(host, 'red'), red);
   });
 

@@ -68,7 +68,7 @@ export class Namespaces {
     this.#host = host;
     this.#directory = new NamespaceDirectory(directory, () => {
       this.#retryMs = RETRY_FIRST_MS;
-      this.reconcile();
+      this.#lookAgain(0);
     });
   }
 
@@ -199,7 +199,7 @@ export class Namespaces {
     }
     if (fstatSync(fd).ino !== inode) {
       closeFd(fd);
-      this.#host.later(0, () => this.reconcile());
+      this.#lookAgain(0);
       return;
     }
     const one: Served = { name, path, inode, zebra: undefined, leaving: false };

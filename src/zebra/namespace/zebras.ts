@@ -22,7 +22,8 @@ import type {
   VrfsFace,
   ZebraFace,
 } from '../face.ts';
-import { SetIds } from '../nexthop/set.ts';
+import { InterfaceConfig } from '../interface/config.ts';
+import type { SetIds } from '../nexthop/set.ts';
 import type { StaticPlace } from '../static.ts';
 import type { VrfListener } from '../vrf.ts';
 import type { Zebra } from '../zebra.ts';
@@ -36,6 +37,8 @@ export class Zebras implements ZebraFace {
   readonly routerId: RouterIdFace;
   readonly nht: NhtFace;
   readonly #ids: SetIds;
+  /** Lines of interfaces, by the name of their VRF, which may not be there. */
+  readonly #interfaceLines: Map<string, InterfaceConfig> = new Map();
   /** Those of other namespaces that clients know of, by the number of the VRF. */
   readonly #byVrf: Map<number, Zebra> = new Map();
   /** By the number of the VRF: what ends its being listened to. */
@@ -51,6 +54,7 @@ export class Zebras implements ZebraFace {
   constructor(home: Zebra, ids: SetIds) {
     this.home = home;
     this.#ids = ids;
+    this.#interfaceLines.set(home.vrfs.default.name, home.interfaceConfig);
     this.rib = {
       table: (vrf, family) => this.of(vrf).rib.table(vrf, family),
       add: (vrf, family, w0, w1, w2, w3, length, type, instance, flags, distance, metric, tag, set, owner) =>
@@ -135,6 +139,7 @@ export class Zebras implements ZebraFace {
     if (this.#notes !== undefined) zebra.setNotes(this.#notes);
     this.#byVrf.set(vrf.id, zebra);
     this.#listen(zebra);
+    this.#lend(zebra, vrf.name);
     for (const listener of this.#vrfListeners) listener.came?.(vrf);
     this.home.statics.vrfChanged(vrf.name);
   }
@@ -145,6 +150,7 @@ export class Zebras implements ZebraFace {
     if (this.#byVrf.get(vrf.id) !== zebra) return;
     for (const stop of this.#stops.get(vrf.id) ?? []) stop();
     this.#stops.delete(vrf.id);
+    zebra.interfaceConfig.detach();
     const interfaces = zebra.interfaces.list(vrf.id);
     this.#byVrf.delete(vrf.id);
     for (const one of interfaces) {
@@ -167,6 +173,20 @@ export class Zebras implements ZebraFace {
     const zebra = this.of(set.vrf);
     if (zebra.vrfs.get(set.vrf) !== undefined) zebra.sets.drop(id);
     else if (--set.holds === 0) this.#ids.giveBack(id);
+  }
+
+  /** Lines of the interfaces of the VRF of this name. */
+  interfaceLines(name: string): InterfaceConfig {
+    let lines = this.#interfaceLines.get(name);
+    if (lines === undefined) this.#interfaceLines.set(name, (lines = new InterfaceConfig()));
+    return lines;
+  }
+
+  /** The namespace is the VRF of this name from now on: that one's lines are its interfaces'. */
+  #lend(zebra: Zebra, name: string): void {
+    zebra.interfaceConfig.detach();
+    zebra.interfaceConfig = this.interfaceLines(name);
+    zebra.interfaceConfig.attach(zebra.plane, zebra.interfaces);
   }
 
   #listen(zebra: Zebra): void {
@@ -201,6 +221,7 @@ export class Zebras implements ZebraFace {
           for (const listener of this.#vrfListeners) listener.renamed?.(vrf, before);
           this.home.statics.vrfChanged(before);
           this.home.statics.vrfChanged(vrf.name);
+          if (zebra !== this.home) this.#lend(zebra, vrf.name);
         },
         gone: vrf => {
           for (const listener of this.#vrfListeners) listener.gone?.(vrf);
