@@ -72,7 +72,10 @@ function besides(path: string): Namespaces {
         its.onFailure = refused;
         one.workLike(zebra);
         inNamespaceOf(fd, () => readSpeedsOf(one));
-        loop.timer('sweep of earlier routes', () => one.sweep()).start(sweepMs);
+        const sweep = (): void => {
+          if (zebra.of(vrf.id) === one) one.sweep(); // it may be gone by then
+        };
+        loop.timer('sweep of earlier routes', sweep).start(sweepMs);
         return one;
       },
       end(one) {
