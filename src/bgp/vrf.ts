@@ -19,7 +19,7 @@ export class Vrf {
   readonly name: string;
   /** As ZAPI has it; the interface index of its device, for one that has one. */
   id: number;
-  /** Of a VRF that is a network namespace: its name. */
+  /** Of a VRF that is a network namespace: its name in /run/netns, or its path. */
   namespace = '';
   /** The kernel's routing table that it is. */
   table = 254;
@@ -53,7 +53,8 @@ export class Vrf {
 
   get place(): SocketPlace {
     if (this.name === VRF_DEFAULT) return {};
-    return this.namespace === '' ? { device: this.name } : { namespace: `/run/netns/${this.namespace}` };
+    if (this.namespace === '') return { device: this.name };
+    return { namespace: this.namespace.startsWith('/') ? this.namespace : `/run/netns/${this.namespace}` };
   }
 
   /** Zebra has it no more. */

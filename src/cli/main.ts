@@ -7,6 +7,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [-r, --retain]                              leave the routes in the kernel at the end
       [-K, --graceful-restart SECONDS]            routes found at the start wait this long to be announced again (60)
       [-s, --nl-bufsize BYTES]                    receive buffer for the kernel's notifications (67108864)
+      [-n, --vrfwnetns]                           each named network namespace is a VRF, rather than devices
       [--no-rehearsal]                            saves a second of CPU at the start; the first full table takes longer
       [--record FILE]                             everything that bgp is told, for replay
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell

@@ -14,7 +14,7 @@ export {
   words,
 } from './atomics.ts';
 export { ByteConsumer, ByteProducer, ByteRing } from './byte-ring.ts';
-export { type Clock, idleClock, type Interest, nodeClock, VirtualClock, type Watch } from './clock.ts';
+export { type Clock, closeAtEnd, idleClock, type Interest, nodeClock, VirtualClock, type Watch } from './clock.ts';
 export { Doorbell } from './doorbell.ts';
 export { eventCpuJson, formatEventCpu, type ThreadTaskStats } from './event-cpu.ts';
 export { HandleConsumer, HandleProducer, HandleRing, type QueueStats } from './handle-ring.ts';

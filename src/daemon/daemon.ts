@@ -24,6 +24,8 @@ export interface DaemonOptions {
   readonly zserv?: string;
   /** Leave the routes in the kernel when stopped in order. */
   readonly retain?: boolean;
+  /** Each named network namespace is a VRF. */
+  readonly namespaces?: boolean;
   /** How long routes of an earlier life may wait to be announced again; a minute unless told. */
   readonly gracefulRestartMs?: number;
   /** Bytes that the kernel may hold of notifications not yet read; 64 MiB unless told. */
@@ -119,6 +121,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       ...(options.record === undefined ? {} : { record: options.record }),
       version: options.version,
       ...(options.gracefulRestartMs === undefined ? {} : { gracefulRestartMs: options.gracefulRestartMs }),
+      namespaces: options.namespaces ?? false,
       ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
     }),
     log,

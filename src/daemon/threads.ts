@@ -37,6 +37,8 @@ export interface Wiring {
   readonly retain: boolean;
   /** Routes of an earlier life have this long to be announced again. */
   readonly gracefulRestartMs?: number;
+  /** Each named network namespace is a VRF. */
+  readonly namespaces?: boolean;
   /** Bytes that the kernel may hold of notifications not yet read. */
   readonly receiveBuffer?: number;
   /** Whether the threads rehearse when they start. */
@@ -76,12 +78,16 @@ const source = (path: string): URL =>
 /** Contexts for a rehearsal: they are soon given back. */
 const STAGE = { requests: 4096, notifications: 16 };
 
+/** Where ip(8) puts network namespaces. */
+const NETNS_DIRECTORY = '/run/netns';
+
 /** The daemon's groups, in the order in which they start; they end in the opposite one. */
 export function groupPlans({
   zserv,
   retain,
   gracefulRestartMs,
   receiveBuffer,
+  namespaces = false,
   rehearse,
   record,
   version,
@@ -117,6 +123,7 @@ export function groupPlans({
                 zserv,
                 retain,
                 ...sweep,
+                ...(namespaces && { namespaces: NETNS_DIRECTORY }),
                 ...(rehearsal && { rehearsal: { channel: rehearsal, zserv: stageZserv } }),
               },
             },

@@ -16,6 +16,7 @@ export const FIELD_MULTICAST = 2048; // source, group, counters
 export const FIELD_EVENT = 4096; // provider, what happened to it
 export const FIELD_LABEL = 8192; // MPLS label, protocol
 export const FIELD_FDB = 16384; // interface, hardware address, VLAN, tunnel end
+export const FIELD_NAMESPACE = 32768; // a descriptor of a network namespace
 
 // Kinds of objects that are dumped and resynchronised together, one bit each.
 export {

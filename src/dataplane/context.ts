@@ -3,7 +3,7 @@
 //
 //    word 0        1         2       3           4    5      6                          7–10          11
 //    ┌────────────┬─────────┬───────┬───────────┬────┬──────┬──────────────────────────┬─────────────┬────────┐
-//    │op st flags │sequence │object │generation │vrf │table │family length proto type  │prefix words │metric  │
+//    │op st flags │sequence │object │generation │netns│table│family length proto type  │prefix words │metric  │
 //    ├────────────┼─────────┼───────┼───────────┼────┴──────┼──────────┬────────┬──────┴─────────────┴────────┤
 //    │nexthop id  │ old id  │ifindex│ errno     │ provider  │ count    │ next   │ entered (µs)                │
 //    ├────────────┴─────────┴───────┴───────────┴───────────┴──────────┴────────┴─────────────────────────────┤

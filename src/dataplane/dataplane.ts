@@ -1,8 +1,8 @@
 // The dataplane thread's world: the pipeline down, the listener up, and one `turn` that serves both. A turn looks at the
 // kernel's notifications before each batch and after it, so that an event waits for one batch at most.
 import { isDeepStrictEqual } from 'node:util';
-import { Doorbell, type PollLoop, wait } from '../concurrency/index.ts';
-import { clockMonotonicUs, inNetworkNamespace } from '../sys/index.ts';
+import { type BellTask, Doorbell, type PollLoop, type Watch, wait } from '../concurrency/index.ts';
+import { clockMonotonicUs, inNamespaceOf, inNetworkNamespace, SysError } from '../sys/index.ts';
 import type { DataplaneChannel } from './channel.ts';
 import { ContextPool } from './context.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
@@ -46,6 +46,11 @@ export class Dataplane {
   readonly #zebra: Doorbell;
   readonly #hung: ReadonlySet<string>;
   readonly #provided: Map<string, ProviderRequest> = new Map();
+  #loop: PollLoop | undefined;
+  #bell: BellTask | undefined;
+  #watching = true;
+  /** By namespace. */
+  readonly #watches: Map<number, Watch> = new Map();
   #debug: { level: 'off' | 'on' | 'detailed'; provider: DebugProvider } | undefined;
 
   constructor(channel: DataplaneChannel, settings: DataplaneSettings = {}) {
@@ -62,7 +67,11 @@ export class Dataplane {
     ]);
     this.listener.stream.ignore([this.kernel.portId]);
     this.pipeline = new Pipeline(channel, stamp, {
-      resync: kinds => this.listener.stream.resync(kinds),
+      resync: (kinds, namespace) => this.listener.resync(kinds, namespace),
+      namespaces: {
+        open: (namespace, fd) => this.#openNamespace(namespace, fd),
+        close: namespace => this.#closeNamespace(namespace),
+      },
       event: (provider, event) => {
         this.listener.event(provider, event);
         this.#show();
@@ -87,28 +96,58 @@ export class Dataplane {
     if (this.pipeline.cycle()) more = true;
     if (this.listener.run(EVENT_STEPS)) more = true;
     this.#publish();
-    return more || (this.listener.stream.dumping && !this.listener.blocked);
+    return more || (this.listener.dumping && !this.listener.blocked);
+  }
+
+  /** Opens the sockets of one more namespace; an errno where that is not to be. */
+  #openNamespace(namespace: number, fd: number): number {
+    try {
+      inNamespaceOf(fd, () => {
+        const portId = this.kernel.openNamespace(namespace);
+        this.#watch(namespace, this.listener.follow(namespace, portId));
+      });
+      return 0;
+    } catch (error) {
+      this.#closeNamespace(namespace);
+      if (error instanceof SysError) return error.errno;
+      throw error;
+    }
+  }
+
+  #closeNamespace(namespace: number): void {
+    this.#watches.get(namespace)?.close();
+    this.#watches.delete(namespace);
+    this.listener.leave(namespace);
+    this.kernel.closeNamespace(namespace);
+  }
+
+  #watch(namespace: number, fd: number): void {
+    const watch = this.#loop?.io('kernel events', fd, { readable: () => this.#bell?.wake() });
+    if (watch === undefined) return;
+    if (!this.#watching) watch.set({ readable: false });
+    this.#watches.set(namespace, watch);
   }
 
   /** Puts the turns on a loop. */
   attach(loop: PollLoop): void {
+    this.#loop = loop;
     const bell = loop.doorbell('updates', new Doorbell(this.channel.dataplaneBell), () => {
       const more = this.turn();
       if (more) return true;
       // While zebra takes nothing the socket stays readable, and zebra's bell is what says that there is room again.
-      if (watching === this.listener.blocked) {
-        watching = !watching;
-        watch.set({ readable: watching });
+      if (this.#watching === this.listener.blocked) {
+        this.#watching = !this.#watching;
+        for (const watch of this.#watches.values()) watch.set({ readable: this.#watching });
       }
       const provider = this.pipeline.wakeInMs();
-      const stream = this.listener.stream.retryInMs(performance.now());
+      const stream = this.listener.retryInMs(performance.now());
       const next = provider < 0 ? stream : stream < 0 ? provider : Math.min(provider, stream);
       if (next >= 0) timer.start(next + 1);
       return false;
     });
     const timer = loop.timer('retries', () => bell.wake());
-    const watch = loop.io('kernel events', this.listener.stream.socket.fd, { readable: () => bell.wake() });
-    let watching = true;
+    this.#bell = bell;
+    this.#watch(0, this.listener.stream.socket.fd);
   }
 
   /** Puts a configured provider into the pipeline; the same again changes nothing. Throws what its module says. */

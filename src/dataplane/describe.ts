@@ -64,6 +64,7 @@ function subject(pool: ContextPool, handle: number): string {
 /** `ROUTE_INSTALL 10.0.0.0/8 table 254 proto 186 nhid 7: errno 22 from provider 1`. */
 export function describeContext(pool: ContextPool, handle: number): string {
   let text = `${operationName(pool.op(handle))}${subject(pool, handle)}`;
+  if (pool.namespace(handle) !== 0) text += ` in namespace ${pool.namespace(handle)}`;
   if ((pool.flags(handle) & FLAG_TARGET) !== 0) text += ` for provider ${pool.provider(handle)}`;
   if (pool.status(handle) === STATUS_FAILED)
     text += `: errno ${pool.errno(handle)} from provider ${pool.provider(handle)}`;

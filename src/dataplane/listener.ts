@@ -1,5 +1,5 @@
-// The kernel's own history, as notification contexts to zebra: one socket, one order (netlink/stream.ts), in the thread that
-// also programs the kernel. What is no business of a routing stack's is left out here: the local table, cached routes, bridge
+// The kernel's own history, as notification contexts to zebra: of each network namespace one socket, one order
+// (netlink/stream.ts), in the thread that also programs the kernel. What is no business of a routing stack's is left out here: the local table, cached routes, bridge
 // ports, and what devices' own filters hold.
 //
 // Some changes the kernel makes without a word, and tells only what they follow from: then the kind is dumped again.
@@ -7,7 +7,7 @@
 // Back-pressure: a step is taken only when the pool surely holds what one datagram can bring. When zebra is slow the kernel
 // keeps the rest in the socket's buffer, and when that overruns, everything is dumped again; so memory is bounded and
 // the picture right in the end.
-import { HandleConsumer, HandleProducer } from '../concurrency/index.ts';
+import { closeAtEnd, HandleConsumer, HandleProducer } from '../concurrency/index.ts';
 import {
   HEADER_BYTES,
   NexthopView,
@@ -99,8 +99,26 @@ export interface ListenerStats extends StreamStats {
 /** Sees each notification on its way to zebra. */
 export type Observer = (pool: ContextPool, handle: number) => void;
 
-export class Listener implements StreamSink {
+/** The history of one network namespace. */
+class Source {
+  readonly namespace: number;
   readonly stream: NotificationStream;
+  /** By ifindex, the bridge, bond or VRF that a link is a port of. */
+  readonly masters: Map<number, number> = new Map();
+
+  constructor(namespace: number, stream: NotificationStream) {
+    this.namespace = namespace;
+    this.stream = stream;
+  }
+}
+
+export class Listener implements StreamSink {
+  readonly #sources: Source[];
+  /** The one whose messages are read. */
+  #source: Source;
+  /** Who is read first in the next run. */
+  #first = 0;
+  #closed = false;
   readonly #pool: ContextPool;
   readonly #up: HandleProducer;
   readonly #back: HandleConsumer;
@@ -110,9 +128,8 @@ export class Listener implements StreamSink {
   readonly #nexthop: NexthopView = new NexthopView();
   readonly #observe: Observer;
   readonly #kinds: number;
+  readonly #receiveBuffer: number | undefined;
   readonly #log: (text: string) => void;
-  /** By ifindex, the bridge, bond or VRF that a link is a port of. */
-  readonly #masters: Map<number, number> = new Map();
   /** Events of providers that found no context yet: pairs of provider and event. */
   readonly #events: [number, number][] = [];
   #notifications = 0;
@@ -129,17 +146,80 @@ export class Listener implements StreamSink {
     this.#back = new HandleConsumer(channel.back);
     this.#stamp = stamp;
     this.#kinds = options.kinds ?? KIND_ALL;
+    this.#receiveBuffer = options.receiveBuffer;
     this.#log = options.log ?? (() => {});
-    this.stream = new NotificationStream({
-      kinds: this.#kinds,
-      ...(options.receiveBuffer === undefined ? {} : { receiveBuffer: options.receiveBuffer }),
-    });
+    this.#source = new Source(0, this.#open());
+    this.#sources = [this.#source];
+    // The others are the loop's.
+    closeAtEnd(() => (this.#closed ? [] : this.#sources.map(({ stream }) => stream.dumpFd)));
   }
 
-  /** At most `steps` datagrams. True where more may be there, and room for it. */
+  #open(): NotificationStream {
+    const receiveBuffer = this.#receiveBuffer;
+    return new NotificationStream({ kinds: this.#kinds, ...(receiveBuffer === undefined ? {} : { receiveBuffer }) });
+  }
+
+  /**
+   * Follows one more namespace, the one that the thread is in, but for the echoes of what this port asks for. Returns the
+   * descriptor to be watched.
+   */
+  follow(namespace: number, portId: number): number {
+    const source = new Source(namespace, this.#open());
+    source.stream.ignore([portId]);
+    this.#sources.push(source);
+    return source.stream.socket.fd;
+  }
+
+  leave(namespace: number): void {
+    const at = this.#sources.findIndex(one => one.namespace === namespace);
+    if (at < 0 || namespace === 0) return;
+    const [source] = this.#sources.splice(at, 1);
+    source!.stream.close();
+    if (this.#source === source) this.#source = this.#sources[0]!;
+  }
+
+  /** The history of the namespace that the dataplane works in. */
+  get stream(): NotificationStream {
+    return this.#sources[0]!.stream;
+  }
+
+  /** Dumps these kinds again. */
+  resync(kinds: number, namespace: number): void {
+    this.#sources.find(one => one.namespace === namespace)?.stream.resync(kinds);
+  }
+
+  /** Whether one of them is dumping, or has a dump to do. */
+  get dumping(): boolean {
+    return this.#sources.some(({ stream }) => stream.dumping);
+  }
+
+  /** Milliseconds until a dump that was put off; -1 = never. */
+  retryInMs(nowMs: number): number {
+    let soonest = -1;
+    for (const { stream } of this.#sources) {
+      const ms = stream.retryInMs(nowMs);
+      if (ms >= 0 && (soonest < 0 || ms < soonest)) soonest = ms;
+    }
+    return soonest;
+  }
+
+  /** At most `steps` datagrams of each namespace. True where more may be there, and room for it. */
   run(steps: number): boolean {
     this.#reclaim();
     while (this.#events.length > 0 && this.#tell(...this.#events[0]!)) this.#events.shift();
+    // Each is the first in its turn, so that none is left out when there is little room.
+    const count = this.#sources.length;
+    let more = false;
+    for (let i = 0; i < count; i++) {
+      this.#source = this.#sources[(this.#first + i) % count]!;
+      if (this.#read(this.#source.stream, steps)) more = true;
+      if (this.#waiting) break;
+    }
+    this.#first = (this.#first + 1) % count;
+    return more;
+  }
+
+  #read(stream: NotificationStream, steps: number): boolean {
     for (let i = 0; i < steps; i++) {
       if (this.#pool.room < this.#stepRoom) {
         this.#reclaim();
@@ -150,7 +230,7 @@ export class Listener implements StreamSink {
         }
       }
       this.#waiting = false;
-      if (!this.stream.step(this)) return false;
+      if (!stream.step(this)) return false;
     }
     return true;
   }
@@ -168,7 +248,7 @@ export class Listener implements StreamSink {
     const handle = this.#pool.allocate(OP_PROVIDER);
     if (handle === 0) return false;
     this.#pool.setEvent(handle, provider, event);
-    this.#send(handle);
+    this.#put(handle);
     return true;
   }
 
@@ -185,7 +265,7 @@ export class Listener implements StreamSink {
       throw error;
     }
     this.#pool.setProvider(handle, provider);
-    this.#send(handle);
+    this.#put(handle);
     return true;
   }
 
@@ -204,8 +284,14 @@ export class Listener implements StreamSink {
   }
 
   get stats(): ListenerStats {
+    const all = this.#sources.map(({ stream }) => stream.stats);
+    const sum = (what: keyof StreamStats): number => all.reduce((total, one) => total + one[what], 0);
     return {
-      ...this.stream.stats,
+      datagrams: sum('datagrams'),
+      messages: sum('messages'),
+      overruns: sum('overruns'),
+      dumps: sum('dumps'),
+      interruptions: sum('interruptions'),
       notifications: this.#notifications,
       waits: this.#waits,
       dropped: this.#dropped,
@@ -214,7 +300,8 @@ export class Listener implements StreamSink {
   }
 
   close(): void {
-    this.stream.close();
+    this.#closed = true;
+    for (const { stream } of this.#sources) stream.close();
   }
 
   #reclaim(): void {
@@ -231,10 +318,16 @@ export class Listener implements StreamSink {
 
   #lose(kind: number): void {
     this.#dropped++;
-    this.stream.resync(kind);
+    this.#source.stream.resync(kind);
   }
 
+  /** What the kernel of the namespace that is read has told. */
   #send(handle: number): void {
+    this.#pool.setNamespace(handle, this.#source.namespace);
+    this.#put(handle);
+  }
+
+  #put(handle: number): void {
     this.#notifications++;
     this.#pool.setSequence(handle, this.#stamp.next());
     this.#observe(this.#pool, handle);
@@ -462,9 +555,10 @@ export class Listener implements StreamSink {
 
   /** What a port leaves behind with its bridge changes without a word. */
   #follow(ifindex: number, master: number): void {
-    if (master !== (this.#masters.get(ifindex) ?? 0)) this.stream.resync(KIND_FDB);
-    if (master === 0) this.#masters.delete(ifindex);
-    else this.#masters.set(ifindex, master);
+    const { masters, stream } = this.#source;
+    if (master !== (masters.get(ifindex) ?? 0)) stream.resync(KIND_FDB);
+    if (master === 0) masters.delete(ifindex);
+    else masters.set(ifindex, master);
   }
 
   #addressMessage(op: number, bytes: Uint8Array, offset: number, length: number, dumped: boolean): void {
@@ -537,7 +631,7 @@ export class Listener implements StreamSink {
     const { ifindex } = netconf;
     if (ifindex === undefined) return;
     // What is set for new interfaces goes over to old ones that were never set themselves.
-    if (!dumped && ifindex === c.NETCONFA_IFINDEX_DEFAULT) this.stream.resync(KIND_NETCONF);
+    if (!dumped && ifindex === c.NETCONFA_IFINDEX_DEFAULT) this.#source.stream.resync(KIND_NETCONF);
     const handle = this.#allocate(op, KIND_NETCONF, dumped);
     if (handle === 0) return;
     this.#pool.setNetconf(handle, { ...netconf, ifindex });

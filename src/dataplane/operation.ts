@@ -12,6 +12,7 @@ import {
   FIELD_LINK_CHANGE,
   FIELD_MEMBERS,
   FIELD_MULTICAST,
+  FIELD_NAMESPACE,
   FIELD_NEIGHBOR,
   FIELD_NETCONF,
   FIELD_NEXTHOP,
@@ -119,6 +120,13 @@ export const OP_SRV6_SOURCE_SET: number = declare({
 });
 /** zebra is about to take its routes back: providers hear `finish(true)`. */
 export const OP_FINISH: number = request('FINISH', 'other', 0);
+/**
+ * A network namespace is to be served, under the number in the context: requests that carry it are for that kernel, and what happens
+ * there is told with it, beginning with a dump of every kind.
+ */
+export const OP_NAMESPACE_OPEN: number = request('NAMESPACE_OPEN', 'other', FIELD_NAMESPACE);
+/** No more; when no request of it is under way. */
+export const OP_NAMESPACE_CLOSE: number = request('NAMESPACE_CLOSE', 'other', 0);
 /** To a follower alone: it is told everything from here on, and what came since it asked for that counts for nothing. */
 export const OP_REPLAY_BEGIN: number = request('REPLAY_BEGIN', 'other', 0);
 /** To a follower alone: what comes before it is all there is of what was asked for again. */

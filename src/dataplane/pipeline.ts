@@ -12,7 +12,14 @@ import { type DataplaneChannel, DataplanePage, PROVIDERS_MAX } from './channel.t
 import { FLAG_TARGET, FLAG_UNDO, STATUS_FAILED, STATUS_SUCCESS } from './constants.ts';
 import { contextPool } from './checked-pool.ts';
 import type { ContextPool } from './context.ts';
-import { OP_FINISH, OP_RESYNC, OPERATIONS, type OperationClass } from './operation.ts';
+import {
+  OP_FINISH,
+  OP_NAMESPACE_CLOSE,
+  OP_NAMESPACE_OPEN,
+  OP_RESYNC,
+  OPERATIONS,
+  type OperationClass,
+} from './operation.ts';
 import {
   type Provider,
   PROVIDER_UNDO,
@@ -72,8 +79,15 @@ export class OrderStamp {
 
 /** Who hears of what the pipeline itself has no business with. */
 export interface PipelineListener {
-  /** A RESYNC came out: dump these kinds. */
-  resync(kinds: number): void;
+  /** A RESYNC came out: dump these kinds of the namespace. */
+  resync(kinds: number, namespace: number): void;
+  /** Where there may be more than one namespace. */
+  readonly namespaces?: {
+    /** It is to be served from now on: an errno, or 0. */
+    open(namespace: number, fd: number): number;
+    /** No more. */
+    close(namespace: number): void;
+  };
   /** EVENT_* of a provider, for zebra. */
   event(provider: number, event: number): void;
   /** A notification of a provider's, for zebra. False where there is no room now. */
@@ -391,6 +405,9 @@ export class Pipeline {
       else if (pool.op(handle) === OP_FINISH) {
         this.finish(true);
         this.#result(handle, nowUs);
+      } else if (pool.op(handle) === OP_NAMESPACE_OPEN || pool.op(handle) === OP_NAMESPACE_CLOSE) {
+        this.#turnNamespace(handle);
+        this.#result(handle, nowUs);
       } else {
         this.#updates[classOf[pool.op(handle)]!]!++;
         if (first === undefined) this.#result(handle, nowUs);
@@ -398,6 +415,16 @@ export class Pipeline {
       }
     }
     if (entered > 0) this.#down.release();
+  }
+
+  /** Sockets are opened before anything that is for them comes, and closed when nothing of that is left. */
+  #turnNamespace(handle: number): void {
+    const { pool } = this;
+    const namespace = pool.namespace(handle);
+    const { namespaces } = this.#listener;
+    if (namespaces === undefined) pool.setResult(handle, E.ENODEV);
+    else if (pool.op(handle) === OP_NAMESPACE_CLOSE) namespaces.close(namespace);
+    else pool.setResult(handle, namespaces.open(namespace, pool.namespaceFd(handle)));
   }
 
   #enterFollower(handle: number, nowUs: number): void {
@@ -454,7 +481,7 @@ export class Pipeline {
     if (status !== STATUS_FAILED && status !== STATUS_SUCCESS) pool.setResult(handle, 0);
     // What a follower makes of what it is told is its own, and as late as it likes.
     if ((pool.flags(handle) & FLAG_TARGET) === 0) this.#count(handle, nowUs);
-    if (pool.op(handle) === OP_RESYNC) this.#listener.resync(pool.kinds(handle));
+    if (pool.op(handle) === OP_RESYNC) this.#listener.resync(pool.kinds(handle), pool.namespace(handle));
     pool.setSequence(handle, this.#stamp.next());
     this.observe(pool, handle);
     if (!this.#results.push(handle)) throw new Error('dataplane: the ring of results is smaller than the pool');

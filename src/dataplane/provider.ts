@@ -62,7 +62,10 @@ export interface Provider {
   readonly timeoutMs?: number;
   /** Called once, before its first cycle. */
   start?(host: ProviderHost): void;
-  /** Called in each cycle, work or not. Must not wait. */
+  /**
+   * Called in each cycle, work or not. Must not wait. What it takes may be of another network namespace (`pool.namespace`), which
+   * has its own tables and interface numbers: who serves only the daemon's own passes that on.
+   */
   process(work: ProviderWork): void;
   /**
    * Every result and every notification on its way to zebra, in that order. Must not change or keep it. Not asked of one in a

@@ -21,15 +21,13 @@ export interface DataplaneThreadData {
   readonly receiveBuffer?: number;
   /** Path of the network namespace to work in; the process's own unless told. */
   readonly namespace?: string;
-  /** More namespaces, each with a channel of its own: one thread serves them all. */
-  readonly others?: readonly { readonly channel: DataplaneChannel; readonly namespace: string }[];
 }
 
 /** For what is under way when the thread is told to end, and for providers to let go. */
 const FINISH_MS = 5000;
 
 const side = threadSide<DataplaneThreadData>();
-const { channel, rehearsal, namespace, kinds, receiveBuffer, hung, others = [] } = side.data;
+const { channel, rehearsal, namespace, kinds, receiveBuffer, hung } = side.data;
 if (namespace !== undefined) enterNetworkNamespace(namespace);
 const loop = new PollLoop(side.name);
 const settings: DataplaneSettings = {
@@ -40,8 +38,6 @@ const settings: DataplaneSettings = {
 };
 const dataplane = new Dataplane(channel, settings);
 dataplane.attach(loop);
-const beside = others.map(other => new Dataplane(other.channel, { ...settings, namespace: other.namespace }));
-for (const other of beside) other.attach(loop);
 
 const answer = commandHandler(dataplaneCommands, dataplane, {
   tasks: () => loop.stats(),
@@ -49,10 +45,8 @@ const answer = commandHandler(dataplaneCommands, dataplane, {
 });
 side.onRequest(answer);
 side.onStop(() => {
-  for (const one of [dataplane, ...beside]) {
-    const left = one.finish(FINISH_MS);
-    if (left !== undefined) side.post(`the dataplane ends with ${left} left`);
-  }
+  const left = dataplane.finish(FINISH_MS);
+  if (left !== undefined) side.post(`the dataplane ends with ${left} left`);
 });
 if (rehearsal !== undefined) rehearse(loop, rehearsal);
 loop.doorbell('control', side.bell, () => side.poll() > 0);

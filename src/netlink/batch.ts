@@ -81,7 +81,7 @@ export class NetlinkBatch {
   #replacing = false;
   /** Messages that were sent before. */
   #sent = 0;
-  readonly #socket: NetlinkSocket;
+  #socket: NetlinkSocket;
   readonly #onAnswer: BatchOptions['onAnswer'];
   #first: number;
 
@@ -118,9 +118,10 @@ export class NetlinkBatch {
 
   /**
    * Takes over `count` messages that somebody else wrote into the buffer, one behind the other from its beginning, with
-   * sequence numbers from `first` on.
+   * sequence numbers from `first` on, for this socket.
    */
-  adopt(count: number, first: number): void {
+  adopt(count: number, first: number, socket: NetlinkSocket = this.#socket): void {
+    this.#socket = socket;
     this.reset();
     this.#first = first;
     for (let i = 0; i < count; i++) this.commit(this.buffer.words[this.offset >> 2]!);

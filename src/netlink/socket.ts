@@ -15,6 +15,8 @@ export interface NetlinkOptions {
   readonly sendBuffer?: number;
   /** Bytes of one receive; the kernel fills dumps up to 32 KiB a datagram. */
   readonly datagram?: number;
+  /** One that is open already, and that somebody else closes; the other options but `datagram` are his. */
+  readonly fd?: number;
 }
 
 /** What `receive` gives instead of a length. */
@@ -23,7 +25,7 @@ export const RECEIVE_OVERRUN: number = -1;
 
 export class NetlinkSocket {
   readonly fd: number;
-  /** nlmsg_pid that the kernel puts into echoes of what this socket asked for. */
+  /** nlmsg_pid that the kernel puts into echoes of what this socket asked for; 0 of one that somebody else opened. */
   readonly portId: number;
   /** The last datagram received. */
   readonly bytes: Uint8Array;
@@ -35,13 +37,19 @@ export class NetlinkSocket {
   readonly #addressLengthBytes: Uint8Array;
 
   constructor(options: NetlinkOptions = {}) {
+    this.bytes = new Uint8Array(options.datagram ?? 65_536);
+    this.view = new DataView(this.bytes.buffer);
+    this.#addressLengthBytes = new Uint8Array(this.#addressLength.buffer);
+    if (options.fd !== undefined) {
+      this.fd = options.fd;
+      this.portId = 0;
+      this.#closed = true;
+      return;
+    }
     const type = linux.SOCK_RAW | linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC;
     const fd = libc.socket(linux.AF_NETLINK, type, options.protocol ?? c.NETLINK_ROUTE);
     if (fd === -1) throw new SysError('socket', errno(), 'AF_NETLINK');
     this.fd = fd;
-    this.bytes = new Uint8Array(options.datagram ?? 65_536);
-    this.view = new DataView(this.bytes.buffer);
-    this.#addressLengthBytes = new Uint8Array(this.#addressLength.buffer);
     try {
       setOption(fd, c.SOL_NETLINK, c.NETLINK_EXT_ACK, 1);
       setOption(fd, c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1);

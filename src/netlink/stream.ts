@@ -225,6 +225,11 @@ export class NotificationStream {
     return true;
   }
 
+  /** Besides `socket`, for whoever sees to it that nothing stays open. */
+  get dumpFd(): number {
+    return this.#dumpSocket.fd;
+  }
+
   close(): void {
     this.socket.close();
     this.#dumpSocket.close();

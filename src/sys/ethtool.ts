@@ -29,6 +29,11 @@ export class Ethtool {
     this.#fd = check(libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket');
   }
 
+  /** For whoever sees to it that nothing stays open. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   /** Mbit/s; 0 where the driver has no notion of speed or the interface is gone, 2^32 − 1 where it does not know it. */
   speed(name: string): Promise<number> {
     const answer = this.#last.then(() => this.#ask(name));

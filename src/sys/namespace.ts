@@ -7,13 +7,28 @@ import { closeFd } from './socket.ts';
 
 /** Runs `fn` with this thread in the network namespace at `path` (`/proc/PID/ns/net`, `/run/netns/NAME`), then returns. */
 export function inNetworkNamespace<T>(path: string, fn: () => T): T {
+  const fd = openNamespace(path);
+  try {
+    return inNamespaceOf(fd, fn);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** A descriptor of what is at `path`; nothing says yet that it is a namespace. */
+export function openNamespace(path: string): number {
+  return check(libc.open(path, O_RDONLY | O_CLOEXEC, 0), 'open', path);
+}
+
+/** The same for a namespace that is open already. */
+export function inNamespaceOf<T>(fd: number, fn: () => T): T {
   const home = check(
     libc.open('/proc/thread-self/ns/net', O_RDONLY | O_CLOEXEC, 0),
     'open',
     '/proc/thread-self/ns/net',
   );
   try {
-    enterNetworkNamespace(path);
+    check(libc.setns(fd, CLONE_NEWNET), 'setns');
     try {
       return fn();
     } finally {
@@ -26,7 +41,7 @@ export function inNetworkNamespace<T>(path: string, fn: () => T): T {
 
 /** Moves this thread for good. */
 export function enterNetworkNamespace(path: string): void {
-  const fd = check(libc.open(path, O_RDONLY | O_CLOEXEC, 0), 'open', path);
+  const fd = openNamespace(path);
   try {
     check(libc.setns(fd, CLONE_NEWNET), 'setns', path);
   } finally {

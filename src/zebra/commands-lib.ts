@@ -21,11 +21,11 @@ export function vrfName(context: readonly CommandArgs[]): string {
   return (context[0]?.['name'] as string | undefined) ?? 'default';
 }
 
-/** The VRFs that a command is about: the default one unless one is named. */
+/** The VRFs that a command is about: the default one unless one is named. What there is of one its zebra knows (Zebra.of). */
 export function vrfsOf(zebra: Zebra, name: string | undefined): readonly Vrf[] {
   if (name === undefined) return [zebra.vrfs.default];
-  if (name === 'all') return zebra.vrfs.list();
-  const vrf = zebra.vrfs.named(name);
+  if (name === 'all') return zebra.everyVrf.list();
+  const vrf = zebra.everyVrf.named(name);
   if (vrf === undefined) throw new CommandError(`% VRF ${name} not found`);
   return [vrf];
 }

@@ -23,14 +23,16 @@ function oneRoute(zebra: Zebra, args: VrfArgs & { address?: string; prefix?: str
   const exact = args.prefix !== undefined;
   const prefix = readPrefix((args.prefix ?? args.address)!);
   const all = vrfsOf(zebra, args.vrf);
-  if (args.json === undefined) return all.map(({ id }) => showRoute(zebra, id, prefix, exact)).join('');
-  return Object.assign({}, ...all.map(({ id }) => showRouteJson(zebra, id, prefix, exact))) as object;
+  if (args.json === undefined) return all.map(({ id }) => showRoute(zebra.of(id), id, prefix, exact)).join('');
+  return Object.assign({}, ...all.map(({ id }) => showRouteJson(zebra.of(id), id, prefix, exact))) as object;
 }
 
 function summary(zebra: Zebra, args: VrfArgs, family: Family): string {
   return vrfsOf(zebra, args.vrf)
     .map(({ id }) =>
-      args.json === undefined ? showSummary(zebra, id, family) : formatJson(showSummaryJson(zebra, id, family)),
+      args.json === undefined
+        ? showSummary(zebra.of(id), id, family)
+        : formatJson(showSummaryJson(zebra.of(id), id, family)),
     )
     .join('');
 }
@@ -38,10 +40,10 @@ function summary(zebra: Zebra, args: VrfArgs, family: Family): string {
 function* routes(zebra: Zebra, args: VrfArgs, family: Family, filter: RouteFilter): Generator<string> {
   let codes = routeCodes(family);
   for (const { id, name } of vrfsOf(zebra, args.vrf)) {
-    if (args.json !== undefined) yield* showRoutesJson(zebra, id, family, filter);
+    if (args.json !== undefined) yield* showRoutesJson(zebra.of(id), id, family, filter);
     else {
       const head = args.vrf === undefined ? codes : `${codes}VRF ${name}:\n`;
-      for (const text of showRoutes(zebra, id, family, filter, head)) {
+      for (const text of showRoutes(zebra.of(id), id, family, filter, head)) {
         yield text;
         // The codes are explained once; what follows is set off.
         if (text !== '') codes = '\n';

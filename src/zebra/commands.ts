@@ -8,12 +8,22 @@ import {
   parseInterfaceAddress,
   type Prefix,
 } from '../net/index.ts';
-import { type CommandArgs, CommandError, type CommandSet, commandSet, config, exec } from '../vty/index.ts';
+import { inNetworkNamespace, SysError } from '../sys/index.ts';
+import {
+  type CommandArgs,
+  CommandError,
+  type CommandSet,
+  commandSet,
+  config,
+  exec,
+  type Output,
+} from '../vty/index.ts';
 import { IP, IPV6, JSON_HELP, SHOW, VRF_HELP, vrfName, vrfsOf } from './commands-lib.ts';
 import { routeCommands } from './commands-routes.ts';
 import { srv6Commands, srv6Modes } from './commands-srv6.ts';
 import { staticCommands } from './commands-static.ts';
 import { isForwarding, setForwarding } from './forwarding.ts';
+import type { InterfaceConfig } from './interface/config.ts';
 import type { Interface } from './interface/interfaces.ts';
 import { clientCommands } from './server/index.ts';
 import { settings } from './settings.ts';
@@ -44,21 +54,88 @@ function interfaceAddress(text: string): Prefix {
   return address;
 }
 
-function requirePlane(zebra: Zebra): void {
-  if (!zebra.interfaceConfig.able) throw new CommandError('% The dataplane cannot change interfaces');
+/** The lines of the VRF whose interface a block is about. VRFs that are devices have one row of names. */
+function interfaceLines(zebra: Zebra, vrf: unknown): InterfaceConfig {
+  return zebra.zebras?.interfaceLines(typeof vrf === 'string' ? vrf : 'default') ?? zebra.interfaceConfig;
+}
+
+function linesOf(zebra: Zebra, context: readonly CommandArgs[]): InterfaceConfig {
+  return interfaceLines(zebra, context[0]?.['vrf']);
+}
+
+function requirePlane(lines: InterfaceConfig): void {
+  if (!lines.able) throw new CommandError('% The dataplane cannot change interfaces');
 }
 
 /** Those of a VRF, or of all where none is named. */
 function interfacesOf(zebra: Zebra, vrf = 'all'): Interface[] {
-  return vrfsOf(zebra, vrf).flatMap(({ id }) => sortedInterfaces(zebra, id));
+  return vrfsOf(zebra, vrf).flatMap(({ id }) => sortedInterfaces(zebra.of(id), id));
+}
+
+/** What is to be said of an interface by its zebra, where its VRF is a network namespace in that, for what only the kernel knows. */
+function ofInterface<T>(zebra: Zebra, one: Interface, say: (its: Zebra, one: Interface) => T): T {
+  const path = zebra.everyVrf.get(one.vrf)?.namespace?.path;
+  const its = zebra.of(one.vrf);
+  if (path === undefined) return say(its, one);
+  try {
+    return inNetworkNamespace(path, () => say(its, one));
+  } catch (error) {
+    if (error instanceof SysError) return say(its, one); // its name is gone
+    throw error;
+  }
+}
+
+function interfaceNamed(zebra: Zebra, name: string, vrf: string | undefined): Interface | undefined {
+  // A device's name is its own in a network namespace, so VRFs that are devices need not be right.
+  const all =
+    vrf === undefined || zebra.zebras === undefined ? zebra.all : vrfsOf(zebra, vrf).map(({ id }) => zebra.of(id));
+  return all.map(one => one.interfaces.byName(name)).find(one => one !== undefined);
 }
 
 function showVrfs(zebra: Zebra): string {
-  return zebra.vrfs
+  const lines = zebra.everyVrf
     .list()
     .filter(({ id }) => id !== VRF_DEFAULT)
-    .map(({ name, id, table }) => `vrf ${name} id ${id} table ${table}\n`)
-    .join('');
+    .map(({ name, id, table, namespace }) => {
+      const where = namespace === undefined ? `table ${table}` : `netns ${namespace.path}`;
+      return [name, `id ${id} ${where}${zebra.vrfLines.has(name) ? ' (configured)' : ''}`];
+    });
+  for (const name of zebra.vrfLines) {
+    if (zebra.everyVrf.named(name) === undefined) lines.push([name, 'inactive (configured)']);
+  }
+  const text = lines.toSorted(([a], [b]) => (a! < b! ? -1 : 1)).map(([name, what]) => `vrf ${name} ${what}\n`);
+  return `${zebra.namespaces === undefined ? '' : 'netns-based vrfs\n'}${text.join('')}`;
+}
+
+function setRouterId(zebra: Zebra, context: readonly CommandArgs[], family: Family, id: string | undefined): void {
+  const words = id === undefined ? undefined : parseAddress(id)!.words;
+  for (const one of zebra.all) one.routerId.configure(vrfName(context), family, words);
+}
+
+function nexthopGroups(
+  zebra: Zebra,
+  { vrf, id, json }: { vrf?: string | undefined; id?: number | undefined; json?: unknown },
+): Output {
+  const all = new Set(vrfsOf(zebra, vrf).map(one => zebra.of(one.id)));
+  if (json === undefined)
+    return (function* () {
+      for (const one of all) yield* showNexthopGroups(one, id);
+    })();
+  const [first] = all;
+  // Each namespace has ids of its own.
+  if (all.size === 1) return nexthopGroupsJson(first!, id);
+  return Object.fromEntries(Array.from(all, one => [one.vrfs.default.name, nexthopGroupsJson(one, id)]));
+}
+
+function setNamespace(zebra: Zebra, vrf: string, nameOrPath: string | undefined): void {
+  if (zebra.namespaces === undefined)
+    throw new CommandError('% VRFs are devices here: for network namespaces run with --vrfwnetns');
+  try {
+    zebra.namespaces.configure(vrf, nameOrPath);
+  } catch (error) {
+    if (error instanceof RangeError) throw new CommandError(`% ${error.message}`);
+    throw error;
+  }
 }
 
 function nht(
@@ -91,10 +168,9 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
 
     // Next hops -------------------------------------------------------------------------------------------------------
     exec({
-      syntax: 'show nexthop-group rib [(0-4294967295)$id] [json]',
-      help: [SHOW, 'Show nexthop groups', 'RIB information', 'Nexthop group id', JSON_HELP],
-      run: (zebra: Zebra, args) =>
-        args.json === undefined ? showNexthopGroups(zebra, args.id) : nexthopGroupsJson(zebra, args.id),
+      syntax: 'show nexthop-group rib [(0-4294967295)$id] [vrf WORD$vrf] [json]',
+      help: [SHOW, 'Show nexthop groups', 'RIB information', 'Nexthop group id', ...VRF_HELP, JSON_HELP],
+      run: (zebra: Zebra, args) => nexthopGroups(zebra, args),
     }),
     exec({
       syntax: 'show ip nht [vrf WORD$vrf] [A.B.C.D$address] [json]',
@@ -120,9 +196,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       run: (zebra: Zebra, args) =>
         args.json === undefined
           ? interfacesOf(zebra, args.vrf)
-              .map(one => showInterface(zebra, one))
+              .map(one => ofInterface(zebra, one, showInterface))
               .join('')
-          : Object.fromEntries(interfacesOf(zebra, args.vrf).map(one => [one.name, interfaceJson(zebra, one)])),
+          : Object.fromEntries(
+              interfacesOf(zebra, args.vrf).map(one => [one.name, ofInterface(zebra, one, interfaceJson)]),
+            ),
     }),
     exec({
       syntax: 'show interface [vrf WORD$vrf] brief [json]',
@@ -134,8 +212,12 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         JSON_HELP,
       ],
       run: (zebra: Zebra, args) => {
-        const shown = interfacesOf(zebra, args.vrf);
-        return args.json === undefined ? showInterfacesBrief(zebra, shown) : interfacesBriefJson(zebra, shown);
+        if (args.json !== undefined) return interfacesBriefJson(zebra, interfacesOf(zebra, args.vrf));
+        const byVrf = vrfsOf(zebra, args.vrf ?? 'all').map(({ name }) => interfacesOf(zebra, name));
+        return byVrf
+          .filter((shown, i) => shown.length > 0 || (i === 0 && byVrf.length === 1))
+          .map(shown => showInterfacesBrief(zebra, shown))
+          .join('');
       },
     }),
     exec({
@@ -146,7 +228,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         const { vrf } = args;
         return vrfsOf(zebra, vrf ?? 'all')
           .map(({ id, name }) => {
-            const text = showInterfaceDescriptions(sortedInterfaces(zebra, id));
+            const text = showInterfaceDescriptions(sortedInterfaces(zebra.of(id), id));
             const head = `\tVRF ${name}(${id})\n\n`;
             return vrf === undefined ? `${head}${text}\n` : vrf === 'all' ? `\n${head}${text}` : text;
           })
@@ -157,10 +239,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'show interface INTERFACE$name [vrf WORD$vrf] [json]',
       help: [SHOW, 'Interface status and configuration', 'Interface name', ...VRF_HELP, JSON_HELP],
       run: (zebra: Zebra, args) => {
-        const one = zebra.interfaces.byName(args.name);
-        if (args.json !== undefined) return one === undefined ? {} : { [one.name]: interfaceJson(zebra, one) };
+        const one = interfaceNamed(zebra, args.name, args.vrf);
+        if (args.json !== undefined)
+          return one === undefined ? {} : { [one.name]: ofInterface(zebra, one, interfaceJson) };
         if (one === undefined) throw new CommandError(`% Can't find interface ${args.name}`);
-        return showInterface(zebra, one);
+        return ofInterface(zebra, one, showInterface);
       },
     }),
 
@@ -188,7 +271,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'clear zebra route reconcile',
       help: ['Reset functions', 'Zebra information', 'Routes', 'Read the kernel again and repair the difference'],
       run: (zebra: Zebra) => {
-        zebra.reconcile();
+        for (const one of zebra.all) one.reconcile();
       },
     }),
     exec({
@@ -199,7 +282,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
         'Remove the routes of an earlier life that nobody announced again',
       ],
       run: (zebra: Zebra) => {
-        zebra.sweepKept();
+        for (const one of zebra.all) one.sweepKept();
       },
     }),
     exec({
@@ -247,27 +330,24 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'router-id A.B.C.D$id',
       help: ['Manually set the router id', 'Router id in dotted-quad form'],
       key: () => 'router-id',
-      apply: (zebra: Zebra, args, context) =>
-        zebra.routerId.configure(vrfName(context), AF_INET, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET, undefined),
+      apply: (zebra: Zebra, args, context) => setRouterId(zebra, context, AF_INET, args.id),
+      remove: (zebra: Zebra, _args, context) => setRouterId(zebra, context, AF_INET, undefined),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax: 'ip router-id A.B.C.D$id',
       help: ['IP configuration', 'Manually set the router id', 'Router id in dotted-quad form'],
       key: () => 'router-id',
-      apply: (zebra: Zebra, args, context) =>
-        zebra.routerId.configure(vrfName(context), AF_INET, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET, undefined),
+      apply: (zebra: Zebra, args, context) => setRouterId(zebra, context, AF_INET, args.id),
+      remove: (zebra: Zebra, _args, context) => setRouterId(zebra, context, AF_INET, undefined),
     }),
     config({
       mode: ['configure', 'vrf'],
       syntax: 'ipv6 router-id X:X::X:X$id',
       help: ['IPv6 configuration', 'Manually set the router id', 'IPv6 address used as router id'],
       key: () => 'ipv6 router-id',
-      apply: (zebra: Zebra, args, context) =>
-        zebra.routerId.configure(vrfName(context), AF_INET6, parseAddress(args.id)!.words),
-      remove: (zebra: Zebra, _args, context) => zebra.routerId.configure(vrfName(context), AF_INET6, undefined),
+      apply: (zebra: Zebra, args, context) => setRouterId(zebra, context, AF_INET6, args.id),
+      remove: (zebra: Zebra, _args, context) => setRouterId(zebra, context, AF_INET6, undefined),
     }),
     ...staticCommands,
     ...srv6Commands,
@@ -276,24 +356,34 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       syntax: 'vrf WORD$name',
       help: ['Select a VRF to configure', "VRF's name"],
       opens: 'vrf',
-      apply: () => {},
+      apply: (zebra: Zebra, args) => void zebra.vrfLines.add(args.name),
       remove: (zebra: Zebra, args) => zebra.forgetVrf(args.name),
     }),
     config({
+      mode: 'vrf',
+      syntax: 'netns WORD$namespace',
+      help: ['Attach a VRF to a network namespace', 'Its name in /run/netns, or its path'],
+      key: () => 'netns',
+      no: ['netns'],
+      apply: (zebra: Zebra, args, context) => setNamespace(zebra, vrfName(context), args.namespace),
+      remove: (zebra: Zebra, _args, context) => setNamespace(zebra, vrfName(context), undefined),
+    }),
+    config({
       mode: 'configure',
-      syntax: 'interface INTERFACE$name',
-      help: ['Select an interface to configure', 'Interface name'],
+      syntax: 'interface INTERFACE$name [vrf WORD$vrf]',
+      help: ['Select an interface to configure', 'Interface name', 'Specify the VRF', 'The VRF name'],
       opens: 'interface',
       apply: () => {},
-      remove: (zebra: Zebra, args) => zebra.interfaceConfig.forget(args.name),
+      remove: (zebra: Zebra, args) => interfaceLines(zebra, args.vrf).forget(args.name),
     }),
     config({
       mode: 'interface',
       syntax: 'description LINE...$text',
       help: ['Interface specific description', 'Characters describing this interface'],
       key: () => 'description',
-      apply: (zebra: Zebra, args, context) => zebra.interfaceConfig.describe(interfaceName(context), textOf(args.text)),
-      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.describe(interfaceName(context), ''),
+      apply: (zebra: Zebra, args, context) =>
+        linesOf(zebra, context).describe(interfaceName(context), textOf(args.text)),
+      remove: (zebra: Zebra, _args, context) => linesOf(zebra, context).describe(interfaceName(context), ''),
     }),
     config({
       mode: 'interface',
@@ -301,11 +391,11 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       hostBits: true,
       help: ['IP configuration', 'Set the IP address of an interface', 'IP address (e.g. 10.0.0.1/8)'],
       apply: (zebra: Zebra, args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).addAddress(interfaceName(context), interfaceAddress(args.address));
       },
       remove: (zebra: Zebra, args, context) =>
-        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+        linesOf(zebra, context).removeAddress(interfaceName(context), interfaceAddress(args.address)),
     }),
     config({
       mode: 'interface',
@@ -313,21 +403,21 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
       hostBits: true,
       help: ['IPv6 configuration', 'Set the IP address of an interface', 'IPv6 address (e.g. 3ffe:506::1/48)'],
       apply: (zebra: Zebra, args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.addAddress(interfaceName(context), interfaceAddress(args.address));
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).addAddress(interfaceName(context), interfaceAddress(args.address));
       },
       remove: (zebra: Zebra, args, context) =>
-        zebra.interfaceConfig.removeAddress(interfaceName(context), interfaceAddress(args.address)),
+        linesOf(zebra, context).removeAddress(interfaceName(context), interfaceAddress(args.address)),
     }),
     config({
       mode: 'interface',
       syntax: 'shutdown',
       help: ['Shutdown the selected interface'],
       apply: (zebra: Zebra, _args, context) => {
-        requirePlane(zebra);
-        zebra.interfaceConfig.shutdown(interfaceName(context), true);
+        requirePlane(linesOf(zebra, context));
+        linesOf(zebra, context).shutdown(interfaceName(context), true);
       },
-      remove: (zebra: Zebra, _args, context) => zebra.interfaceConfig.shutdown(interfaceName(context), false),
+      remove: (zebra: Zebra, _args, context) => linesOf(zebra, context).shutdown(interfaceName(context), false),
     }),
   ],
   [
@@ -343,7 +433,7 @@ function textOf(text: string | readonly string[]): string {
 
 function routerIds(zebra: Zebra, vrf: string | undefined, family: Family): string {
   const lines = vrfsOf(zebra, vrf).map(({ id, name }) => {
-    const words = zebra.routerId.get(id, family);
+    const words = zebra.of(id).routerId.get(id, family);
     return `     router-id ${formatAddress(family, words)} vrf ${name}\n`;
   });
   return `zebra:\n${lines.join('')}`;

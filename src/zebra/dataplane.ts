@@ -24,6 +24,8 @@ import {
   OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
+  OP_NAMESPACE_CLOSE,
+  OP_NAMESPACE_OPEN,
   OP_NEXTHOP,
   OP_NEXTHOP_DELETE,
   OP_NEXTHOP_GONE,
@@ -32,6 +34,7 @@ import {
   OP_PROVIDER,
   OP_REPLAY_BEGIN,
   OP_REPLAY_END,
+  OP_RESYNC,
   OP_ROUTE,
   OP_ROUTE_DELETE,
   OP_ROUTE_GONE,
@@ -120,10 +123,13 @@ class ChangeWriter implements Changes {
   readonly client: DataplaneClient;
   /** The follower, or 0: everybody. */
   protected readonly target: number;
+  /** The network namespace, or 0: that of the dataplane. */
+  readonly namespace: number;
 
-  constructor(client: DataplaneClient, target = 0) {
+  constructor(client: DataplaneClient, target = 0, namespace = 0) {
     this.client = client;
     this.target = target;
+    this.namespace = namespace;
   }
 
   routeInstall(
@@ -235,7 +241,7 @@ class ChangeWriter implements Changes {
 
   /** A context for a change of this object. Room was asked for before: running out here is a mistake of ours. */
   protected begin(op: number, object: number, generation: number): number {
-    const handle = this.client.allocate(op);
+    const handle = this.allocate(op);
     if (handle === 0) throw new Error('a change was handed to the dataplane without room for it');
     const pool = this.client.requests;
     pool.setObject(handle, object, generation);
@@ -243,6 +249,14 @@ class ChangeWriter implements Changes {
       pool.setFlags(handle, FLAG_TARGET);
       pool.setProvider(handle, this.target);
     }
+    return handle;
+  }
+
+  /** A context of the namespace, or 0. */
+  protected allocate(op: number): number {
+    const handle = this.client.allocate(op);
+    if (handle === 0) return 0;
+    this.client.requests.setNamespace(handle, this.namespace);
     return handle;
   }
 }
@@ -313,29 +327,18 @@ function inDoubt(op: number, flags: number): number {
   }
 }
 
-export class DataplanePlane extends ChangeWriter implements Plane {
-  readonly followerCredit: number;
+/** The plane of one network namespace. */
+abstract class NamespacePlane extends ChangeWriter implements Plane {
   /** Changes of links and addresses that commands asked for and that were refused: (what, errno). */
   onFailure: (what: string, errno: number) => void = () => {};
-  readonly #onResult: (pool: ContextPool, handle: number) => void;
-  readonly #onNotification: (pool: ContextPool, handle: number) => void;
-  #events: PlaneEvents | undefined;
+  protected events: PlaneEvents | undefined;
   #resync = 0;
   /** What is asked once only, and found no room: it goes before anything else that there is room for then. */
   readonly #postponed: [op: number, fill: (pool: ContextPool, handle: number) => void][] = [];
 
-  constructor(client: DataplaneClient) {
-    super(client);
-    this.followerCredit = Math.min(FOLLOWER_CREDIT, client.requests.limit / FOLLOWER_PART);
-    this.#onResult = (pool, handle) => this.#result(pool, handle, this.#events!);
-    this.#onNotification = (pool, handle) => this.#notification(pool, handle, this.#events!);
-  }
-
   room(): number {
     return this.client.room();
   }
-
-  readonly follower = (number: number): FollowerPlane => new FollowerWriter(this.client, number);
 
   flush(): void {
     this.#catchUp();
@@ -348,19 +351,19 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   readonly linkFlags = (ifindex: number, change: number, flags: number): void => {
-    this.#ask(OP_LINK_SET, (pool, handle) => pool.setLinkChange(handle, { ifindex, change, flags }));
+    this.ask(OP_LINK_SET, (pool, handle) => pool.setLinkChange(handle, { ifindex, change, flags }));
   };
 
   readonly address = (add: boolean, ifindex: number, family: Family, local: AddressWords, length: number): void => {
     const rest = { flags: 0, scope: SCOPE_UNIVERSE, label: '' };
-    this.#ask(add ? OP_ADDRESS_INSTALL : OP_ADDRESS_DELETE, (pool, handle) =>
+    this.ask(add ? OP_ADDRESS_INSTALL : OP_ADDRESS_DELETE, (pool, handle) =>
       pool.setAddress(handle, { ifindex, family, local, peer: local, length, ...rest }),
     );
   };
 
   readonly srv6Source = (local: AddressWords): void => {
     const rest = { ifindex: 0, length: 128, flags: 0, scope: SCOPE_UNIVERSE, label: '' };
-    this.#ask(OP_SRV6_SOURCE_SET, (pool, handle) =>
+    this.ask(OP_SRV6_SOURCE_SET, (pool, handle) =>
       pool.setAddress(handle, { family: AF_INET6, local, peer: local, ...rest }),
     );
   };
@@ -370,10 +373,10 @@ export class DataplanePlane extends ChangeWriter implements Plane {
   }
 
   finishing(): void {
-    this.#ask(OP_FINISH, () => {});
+    this.ask(OP_FINISH, () => {});
   }
 
-  #ask(op: number, fill: (pool: ContextPool, handle: number) => void): void {
+  protected ask(op: number, fill: (pool: ContextPool, handle: number) => void): void {
     this.#postponed.push([op, fill]);
     this.flush();
   }
@@ -382,22 +385,26 @@ export class DataplanePlane extends ChangeWriter implements Plane {
     const { requests } = this.client;
     while (this.#postponed.length > 0 && requests.room > 0) {
       const [op, fill] = this.#postponed.shift()!;
-      const handle = this.client.allocate(op);
+      const handle = this.allocate(op);
       fill(requests, handle);
       this.client.enqueue(handle);
     }
-    if (this.#resync !== 0 && requests.room > 0 && this.client.requestResync(this.#resync)) this.#resync = 0;
+    if (this.#resync === 0 || requests.room === 0) return;
+    const handle = this.allocate(OP_RESYNC);
+    requests.setKinds(handle, this.#resync);
+    this.client.enqueue(handle);
+    this.#resync = 0;
   }
 
-  poll(events: PlaneEvents, max: number): number {
-    this.#events = events;
-    const count = this.client.poll(max, this.#onResult, this.#onNotification);
-    // Before routes take the room again.
+  abstract poll(events: PlaneEvents, max: number): number;
+
+  /** Before routes take the room again. */
+  protected catchUp(): void {
     if (this.#postponed.length > 0 || this.#resync !== 0) this.flush();
-    return count;
   }
 
-  #result(pool: ContextPool, handle: number, events: PlaneEvents): void {
+  result(pool: ContextPool, handle: number): void {
+    const events = this.events!;
     const op = pool.op(handle);
     const object = pool.object(handle);
     const generation = pool.generation(handle);
@@ -452,7 +459,8 @@ export class DataplanePlane extends ChangeWriter implements Plane {
     }
   }
 
-  #notification(pool: ContextPool, handle: number, events: PlaneEvents): void {
+  notification(pool: ContextPool, handle: number): void {
+    const events = this.events!;
     const op = pool.op(handle);
     // What the kernel has is told by the kernel alone; of providers only what became of routes counts, and of themselves.
     if (pool.provider(handle) !== 0 && op !== OP_ROUTE && op !== OP_ROUTE_GONE && op !== OP_PROVIDER) return;
@@ -559,5 +567,124 @@ export class DataplanePlane extends ChangeWriter implements Plane {
       }
       default: // neighbours, rules: nobody here asks for them yet
     }
+  }
+}
+
+/** That of the namespace that the dataplane works in, and the way to the others. */
+export class DataplanePlane extends NamespacePlane {
+  readonly followerCredit: number;
+  readonly #planes: Map<number, LentPlane> = new Map();
+  readonly #onResult: (pool: ContextPool, handle: number) => void;
+  readonly #onNotification: (pool: ContextPool, handle: number) => void;
+  /** By namespace: who waits for its sockets. */
+  readonly #opening: Map<number, (errno: number) => void> = new Map();
+  #last = 0;
+
+  constructor(client: DataplaneClient) {
+    super(client);
+    this.followerCredit = Math.min(FOLLOWER_CREDIT, client.requests.limit / FOLLOWER_PART);
+    this.#onResult = (pool, handle) => {
+      const namespace = pool.namespace(handle);
+      if (namespace === 0) this.result(pool, handle);
+      else if (pool.op(handle) === OP_NAMESPACE_OPEN) this.#opened(namespace, pool.errno(handle));
+      else this.#planes.get(namespace)?.result(pool, handle);
+    };
+    this.#onNotification = (pool, handle) => {
+      const namespace = pool.namespace(handle);
+      if (namespace === 0) this.notification(pool, handle);
+      // Of one that was left there may still be some.
+      else this.#planes.get(namespace)?.notification(pool, handle);
+    };
+  }
+
+  readonly follower = (number: number): FollowerPlane => new FollowerWriter(this.client, number);
+
+  poll(events: PlaneEvents, max: number): number {
+    this.events = events;
+    const count = this.client.poll(max, this.#onResult, this.#onNotification);
+    this.catchUp();
+    return count;
+  }
+
+  /**
+   * Has a network namespace served, by a descriptor that stays open until `done` is called: with its plane, or with the errno that
+   * says why there is none.
+   */
+  open(fd: number, done: (plane: LentPlane | undefined, errno: number) => void): void {
+    const namespace = ++this.#last;
+    this.#opening.set(namespace, errno => {
+      const plane = errno === 0 ? new LentPlane(this.client, namespace, () => this.#close(namespace)) : undefined;
+      if (plane !== undefined) this.#planes.set(namespace, plane);
+      done(plane, errno);
+    });
+    this.ask(OP_NAMESPACE_OPEN, (pool, handle) => {
+      pool.setNamespace(handle, namespace);
+      pool.setNamespaceFd(handle, fd);
+    });
+  }
+
+  #opened(namespace: number, errno: number): void {
+    const done = this.#opening.get(namespace);
+    this.#opening.delete(namespace);
+    done?.(errno);
+  }
+
+  #close(namespace: number): void {
+    this.#planes.delete(namespace);
+    // Its result is nobody's.
+    this.ask(OP_NAMESPACE_CLOSE, (pool, handle) => pool.setNamespace(handle, namespace));
+  }
+}
+
+/** The plane of another namespace, for as long as it is served. */
+export class LentPlane extends NamespacePlane {
+  readonly #close: () => void;
+  #ending = false;
+  /** Contexts on their way. */
+  #underWay = 0;
+  /** Results and events since somebody asked. */
+  #taken = 0;
+
+  constructor(client: DataplaneClient, namespace: number, close: () => void) {
+    super(client, 0, namespace);
+    this.#close = close;
+  }
+
+  override room(): number {
+    return this.#ending ? 0 : super.room();
+  }
+
+  /** What came for it is taken when the dataplane's own plane is polled. */
+  poll(events: PlaneEvents, _max: number): number {
+    this.events = events;
+    const count = this.#taken;
+    this.#taken = 0;
+    this.catchUp();
+    return count;
+  }
+
+  override result(pool: ContextPool, handle: number): void {
+    this.#underWay--;
+    this.#taken++;
+    super.result(pool, handle);
+  }
+
+  override notification(pool: ContextPool, handle: number): void {
+    this.#taken++;
+    super.notification(pool, handle);
+  }
+
+  protected override allocate(op: number): number {
+    const handle = super.allocate(op);
+    if (handle !== 0) this.#underWay++;
+    return handle;
+  }
+
+  /** Nothing more is handed over. True when nothing is on its way any more: then the namespace is not served any longer. */
+  end(): boolean {
+    this.#ending = true;
+    if (this.#underWay > 0) return false;
+    this.#close();
+    return true;
   }
 }

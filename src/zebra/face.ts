@@ -121,6 +121,7 @@ export interface InterfaceListener {
 export interface VrfsFace {
   /** By number; undefined where there is none. */
   get(id: number): Vrf | undefined;
+  named(name: string): Vrf | undefined;
   /** By name. */
   list(): Vrf[];
   listen(listener: VrfListener): () => void;

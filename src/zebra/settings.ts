@@ -8,9 +8,23 @@ const NHT = 'Filter next hop tracking route resolution';
 const VIA_DEFAULT = 'Resolve via default route';
 
 function resolveViaDefault(zebra: Zebra, which: 'ip' | 'ipv6', on: boolean): void {
-  if (zebra.resolver.viaDefault[which] === on) return;
-  zebra.resolver.viaDefault[which] = on;
-  zebra.resolver.everything();
+  for (const { resolver } of zebra.all) {
+    if (resolver.viaDefault[which] === on) continue;
+    resolver.viaDefault[which] = on;
+    resolver.everything();
+  }
+}
+
+function keepNexthops(zebra: Zebra, seconds: number): void {
+  for (const one of zebra.all) one.keepNexthops(seconds);
+}
+
+function setNexthopObjects(zebra: Zebra, what: { kernel?: boolean; protocolsOnly?: boolean }): void {
+  for (const one of zebra.all) one.setNexthopObjects(what);
+}
+
+function letOthersDelete(zebra: Zebra, may: boolean): void {
+  for (const { rib } of zebra.all) rib.notices.othersMayDelete = may;
 }
 
 function framesATurn(zebra: Zebra, frames: number): void {
@@ -53,8 +67,8 @@ export const settings: readonly Command<Zebra>[] = [
     help: [ZEBRA, 'Nexthop groups', 'How long one stays in the kernel when no route names it', 'Seconds'],
     key: () => 'nexthop-group keep',
     no: ['zebra nexthop-group keep'],
-    apply: (zebra: Zebra, args) => zebra.keepNexthops(args.seconds),
-    remove: (zebra: Zebra) => zebra.keepNexthops(0),
+    apply: (zebra: Zebra, args) => keepNexthops(zebra, args.seconds),
+    remove: (zebra: Zebra) => keepNexthops(zebra, 0),
   }),
   config({
     mode: 'configure',
@@ -62,27 +76,23 @@ export const settings: readonly Command<Zebra>[] = [
     help: [ZEBRA, NEXTHOP, 'In the kernel', 'Routes name them, rather than carrying their own paths'],
     keeps: 'negative',
     hidden: true,
-    apply: (zebra: Zebra) => zebra.setNexthopObjects({ kernel: true }),
-    remove: (zebra: Zebra) => zebra.setNexthopObjects({ kernel: false }),
+    apply: (zebra: Zebra) => setNexthopObjects(zebra, { kernel: true }),
+    remove: (zebra: Zebra) => setNexthopObjects(zebra, { kernel: false }),
   }),
   config({
     mode: 'configure',
     syntax: 'zebra nexthop proto only',
     help: [ZEBRA, NEXTHOP, 'Of protocols', 'No other routes name them'],
     hidden: true,
-    apply: (zebra: Zebra) => zebra.setNexthopObjects({ protocolsOnly: true }),
-    remove: (zebra: Zebra) => zebra.setNexthopObjects({ protocolsOnly: false }),
+    apply: (zebra: Zebra) => setNexthopObjects(zebra, { protocolsOnly: true }),
+    remove: (zebra: Zebra) => setNexthopObjects(zebra, { protocolsOnly: false }),
   }),
   config({
     mode: 'configure',
     syntax: 'allow-external-route-update',
     help: ['Routes of ours that others delete are not put back'],
-    apply: (zebra: Zebra) => {
-      zebra.rib.notices.othersMayDelete = true;
-    },
-    remove: (zebra: Zebra) => {
-      zebra.rib.notices.othersMayDelete = false;
-    },
+    apply: (zebra: Zebra) => letOthersDelete(zebra, true),
+    remove: (zebra: Zebra) => letOthersDelete(zebra, false),
   }),
   config({
     mode: 'configure',

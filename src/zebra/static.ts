@@ -7,7 +7,17 @@ import type { Interface, Interfaces } from './interface/interfaces.ts';
 import { compareNexthops, ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
 import type { Rib } from './rib/rib.ts';
 import { ROUTE_STATIC } from './route-type.ts';
-import type { Vrfs } from './vrf.ts';
+
+/** Where the routes of a VRF are put. */
+export interface StaticPlace {
+  readonly vrf: number;
+  readonly rib: Rib;
+  readonly sets: NexthopSets;
+  readonly interfaces: Interfaces;
+}
+
+/** By the name of a VRF; undefined: it is not there. */
+export type StaticPlaces = (name: string) => StaticPlace | undefined;
 
 export interface StaticNexthop {
   readonly gateway: { readonly family: Family; readonly words: AddressWords } | undefined;
@@ -29,26 +39,53 @@ interface Route {
   readonly prefix: Prefix;
   readonly distance: number;
   readonly lines: Map<string, Line>;
-  /** The VRF that it was put into, -1: none. */
-  vrf: number;
+  /** Where it was put. */
+  place: StaticPlace | undefined;
+}
+
+/** Those of all VRFs, by the VRF's name. */
+export class AllStatics {
+  readonly #places: StaticPlaces;
+  readonly #byVrf: Map<string, StaticRoutes> = new Map();
+
+  constructor(places: StaticPlaces) {
+    this.#places = places;
+  }
+
+  of(vrf: string): StaticRoutes {
+    let statics = this.#byVrf.get(vrf);
+    if (statics === undefined) {
+      statics = new StaticRoutes(this.#places, vrf);
+      this.#byVrf.set(vrf, statics);
+    }
+    return statics;
+  }
+
+  forget(vrf: string): void {
+    this.#byVrf.get(vrf)?.clear();
+    this.#byVrf.delete(vrf);
+  }
+
+  interfaceChanged(one: Interface): void {
+    for (const statics of this.#byVrf.values()) statics.interfaceChanged(one);
+  }
+
+  /** The VRF of this name came, went, or is another one. */
+  vrfChanged(name: string): void {
+    for (const statics of this.#byVrf.values()) statics.vrfChanged(name);
+  }
 }
 
 export class StaticRoutes {
-  readonly #rib: Rib;
-  readonly #sets: NexthopSets;
-  readonly #interfaces: Interfaces;
-  readonly #vrfs: Vrfs;
+  readonly #places: StaticPlaces;
   /** Name of the VRF of the routes. */
   readonly #vrf: string;
   /** By prefix, and then by distance. */
   readonly #routes: Map<string, Map<number, Route>> = new Map();
   #count = 0;
 
-  constructor(rib: Rib, sets: NexthopSets, interfaces: Interfaces, vrfs: Vrfs, vrf: string) {
-    this.#rib = rib;
-    this.#sets = sets;
-    this.#interfaces = interfaces;
-    this.#vrfs = vrfs;
+  constructor(places: StaticPlaces, vrf: string) {
+    this.#places = places;
     this.#vrf = vrf;
   }
 
@@ -69,7 +106,7 @@ export class StaticRoutes {
     // A next hop has one distance: the same one with another is moved.
     for (const other of siblings.values()) if (other !== route) this.#removeLine(siblings, other, key);
     if (route === undefined) {
-      route = { prefix, distance, lines: new Map(), vrf: -1 };
+      route = { prefix, distance, lines: new Map(), place: undefined };
       siblings.set(distance, route);
       this.#routes.set(prefixKey, siblings);
       this.#count++;
@@ -132,17 +169,18 @@ export class StaticRoutes {
   }
 
   #update(route: Route): void {
-    const vrf = this.#vrfs.named(this.#vrf)?.id ?? -1;
+    const place = this.#places(this.#vrf);
     const members: Nexthop[] = [];
     let tag = 0;
     for (const line of route.lines.values()) {
       const { gateway, blackhole, onlink } = line.nexthop;
-      const itsVrf = line.nexthop.vrf === undefined ? vrf : this.#vrfs.named(line.nexthop.vrf)?.id;
-      if (itsVrf === undefined) continue;
+      const its = line.nexthop.vrf === undefined ? place : this.#places(line.nexthop.vrf);
+      // From one network namespace no way leads into another.
+      if (its === undefined || its.rib !== place?.rib) continue;
       let ifindex = 0;
       if (line.nexthop.interface !== undefined) {
-        const one = this.#interfaces.byName(line.nexthop.interface);
-        if (one === undefined || one.vrf !== itsVrf) continue;
+        const one = its.interfaces.byName(line.nexthop.interface);
+        if (one === undefined || one.vrf !== its.vrf) continue;
         ifindex = one.ifindex;
       }
       tag = line.tag;
@@ -153,21 +191,23 @@ export class StaticRoutes {
         blackhole,
         onlink,
         weight: 1,
-        vrf: itsVrf,
+        vrf: its.vrf,
       });
     }
     const { family, words, length } = route.prefix;
     const [w0, w1, w2, w3] = words;
-    if (route.vrf >= 0 && (route.vrf !== vrf || members.length === 0)) {
-      this.#rib.remove(route.vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, route.distance, 0);
-      route.vrf = -1;
+    const before = route.place;
+    if (before !== undefined && (before.vrf !== place?.vrf || members.length === 0)) {
+      before.rib.remove(before.vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, route.distance, 0);
+      route.place = undefined;
     }
-    if (members.length === 0 || vrf < 0) return;
+    if (members.length === 0 || place === undefined) return;
     members.sort(compareNexthops);
-    const set = this.#sets.intern(vrf, family, members, true);
+    const { vrf, rib, sets } = place;
+    const set = sets.intern(vrf, family, members, true);
     const flags = FLAG_ALLOW_RECURSION | FLAG_RR_USE_DISTANCE;
-    this.#rib.add(vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
-    route.vrf = vrf;
+    rib.add(vrf, family, w0, w1, w2, w3, length, ROUTE_STATIC, 0, flags, route.distance, 0, tag, set, 0);
+    route.place = place;
   }
 }
 

@@ -1,5 +1,6 @@
 // VRFs as the kernel has them: a device of kind `vrf` each, whose number is the VRF's (as in FRR), whose ports are the VRF's
-// interfaces, and which names the kernel's table of the VRF's routes. They come, go and are renamed with their devices.
+// interfaces, and which names the kernel's table of the VRF's routes. They come, go and are renamed with their devices. Where VRFs
+// are network namespaces (namespace/), devices are none, and each namespace has one VRF, of all that is in it.
 import type { Interface } from './interface/interfaces.ts';
 import { RT_TABLE_MAIN } from './rib/parts.ts';
 
@@ -11,7 +12,11 @@ export interface Vrf {
   readonly name: string;
   /** The kernel's routing table. */
   readonly table: number;
+  /** The network namespace that it is: where it is, and what clients know it by. */
+  readonly namespace?: { readonly path: string; readonly name: string };
 }
+
+export const DEFAULT_VRF: Vrf = { id: VRF_DEFAULT, name: 'default', table: RT_TABLE_MAIN };
 
 export interface VrfListener {
   came?(vrf: Vrf): void;
@@ -21,9 +26,30 @@ export interface VrfListener {
 }
 
 export class Vrfs {
-  readonly default: Vrf = { id: VRF_DEFAULT, name: 'default', table: RT_TABLE_MAIN };
-  readonly #byId: Map<number, Vrf> = new Map([[VRF_DEFAULT, this.default]]);
+  #home: Vrf;
+  readonly #byId: Map<number, Vrf>;
+  readonly #devices: boolean;
   readonly #listeners: Set<VrfListener> = new Set();
+
+  /** `devices`: whether devices of the kind are VRFs. */
+  constructor(home: Vrf = DEFAULT_VRF, devices = true) {
+    this.#home = home;
+    this.#byId = new Map([[home.id, home]]);
+    this.#devices = devices;
+  }
+
+  /** What belongs to no other is in this one. */
+  get default(): Vrf {
+    return this.#home;
+  }
+
+  /** That one has another name. */
+  rename(vrf: Vrf): void {
+    const before = this.#home.name;
+    this.#home = vrf;
+    this.#byId.set(vrf.id, vrf);
+    for (const listener of this.#listeners) listener.renamed?.(vrf, before);
+  }
 
   /** By number; undefined where there is none. */
   get(id: number): Vrf | undefined {
@@ -52,6 +78,7 @@ export class Vrfs {
 
   /** A link came or changed. */
   linkChanged(one: Interface): void {
+    if (!this.#devices) return;
     const { ifindex: id, name, detail } = one;
     const before = this.#byId.get(id);
     if (detail.kind !== 'vrf') {
@@ -68,7 +95,7 @@ export class Vrfs {
   }
 
   linkGone(one: Interface): void {
-    const vrf = this.#byId.get(one.ifindex);
+    const vrf = this.#devices ? this.#byId.get(one.ifindex) : undefined;
     if (vrf !== undefined) this.#remove(vrf);
   }
 

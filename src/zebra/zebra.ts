@@ -14,6 +14,7 @@ import type {
   Owner,
   RedistributionFeed,
   RouteNotes,
+  VrfsFace,
   ZebraFace,
 } from './face.ts';
 import { Followers, type FollowersHost } from './feed/followers.ts';
@@ -22,8 +23,10 @@ import { ConnectedRoutes } from './interface/connected.ts';
 import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
 import { RouterId } from './interface/router-id.ts';
 import { NexthopObjects } from './nexthop/objects.ts';
+import type { Namespaces } from './namespace/namespaces.ts';
+import type { Zebras } from './namespace/zebras.ts';
 import { Resolver } from './nexthop/resolver.ts';
-import { NexthopSets } from './nexthop/set.ts';
+import { NexthopSets, SetIds } from './nexthop/set.ts';
 import {
   KIND_ADDRESS,
   KIND_ALL,
@@ -45,8 +48,8 @@ import { Rib } from './rib/rib.ts';
 import { isOwnProtocol, kernelProtocol } from './route-type.ts';
 import type { ZapiServer } from './server/index.ts';
 import { Locators } from './srv6/locators.ts';
-import { StaticRoutes } from './static.ts';
-import { VRF_DEFAULT, Vrfs } from './vrf.ts';
+import { AllStatics, type StaticPlace, type StaticRoutes } from './static.ts';
+import { DEFAULT_VRF, type Vrf, Vrfs } from './vrf.ts';
 
 const RTPROT_REDIRECT = 1;
 const RTPROT_KERNEL = 2;
@@ -71,6 +74,16 @@ export interface ZebraHooks {
   log?(text: string): void;
 }
 
+/** Which part of the machine it is the zebra of: the network namespace that we are in, unless told. */
+export interface ZebraPlace {
+  /** The VRF of all that is no port of a VRF's device. */
+  readonly vrf?: Vrf;
+  /** Devices of the kind are VRFs; true unless told. */
+  readonly devices?: boolean;
+  /** Shared by all zebras of the machine. */
+  readonly setIds?: SetIds;
+}
+
 export interface OwnerState {
   readonly id: Owner;
   readonly options: OwnerOptions;
@@ -90,7 +103,7 @@ const MOST_WAITING = 1 << 20;
 export class Zebra implements ZebraFace, PlaneEvents {
   readonly plane: Plane;
   readonly interfaces: Interfaces & InterfacesFace;
-  readonly vrfs: Vrfs = new Vrfs();
+  readonly vrfs: Vrfs;
   readonly sets: NexthopSets;
   readonly objects: NexthopObjects;
   readonly rib: Rib;
@@ -99,9 +112,9 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly nht: NhtFace;
   readonly nexthops: NexthopsFace;
   readonly connected: ConnectedRoutes;
-  readonly interfaceConfig: InterfaceConfig;
-  /** By the name of the VRF, which may not be there yet. */
-  readonly #statics: Map<string, StaticRoutes> = new Map();
+  /** Lines of its interfaces; those of a VRF that is another network namespace are its zebra's (Zebras). */
+  interfaceConfig: InterfaceConfig = new InterfaceConfig();
+  readonly statics: AllStatics = new AllStatics(name => (this.zebras ?? this).placeOf(name));
   readonly followers: Followers;
   readonly locators: Locators = new Locators();
   /** Of packets encapsulated by SRv6, as configured; undefined: the kernel chooses. */
@@ -111,6 +124,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly #departed: Map<Owner, () => void> = new Map();
   /** Who speaks to clients, for the commands that show it. */
   server: ZapiServer | undefined = undefined;
+  /** Where VRFs are network namespaces: this one's zebra, and theirs. */
+  zebras: Zebras | undefined = undefined;
+  namespaces: Namespaces | undefined = undefined;
+  /** Names of VRFs that there are lines of. */
+  readonly vrfLines: Set<string> = new Set();
   readonly startedS: number;
 
   readonly #hooks: ZebraHooks;
@@ -139,14 +157,16 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly #borrowed: Set<number> = new Set();
   resyncs = 0;
 
-  constructor(plane: Plane, hooks: ZebraHooks) {
+  constructor(plane: Plane, hooks: ZebraHooks, place: ZebraPlace = {}) {
+    const { vrf: home = DEFAULT_VRF, devices = true, setIds = new SetIds() } = place;
     this.plane = plane;
     this.#hooks = hooks;
     this.#mostWaiting = hooks.mostWaiting ?? MOST_WAITING;
     this.startedS = hooks.nowS();
     const wake = (): void => hooks.wake();
     const nowS = (): number => hooks.nowS();
-    this.interfaces = new Interfaces(() => Date.now());
+    this.vrfs = new Vrfs(home, devices);
+    this.interfaces = new Interfaces(() => Date.now(), home.id, devices);
     // Before all others: what they look for in a VRF is there then, and is no more when it went.
     this.interfaces.listen({
       link: one => this.vrfs.linkChanged(one),
@@ -165,6 +185,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
         },
       },
       nowS,
+      setIds,
     );
     this.objects = new NexthopObjects(plane, {
       changed: id => this.followers.objectChanged(id),
@@ -189,6 +210,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.sets,
       this.objects,
       this.#watchers,
+      home.id,
     );
     this.resolver = new Resolver(
       {
@@ -210,7 +232,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.nexthops = this.sets;
     this.routerId = new RouterId(this.interfaces, this.vrfs);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
-    this.interfaceConfig = new InterfaceConfig(plane, this.interfaces);
+    this.interfaceConfig.attach(plane, this.interfaces);
     this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
@@ -238,25 +260,23 @@ export class Zebra implements ZebraFace, PlaneEvents {
         // Somebody may have filled the table before there was a VRF that it belonged to.
         if (this.ready) this.plane.requestResync(KIND_ROUTE);
         this.resolver.vrfChanged(vrf);
-        for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
+        this.statics.vrfChanged(vrf.name);
       },
       renamed: (vrf, before) => {
-        for (const statics of this.#statics.values()) {
-          statics.vrfChanged(before);
-          statics.vrfChanged(vrf.name);
-        }
+        this.statics.vrfChanged(before);
+        this.statics.vrfChanged(vrf.name);
       },
       gone: vrf => {
         this.rib.closeVrf(vrf.id);
         this.resolver.vrfChanged(vrf);
-        for (const statics of this.#statics.values()) statics.vrfChanged(vrf.name);
+        this.statics.vrfChanged(vrf.name);
       },
     });
   }
 
   /** Whether a VRF device has this table, which some local SIDs need that look up there. What the kernel would refuse is not asked of it. */
   #isVrfTable(table: number): boolean {
-    if (this.vrfs.list().some(vrf => vrf.id !== VRF_DEFAULT && vrf.table === table)) return true;
+    if (this.vrfs.list().some(vrf => vrf !== this.vrfs.default && vrf.table === table)) return true;
     if (!this.#vrfTablesMissed.has(table)) {
       this.#vrfTablesMissed.add(table);
       this.#hooks.log?.(`End.DT4 and End.DT46 SIDs of table ${table} wait: no VRF device has this table`);
@@ -429,21 +449,48 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.plane.srv6Source?.(address ?? [0, 0, 0, 0]);
   }
 
+  /** What an operator has said of how another one works goes for this one. */
+  workLike(other: Zebra): void {
+    Object.assign(this.resolver.viaDefault, other.resolver.viaDefault);
+    this.rib.notices.othersMayDelete = other.rib.notices.othersMayDelete;
+    this.setNexthopObjects(other.#nexthopObjects);
+    this.keepNexthops(other.objects.keepS);
+    this.routerId.take(other.routerId);
+  }
+
   /** The static routes of the VRF of this name. */
   staticsOf(vrf: string): StaticRoutes {
-    let statics = this.#statics.get(vrf);
-    if (statics === undefined) {
-      statics = new StaticRoutes(this.rib, this.sets, this.interfaces, this.vrfs, vrf);
-      this.#statics.set(vrf, statics);
-    }
-    return statics;
+    return this.statics.of(vrf);
+  }
+
+  /** Where static routes of the VRF of this name go; undefined while it is not there. */
+  placeOf(name: string): StaticPlace | undefined {
+    const vrf = this.vrfs.named(name);
+    return vrf === undefined ? undefined : { vrf: vrf.id, rib: this.rib, sets: this.sets, interfaces: this.interfaces };
+  }
+
+  /** The zebra of a VRF: this one, unless it is a network namespace. */
+  of(vrf: number): Zebra {
+    return this.zebras?.of(vrf) ?? this;
+  }
+
+  /** This one, and those of network namespaces. */
+  get all(): readonly Zebra[] {
+    return this.zebras?.all ?? [this];
+  }
+
+  /** All VRFs. */
+  get everyVrf(): VrfsFace {
+    return this.zebras?.vrfs ?? this.vrfs;
   }
 
   /** What was configured of the VRF of this name is no more. */
   forgetVrf(name: string): void {
-    this.#statics.get(name)?.clear();
-    this.#statics.delete(name);
-    for (const family of [AF_INET, AF_INET6] as const) this.routerId.configure(name, family, undefined);
+    this.vrfLines.delete(name);
+    this.statics.forget(name);
+    this.namespaces?.configure(name, undefined);
+    for (const one of this.all)
+      for (const family of [AF_INET, AF_INET6] as const) one.routerId.configure(name, family, undefined);
   }
 
   /** `zebra work-queue`: what comes when there is nothing to do waits so long for more. */
@@ -459,10 +506,15 @@ export class Zebra implements ZebraFace, PlaneEvents {
 
   // Clients ---------------------------------------------------------------------------------------------------------------
 
-  addOwner(options: OwnerOptions): Owner {
+  #freeOwner(): Owner {
     let id = this.#nextOwner;
     while (this.owners.has(id)) id = (id % 65_535) + 1;
     this.#nextOwner = (id % 65_535) + 1;
+    return id;
+  }
+
+  /** `id`: the number that it has with another zebra. */
+  addOwner(options: OwnerOptions, id: Owner = this.#freeOwner()): Owner {
     this.owners.set(id, {
       id,
       options,
@@ -474,6 +526,11 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.rib.earlier.ownerCame(id);
     this.rib.notify[id] = options.notify ? 1 : 0;
     return id;
+  }
+
+  /** Those that are connected. */
+  get present(): OwnerState[] {
+    return [...this.owners.values()].filter(({ id }) => !this.#departed.has(id));
   }
 
   setNotify(owner: Owner, notify: boolean): void {
@@ -592,7 +649,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.resolver.interfaceChanged(one.ifindex);
       if (one.operative && wasUp !== one.operative) this.#dependencyCame();
     }
-    for (const statics of this.#statics.values()) statics.interfaceChanged(one);
+    this.statics.interfaceChanged(one);
     if (this.#configured.get(one.ifindex) !== one.name) {
       this.#configured.set(one.ifindex, one.name);
       this.interfaceConfig.interfaceCame(one);
@@ -606,7 +663,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (this.#someRouteThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
     this.connected.update(one);
     this.resolver.interfaceChanged(one.ifindex);
-    for (const statics of this.#statics.values()) statics.interfaceChanged(one);
+    this.statics.interfaceChanged(one);
   }
 
   /**

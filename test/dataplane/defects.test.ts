@@ -166,7 +166,7 @@ const ELSEWHERE: readonly (readonly [defect: string, file: string, test: string]
     'dataplane/thread.test.ts',
     'installs, replaces and deletes; results carry the identity of their owner, in order',
   ],
-  ['two network namespaces, and a crash at their end', 'dataplane/namespaces.test.ts', 'two namespaces at once'],
+  ['two network namespaces, and a crash at their end', 'dataplane/namespaces.test.ts', 'three namespaces at once'],
   // The RIB and the kernel
   ['a route that failed is never tried again', 'zebra/rib.test.ts', 'a refused route is tried again'],
   [

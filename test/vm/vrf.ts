@@ -23,6 +23,9 @@ vrf blue
 exit-vrf
 `;
 
+/** What zebra, too, is told of them. */
+const VRFS = 'vrf red\nexit-vrf\nvrf blue\nexit-vrf\n';
+
 /** Runs inside. */
 export function suite(): void {
   describe("VRFs of zebra, beside FRR's", tests);
@@ -127,7 +130,7 @@ function tests(): void {
       if (name === 'grevy') sides.push({ namespace, zebra: await startGrevy(lab, namespace, LINES) });
       else {
         const directory = await lab.directory();
-        sides.push({ namespace, zebra: await startFrr(lab, namespace, 'zebra', '', { directory }) });
+        sides.push({ namespace, zebra: await startFrr(lab, namespace, 'zebra', VRFS, { directory }) });
         await startFrr(lab, namespace, 'staticd', LINES, { directory });
       }
     }

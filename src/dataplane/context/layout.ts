@@ -7,7 +7,8 @@ export const HEAD = 0;
 export const SEQUENCE = 1;
 export const OBJECT = 2;
 export const GENERATION = 3;
-export const VRF = 4;
+/** Number of the network namespace; 0: the one that the dataplane works in. */
+export const NAMESPACE = 4;
 export const TABLE = 5;
 /** Family, length, protocol, type. */
 export const ROUTE = 6;

@@ -4,6 +4,7 @@ import {
   FIELD_EVENT,
   FIELD_KINDS,
   FIELD_MEMBERS,
+  FIELD_NAMESPACE,
   FIELD_PATH,
   FLAG_GROUP,
   FLAG_TARGET,
@@ -25,6 +26,7 @@ import {
   ERRNO,
   GENERATION,
   IFINDEX,
+  NAMESPACE,
   NEXT,
   OBJECT,
   PAYLOAD,
@@ -32,7 +34,7 @@ import {
   PROVIDER,
   ROUTE,
   SEQUENCE,
-  VRF,
+  TABLE,
 } from './layout.ts';
 
 /** Bits of a context's first word that `takeBack` leaves as they are: the operation, and some flags. */
@@ -157,12 +159,22 @@ export class ContextSlots {
     this.words[at + GENERATION] = generation;
   }
 
-  vrf(handle: number): number {
-    return this.words[this.at(handle) + VRF]! >>> 0;
+  /** The network namespace that it is about, as NAMESPACE_OPEN numbered it; 0: the one that the dataplane works in. */
+  namespace(handle: number): number {
+    return this.words[this.at(handle) + NAMESPACE]!;
   }
 
-  setVrf(handle: number, vrf: number): void {
-    this.words[this.at(handle) + VRF] = vrf;
+  setNamespace(handle: number, namespace: number): void {
+    this.words[this.at(handle) + NAMESPACE] = namespace;
+  }
+
+  /** NAMESPACE_OPEN: a descriptor of the namespace, open in this process until the result is there. */
+  namespaceFd(handle: number): number {
+    return this.words[this.fieldAt(handle, FIELD_NAMESPACE) + COUNT]!;
+  }
+
+  setNamespaceFd(handle: number, fd: number): void {
+    this.words[this.fieldAt(handle, FIELD_NAMESPACE) + COUNT] = fd;
   }
 
   /** 0 = success. */
@@ -222,8 +234,8 @@ export class ContextSlots {
   }
 
   /**
-   * What another pool's copy of this context says by now. Its operation, its owner's identity and its place in the order are not
-   * for others to change, nor which way it goes; and what is chained behind it stays as it is.
+   * What another pool's copy of this context says by now. Its operation, its owner's identity, its namespace and its place in the order
+   * are not for others to change, nor which way it goes; and what is chained behind it stays as it is.
    */
   takeBack(handle: number, from: ContextSlots, copy: number): void {
     const [a, b] = [from.at(copy), this.at(handle)];
@@ -232,7 +244,7 @@ export class ContextSlots {
     // Of a path's encap only the beginning is here, so it stays whole.
     const path = (operationFields[words[b]! & 255]! & FIELD_PATH) !== 0 && ((words[b]! >>> 16) & FLAG_GROUP) === 0;
     const end = path ? ENCAP : CONTEXT_WORDS;
-    for (let i = VRF; i < end; i++) if (i !== COUNT && i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
+    for (let i = TABLE; i < end; i++) if (i !== COUNT && i !== NEXT && i !== ENTERED) words[b + i] = from.words[a + i]!;
   }
 
   /**

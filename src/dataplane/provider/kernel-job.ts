@@ -23,6 +23,8 @@ export const JOB_DONE = 3;
 /** The writer died; its reason is in the text. */
 export const JOB_BROKEN = 4;
 export const JOB_CLOSED = 5;
+/** The writer has seen that, and touches no socket any more. */
+export const JOB_ENDED = 6;
 
 const STATE = 0;
 const COUNT = 1;
@@ -35,6 +37,7 @@ const TEXT_LENGTH = 7;
 const ANSWERS = 8;
 const REASONS = 9;
 const GENERIC = 10;
+const FD = 11;
 /** In front of an answer: the place in the batch of what it answers, and its length. */
 const ANSWER_HEADER_BYTES = 8;
 const HEADER_BYTES = 64;
@@ -110,10 +113,16 @@ export class KernelJob {
     return this.#header[GENERIC] === 1;
   }
 
-  describe(count: number, first: number, generic: boolean): void {
+  /** The socket that the batch is for; 0: the writer's own. */
+  get fd(): number {
+    return this.#header[FD]!;
+  }
+
+  describe(count: number, first: number, generic: boolean, fd: number): void {
     this.#header[COUNT] = count;
     this.#header[FIRST] = first;
     this.#header[GENERIC] = generic ? 1 : 0;
+    this.#header[FD] = fd;
     this.#header[ANSWERS] = 0;
     this.#header[REASONS] = 0;
   }

@@ -1,7 +1,7 @@
 // The thread that makes the kernel provider's system calls. A send waits for the kernel's routing lock, and that may be held
 // for long by somebody else: setting a link down takes the lock until every route over it is gone. The dataplane thread must
 // hear of that link meanwhile, so the waiting is done here. Batches are sent in the order in which they were posted; see
-// kernel-job.ts for whose turn it is.
+// kernel-job.ts for whose turn it is. A batch is for one network namespace, so it names its socket; the routing lock is one for all.
 //
 // A message that failed for lack of memory and the like is sent again after a pause, together with everything behind it in
 // the batch and before any later batch, so that the order stays: all requests say how things shall be, or ask how they are, and
@@ -20,7 +20,16 @@ import {
   SEG6_FAMILY,
 } from '../../netlink/index.ts';
 import { clockMonotonicUs, setThreadNice } from '../../sys/index.ts';
-import { BATCH_BYTES, BATCH_MESSAGES, JOB_BROKEN, JOB_DONE, JOB_IDLE, JOB_POSTED, KernelJob } from './kernel-job.ts';
+import {
+  BATCH_BYTES,
+  BATCH_MESSAGES,
+  JOB_BROKEN,
+  JOB_DONE,
+  JOB_ENDED,
+  JOB_IDLE,
+  JOB_POSTED,
+  KernelJob,
+} from './kernel-job.ts';
 import { isTransient } from './encoding/encoding.ts';
 
 export interface KernelWriterData {
@@ -45,8 +54,8 @@ function firstTransient(batch: NetlinkBatch, from: number): number {
   return -1;
 }
 
-function perform(job: KernelJob, batch: NetlinkBatch): void {
-  batch.adopt(job.count, job.first);
+function perform(job: KernelJob, batch: NetlinkBatch, socket: NetlinkSocket): void {
+  batch.adopt(job.count, job.first, socket);
   let doubts = 0;
   let retries = 0;
   let busyUs = 0;
@@ -90,13 +99,22 @@ function performGeneric(job: KernelJob): void {
     job.report(0, 0, 0);
     return;
   }
-  perform(job, new NetlinkBatch(genericSocket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory: job }));
+  const batch = new NetlinkBatch(genericSocket, { bytes: BATCH_BYTES, messages: BATCH_MESSAGES, memory: job });
+  perform(job, batch, genericSocket);
 }
 
 function main(): void {
   // The kernel is the slowest link of the chain: whenever there is a batch for it, it comes first.
   setThreadNice(-5);
   const socket = new NetlinkSocket({ receiveBuffer: data.receiveBuffer, sendBuffer: 1 << 20 });
+  /** Those of other namespaces, by descriptor: whatever is open there by now. */
+  const others = new Map<number, NetlinkSocket>();
+  const socketOf = ({ fd }: KernelJob): NetlinkSocket => {
+    if (fd === 0) return socket;
+    let other = others.get(fd);
+    if (other === undefined) others.set(fd, (other = new NetlinkSocket({ fd })));
+    return other;
+  };
   const batches = jobs.map(
     memory =>
       new NetlinkBatch(socket, {
@@ -119,7 +137,7 @@ function main(): void {
     }
     if (state === JOB_POSTED) {
       if (job.generic) performGeneric(job);
-      else perform(job, batches[next]!);
+      else perform(job, batches[next]!, socketOf(job));
     }
     // The provider may have closed meanwhile, and is not to be overruled.
     if (!job.pass(JOB_POSTED, JOB_DONE)) break;
@@ -127,6 +145,7 @@ function main(): void {
   }
   socket.close();
   genericSocket?.close();
+  for (const job of jobs) job.turn(JOB_ENDED);
 }
 
 try {

@@ -5,7 +5,8 @@
 //
 // Whatever the kernel refuses for good goes back to the owner with its errno: it knows what must come first.
 import { Worker } from 'node:worker_threads';
-import { saysGone } from '../../netlink/index.ts';
+import { closeAtEnd } from '../../concurrency/index.ts';
+import { NetlinkSocket, saysGone } from '../../netlink/index.ts';
 import { E } from '../../sys/index.ts';
 import { FLAG_ALREADY, FLAG_SKIP_KERNEL, FLAG_UNDO, STATUS_SUCCESS } from '../constants.ts';
 import type { ContextPool } from '../context.ts';
@@ -66,15 +67,21 @@ export interface KernelStats {
   readonly lastError: string;
 }
 
-/** In place of a message's place in its batch: there is nothing to be said, or what should be said is not known. */
+/** In place of a message's place in its batch: there is nothing to be said, or what should be said is not known, or to whom. */
 const NOTHING = -1;
 const UNKNOWN = -2;
+const NOWHERE = -3;
+/** Bytes that one send may have, and the writer's time to see that it is over. */
+const SEND_BUFFER = 1 << 20;
+const END_MS = 1000;
 
 /** One batch in flight: the contexts in it, in order, and their messages' places in it. */
 class Flight {
   readonly job: KernelJob;
   readonly handles: Int32Array = new Int32Array(BATCH_MESSAGES);
   readonly places: Int32Array = new Int32Array(BATCH_MESSAGES);
+  /** Of all its contexts. */
+  namespace = 0;
   /** Contexts. */
   held = 0;
   /** Messages, and their bytes. */
@@ -97,6 +104,9 @@ export class KernelProvider implements Provider {
   readonly queueLimit: number = 2 * JOBS * BATCH_MESSAGES;
   readonly workLimit: number = JOBS * BATCH_MESSAGES;
   readonly #flights: readonly Flight[];
+  /** Command sockets of other network namespaces. */
+  readonly #sockets: Map<number, NetlinkSocket> = new Map();
+  readonly #receiveBuffer: number;
   readonly #messagesMax: number;
   #oldest = 0; // the flight to be settled next
   #flying = 0; // flights from there on that are posted
@@ -119,7 +129,9 @@ export class KernelProvider implements Provider {
     this.#limit = Math.min(256, this.#messagesMax);
     const jobs = Array.from({ length: JOBS }, () => KernelJob.create());
     this.#flights = jobs.map(memory => new Flight(new KernelJob(memory)));
-    const data: KernelWriterData = { jobs, bell, receiveBuffer: options.receiveBuffer ?? 4 << 20 };
+    this.#receiveBuffer = options.receiveBuffer ?? 4 << 20;
+    const data: KernelWriterData = { jobs, bell, receiveBuffer: this.#receiveBuffer };
+    closeAtEnd(() => Array.from(this.#sockets.values(), ({ fd }) => fd));
     (options.writer ?? startWriter)(data);
     for (const { job } of this.#flights) {
       job.sleep(JOB_STARTING, START_MS);
@@ -130,6 +142,19 @@ export class KernelProvider implements Provider {
   /** Whose echoes the listener leaves out. */
   get portId(): number {
     return this.#flights[0]!.job.portId;
+  }
+
+  /** Opens a command socket in the namespace that the thread is in. Returns its port id. */
+  openNamespace(namespace: number): number {
+    const socket = new NetlinkSocket({ receiveBuffer: this.#receiveBuffer, sendBuffer: SEND_BUFFER });
+    this.#sockets.set(namespace, socket);
+    return socket.portId;
+  }
+
+  /** When nothing of it is under way. */
+  closeNamespace(namespace: number): void {
+    this.#sockets.get(namespace)?.close();
+    this.#sockets.delete(namespace);
   }
 
   start(host: ProviderHost): void {
@@ -152,7 +177,8 @@ export class KernelProvider implements Provider {
       const flight = this.#flights[(this.#oldest + this.#flying) % JOBS]!;
       this.#fill(work, flight);
       if (flight.count > 0) {
-        flight.job.describe(flight.count, (this.#sequence - flight.count) | 0, flight.generic);
+        const fd = this.#sockets.get(flight.namespace)?.fd ?? 0;
+        flight.job.describe(flight.count, (this.#sequence - flight.count) | 0, flight.generic, fd);
         flight.job.turn(JOB_POSTED);
         this.#flying++;
       } else if (flight.held > 0 && this.#flying === 0) this.#settle(work, flight);
@@ -162,6 +188,10 @@ export class KernelProvider implements Provider {
 
   close(): void {
     for (const { job } of this.#flights) job.turn(JOB_CLOSED);
+    if (this.#sockets.size === 0) return;
+    // It may be in the middle of a send.
+    this.#flights[0]!.job.sleep(JOB_CLOSED, END_MS);
+    for (const namespace of this.#sockets.keys()) this.closeNamespace(namespace);
   }
 
   /** Bytes of one send at most; undefined: as many as a batch has room for. */
@@ -201,6 +231,9 @@ export class KernelProvider implements Provider {
     while (flight.held < this.#limit) {
       const handle = work.peek();
       if (handle < 0) return;
+      const namespace = work.pool.namespace(handle);
+      if (flight.held === 0) flight.namespace = namespace;
+      else if (flight.namespace !== namespace) return;
       if (!this.#encode(work, flight, handle)) return;
       work.take();
       flight.handles[flight.held++] = handle;
@@ -221,8 +254,13 @@ export class KernelProvider implements Provider {
     // What was so before we came, we did not do.
     const nothing = undo && !lost && (encoding?.passing === true || already);
     if (encoding === undefined || (flags & FLAG_SKIP_KERNEL) !== 0 || nothing) return this.#inTurn(flight);
-    if (question && flight.questions === BATCH_ANSWERS) return false;
     const generic = encoding.generic === true;
+    // Of generic netlink's family there is a socket in the dataplane's own only.
+    if (flight.namespace !== 0 && (generic || !this.#sockets.has(flight.namespace))) {
+      flight.places[flight.held] = NOWHERE;
+      return this.#inTurn(flight);
+    }
+    if (question && flight.questions === BATCH_ANSWERS) return false;
     if ((generic && flight.count > 0) || flight.generic) return false;
     const end = flight.offset + encoding.bytes(pool, handle);
     if (end > this.#bytesMax && flight.count > 0) return false;
@@ -264,7 +302,7 @@ export class KernelProvider implements Provider {
       }
       const undo = (pool.flags(handle) & FLAG_UNDO) !== 0;
       // -1: after all repetitions there was still no answer.
-      const errno = place === UNKNOWN ? E.EMSGSIZE : errors[place]! < 0 ? E.ENOBUFS : errors[place]!;
+      const errno = errnoAt(errors, place);
       const encoding = OPERATIONS[pool.op(handle)]!.kernel!;
       let verdict = errno === 0 ? 0 : undo ? judgeUndo(errno) : encoding.judge(errno);
       if (verdict === 0 && encoding.answer !== undefined && !undo) verdict = answered(pool, handle, flight.job, place);
@@ -274,8 +312,8 @@ export class KernelProvider implements Provider {
         work.finish(handle);
       } else {
         // What cannot be taken back because nobody said what there was, the kernel did not refuse.
-        if (!undo || place !== UNKNOWN) {
-          const words = place === UNKNOWN ? '' : flight.job.reasonOf(place);
+        if (!undo || place >= 0) {
+          const words = place < 0 ? '' : flight.job.reasonOf(place);
           const said = this.#refusals.note(pool, handle, verdict, words);
           if (said !== undefined) this.#log(said);
         }
@@ -303,6 +341,12 @@ export class KernelProvider implements Provider {
       this.#limit = Math.max(Math.min(MESSAGES_MIN, this.#messagesMax), Math.min(this.#messagesMax, messages));
     }
   }
+}
+
+function errnoAt(errors: Int32Array, place: number): number {
+  if (place === UNKNOWN) return E.EMSGSIZE;
+  if (place === NOWHERE) return E.ENODEV;
+  return errors[place]! < 0 ? E.ENOBUFS : errors[place]!;
 }
 
 /** What the kernel answered goes into the context; no answer is an error. */

@@ -1,9 +1,9 @@
 // What the configuration wants of interfaces, by name, because an interface may come later than its lines. It is compared
 // with what the kernel says whenever either changes: addresses are added and removed and links set down or up through the
-// plane; descriptions are ours alone.
+// plane; descriptions are ours alone. Lines of a VRF that is a network namespace wait for that, too: `attach` and `detach`.
 import { AF_INET, equalWords, formatPrefix, type Prefix } from '../../net/index.ts';
 import type { Plane } from '../plane.ts';
-import { IFF_UP, type Interface, type Interfaces } from './interfaces.ts';
+import { IFF_UP, type Interface, Interfaces } from './interfaces.ts';
 
 interface Wanted {
   description: string;
@@ -12,19 +12,33 @@ interface Wanted {
   shutdown: boolean | undefined;
 }
 
+/** Where there are none. */
+const NOWHERE = new Interfaces(() => 0);
+
 export class InterfaceConfig {
-  readonly #plane: Plane;
-  readonly #interfaces: Interfaces;
+  #plane: Pick<Plane, 'address' | 'linkFlags'> | undefined;
+  #interfaces: Interfaces = NOWHERE;
   readonly #wanted: Map<string, Wanted> = new Map();
 
-  constructor(plane: Plane, interfaces: Interfaces) {
+  /** These interfaces are the ones that are meant, by this plane. */
+  attach(plane: Plane, interfaces: Interfaces): void {
     this.#plane = plane;
     this.#interfaces = interfaces;
+    for (const name of this.#wanted.keys()) {
+      const one = interfaces.byName(name);
+      if (one !== undefined) this.interfaceCame(one);
+    }
   }
 
-  /** Whether addresses and links can be changed from here. */
+  detach(): void {
+    this.#plane = undefined;
+    this.#interfaces = NOWHERE;
+  }
+
+  /** Whether addresses and links can be changed from here, as far as that is known. */
   get able(): boolean {
-    return this.#plane.address !== undefined && this.#plane.linkFlags !== undefined;
+    const plane = this.#plane;
+    return plane === undefined || (plane.address !== undefined && plane.linkFlags !== undefined);
   }
 
   #of(name: string): Wanted {
@@ -52,13 +66,13 @@ export class InterfaceConfig {
     this.#of(name).addresses.delete(formatPrefix(address));
     const one = this.#interfaces.byName(name);
     if (one === undefined || !this.#has(one, address)) return;
-    this.#plane.address?.(false, one.ifindex, address.family, address.words, address.length);
+    this.#plane?.address?.(false, one.ifindex, address.family, address.words, address.length);
   }
 
   shutdown(name: string, down: boolean): void {
     this.#of(name).shutdown = down ? true : undefined;
     const one = this.#interfaces.byName(name);
-    if (one !== undefined) this.#plane.linkFlags?.(one.ifindex, IFF_UP, down ? 0 : IFF_UP);
+    if (one !== undefined) this.#plane?.linkFlags?.(one.ifindex, IFF_UP, down ? 0 : IFF_UP);
   }
 
   /** `no interface NAME`: what the block configured is taken back. */
@@ -77,7 +91,7 @@ export class InterfaceConfig {
     one.description = wanted?.description ?? '';
     if (wanted === undefined) return;
     for (const address of wanted.addresses.values()) this.#ensure(one, address);
-    if (wanted.shutdown === true && (one.flags & IFF_UP) !== 0) this.#plane.linkFlags?.(one.ifindex, IFF_UP, 0);
+    if (wanted.shutdown === true && (one.flags & IFF_UP) !== 0) this.#plane?.linkFlags?.(one.ifindex, IFF_UP, 0);
   }
 
   #has(one: Interface, address: Prefix): boolean {
@@ -90,7 +104,7 @@ export class InterfaceConfig {
 
   #ensure(one: Interface, address: Prefix): void {
     if (!this.#has(one, address)) {
-      this.#plane.address?.(true, one.ifindex, address.family, address.words, address.length);
+      this.#plane?.address?.(true, one.ifindex, address.family, address.words, address.length);
     }
   }
 }

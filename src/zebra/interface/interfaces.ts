@@ -39,6 +39,8 @@ export class Interface {
   readonly ifindex: number;
   /** The VRF that it belongs to: its own for a VRF's device. */
   vrf = 0;
+  /** There is none any more. */
+  gone = false;
   name: string;
   /** IFF_* */
   flags: number;
@@ -117,9 +119,14 @@ export class Interfaces {
   readonly #now: () => number;
   /** How many interfaces have each address: a look-up for every gateway that is resolved. */
   readonly #local: Map<string, number> = new Map();
+  readonly #home: number;
+  readonly #devices: boolean;
 
-  constructor(now: () => number) {
+  /** `home`: the VRF of those that belong to no device's. `devices`: whether devices of the kind are VRFs. */
+  constructor(now: () => number, home = 0, devices = true) {
     this.#now = now;
+    this.#home = home;
+    this.#devices = devices;
   }
 
   list(vrf: number): Interface[] {
@@ -152,8 +159,9 @@ export class Interfaces {
 
   /** The VRF that a link belongs to, as far as its master is known. */
   #vrfOf({ ifindex, master, detail }: Interface | LinkFacts): number {
+    if (!this.#devices) return this.#home;
     if (detail.kind === 'vrf') return ifindex;
-    return master !== 0 && this.#byIndex.get(master)?.detail.kind === 'vrf' ? master : 0;
+    return master !== 0 && this.#byIndex.get(master)?.detail.kind === 'vrf' ? master : this.#home;
   }
 
   /** Has a link in the VRF that it belongs to now. */
@@ -240,6 +248,7 @@ export class Interfaces {
     if (one === undefined) return;
     for (const address of one.addresses) this.#remove(one, address);
     this.#byIndex.delete(ifindex);
+    one.gone = true;
     one.flags &= ~(IFF_UP | IFF_RUNNING | IFF_LOWER_UP);
     if (one.detail.kind === 'vrf') this.#placePorts(ifindex);
     for (const listener of this.#listeners) listener.linkGone?.(one);

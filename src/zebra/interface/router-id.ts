@@ -65,6 +65,12 @@ export class RouterId implements RouterIdFace {
     if (vrf !== undefined) this.#changed(vrf.id);
   }
 
+  /** What is configured of another one's VRFs is configured here. */
+  take(other: RouterId): void {
+    for (const [key, words] of other.#configured) this.#configured.set(key, words);
+    for (const { id } of this.#vrfs.list()) this.#changed(id);
+  }
+
   get configured(): boolean {
     return this.#configuredFor(VRF_DEFAULT, AF_INET) !== undefined;
   }

@@ -205,6 +205,10 @@ export class NexthopObjects {
     this.#keepS = seconds;
   }
 
+  get keepS(): number {
+    return this.#keepS;
+  }
+
   /** To be called when no destination waits for its turn, `moving`: though some are on their way. False: room ran out. */
   deleteDoomed(moving: boolean): boolean {
     for (const group of this.#doomed) {

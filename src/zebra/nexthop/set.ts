@@ -191,6 +191,7 @@ function vrfKey({ vrf }: Nexthop, own: number): string {
 /** One order, whatever the order in which they were asked for, so that the same next hops are the same set. */
 export function compareNexthops(a: Nexthop, b: Nexthop): number {
   return (
+    (a.vrf ?? -1) - (b.vrf ?? -1) ||
     a.blackhole - b.blackhole ||
     a.gatewayFamily - b.gatewayFamily ||
     a.gateway[0] - b.gateway[0] ||
@@ -199,7 +200,6 @@ export function compareNexthops(a: Nexthop, b: Nexthop): number {
     a.gateway[3] - b.gateway[3] ||
     a.ifindex - b.ifindex ||
     a.weight - b.weight ||
-    (a.vrf ?? -1) - (b.vrf ?? -1) ||
     encapKey(a.encap).localeCompare(encapKey(b.encap))
   );
 }
@@ -211,18 +211,46 @@ export interface SetsListener {
   released(set: NexthopSet): void;
 }
 
-/** All sets by id and by content. Ids are small and reused. */
-export class NexthopSets {
+/** Sets by id. Ids are small and reused, and one row for all zebras of the machine: an id alone says which set is meant. */
+export class SetIds {
   readonly #byId: (NexthopSet | undefined)[] = [undefined];
-  readonly #byKey: Map<string, NexthopSet> = new Map();
   readonly #free: number[] = [];
+
+  /** Ids handed out are below this. */
+  get limit(): number {
+    return this.#byId.length;
+  }
+
+  take(): number {
+    return this.#free.pop() ?? this.#byId.length;
+  }
+
+  put(set: NexthopSet): void {
+    this.#byId[set.id] = set;
+  }
+
+  peek(id: number): NexthopSet | undefined {
+    return this.#byId[id];
+  }
+
+  giveBack(id: number): void {
+    this.#byId[id] = undefined;
+    this.#free.push(id);
+  }
+}
+
+/** All sets by id and by content. */
+export class NexthopSets {
+  readonly #ids: SetIds;
+  readonly #byKey: Map<string, NexthopSet> = new Map();
   readonly #unused: Set<NexthopSet> = new Set();
   readonly #listener: SetsListener;
   readonly #nowS: () => number;
 
-  constructor(listener: SetsListener, nowS: () => number) {
+  constructor(listener: SetsListener, nowS: () => number, ids: SetIds = new SetIds()) {
     this.#listener = listener;
     this.#nowS = nowS;
+    this.#ids = ids;
   }
 
   get size(): number {
@@ -231,7 +259,7 @@ export class NexthopSets {
 
   /** Ids handed out are below this. */
   get limit(): number {
-    return this.#byId.length;
+    return this.#ids.limit;
   }
 
   intern(vrf: number, family: Family, members: readonly Nexthop[], recursive: boolean): number {
@@ -256,10 +284,10 @@ export class NexthopSets {
   ): number {
     const known = this.#byKey.get(key);
     if (known !== undefined) return known.id;
-    const id = this.#free.pop() ?? this.#byId.length;
+    const id = this.#ids.take();
     const placed = members.map(one => ({ ...one, vrf: one.vrf ?? vrf }));
     const set = new NexthopSet(id, vrf, family, placed, recursive, except, key, this.#nowS());
-    this.#byId[id] = set;
+    this.#ids.put(set);
     this.#byKey.set(key, set);
     this.#unused.add(set);
     this.#listener.created(set);
@@ -267,13 +295,13 @@ export class NexthopSets {
   }
 
   get(id: number): NexthopSet {
-    const set = this.#byId[id];
+    const set = this.#ids.peek(id);
     if (set === undefined) throw new RangeError(`next-hop set ${id} does not exist`);
     return set;
   }
 
   peek(id: number): NexthopSet | undefined {
-    return this.#byId[id];
+    return this.#ids.peek(id);
   }
 
   hold(id: number): void {
@@ -296,16 +324,15 @@ export class NexthopSets {
     for (const set of this.#unused) {
       if (set.routes === 0 && set.holds === 0 && set.installed === 0) {
         if (busy(set)) continue;
-        this.#byId[set.id] = undefined;
         this.#byKey.delete(set.key);
-        this.#free.push(set.id);
+        this.#ids.giveBack(set.id);
         this.#listener.released(set);
       }
       this.#unused.delete(set);
     }
   }
 
-  *[Symbol.iterator](): Generator<NexthopSet, void, undefined> {
-    for (const set of this.#byId) if (set !== undefined) yield set;
+  [Symbol.iterator](): IterableIterator<NexthopSet> {
+    return this.#byKey.values();
   }
 }

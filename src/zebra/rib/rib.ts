@@ -52,9 +52,10 @@ export class Rib implements RibRows {
     sets: NexthopSets,
     objects: NexthopObjects,
     watchers: readonly RibWatcher[],
+    home = 0,
   ) {
     const { kernel, notify, stats } = this;
-    const tables = new RibTables(host);
+    const tables = new RibTables(host, home);
     this.#host = host;
     this.#sets = sets;
     this.#objects = objects;

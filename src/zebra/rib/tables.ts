@@ -21,12 +21,15 @@ export class RibTables {
   readonly #byKernel: Map<number, RibTable> = new Map();
   readonly #byVrf: Map<number, RibTable> = new Map();
   readonly #host: RibHost;
+  /** The VRF of the main table. */
+  readonly #home: number;
   #v4: RibTable | undefined;
   #v6: RibTable | undefined;
 
-  constructor(host: RibHost) {
+  constructor(host: RibHost, home = 0) {
     this.#host = host;
-    this.open(0, RT_TABLE_MAIN);
+    this.#home = home;
+    this.open(home, RT_TABLE_MAIN);
   }
 
   /** A VRF has come, with this table of the kernel's. */
@@ -42,7 +45,7 @@ export class RibTables {
       table.vrf = vrf;
       this.#byVrf.set(keyOf(vrf, family), table);
     }
-    if (vrf === 0) [this.#v4, this.#v6] = this.all;
+    if (vrf === this.#home) [this.#v4, this.#v6] = this.all;
   }
 
   /** The VRF is gone; its tables, whose routes nobody wants any more. */
@@ -60,7 +63,7 @@ export class RibTables {
   /** The table of a VRF. Of one that is not there: one without routes, into which none may be put. */
   table(vrf: number, family: Family): RibTable {
     const main = family === AF_INET ? this.#v4! : this.#v6!;
-    if (vrf === 0) return main;
+    if (vrf === this.#home) return main;
     return this.#byVrf.get(keyOf(vrf, family)) ?? (family === AF_INET ? NOWHERE_4 : NOWHERE_6);
   }
 

@@ -49,6 +49,8 @@ export interface ZapiServerOptions {
   readonly ecmp?: number;
   /** Sends router advertisements where clients ask for them; undefined: nobody does. */
   readonly discovery?: RouterDiscovery;
+  /** VRFs are network namespaces, rather than devices. */
+  readonly namespaces?: boolean;
 }
 
 /** As FRR: nobody but the owner and root. */
@@ -61,6 +63,7 @@ export class ZapiServer implements SessionHost {
   readonly path: string;
   readonly ecmp: number;
   readonly discovery: RouterDiscovery | undefined;
+  readonly namespaces: boolean;
   readonly sessions: Set<Session> = new Set();
   readonly owners: Map<Owner, Session> = new Map();
   readonly labels: Chunks = new Chunks(16, 1048575);
@@ -91,6 +94,7 @@ export class ZapiServer implements SessionHost {
     this.path = options.path;
     this.ecmp = options.ecmp ?? ECMP_LIMIT;
     this.discovery = options.discovery;
+    this.namespaces = options.namespaces ?? false;
     if (this.discovery !== undefined) {
       this.discovery.onChange = ifindex => {
         for (const session of this.sessions) session.neighbourChanged(ifindex);

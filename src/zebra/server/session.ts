@@ -49,6 +49,8 @@ type Handler = (body: number, end: number) => void;
 /** The server as a session sees it. */
 export interface SessionHost extends ClientHost, Managers {
   readonly ecmp: number;
+  /** VRFs are network namespaces, rather than devices. */
+  readonly namespaces: boolean;
   /** Frames that a client may have taken in before the others have their turn. */
   readonly framesATurn: number;
   readonly owners: Map<Owner, Session>;
@@ -118,10 +120,7 @@ export class Session implements Client {
       this.end(`does not read: ${waiting} bytes wait for it`);
     });
     this.#told = new ToldInterfaces(
-      ifindex => {
-        const one = server.zebra.interfaces.byIndex(ifindex);
-        return one !== undefined && this.#wantsInterfaces.has(one.vrf) ? one : undefined;
-      },
+      one => this.#wantsInterfaces.has(one.vrf),
       (name, message, vrf) => {
         const { addresses, interfaces, states } = this.stats;
         if (name.startsWith('INTERFACE_ADDRESS')) addresses[name.endsWith('ADD') ? 'add' : 'delete']++;
@@ -293,11 +292,17 @@ export class Session implements Client {
     this.#on('NEXTHOP_UNREGISTER', (message, vrf) => {
       for (const entry of message.entries) this.nexthops.unregister(entry, vrf);
     });
-    this.#on('INTERFACE_ENABLE_RADV', ({ ifindex, intervalS }) => {
+    this.#on('INTERFACE_ENABLE_RADV', ({ ifindex, intervalS }, vrf) => {
+      if (this.#server.zebra.vrfs.get(vrf)?.namespace !== undefined) {
+        this.complain('asks for router advertisements in another network namespace, where none are sent');
+        return;
+      }
       this.#server.discovery?.enable(this, ifindex, intervalS);
       this.neighbourChanged(ifindex);
     });
-    this.#on('INTERFACE_DISABLE_RADV', ({ ifindex }) => this.#server.discovery?.disable(this, ifindex));
+    this.#on('INTERFACE_DISABLE_RADV', ({ ifindex }, vrf) => {
+      if (this.#server.zebra.vrfs.get(vrf)?.namespace === undefined) this.#server.discovery?.disable(this, ifindex);
+    });
     this.#on('CLIENT_CAPABILITIES', message => this.#capabilities(message));
     this.#on('ROUTE_NOTIFY_REQUEST', message => {
       this.notify = message.notify;
@@ -338,7 +343,8 @@ export class Session implements Client {
     this.ownerNumber();
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
-    this.out.put('CAPABILITIES', { vrfBackend: 0, mpls: knowsMpls(), ecmp: this.#server.ecmp, mlagRole: 0 });
+    const { ecmp, namespaces } = this.#server;
+    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: knowsMpls(), ecmp, mlagRole: 0 });
     // The default one first: that is whose absence a client takes for a zebra that is not there yet.
     const vrfs = this.#server.zebra.vrfs.list();
     for (const vrf of vrfs) if (vrf.id === VRF_DEFAULT) this.vrfCame(vrf);
@@ -393,10 +399,10 @@ export class Session implements Client {
   // ---- what it wants to hear of ---------------------------------------------------------------------------------------
 
   /** A VRF is there, or has another name. */
-  vrfCame({ id, name, table }: Vrf): void {
+  vrfCame({ id, name, table, namespace }: Vrf): void {
     if (!this.greeted || this.synchronous) return;
     this.stats.vrfs.add++;
-    this.out.put('VRF_ADD', { table, netns: '', name }, id);
+    this.out.put('VRF_ADD', { table, netns: namespace?.name ?? '', name }, id);
   }
 
   /** A VRF went, and its interfaces with it: `pump` says so when all has been said of them. */
@@ -405,12 +411,12 @@ export class Session implements Client {
   }
 
   #tellVrfsGone(): void {
-    for (const { id, name, table } of this.#vrfsGone.splice(0)) {
+    for (const { id, name, table, namespace } of this.#vrfsGone.splice(0)) {
       this.#wantsInterfaces.delete(id);
       this.#routerIds.delete(id << 1);
       this.#routerIds.delete((id << 1) | 1);
       this.stats.vrfs.delete++;
-      this.out.put('VRF_DELETE', { table, netns: '', name }, id);
+      this.out.put('VRF_DELETE', { table, netns: namespace?.name ?? '', name }, id);
     }
   }
 
@@ -427,7 +433,7 @@ export class Session implements Client {
   /** An interface, or one of its addresses, changed. */
   interfaceChanged(one: Interface, address?: string): void {
     if (this.#wantsInterfaces.size === 0) return;
-    this.#told.mark(one.ifindex, address);
+    this.#told.mark(one, address);
     this.pump();
   }
 

@@ -29,14 +29,15 @@ function alike(a: InterfaceAddress | undefined, b: InterfaceAddress): boolean {
 }
 
 export class ToldInterfaces {
-  readonly #told: Map<number, Told> = new Map();
+  readonly #told: Map<Interface, Told> = new Map();
   /** By interface: the addresses that changed, or undefined where anything may have. */
-  readonly #dirty: Map<number, Set<string> | undefined> = new Map();
-  readonly #find: (ifindex: number) => Interface | undefined;
+  readonly #dirty: Map<Interface, Set<string> | undefined> = new Map();
+  readonly #wants: (one: Interface) => boolean;
   readonly #send: Send;
 
-  constructor(find: (ifindex: number) => Interface | undefined, send: Send) {
-    this.#find = find;
+  /** `wants`: whether the client is told of an interface that there is. */
+  constructor(wants: (one: Interface) => boolean, send: Send) {
+    this.#wants = wants;
     this.#send = send;
   }
 
@@ -45,54 +46,54 @@ export class ToldInterfaces {
   }
 
   /** Something of the interface changed; `address`: nothing but the address of this key. */
-  mark(ifindex: number, address?: string): void {
-    if (address === undefined) this.#dirty.set(ifindex, undefined);
-    else if (!this.#dirty.has(ifindex)) this.#dirty.set(ifindex, new Set([address]));
-    else this.#dirty.get(ifindex)?.add(address);
+  mark(one: Interface, address?: string): void {
+    if (address === undefined) this.#dirty.set(one, undefined);
+    else if (!this.#dirty.has(one)) this.#dirty.set(one, new Set([address]));
+    else this.#dirty.get(one)?.add(address);
   }
 
   /** Tells everything about these again, as if nothing had been told. */
   again(interfaces: readonly Interface[]): void {
     for (const one of interfaces) {
-      this.#told.delete(one.ifindex);
-      this.#dirty.set(one.ifindex, undefined);
+      this.#told.delete(one);
+      this.#dirty.set(one, undefined);
     }
   }
 
   /** The client asked to hear no more of a VRF. */
   clear(vrf: number): void {
-    for (const [ifindex, told] of this.#told) if (told.vrf === vrf) this.#told.delete(ifindex);
+    for (const [one, told] of this.#told) if (told.vrf === vrf) this.#told.delete(one);
   }
 
   /** Tells differences while `room` says so. */
   pump(room: () => boolean): void {
-    for (const [ifindex, addresses] of this.#dirty) {
+    for (const [one, addresses] of this.#dirty) {
       if (!room()) return;
-      this.#dirty.delete(ifindex);
-      this.#tell(ifindex, addresses);
+      this.#dirty.delete(one);
+      this.#tell(one, addresses);
     }
   }
 
-  #tell(ifindex: number, changed: Set<string> | undefined): void {
-    const one = this.#find(ifindex);
-    let told = this.#told.get(ifindex);
-    if (changed !== undefined && told !== undefined && one === told.one && one.vrf === told.vrf) {
+  #tell(one: Interface, changed: Set<string> | undefined): void {
+    const wanted = !one.gone && this.#wants(one);
+    let told = this.#told.get(one);
+    if (changed !== undefined && told !== undefined && wanted && one.vrf === told.vrf) {
       this.#tellAddresses(told, one, changed);
       return;
     }
-    // An index may have been given to another interface, or it moved to another VRF: the old one is gone.
-    if (told !== undefined && (one !== told.one || one.vrf !== told.vrf)) {
+    // From a VRF that it left it is gone.
+    if (told !== undefined && (!wanted || one.vrf !== told.vrf)) {
       this.#gone(told);
       told = undefined;
     }
-    if (one === undefined) return;
+    if (!wanted) return;
     const message = interfaceMessage(one);
     const facts = [one.name, one.mtu, one.link, one.flags, Buffer.from(one.mac).toString('hex')].join(' ');
     const up = one.operative;
     if (told === undefined) {
       this.#send('INTERFACE_ADD', message, one.vrf);
       told = { one, vrf: one.vrf, up, downs: one.downs, facts, addresses: new Map() };
-      this.#told.set(ifindex, told);
+      this.#told.set(one, told);
     } else if (told.up !== up || told.downs !== one.downs) {
       if (told.up) this.#send('INTERFACE_DOWN', up ? { ...message, flags: 0 } : message, one.vrf);
       if (up) this.#send('INTERFACE_UP', message, one.vrf);
@@ -128,6 +129,6 @@ export class ToldInterfaces {
     const message = interfaceMessage(one);
     if (told.up) this.#send('INTERFACE_DOWN', { ...message, flags: 0 }, vrf);
     this.#send('INTERFACE_DELETE', message, vrf);
-    this.#told.delete(one.ifindex);
+    this.#told.delete(one);
   }
 }

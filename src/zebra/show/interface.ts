@@ -172,6 +172,11 @@ function briefStatus(one: Interface): string {
   return (one.flags & IFF_UP) !== 0 ? 'up' : 'down';
 }
 
+function vrfName(zebra: Zebra, { vrf }: Interface): string {
+  return zebra.of(vrf).vrfs.nameOf(vrf);
+}
+
+/** Those of one VRF. */
 export function showInterfacesBrief(zebra: Zebra, interfaces: readonly Interface[]): string {
   let text = 'Interface       Status  VRF             Addresses\n---------       ------  ---             ---------\n';
   for (const one of interfaces) {
@@ -185,7 +190,7 @@ export function showInterfacesBrief(zebra: Zebra, interfaces: readonly Interface
     const six = shownAddresses(one).filter(address => address.family !== AF_INET);
     const global = six.find(isBrief);
     if (global !== undefined) lines.push(`${six.length > 1 ? '+ ' : ''}${addressText(global)}`);
-    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${zebra.vrfs.nameOf(one.vrf).padEnd(16)}`;
+    const head = `${one.name.padEnd(16)}${briefStatus(one).padEnd(8)}${vrfName(zebra, one).padEnd(16)}`;
     text += `${head}${lines[0] ?? ''}\n`;
     for (const line of lines.slice(1)) text += `${' '.repeat(40)}${line}\n`;
   }
@@ -197,7 +202,7 @@ export function interfacesBriefJson(zebra: Zebra, interfaces: readonly Interface
   for (const one of interfaces) {
     json[one.name] = {
       status: briefStatus(one),
-      vrfName: zebra.vrfs.nameOf(one.vrf),
+      vrfName: vrfName(zebra, one),
       addresses: shownAddresses(one).filter(isBrief).map(addressText),
     };
   }

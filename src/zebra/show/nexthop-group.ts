@@ -4,7 +4,6 @@ import { formatAddress } from '../../net/index.ts';
 import { encapText } from '../nexthop/encap.ts';
 import { BLACKHOLE_NULL, type Member, type ResolvedPath } from '../nexthop/set.ts';
 import type { KernelPath } from '../plane.ts';
-import { VRF_DEFAULT } from '../vrf.ts';
 import type { Zebra } from '../zebra.ts';
 import { blackholeText, nexthopJson } from './nexthop.ts';
 import { formatUptime } from './uptime.ts';
@@ -25,7 +24,7 @@ function wayLine(zebra: Zebra, path: ResolvedPath | Member, note = '', ifindex =
 
 /** What the kernel has of a path; its interface says in which VRF that is. */
 function shownPath(zebra: Zebra, path: KernelPath): ResolvedPath {
-  const vrf = zebra.interfaces.byIndex(path.ifindex)?.vrf ?? VRF_DEFAULT;
+  const vrf = zebra.interfaces.byIndex(path.ifindex)?.vrf ?? zebra.vrfs.default.id;
   return { ...path, blackhole: path.blackhole ? BLACKHOLE_NULL : 0, vrf };
 }
 

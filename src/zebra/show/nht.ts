@@ -90,14 +90,17 @@ export function showNht(
 ): string {
   return vrfs
     .map(({ id, name }) => {
-      const text = trackedIn(zebra, id, family, only).map(one => trackedText(zebra, one));
+      const its = zebra.of(id);
+      const text = trackedIn(its, id, family, only).map(one => trackedText(its, one));
       return `${heads ? `\nVRF ${name}:\n` : ''}${text.join('')}`;
     })
     .join('');
 }
 
 export function nhtJson(zebra: Zebra, vrfs: readonly Vrf[], family: Family, only: string | undefined): object {
-  const of = ({ id }: Vrf): object =>
-    Object.fromEntries(trackedIn(zebra, id, family, only).map(one => [one.name, trackedJson(zebra, one)]));
+  const of = ({ id }: Vrf): object => {
+    const its = zebra.of(id);
+    return Object.fromEntries(trackedIn(its, id, family, only).map(one => [one.name, trackedJson(its, one)]));
+  };
   return Object.fromEntries(vrfs.map(vrf => [vrf.name, { [family === AF_INET ? 'ipv4' : 'ipv6']: of(vrf) }]));
 }

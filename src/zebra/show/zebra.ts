@@ -5,18 +5,21 @@ import type { Zebra } from '../zebra.ts';
 
 export function showZebra(zebra: Zebra, forwarding: { ip: boolean; ipv6: boolean }): string {
   const line = (name: string, value: string): string => ` ${name.padEnd(30)} ${value.padEnd(24)} \n`;
-  const { stats } = zebra.rib;
   let text = line('ECMP Maximum', String(ECMP_LIMIT));
   text += line('v4 Forwarding', forwarding.ip ? 'On' : 'Off');
   text += line('v6 Forwarding', forwarding.ipv6 ? 'On' : 'Off');
   text += line('Kernel NHG', zebra.objects.enabled ? 'Available' : 'Available, not used');
   text += line('Earlier routes swept', zebra.rib.earlier.swept ? 'Yes' : 'Not yet');
-  for (const [name, count] of zebra.kept) text += line('Earlier routes kept', `${count} for ${name}`);
+  for (const one of zebra.all)
+    for (const [name, count] of one.kept) text += line('Earlier routes kept', `${count} for ${name}`);
   text += `
                             Route      Route      Neighbor   LSP        LSP
 VRF                         Installs   Removals    Updates   Installs   Removals
-default                ${String(stats.sentInstalls).padStart(13)}${String(stats.sentDeletes).padStart(11)}          0          0          0
 `;
+  for (const { vrfs, rib } of zebra.all) {
+    const numbers = [rib.stats.sentInstalls, rib.stats.sentDeletes, 0, 0, 0];
+    text += `${vrfs.default.name.padEnd(25)}${numbers.map(one => String(one).padStart(11)).join('')}\n`;
+  }
   return text;
 }
 
@@ -31,8 +34,21 @@ export interface Drift {
   readonly congestions: number;
 }
 
-/** What is wanted and not in the kernel, or the other way round. */
+/** What is wanted and not in the kernel, or the other way round, in all network namespaces. */
 export function drift(zebra: Zebra): Drift {
+  return zebra.all.map(driftOf).reduce((a, b) => ({
+    destinationsWaiting: a.destinationsWaiting + b.destinationsWaiting,
+    destinationsInFlight: a.destinationsInFlight + b.destinationsInFlight,
+    failed: a.failed + b.failed,
+    stale: a.stale + b.stale,
+    nexthopObjects: [...a.nexthopObjects, ...b.nexthopObjects],
+    routesLostToKernel: a.routesLostToKernel + b.routesLostToKernel,
+    resynchronisations: a.resynchronisations + b.resynchronisations,
+    congestions: a.congestions + b.congestions,
+  }));
+}
+
+function driftOf(zebra: Zebra): Drift {
   let failed = 0;
   for (const table of zebra.rib.tables) {
     for (let id = 0; id < table.prefixes.limit; id++) {
