@@ -290,6 +290,11 @@ export class Zebras implements ZebraFace {
     return this.home.locators;
   }
 
+  /** So are labels. */
+  get mpls(): ZebraFace['mpls'] {
+    return this.home.mpls;
+  }
+
   get ready(): boolean {
     return this.home.ready;
   }

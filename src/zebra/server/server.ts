@@ -231,6 +231,8 @@ export class ZapiServer implements SessionHost {
   ended(session: Session): void {
     this.sessions.delete(session);
     this.#feeding.delete(session);
+    this.labels.ended(session);
+    this.tables.ended(session);
     if (session.owner !== 0) {
       this.owners.delete(session.owner);
       this.zebra.dropOwner(session.owner, session.retainMs);

@@ -23,12 +23,13 @@ import {
   ZapiError,
 } from '../../zapi/index.ts';
 import type { Owner } from '../face.ts';
-import { knowsMpls } from '../forwarding.ts';
+import { forwardsLabels } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
 import { type Vrf, VRF_DEFAULT } from '../vrf.ts';
 import { type Client, type ClientHost, type ClientStats, emptyStats } from './client.ts';
+import { onLabels } from './labels.ts';
 import { onLocators } from './locators.ts';
 import { type Managers, onManagers } from './managers.ts';
 import { Out } from './out.ts';
@@ -308,6 +309,7 @@ export class Session implements Client {
       this.notify = message.notify;
       this.#server.zebra.setNotify(this.ownerNumber(), message.notify);
     });
+    onLabels((name, handler) => this.#on(name, handler), this);
     onManagers((name, handler) => this.#on(name, handler), this, this.#server);
     onLocators((name, handler) => this.#on(name, handler), this, this.#server.zebra.locators);
   }
@@ -344,7 +346,7 @@ export class Session implements Client {
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
     const { ecmp, namespaces } = this.#server;
-    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: knowsMpls(), ecmp, mlagRole: 0 });
+    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: forwardsLabels(), ecmp, mlagRole: 0 });
     // The default one first: that is whose absence a client takes for a zebra that is not there yet.
     const vrfs = this.#server.zebra.vrfs.list();
     for (const vrf of vrfs) if (vrf.id === VRF_DEFAULT) this.vrfCame(vrf);
