@@ -5,6 +5,7 @@
 //   plane ──▶ receive ──▶ interfaces, objects, rib (mark dirty)
 //   clients, configuration ──▶ rib (mark dirty), nexthops
 //   process: resolver ─▶ walks ─▶ urgent destinations ─▶ the others ─▶ doomed objects ─▶ flush
+import { inNetworkNamespace } from '../sys/index.ts';
 import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
 import type {
   InterfacesFace,
@@ -17,6 +18,7 @@ import type {
   VrfsFace,
   ZebraFace,
 } from './face.ts';
+import { setLabelInput } from './forwarding.ts';
 import { Followers, type FollowersHost } from './feed/followers.ts';
 import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
@@ -248,7 +250,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.nexthops = this.sets;
     this.routerId = new RouterId(this.interfaces, this.vrfs);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
-    this.interfaceConfig.attach(plane, this.interfaces);
+    this.interfaceConfig.attach(this);
     this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
@@ -676,6 +678,17 @@ export class Zebra implements ZebraFace, PlaneEvents {
     if (!this.#congested || this.rib.dirty > this.#mostWaiting / 4) return;
     this.#congested = false;
     for (const listener of this.#relief) listener();
+  }
+
+  log(text: string): void {
+    this.#hooks.log?.(text);
+  }
+
+  /** As InterfaceHost has it, in the network namespace of the interfaces. */
+  setLabelInput(name: string, on: boolean): void {
+    const { namespace } = this.vrfs.default;
+    if (namespace === undefined) setLabelInput(name, on);
+    else inNetworkNamespace(namespace.path, () => setLabelInput(name, on));
   }
 
   // Interfaces ------------------------------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ export class Zebras implements ZebraFace {
   #lend(zebra: Zebra, name: string): void {
     zebra.interfaceConfig.detach();
     zebra.interfaceConfig = this.interfaceLines(name);
-    zebra.interfaceConfig.attach(zebra.plane, zebra.interfaces);
+    zebra.interfaceConfig.attach(zebra);
   }
 
   #listen(zebra: Zebra): void {
