@@ -34,7 +34,7 @@ import { mplsCommands } from './commands-mpls.ts';
 import { routeCommands } from './commands-routes.ts';
 import { srv6Commands, srv6Modes } from './commands-srv6.ts';
 import { staticCommands } from './commands-static.ts';
-import { isForwarding, setForwarding } from './forwarding.ts';
+import { forwardsLabels, isForwarding, setForwarding } from './forwarding.ts';
 import type { InterfaceConfig } from './interface/config.ts';
 import type { Interface } from './interface/interfaces.ts';
 import { clientCommands } from './server/index.ts';
@@ -248,7 +248,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     exec({
       syntax: 'show zebra',
       help: [SHOW, 'Zebra information'],
-      run: (zebra: Zebra) => showZebra(zebra, { ip: isForwarding(AF_INET), ipv6: isForwarding(AF_INET6) }),
+      run: (zebra: Zebra) =>
+        showZebra(zebra, { ip: isForwarding(AF_INET), ipv6: isForwarding(AF_INET6), labels: forwardsLabels() }),
     }),
     ...clientCommands<Zebra>(zebra => {
       if (zebra.server === undefined) throw new CommandError('% The ZAPI server is not running');

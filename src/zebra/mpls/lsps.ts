@@ -34,7 +34,6 @@ export class Lsps {
   #withdrawing = false;
   installs = 0;
   removals = 0;
-  failures = 0;
   /** Adopted of an earlier life, and removed because nobody asked for them. */
   adopted = 0;
   swept = 0;
@@ -234,7 +233,6 @@ export class Lsps {
     lsp.errno = errno;
     if (errno === 0) this.#has(lsp, lsp.sent);
     else {
-      this.failures++;
       this.#host.retryLater();
     }
     this.#mark(lsp);
@@ -325,8 +323,17 @@ export class Lsps {
   }
 
   get stale(): number {
+    return this.#count(lsp => lsp.stale);
+  }
+
+  /** Those that the kernel refused, and that are to be tried again. */
+  get failed(): number {
+    return this.#count(lsp => lsp.errno !== 0);
+  }
+
+  #count(among: (lsp: Lsp) => boolean): number {
     let count = 0;
-    for (const lsp of this.#byLabel.values()) if (lsp.stale) count++;
+    for (const lsp of this.#byLabel.values()) if (among(lsp)) count++;
     return count;
   }
 

@@ -23,7 +23,6 @@ import {
   ZapiError,
 } from '../../zapi/index.ts';
 import type { Owner } from '../face.ts';
-import { forwardsLabels } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
@@ -50,6 +49,7 @@ type Handler = (body: number, end: number) => void;
 /** The server as a session sees it. */
 export interface SessionHost extends ClientHost, Managers {
   readonly ecmp: number;
+  readonly mpls: () => boolean;
   /** VRFs are network namespaces, rather than devices. */
   readonly namespaces: boolean;
   /** Frames that a client may have taken in before the others have their turn. */
@@ -345,8 +345,8 @@ export class Session implements Client {
     this.ownerNumber();
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
-    const { ecmp, namespaces } = this.#server;
-    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: forwardsLabels(), ecmp, mlagRole: 0 });
+    const { ecmp, mpls, namespaces } = this.#server;
+    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: mpls(), ecmp, mlagRole: 0 });
     // The default one first: that is whose absence a client takes for a zebra that is not there yet.
     const vrfs = this.#server.zebra.vrfs.list();
     for (const vrf of vrfs) if (vrf.id === VRF_DEFAULT) this.vrfCame(vrf);
