@@ -8,7 +8,7 @@
 import { summary, type Target } from './lib/report.ts';
 import { NO_DETAIL } from '../src/dataplane/index.ts';
 import { AF_INET, type Family } from '../src/net/index.ts';
-import { gatewayNexthop, type Plane, type PlaneEvents, ROUTE_BGP, Zebra } from '../src/zebra/index.ts';
+import { gatewayNexthop, KIND_ALL, type Plane, type PlaneEvents, ROUTE_BGP, Zebra } from '../src/zebra/index.ts';
 
 const routes = Number(process.argv[2] ?? 1_000_000);
 const setCount = Number(process.argv[3] ?? 16);
@@ -87,6 +87,10 @@ class InstantPlane implements Plane {
     this.#push(3, id, generation);
   }
 
+  labelInstall(): void {}
+
+  labelDelete(): void {}
+
   flush(): void {}
 
   requestResync(kinds: number): void {
@@ -104,7 +108,7 @@ class InstantPlane implements Plane {
   }
 
   poll(events: PlaneEvents, _max: number): number {
-    for (let kind = 1; this.#dump !== 0 && kind < 16; kind <<= 1) {
+    for (let kind = 1; this.#dump !== 0 && kind <= KIND_ALL; kind <<= 1) {
       events.dumpBegin(kind);
       if (kind === 1) {
         events.link({

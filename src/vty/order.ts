@@ -18,6 +18,7 @@ const SECTIONS: readonly (readonly [RegExp, number])[] = [
   [/^ip route/, 300],
   [/^ipv6 route/, 301],
   [/^interface/, 400],
+  [/^mpls lsp/, 420],
   [/^router/, 500],
   [/^access-list/, 600],
   [/^ip prefix-list/, 700],

@@ -1,7 +1,7 @@
 // Lines of static routes, as FRR writes them.
 import { AF_INET, formatPrefix, maskWord, parseAddress, type Prefix } from '../net/index.ts';
 import { type Command, type CommandArgs, CommandError, config } from '../vty/index.ts';
-import { readPrefix, vrfName } from './commands-lib.ts';
+import { readLabels, readPrefix, vrfName } from './commands-lib.ts';
 import { BLACKHOLE_NULL, BLACKHOLE_REJECT, ECMP_LIMIT } from './nexthop/set.ts';
 import type { StaticNexthop } from './static.ts';
 import type { Zebra } from './zebra.ts';
@@ -14,6 +14,7 @@ function staticNexthop(args: {
   drop?: string | undefined;
   onlink?: unknown;
   nexthopVrf?: string | undefined;
+  label?: string | undefined;
 }): StaticNexthop {
   const drop = args.drop?.toLowerCase();
   return {
@@ -22,6 +23,7 @@ function staticNexthop(args: {
     blackhole: drop === undefined ? 0 : drop === 'reject' ? BLACKHOLE_REJECT : BLACKHOLE_NULL,
     onlink: args.onlink !== undefined,
     vrf: args.nexthopVrf,
+    labels: args.label === undefined ? [] : readLabels(args.label),
   };
 }
 
@@ -38,6 +40,7 @@ interface StaticArgs {
   readonly onlink?: unknown;
   readonly vrf?: string;
   readonly nexthopVrf?: string;
+  readonly label?: string;
 }
 
 function destination({ prefix, network, mask }: StaticArgs): Prefix {
@@ -69,6 +72,7 @@ function staticLine(args: StaticArgs): string {
   for (const one of [args.gateway, args.interface, args.drop]) if (one !== undefined) words.push(one);
   if (args.tag !== undefined) words.push('tag', String(args.tag));
   if (args.distance !== undefined && args.distance !== DEFAULT_DISTANCE) words.push(String(args.distance));
+  if (args.label !== undefined) words.push('label', readLabels(args.label).join('/'));
   if (args.nexthopVrf !== undefined) words.push('nexthop-vrf', args.nexthopVrf);
   if (args.onlink !== undefined) words.push('onlink');
   if (args.vrf !== undefined) words.push('vrf', args.vrf);
@@ -117,17 +121,21 @@ const TO_6_HELP = ['IPv6 configuration', 'Establish static routes', 'IPv6 destin
 const DROP = '<blackhole|reject|Null0>$drop';
 const DROP_HELP = ['Silently discard packets', 'Emit an ICMP unreachable', 'Null interface'] as const;
 const OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf}]';
-const WAY_OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf|nexthop-vrf WORD$nexthopVrf}]';
-const ONLINK_OPTIONS = '[{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf|nexthop-vrf WORD$nexthopVrf}]';
+const WAY_OPTIONS =
+  '[{tag (1-4294967295)$tag|(1-255)$distance|vrf WORD$vrf|label WORD$label|nexthop-vrf WORD$nexthopVrf}]';
+const ONLINK_OPTIONS =
+  '[{tag (1-4294967295)$tag|(1-255)$distance|onlink|vrf WORD$vrf|label WORD$label|nexthop-vrf WORD$nexthopVrf}]';
 const TAG_HELP = ['Set tag for this route', 'Tag value', 'Distance value for this route'] as const;
 const VRF_HELP = ['Specify the VRF', 'The VRF name'] as const;
 const NEXTHOP_VRF_HELP = ['Specify the VRF of the nexthop', 'The VRF name'] as const;
+const LABEL_HELP = ['Specify label(s) for this route', 'One or more labels, separated by /'] as const;
 const OPTIONS_HELP = [...TAG_HELP, ...VRF_HELP] as const;
-const WAY_HELP = [...OPTIONS_HELP, ...NEXTHOP_VRF_HELP] as const;
+const WAY_HELP = [...OPTIONS_HELP, ...LABEL_HELP, ...NEXTHOP_VRF_HELP] as const;
 const ONLINK_HELP = [
   ...TAG_HELP,
   'Treat the nexthop as directly attached to the interface',
   ...VRF_HELP,
+  ...LABEL_HELP,
   ...NEXTHOP_VRF_HELP,
 ] as const;
 

@@ -18,11 +18,23 @@ import {
   exec,
   type Output,
 } from '../vty/index.ts';
-import { IP, IPV6, JSON_HELP, SHOW, VRF_HELP, vrfName, vrfsOf } from './commands-lib.ts';
+import {
+  interfaceLines,
+  interfaceName,
+  IP,
+  IPV6,
+  linesOf,
+  JSON_HELP,
+  SHOW,
+  VRF_HELP,
+  vrfName,
+  vrfsOf,
+} from './commands-lib.ts';
+import { mplsCommands } from './commands-mpls.ts';
 import { routeCommands } from './commands-routes.ts';
 import { srv6Commands, srv6Modes } from './commands-srv6.ts';
 import { staticCommands } from './commands-static.ts';
-import { isForwarding, setForwarding } from './forwarding.ts';
+import { forwardsLabels, isForwarding, setForwarding } from './forwarding.ts';
 import type { InterfaceConfig } from './interface/config.ts';
 import type { Interface } from './interface/interfaces.ts';
 import { clientCommands } from './server/index.ts';
@@ -42,25 +54,10 @@ import { drift, showDrift, showZebra } from './show/zebra.ts';
 import { VRF_DEFAULT } from './vrf.ts';
 import type { Zebra } from './zebra.ts';
 
-function interfaceName(context: readonly CommandArgs[]): string {
-  const name = context[0]?.['name'];
-  if (typeof name !== 'string') throw new CommandError('% Not inside an interface block');
-  return name;
-}
-
 function interfaceAddress(text: string): Prefix {
   const address = parseInterfaceAddress(text);
   if (address === undefined) throw new CommandError(`% Malformed address: ${text}`);
   return address;
-}
-
-/** The lines of the VRF whose interface a block is about. VRFs that are devices have one row of names. */
-function interfaceLines(zebra: Zebra, vrf: unknown): InterfaceConfig {
-  return zebra.zebras?.interfaceLines(typeof vrf === 'string' ? vrf : 'default') ?? zebra.interfaceConfig;
-}
-
-function linesOf(zebra: Zebra, context: readonly CommandArgs[]): InterfaceConfig {
-  return interfaceLines(zebra, context[0]?.['vrf']);
 }
 
 function requirePlane(lines: InterfaceConfig): void {
@@ -251,7 +248,8 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     exec({
       syntax: 'show zebra',
       help: [SHOW, 'Zebra information'],
-      run: (zebra: Zebra) => showZebra(zebra, { ip: isForwarding(AF_INET), ipv6: isForwarding(AF_INET6) }),
+      run: (zebra: Zebra) =>
+        showZebra(zebra, { ip: isForwarding(AF_INET), ipv6: isForwarding(AF_INET6), labels: forwardsLabels() }),
     }),
     ...clientCommands<Zebra>(zebra => {
       if (zebra.server === undefined) throw new CommandError('% The ZAPI server is not running');
@@ -351,6 +349,7 @@ export const zebraCommands: CommandSet<Zebra> = commandSet<Zebra>(
     }),
     ...staticCommands,
     ...srv6Commands,
+    ...mplsCommands,
     config({
       mode: 'configure',
       syntax: 'vrf WORD$name',

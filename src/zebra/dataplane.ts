@@ -21,6 +21,11 @@ import {
   OP_DUMP_BEGIN,
   OP_DUMP_END,
   OP_FINISH,
+  OP_LABEL,
+  OP_LABEL_DELETE,
+  OP_LABEL_GONE,
+  OP_LABEL_INSTALL,
+  OP_LABEL_UPDATE,
   OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
@@ -60,8 +65,10 @@ import {
   type GroupMember,
   type KernelPath,
   KIND_ALL,
+  KIND_LABEL,
   KIND_NEXTHOP,
   KIND_ROUTE,
+  KINDS,
   type Plane,
   type PlaneEvents,
   RTN_UNICAST,
@@ -107,6 +114,15 @@ function writePath(pool: ContextPool, slot: number, path: KernelPath): void {
   pool.setPath(slot, path.ifindex, path.gatewayFamily, w0, w1, w2, w3, flags, path.weight);
   if (path.encap !== undefined && !pool.setEncap(slot, path.encap))
     throw new Error('a path without room for its encap');
+}
+
+function writePaths(pool: ContextPool, handle: number, paths: readonly KernelPath[]): void {
+  let slot = handle;
+  for (let i = 0; i < paths.length; i++) {
+    if (i > 0) slot = pool.addPath(slot);
+    writePath(pool, slot, paths[i]!);
+  }
+  pool.setCount(handle, paths.length);
 }
 
 function readPaths(pool: ContextPool, handle: number): KernelPath[] {
@@ -176,12 +192,7 @@ class ChangeWriter implements Changes {
     const handle = this.begin(have === 0 ? OP_ROUTE_INSTALL : OP_ROUTE_UPDATE, object, generation);
     pool.setRoute(handle, table, family, w0, w1, w2, w3, length, protocol, type, metric, 0);
     pool.setOldNexthopId(handle, name);
-    let slot = handle;
-    for (let i = 0; i < paths.length; i++) {
-      if (i > 0) slot = pool.addPath(slot);
-      writePath(pool, slot, paths[i]!);
-    }
-    pool.setCount(handle, paths.length);
+    writePaths(pool, handle, paths);
     this.client.enqueue(handle);
   }
 
@@ -236,6 +247,26 @@ class ChangeWriter implements Changes {
   nexthopDelete(id: number, generation: number): void {
     const handle = this.begin(OP_NEXTHOP_DELETE, id, generation);
     this.client.requests.setNexthop(handle, id, 0, RTPROT_ZEBRA);
+    this.client.enqueue(handle);
+  }
+
+  labelInstall(
+    label: number,
+    generation: number,
+    protocol: number,
+    paths: readonly KernelPath[],
+    replaces: boolean,
+  ): void {
+    const handle = this.begin(replaces ? OP_LABEL_UPDATE : OP_LABEL_INSTALL, label, generation);
+    const pool = this.client.requests;
+    pool.setLabel(handle, label, protocol);
+    writePaths(pool, handle, paths);
+    this.client.enqueue(handle);
+  }
+
+  labelDelete(label: number, generation: number, protocol: number): void {
+    const handle = this.begin(OP_LABEL_DELETE, label, generation);
+    this.client.requests.setLabel(handle, label, protocol);
     this.client.enqueue(handle);
   }
 
@@ -299,6 +330,11 @@ function told(pool: ContextPool, handle: number, events: FollowerEvents): void {
     case OP_NEXTHOP_DELETE:
       events.nexthopTold(follower, pool.object(handle), generation, errno);
       break;
+    case OP_LABEL_INSTALL:
+    case OP_LABEL_UPDATE:
+    case OP_LABEL_DELETE:
+      events.labelTold(follower, pool.object(handle), generation, errno);
+      break;
     default: // REPLAY_BEGIN, REPLAY_END
       events.replayTold(follower, generation, errno);
   }
@@ -319,6 +355,11 @@ function inDoubt(op: number, flags: number): number {
       return failed ? KIND_ROUTE : 0;
     case OP_NEXTHOP_UPDATE:
       return failed ? KIND_NEXTHOP | KIND_ROUTE : 0;
+    case OP_LABEL_INSTALL: // whatever it took the place of is gone
+      return failed || (flags & FLAG_ALREADY) !== 0 ? KIND_LABEL : 0;
+    case OP_LABEL_UPDATE:
+    case OP_LABEL_DELETE:
+      return failed ? KIND_LABEL : 0;
     case OP_NEXTHOP_INSTALL: // what used an object goes with it
     case OP_NEXTHOP_DELETE:
       return KIND_NEXTHOP | KIND_ROUTE;
@@ -445,6 +486,11 @@ abstract class NamespacePlane extends ChangeWriter implements Plane {
       case OP_NEXTHOP_DELETE:
         events.nexthopDeleted(object, generation, errno);
         break;
+      case OP_LABEL_INSTALL:
+      case OP_LABEL_UPDATE:
+      case OP_LABEL_DELETE:
+        events.labelAnswered(object, generation, errno);
+        break;
       case OP_LINK_SET:
         if (errno !== 0) this.onFailure('link flags', errno);
         break;
@@ -553,11 +599,17 @@ abstract class NamespacePlane extends ChangeWriter implements Plane {
       case OP_NEXTHOP_GONE:
         events.nexthopGone(pool.nexthopId(handle));
         break;
+      case OP_LABEL:
+        events.label(pool.label(handle), pool.protocol(handle), () => readPaths(pool, handle));
+        break;
+      case OP_LABEL_GONE:
+        events.labelGone(pool.label(handle));
+        break;
       case OP_DUMP_BEGIN:
-        for (let kind = 1; kind <= KIND_ALL; kind <<= 1) if ((pool.kinds(handle) & kind) !== 0) events.dumpBegin(kind);
+        for (const kind of KINDS) if ((pool.kinds(handle) & kind) !== 0) events.dumpBegin(kind);
         break;
       case OP_DUMP_END:
-        for (let kind = 1; kind <= KIND_ALL; kind <<= 1) if ((pool.kinds(handle) & kind) !== 0) events.dumpEnd(kind);
+        for (const kind of KINDS) if ((pool.kinds(handle) & kind) !== 0) events.dumpEnd(kind);
         break;
       case OP_PROVIDER: {
         const { followers } = events;

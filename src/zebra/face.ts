@@ -6,6 +6,7 @@
 import type { AddressWords, Family } from '../net/index.ts';
 import type { Interface, InterfaceAddress } from './interface/interfaces.ts';
 import type { Encap } from './nexthop/encap.ts';
+import type { Mpls } from './mpls/mpls.ts';
 import type { Nexthop, NexthopSet } from './nexthop/set.ts';
 import type { RibTable } from './rib/table.ts';
 import type { Locators } from './srv6/locators.ts';
@@ -231,6 +232,7 @@ export interface OwnerOptions {
 }
 
 export interface ZebraFace {
+  readonly mpls: Mpls;
   readonly rib: RibFace;
   readonly nexthops: NexthopsFace;
   readonly interfaces: InterfacesFace;

@@ -1,6 +1,6 @@
 // The host's forwarding switches, and those of each interface: files under /proc/sys/net of the namespace that the process
 // is in. Reading and writing them never waits for anything.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { AF_INET, type Family } from '../net/index.ts';
 
 function pathOf(family: Family): string {
@@ -32,9 +32,23 @@ export function interfaceSwitches(name: string): Readonly<Record<string, boolean
   };
 }
 
-/** Whether the kernel can push labels and forward by them. */
-export function knowsMpls(): boolean {
-  return existsSync('/proc/sys/net/mpls/platform_labels');
+/** How many labels the kernel takes: one below the highest; 0: it forwards by none, or has no MPLS. */
+export function platformLabels(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/mpls/platform_labels', 'utf8'));
+  } catch {
+    return 0;
+  }
+}
+
+/** Whether the kernel forwards by labels. */
+export function forwardsLabels(): boolean {
+  return platformLabels() > 0;
+}
+
+/** Whether labelled packets are taken from an interface. Throws what the file system says. */
+export function setLabelInput(name: string, on: boolean): void {
+  writeFileSync(`/proc/sys/net/mpls/conf/${name}/input`, on ? '1' : '0');
 }
 
 /** Throws what the file system says. */

@@ -21,7 +21,9 @@ export const KIND_LINK = 1;
 export const KIND_ADDRESS = 2;
 export const KIND_NEXTHOP = 4;
 export const KIND_ROUTE = 8;
-export const KIND_ALL = 15;
+export const KIND_LABEL = 256;
+export const KINDS: readonly number[] = [KIND_LINK, KIND_ADDRESS, KIND_NEXTHOP, KIND_ROUTE, KIND_LABEL];
+export const KIND_ALL: number = KINDS.reduce((all, kind) => all | kind, 0);
 
 /** A path as the kernel has it: what a singleton nexthop object or one leg of a foreign route says. */
 export interface KernelPath {
@@ -119,6 +121,18 @@ export interface Changes {
     have: readonly GroupMember[] | undefined,
   ): void;
   nexthopDelete(id: number, generation: number): void;
+  /**
+   * What arrives with this MPLS label goes by these paths, of which there is one at least; takes as much room as `roomOf` says.
+   * Their encap is what the label is replaced by. `replaces`: there is, or may be, something of the label by now.
+   */
+  labelInstall(
+    label: number,
+    generation: number,
+    protocol: number,
+    paths: readonly KernelPath[],
+    replaces: boolean,
+  ): void;
+  labelDelete(label: number, generation: number, protocol: number): void;
 }
 
 /**
@@ -195,6 +209,7 @@ export interface FollowerEvents {
   /** A route was told: as it was sent, RTN_UNICAST without a nexthop id being one with paths, and type 0 a deletion. */
   routeTold(follower: number, object: number, generation: number, errno: number, type: number, nexthopId: number): void;
   nexthopTold(follower: number, id: number, generation: number, errno: number): void;
+  labelTold(follower: number, label: number, generation: number, errno: number): void;
   /** The beginning or the end of a replay. */
   replayTold(follower: number, generation: number, errno: number): void;
 }
@@ -215,6 +230,8 @@ export interface PlaneEvents {
   routeDeleted(object: number, generation: number, errno: number, had: number): void;
   nexthopInstalled(id: number, generation: number, errno: number): void;
   nexthopDeleted(id: number, generation: number, errno: number): void;
+  /** A label was installed or deleted. */
+  labelAnswered(label: number, generation: number, errno: number): void;
 
   link(facts: LinkFacts): void;
   linkGone(ifindex: number): void;
@@ -291,6 +308,9 @@ export interface PlaneEvents {
     members: readonly GroupMember[],
   ): void;
   nexthopGone(id: number): void;
+  /** What is in the kernel of an MPLS label, whoever wrote it, but for our own echoes. */
+  label(label: number, protocol: number, paths: () => readonly KernelPath[]): void;
+  labelGone(label: number): void;
   dumpBegin(kind: number): void;
   dumpEnd(kind: number): void;
 }

@@ -5,7 +5,7 @@ import { type DataplaneChannel, DataplaneClient, NO_DETAIL } from '../dataplane/
 import { AF_INET, AF_INET6 } from '../net/index.ts';
 import { giveMemoryBack } from '../sys/index.ts';
 import { DataplanePlane } from './dataplane.ts';
-import { KIND_ADDRESS, KIND_ALL, KIND_LINK, type PlaneEvents } from './plane.ts';
+import { KIND_ADDRESS, KIND_LINK, KINDS, type PlaneEvents } from './plane.ts';
 import { runZebra } from './run.ts';
 import { ZapiServer } from './server/index.ts';
 
@@ -28,7 +28,7 @@ class StagePlane extends DataplanePlane {
   override poll(events: PlaneEvents, max: number): number {
     const asked = this.#asked;
     this.#asked = 0;
-    for (let kind = 1; kind <= KIND_ALL; kind <<= 1) {
+    for (const kind of KINDS) {
       if ((asked & kind) === 0) continue;
       events.dumpBegin(kind);
       if (kind === KIND_LINK) tellLink(events);

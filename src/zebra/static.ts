@@ -2,6 +2,7 @@
 // distance is a route of its own, so that a floating one waits behind the better. Interfaces and VRFs are named, and may not
 // exist yet: a line whose interface or VRF is missing counts as soon as it comes.
 import { type AddressWords, type Family, formatAddress, formatPrefix, type Prefix } from '../net/index.ts';
+import { rtnetlink as c } from '../netlink/index.ts';
 import { FLAG_ALLOW_RECURSION, FLAG_RR_USE_DISTANCE } from './face.ts';
 import type { Interface, Interfaces } from './interface/interfaces.ts';
 import { compareNexthops, ECMP_LIMIT, type Nexthop, type NexthopSets } from './nexthop/set.ts';
@@ -27,6 +28,8 @@ export interface StaticNexthop {
   readonly onlink: boolean;
   /** Name of the VRF in which it lies, where one is named. */
   readonly vrf?: string | undefined;
+  /** MPLS labels to push, the outermost first. */
+  readonly labels?: readonly number[];
 }
 
 interface Line {
@@ -173,7 +176,7 @@ export class StaticRoutes {
     const members: Nexthop[] = [];
     let tag = 0;
     for (const line of route.lines.values()) {
-      const { gateway, blackhole, onlink } = line.nexthop;
+      const { gateway, blackhole, onlink, labels = [] } = line.nexthop;
       const its = line.nexthop.vrf === undefined ? place : this.#places(line.nexthop.vrf);
       // From one network namespace no way leads into another.
       if (its === undefined || its.rib !== place?.rib) continue;
@@ -192,6 +195,7 @@ export class StaticRoutes {
         onlink,
         weight: 1,
         vrf: its.vrf,
+        ...(labels.length > 0 && { encap: { type: c.LWTUNNEL_ENCAP_MPLS, labels } }),
       });
     }
     const { family, words, length } = route.prefix;

@@ -5,6 +5,7 @@
 //   plane ──▶ receive ──▶ interfaces, objects, rib (mark dirty)
 //   clients, configuration ──▶ rib (mark dirty), nexthops
 //   process: resolver ─▶ walks ─▶ urgent destinations ─▶ the others ─▶ doomed objects ─▶ flush
+import { inNetworkNamespace } from '../sys/index.ts';
 import { AF_INET, AF_INET6, type AddressWords, type Family } from '../net/index.ts';
 import type {
   InterfacesFace,
@@ -17,12 +18,14 @@ import type {
   VrfsFace,
   ZebraFace,
 } from './face.ts';
+import { setLabelInput } from './forwarding.ts';
 import { Followers, type FollowersHost } from './feed/followers.ts';
 import { InterfaceConfig } from './interface/config.ts';
 import { ConnectedRoutes } from './interface/connected.ts';
 import { IFF_UP, type Interface, Interfaces } from './interface/interfaces.ts';
 import { RouterId } from './interface/router-id.ts';
 import { NexthopObjects } from './nexthop/objects.ts';
+import { Mpls } from './mpls/mpls.ts';
 import type { Namespaces } from './namespace/namespaces.ts';
 import type { Zebras } from './namespace/zebras.ts';
 import { Resolver } from './nexthop/resolver.ts';
@@ -30,6 +33,7 @@ import { NexthopSets, SetIds } from './nexthop/set.ts';
 import {
   KIND_ADDRESS,
   KIND_ALL,
+  KIND_LABEL,
   KIND_LINK,
   KIND_NEXTHOP,
   KIND_ROUTE,
@@ -111,6 +115,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   readonly resolver: Resolver;
   readonly nht: NhtFace;
   readonly nexthops: NexthopsFace;
+  readonly mpls: Mpls;
   readonly connected: ConnectedRoutes;
   /** Lines of its interfaces; those of a VRF that is another network namespace are its zebra's (Zebras). */
   interfaceConfig: InterfaceConfig = new InterfaceConfig();
@@ -219,6 +224,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
         isVrfTable: table => this.#isVrfTable(table),
         setChanged: (set, activeChanged) => {
           this.objects.update(set);
+          this.mpls.lsps.setChanged(set);
           if (activeChanged) this.rib.walks.revisit(set, 0);
         },
         wake,
@@ -228,11 +234,23 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.sets,
       this.interfaces,
     );
+    this.mpls = new Mpls(
+      {
+        plane,
+        sets: this.sets,
+        wake,
+        retryLater: () => this.#retryLater(),
+        changed: label => this.followers.labelChanged(label),
+      },
+      this.rib,
+      this.vrfs,
+      this.interfaces,
+    );
     this.nht = this.resolver;
     this.nexthops = this.sets;
     this.routerId = new RouterId(this.interfaces, this.vrfs);
     this.connected = new ConnectedRoutes(this.rib, this.sets);
-    this.interfaceConfig.attach(plane, this.interfaces);
+    this.interfaceConfig.attach(this);
     this.followers = new Followers(this.#followersHost());
     this.interfaces.listen({
       link: (one, wasUp) => this.#linkChanged(one, wasUp),
@@ -261,12 +279,15 @@ export class Zebra implements ZebraFace, PlaneEvents {
         if (this.ready) this.plane.requestResync(KIND_ROUTE);
         this.resolver.vrfChanged(vrf);
         this.statics.vrfChanged(vrf.name);
+        this.mpls.vrfs.came(vrf);
       },
       renamed: (vrf, before) => {
+        this.mpls.vrfs.renamed(vrf);
         this.statics.vrfChanged(before);
         this.statics.vrfChanged(vrf.name);
       },
       gone: vrf => {
+        this.mpls.vrfs.gone(vrf);
         this.rib.closeVrf(vrf.id);
         this.resolver.vrfChanged(vrf);
         this.statics.vrfChanged(vrf.name);
@@ -291,6 +312,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       plane,
       sets,
       book: this.objects.book,
+      labels: this.mpls.lsps,
       tables: rib.tables,
       get ready() {
         return isReady();
@@ -344,6 +366,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
       this.plane.flush();
       return true;
     }
+    if (!this.mpls.lsps.run(shouldYield)) {
+      this.plane.flush();
+      return true;
+    }
     const done = this.rib.run(shouldYield);
     let more = !done && !this.rib.blocked;
     if (done && this.resolver.idle && !this.rib.walks.walking) {
@@ -360,6 +386,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     return (
       this.ready &&
       this.resolver.idle &&
+      this.mpls.lsps.idle &&
       this.rib.dirty === 0 &&
       this.rib.settling.inFlight === 0 &&
       !this.rib.walks.walking &&
@@ -372,6 +399,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   withdraw(): void {
     this.#stopping = true;
     this.rib.walks.withdrawAll();
+    this.mpls.lsps.withdraw();
     this.#hooks.wake();
   }
 
@@ -391,6 +419,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
       }
     }
     earlier.sweepAll(this.#keeps);
+    this.#sweepLabels();
     for (const [name, count] of this.kept) {
       this.#hooks.log?.(
         `${count} routes of an earlier life are kept: the client ${name} has announced few or none of its routes again; ` +
@@ -410,6 +439,13 @@ export class Zebra implements ZebraFace, PlaneEvents {
   sweepKept(): void {
     for (const { keeps } of this.owners.values()) keeps.clear();
     this.rib.earlier.sweepAll();
+    this.#sweepLabels();
+  }
+
+  /** Labels of an earlier life stay as long as routes of the same client may. */
+  #sweepLabels(only = 0): void {
+    const counted = (protocol: number): boolean => this.#keeps(protocol, AF_INET) || this.#keeps(protocol, AF_INET6);
+    this.mpls.lsps.sweep(protocol => (only !== 0 && protocol !== only) || counted(protocol));
   }
 
   /** Routes of an earlier life that are kept for an owner. */
@@ -553,7 +589,9 @@ export class Zebra implements ZebraFace, PlaneEvents {
       if (!this.owners.delete(owner)) return;
       this.#departed.delete(owner);
       this.rib.walks.dropOwner(owner);
+      this.mpls.dropOwner(owner);
       if (state.keeps.size > 0) this.rib.earlier.sweep(this.#keeps);
+      if (this.rib.earlier.swept) this.#sweepLabels();
     };
     if (retainMs === 0) end();
     else {
@@ -579,7 +617,9 @@ export class Zebra implements ZebraFace, PlaneEvents {
     state.restoring = 'complete';
     state.keeps.clear();
     const protocol = kernelProtocol(type);
-    if (protocol !== 0) this.rib.earlier.sweep(this.#keeps, protocol);
+    if (protocol === 0) return;
+    this.rib.earlier.sweep(this.#keeps, protocol);
+    this.#sweepLabels(protocol);
   }
 
   /** Whether a client of this kernel protocol is here that may count on what it told an earlier zebra. */
@@ -640,6 +680,17 @@ export class Zebra implements ZebraFace, PlaneEvents {
     for (const listener of this.#relief) listener();
   }
 
+  log(text: string): void {
+    this.#hooks.log?.(text);
+  }
+
+  /** As InterfaceHost has it, in the network namespace of the interfaces. */
+  setLabelInput(name: string, on: boolean): void {
+    const { namespace } = this.vrfs.default;
+    if (namespace === undefined) setLabelInput(name, on);
+    else inNetworkNamespace(namespace.path, () => setLabelInput(name, on));
+  }
+
   // Interfaces ------------------------------------------------------------------------------------------------------------
 
   #linkChanged(one: Interface, wasUp: boolean): void {
@@ -659,6 +710,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   #linkLost(one: Interface): void {
     this.#configured.delete(one.ifindex);
     this.#kernelDropped(one.ifindex, false);
+    this.mpls.lsps.deviceGone(one.ifindex);
     // A device that goes for good takes the whole of an IPv4 route along that has other paths too, except by objects.
     if (this.#someRouteThrough(one.ifindex)) this.plane.requestResync(KIND_ROUTE);
     this.connected.update(one);
@@ -714,6 +766,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
   /** Something came that failed installs may have waited for. */
   #dependencyCame(): void {
     this.objects.retry();
+    this.mpls.lsps.retry();
     this.rib.walks.retryFailed();
   }
 
@@ -723,7 +776,7 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.#hooks.later(this.#retryMs, () => {
       this.#retryArmed = false;
       this.objects.retry();
-      const failed = this.rib.walks.retryFailed();
+      const failed = this.rib.walks.retryFailed() + this.mpls.lsps.retry();
       this.#retryMs = failed === 0 ? RETRY_FIRST_MS : Math.min(RETRY_MAX_MS, this.#retryMs * 2);
       if (failed > 0) this.#retryLater();
       this.#hooks.wake();
@@ -756,6 +809,10 @@ export class Zebra implements ZebraFace, PlaneEvents {
   nexthopDeleted(id: number, generation: number, errno: number): void {
     if (this.#borrowed.delete(id)) this.plane.requestResync(KIND_ROUTE);
     this.objects.deleted(id, generation, errno);
+  }
+
+  labelAnswered(label: number, generation: number, errno: number): void {
+    this.mpls.lsps.answered(label, generation, errno);
   }
 
   link(facts: Parameters<PlaneEvents['link']>[0]): void {
@@ -869,12 +926,21 @@ export class Zebra implements ZebraFace, PlaneEvents {
     this.objects.gone(id);
   }
 
+  label(label: number, protocol: number, paths: () => readonly KernelPath[]): void {
+    this.mpls.lsps.told(label, protocol, paths());
+  }
+
+  labelGone(label: number): void {
+    this.mpls.lsps.gone(label);
+  }
+
   dumpBegin(kind: number): void {
     this.#dumping |= kind;
     if (kind === KIND_LINK) this.interfaces.beginLinkDump();
     else if (kind === KIND_ADDRESS) this.interfaces.beginAddressDump();
     else if (kind === KIND_NEXTHOP) this.objects.dumpBegin();
     else if (kind === KIND_ROUTE) this.rib.notices.dumpBegin();
+    else if (kind === KIND_LABEL) this.mpls.lsps.dumpBegin();
   }
 
   dumpEnd(kind: number): void {
@@ -884,10 +950,12 @@ export class Zebra implements ZebraFace, PlaneEvents {
     else if (kind === KIND_ADDRESS) this.interfaces.endAddressDump();
     else if (kind === KIND_NEXTHOP) this.objects.dumpEnd();
     else if (kind === KIND_ROUTE) this.rib.notices.dumpEnd();
+    else if (kind === KIND_LABEL) this.mpls.lsps.dumpEnd();
     if (this.#waiting === 0) return;
     this.#waiting &= ~kind;
     if (this.#waiting === 0) {
       this.rib.earlier.started();
+      this.mpls.lsps.started();
       for (const listener of this.#readyListeners.splice(0)) listener();
     }
   }

@@ -99,7 +99,7 @@ export async function startGrevy(
 export async function startFrr(
   lab: Lab,
   namespace: Namespace,
-  name: 'zebra' | 'bgpd' | 'staticd',
+  name: 'zebra' | 'bgpd' | 'staticd' | 'ldpd',
   configuration: string,
   { directory, zserv, args = [] }: { directory?: string; zserv?: string; args?: readonly string[] } = {},
 ): Promise<Daemon> {

@@ -22,6 +22,7 @@ export class FakeFollower {
   readonly routes: Map<string, FollowedRoute> = new Map();
   readonly nexthops: Map<number, KernelPath> = new Map();
   readonly groups: Map<number, readonly GroupMember[]> = new Map();
+  readonly labels: Map<number, { protocol: number; paths: readonly KernelPath[] }> = new Map();
   /** Changes that it holds at most. */
   limit = 8;
   /** Replays that it saw the end of. */
@@ -95,6 +96,18 @@ export class FakeFollower {
     this.routes.delete(key);
   }
 
+  setLabel(label: number, protocol: number, paths: readonly KernelPath[]): void {
+    if (this.#before) return;
+    this.changes++;
+    this.labels.set(label, { protocol, paths });
+  }
+
+  deleteLabel(label: number): void {
+    if (this.#before) return;
+    this.changes++;
+    this.labels.delete(label);
+  }
+
   setNexthop(id: number, path: KernelPath): void {
     if (this.#before) return;
     this.changes++;
@@ -125,6 +138,7 @@ export class FakeFollower {
     this.routes.clear();
     this.groups.clear();
     this.nexthops.clear();
+    this.labels.clear();
   }
 }
 
@@ -138,6 +152,8 @@ export function followerPlane(room: () => number, send: (change: Change, told: T
     send(change, (events, follower, errno) => events.replayTold(follower, generation, errno));
   const object = (id: number, generation: number, change: Change): void =>
     send(change, (events, follower, errno) => events.nexthopTold(follower, id, generation, errno));
+  const label = (number: number, generation: number, change: Change): void =>
+    send(change, (events, follower, errno) => events.labelTold(follower, number, generation, errno));
   return {
     room,
     routeInstall(id, generation, _table, family, w0, w1, w2, w3, length, protocol, type, nexthopId, metric) {
@@ -167,6 +183,9 @@ export function followerPlane(room: () => number, send: (change: Change, told: T
       object(id, generation, one => one.setGroup(id, copy));
     },
     nexthopDelete: (id, generation) => object(id, generation, one => one.deleteNexthop(id)),
+    labelInstall: (number, generation, protocol, paths) =>
+      label(number, generation, one => one.setLabel(number, protocol, paths)),
+    labelDelete: (number, generation) => label(number, generation, one => one.deleteLabel(number)),
     replayBegin: generation => mark(generation, one => one.begin()),
     replayEnd: generation => mark(generation, one => one.finish()),
   };

@@ -14,6 +14,7 @@ import type {
   Plane,
   PlaneEvents,
 } from '../../src/zebra/plane.ts';
+import { KIND_LABEL, KINDS } from '../../src/zebra/plane.ts';
 import { FakeFollower, followerPlane } from './fake-follower.ts';
 
 const MAIN_TABLE = 254;
@@ -50,6 +51,11 @@ export class FakeKernel implements Plane {
   readonly routes: Map<string, FakeRoute> = new Map();
   readonly nexthops: Map<number, { family: Family; path: KernelPath }> = new Map();
   readonly groups: Map<number, GroupMember[]> = new Map();
+  /** MPLS labels, whoever's. */
+  readonly labels: Map<number, { protocol: number; paths: readonly KernelPath[] }> = new Map();
+  /** As the sysctl of this name: labels from here on are refused. */
+  platformLabels = 1_048_576;
+  labelMessages = 0;
   readonly links: Map<number, FakeLink> = new Map();
   readonly addresses: AddressFacts[] = [];
   /** What is done with zebra's own changes of addresses. */
@@ -217,6 +223,26 @@ export class FakeKernel implements Plane {
     });
   }
 
+  labelInstall(label: number, generation: number, protocol: number, paths: readonly KernelPath[]): void {
+    this.#request(() => {
+      this.labelMessages++;
+      let errno = this.refuse();
+      if (errno === 0 && label >= this.platformLabels) errno = EINVAL;
+      if (errno === 0 && !paths.every(path => this.links.has(path.ifindex))) errno = ENODEV;
+      if (errno === 0) this.labels.set(label, { protocol, paths });
+      return events => events.labelAnswered(label, generation, errno);
+    }, paths.length);
+  }
+
+  labelDelete(label: number, generation: number): void {
+    this.#request(() => {
+      this.labelMessages++;
+      const errno = this.refuse();
+      if (errno === 0) this.labels.delete(label);
+      return events => events.labelAnswered(label, generation, errno);
+    });
+  }
+
   readonly follower = (number: number): FollowerPlane =>
     followerPlane(
       () => this.room(),
@@ -241,7 +267,7 @@ export class FakeKernel implements Plane {
   requestResync(kinds: number): void {
     this.#requests.push(() => {
       this.deaf = false;
-      for (let kind = 1; kind < 16; kind <<= 1) if ((kinds & kind) !== 0) this.#dump(kind);
+      for (const kind of KINDS) if ((kinds & kind) !== 0) this.#dump(kind);
     });
   }
 
@@ -329,6 +355,12 @@ export class FakeKernel implements Plane {
       if (facts.master === ifindex) this.changeLink(facts.ifindex, { master: 0 });
     this.setLink(ifindex, false);
     this.links.delete(ifindex);
+    for (const [label, { protocol, paths }] of Array.from(this.labels)) {
+      const left = paths.filter(path => path.ifindex !== ifindex);
+      // What goes altogether is told; of what only loses a path nothing is said.
+      if (left.length === 0) this.deleteLabel(label);
+      else this.labels.set(label, { protocol, paths: left });
+    }
     this.notify(events => events.linkGone(ifindex));
   }
 
@@ -367,6 +399,17 @@ export class FakeKernel implements Plane {
       this.#dropNexthop(id, false);
       this.notify(events => events.nexthopGone(id));
     }
+  }
+
+  /** `ip -f mpls route del`, by anybody. */
+  deleteLabel(label: number): void {
+    if (this.labels.delete(label)) this.notify(events => events.labelGone(label));
+  }
+
+  /** `ip -f mpls route replace`, by anybody. */
+  writeLabel(label: number, protocol: number, paths: readonly KernelPath[]): void {
+    this.labels.set(label, { protocol, paths });
+    this.notify(events => events.label(label, protocol, () => paths));
   }
 
   /** A route of somebody else: `ip route replace`, or `ip route add`, which is refused where there is one of this metric. */
@@ -486,6 +529,11 @@ export class FakeKernel implements Plane {
     }
     if (kind === 8)
       for (const route of Array.from(this.routes.values())) this.#up.push(events => this.#tell(events, route));
+    if (kind === KIND_LABEL) {
+      for (const [label, { protocol, paths }] of this.labels) {
+        this.#up.push(events => events.label(label, protocol, () => paths));
+      }
+    }
     this.#up.push(events => events.dumpEnd(kind));
   }
 

@@ -64,7 +64,8 @@ export class Bench {
         !this.kernel.busy &&
         this.zebra.rib.dirty === 0 &&
         !this.zebra.rib.walks.walking &&
-        this.zebra.resolver.idle
+        this.zebra.resolver.idle &&
+        this.zebra.mpls.lsps.dirty === 0
       ) {
         this.work();
         if (!this.kernel.busy && this.kernel.serve() === 0) return;

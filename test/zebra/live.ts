@@ -30,7 +30,9 @@ export class Live {
       mostWaiting: 65_536,
       nowS: () => 1 + Math.floor((performance.now() - startMs) / 1000),
     });
-    this.server = new ZapiServer(this.zebra, { path: this.path, log: text => void this.logged.push(text) });
+    const log = (text: string): void => void this.logged.push(text);
+    // The model knows labels, whatever the host's kernel does.
+    this.server = new ZapiServer(this.zebra, { path: this.path, log, mpls: () => true });
     this.zebra.start();
     this.kick();
   }

@@ -16,6 +16,7 @@ import { type FollowerPlane, type KernelPath, type Plane, roomOf, RTN_UNICAST } 
 import { KERNEL_METRIC } from '../rib/parts.ts';
 import { IN_FLIGHT, type RibTable } from '../rib/table.ts';
 import { ROUTE_KERNEL } from '../route-type.ts';
+import { type LabelBook, ToldLabels } from './told-labels.ts';
 import { ToldObjects } from './told-objects.ts';
 import { stateOf, SYSTEM, ToldRoutes, WALKING } from './told-routes.ts';
 
@@ -29,6 +30,7 @@ export interface FollowerHost {
   readonly plane: Plane;
   readonly sets: NexthopSets;
   readonly book: ObjectBook;
+  readonly labels: LabelBook;
   readonly tables: readonly RibTable[];
   /** There is something to tell. */
   wake(): void;
@@ -44,6 +46,7 @@ export interface FollowerState {
   readonly state: string;
   readonly routes: number;
   readonly nexthops: number;
+  readonly labels: number;
   /** Contexts that it answered, ever; that it has not yet; and objects that wait to be told. */
   readonly told: number;
   readonly outstanding: number;
@@ -64,6 +67,7 @@ export class Follower {
   readonly #plane: FollowerPlane;
   readonly #credit: number;
   readonly #objects: ToldObjects;
+  readonly #labels: ToldLabels;
   /** By the table's index. */
   readonly #routes: ToldRoutes[] = [];
   #state: 'asked' | 'beginning' | 'telling' | 'ending' | 'following' = 'asked';
@@ -81,6 +85,7 @@ export class Follower {
     this.#plane = plane;
     this.#host = host;
     this.#credit = host.plane.followerCredit ?? CREDIT;
+    this.#labels = new ToldLabels(host.labels, plane, incarnation, contexts => this.#take(contexts));
     this.#objects = new ToldObjects(
       host.book,
       plane,
@@ -110,6 +115,11 @@ export class Follower {
     this.#host.wake();
   }
 
+  labelChanged(label: number): void {
+    this.#labels.touch(label);
+    this.#host.wake();
+  }
+
   needs(t: RibTable, id: number): boolean {
     return this.#routesOf(t).needs(id);
   }
@@ -136,7 +146,7 @@ export class Follower {
       this.#state = 'beginning';
       return false;
     }
-    if (!this.#objects.send() || !this.#objects.settled) return false;
+    if (!this.#objects.send() || !this.#objects.settled || !this.#labels.send()) return false;
     let count = 0;
     for (const routes of this.#routes) {
       while (this.#hasRoom(1)) {
@@ -154,7 +164,11 @@ export class Follower {
   }
 
   #nothingOwed(): boolean {
-    return this.#objects.dirty === 0 && this.#routes.every(routes => !routes.walking && routes.owed === 0);
+    return (
+      this.#objects.dirty === 0 &&
+      this.#labels.settled &&
+      this.#routes.every(routes => !routes.walking && routes.owed === 0)
+    );
   }
 
   #hasRoom(contexts: number): boolean {
@@ -304,6 +318,13 @@ export class Follower {
     );
   }
 
+  labelTold(label: number, errno: number): void {
+    this.#labels.answered(
+      label,
+      this.#answer(errno, () => `label ${label}`),
+    );
+  }
+
   replayTold(errno: number): void {
     const refused = this.#answer(errno, () => 'replay');
     if (this.#state === 'beginning') {
@@ -315,6 +336,7 @@ export class Follower {
   #start(): void {
     this.#state = 'telling';
     this.#objects.replay();
+    this.#labels.replay();
     for (const t of this.#host.tables) this.#routesOf(t).replay();
   }
 
@@ -348,9 +370,10 @@ export class Follower {
       state: this.#state,
       routes: routes.reduce((sum, one) => sum + one.count, 0),
       nexthops: this.#objects.count,
+      labels: this.#labels.count,
       told: this.#told,
       outstanding: this.#outstanding,
-      dirty: routes.reduce((sum, one) => sum + one.dirty, this.#objects.dirty),
+      dirty: routes.reduce((sum, one) => sum + one.dirty, this.#objects.dirty + this.#labels.dirty),
       replays: this.#replays,
       refusals: this.#refusals,
       failures: Object.fromEntries(this.#failures),

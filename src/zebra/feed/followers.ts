@@ -55,6 +55,10 @@ export class Followers implements FollowerEvents, RibWatcher {
     for (const one of this.#all) one.objectChanged(id);
   }
 
+  labelChanged(label: number): void {
+    for (const one of this.#all) one.labelChanged(label);
+  }
+
   // FollowerEvents -----------------------------------------------------------------------------------------------------------
 
   replay(follower: number): void {
@@ -92,6 +96,10 @@ export class Followers implements FollowerEvents, RibWatcher {
 
   nexthopTold(follower: number, id: number, generation: number, errno: number): void {
     this.#answering(follower, generation, errno)?.nexthopTold(id, errno);
+  }
+
+  labelTold(follower: number, label: number, generation: number, errno: number): void {
+    this.#answering(follower, generation, errno)?.labelTold(label, errno);
   }
 
   replayTold(follower: number, generation: number, errno: number): void {

@@ -186,7 +186,7 @@ export class Zebras implements ZebraFace {
   #lend(zebra: Zebra, name: string): void {
     zebra.interfaceConfig.detach();
     zebra.interfaceConfig = this.interfaceLines(name);
-    zebra.interfaceConfig.attach(zebra.plane, zebra.interfaces);
+    zebra.interfaceConfig.attach(zebra);
   }
 
   #listen(zebra: Zebra): void {
@@ -288,6 +288,11 @@ export class Zebras implements ZebraFace {
   /** SIDs are looked up in the daemon's own namespace. */
   get locators(): ZebraFace['locators'] {
     return this.home.locators;
+  }
+
+  /** So are labels. */
+  get mpls(): ZebraFace['mpls'] {
+    return this.home.mpls;
   }
 
   get ready(): boolean {

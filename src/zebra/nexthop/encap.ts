@@ -74,7 +74,7 @@ const LABEL_NAMES: readonly (string | undefined)[] = [
   'Extension',
 ];
 
-function labelText(label: number): string {
+export function labelText(label: number): string {
   return label < LABEL_NAMES.length ? (LABEL_NAMES[label] ?? `Reserved (${label})`) : String(label);
 }
 

@@ -99,11 +99,12 @@ export class ObjectBook {
 
   #singletonFor(family: Family, path: ResolvedPath): Singleton {
     const blackhole = path.blackhole !== 0;
-    const key = pathKey(family, path, blackhole);
+    const told = kernelPath(path);
+    const key = pathKey(family, told, blackhole);
     const known = this.singletons.get(key);
     if (known !== undefined) return known;
     const objectFamily = path.gatewayFamily === 0 ? family : path.gatewayFamily;
-    return this.newSingleton(key, this.allocate(), objectFamily, { ...kernelPath(path), weight: 1 });
+    return this.newSingleton(key, this.allocate(), objectFamily, { ...told, weight: 1 });
   }
 
   /** Ids of the singletons that a group has in the kernel, is about to, or may have. */

@@ -2,7 +2,7 @@
 // singletons with weights. Of each it is known what is wanted, what the kernel has, and what is on its way.
 import { type AddressWords, type Family, formatAddress } from '../../net/index.ts';
 import { type GroupMember, type KernelPath, RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNREACHABLE } from '../plane.ts';
-import { type Encap, encapKey, withEncap } from './encap.ts';
+import { type Encap, encapKey, pushed, withEncap } from './encap.ts';
 import { BLACKHOLE_PROHIBIT, BLACKHOLE_REJECT, type NexthopSet, type ResolvedPath } from './set.ts';
 
 /** Ids of ours are BASE + 1 … BASE + SPAN - 1; FRR's own stay below 250,000,000 too but start at 1. */
@@ -65,7 +65,7 @@ export function blackholeType(blackhole: number): number {
 /** A path that a set resolves to, as the kernel is told of it. */
 export function kernelPath(path: ResolvedPath): KernelPath {
   const { gatewayFamily, gateway, ifindex, blackhole, onlink, weight, encap } = path;
-  return { gatewayFamily, gateway, ifindex, blackhole: blackhole !== 0, onlink, weight, ...withEncap(encap) };
+  return { gatewayFamily, gateway, ifindex, blackhole: blackhole !== 0, onlink, weight, ...withEncap(pushed(encap)) };
 }
 
 /** The content of a singleton as text: the same content is the same object. */

@@ -99,22 +99,25 @@ export interface ResolverHost {
   later(ms: number, fn: () => void): void;
 }
 
-/** Whether two paths are the same way, weights aside. */
-function samePath(a: ResolvedPath, b: ResolvedPath): boolean {
+/** Whether both lead to the same gateway over the same link. */
+function sameWay(a: ResolvedPath, b: ResolvedPath): boolean {
   return (
     a.ifindex === b.ifindex &&
     a.gatewayFamily === b.gatewayFamily &&
     a.blackhole === b.blackhole &&
-    a.onlink === b.onlink &&
-    equalWords(a.gateway, b.gateway) &&
-    sameEncap(a.encap, b.encap)
+    equalWords(a.gateway, b.gateway)
   );
 }
 
-/** Takes a path into the list, or adds its weight to the same one there; false where the list is full. */
+/** Weights aside. */
+function samePath(a: ResolvedPath, b: ResolvedPath): boolean {
+  return sameWay(a, b) && a.onlink === b.onlink && sameEncap(a.encap, b.encap);
+}
+
+/** Takes a path into the list, or adds its weight to the one there that is the same to the kernel; false where the list is full. */
 function addPath(paths: ResolvedPath[], path: ResolvedPath): boolean {
   // The same gateway, once proved to be on the link and once taken to be, is one way.
-  const at = paths.findIndex(other => samePath({ ...other, onlink: path.onlink }, path));
+  const at = paths.findIndex(other => sameWay(other, path) && sameEncap(pushed(other.encap), pushed(path.encap)));
   if (at < 0 && paths.length >= ECMP_LIMIT) return false;
   if (at < 0) paths.push(path);
   else paths[at] = { ...paths[at]!, weight: Math.min(256, paths[at]!.weight + path.weight) };
@@ -329,18 +332,16 @@ export class Resolver implements NhtFace {
     const { vrf } = member;
     if (vrf !== set.vrf && !this.#host.hasVrf(vrf)) return INACTIVE;
     const weight = member.weight === 0 ? 1 : member.weight;
-    const { encap: asked, ...bare } = member;
-    const own = pushed(asked);
-    const vrfTable = vrfTableOf(asked);
+    const own = member.encap;
+    const vrfTable = vrfTableOf(own);
     if (vrfTable !== undefined && !this.#host.isVrfTable(vrfTable)) return INACTIVE;
-    const way = { ...bare, ...withEncap(own) };
     if (member.blackhole !== 0) return { active: true, recursive: false, paths: [{ ...member, weight }] };
     if (member.ifindex !== 0) {
       const one = this.#interfaces.byIndex(member.ifindex);
       if (one === undefined || !one.operative) return INACTIVE;
       const linkLocal = member.gatewayFamily !== 0 && member.gatewayFamily !== AF_INET && isLinkLocal6(member.gateway);
       if (member.gatewayFamily === 0 || member.onlink || linkLocal) {
-        return { active: true, recursive: false, paths: [{ ...way, weight }] };
+        return { active: true, recursive: false, paths: [{ ...member, weight }] };
       }
     }
     const family = member.gatewayFamily;
@@ -370,7 +371,7 @@ export class Resolver implements NhtFace {
       if (table.type[row] === ROUTE_CONNECT) {
         const ifindex = this.#connectedInterface(table, id, member.ifindex);
         if (ifindex === 0) return INACTIVE;
-        return { active: true, recursive: false, paths: [{ ...way, weight, ifindex }] };
+        return { active: true, recursive: false, paths: [{ ...member, weight, ifindex }] };
       }
       if (!set.recursive) return INACTIVE;
       // Also where it leads nowhere at present: when it leads somewhere again, this set has to hear of it.

@@ -28,6 +28,21 @@ import { Walks } from './walks.ts';
 /** What a client may say of a route. */
 const ASKED_FLAGS: number = ROW_ZAPI_FLAGS & ~(ROW_SEEN | FLAG_OUTCOMES);
 
+/** Another set for a route that is announced with one, or the same. */
+export type Dress = (
+  vrf: number,
+  family: Family,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  length: number,
+  type: number,
+  instance: number,
+  distance: number,
+  asked: number,
+) => number;
+
 export class Rib implements RibRows {
   /** Notes are wanted by this owner. */
   readonly notify: Uint8Array = new Uint8Array(65_536);
@@ -39,6 +54,8 @@ export class Rib implements RibRows {
   readonly notices: KernelNotices;
   readonly outcomes: Outcomes;
   readonly walks: Walks;
+  /** The set that a route gets in place of the one it is announced with (mpls/route-labels.ts). */
+  dress: Dress | undefined = undefined;
   /** The last `run` stopped for want of room in the dataplane. */
   blocked = false;
   readonly #tables: RibTables;
@@ -104,8 +121,9 @@ export class Rib implements RibRows {
   ): void {
     const t = this.#tables.table(vrf, family);
     const id = t.destination(w0, w1, w2, w3, length);
-    let set = asked;
-    const content = this.#sets.get(asked);
+    const { dress } = this;
+    let set = dress === undefined ? asked : dress(vrf, family, w0, w1, w2, w3, length, type, instance, distance, asked);
+    const content = this.#sets.get(set);
     if (content.coveredBy(w0, w1, w2, w3, length)) {
       set = this.#sets.variant(content, { family, words: [w0, w1, w2, w3], length });
     }

@@ -34,6 +34,7 @@ function* detail(server: ZapiServer): Generator<string> {
   for (const one of server.sessions) {
     const { stats, out } = one;
     const kept = server.zebra.keptFor(one.owner);
+    const labels = server.labels.of(one).map(({ start, end }) => `${start}-${end}`);
     const lines = [
       `Client: ${one.name}${one.instance === 0 ? '' : ` Instance: ${one.instance}`}${one.sessionId === 0 ? '' : ` [${one.sessionId}]`}`,
       '------------------------',
@@ -78,6 +79,7 @@ function* detail(server: ZapiServer): Generator<string> {
       `Messages out: ${out.frames} (${out.bytes} bytes), waiting: ${out.waiting}, high-water mark: ${out.highWater}`,
       `Reading: ${one.paused ? 'paused' : 'yes'}, pauses: ${stats.pauses}`,
       `Stale routes are kept: ${one.retainMs / 1000} s`,
+      ...(labels.length > 0 ? [`Labels: ${labels.join(', ')}`] : []),
       ...(kept > 0 ? [`Earlier routes kept: ${kept}`] : []),
       '',
       '',
@@ -122,6 +124,7 @@ function json(server: ZapiServer, one: Session): object {
     readingPaused: one.paused,
     pauses: stats.pauses,
     staleTimeSecs: one.retainMs / 1000,
+    labelChunks: server.labels.of(one),
     earlierRoutesKept: server.zebra.keptFor(one.owner),
   };
 }

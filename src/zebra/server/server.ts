@@ -21,6 +21,7 @@ import {
   socketPath,
 } from '../../zapi/index.ts';
 import type { Owner, ZebraFace } from '../face.ts';
+import { forwardsLabels } from '../forwarding.ts';
 import type { Interface, InterfaceAddress } from '../interface/interfaces.ts';
 import { ECMP_LIMIT } from '../nexthop/set.ts';
 import { Chunks } from './chunks.ts';
@@ -47,6 +48,8 @@ export interface ZapiServerOptions {
   readonly user?: string;
   /** Most next hops of a route, as told to clients. */
   readonly ecmp?: number;
+  /** Whether labels are forwarded by, as told to a client that comes; the host's kernel says unless told. */
+  readonly mpls?: () => boolean;
   /** Sends router advertisements where clients ask for them; undefined: nobody does. */
   readonly discovery?: RouterDiscovery;
   /** VRFs are network namespaces, rather than devices. */
@@ -62,6 +65,7 @@ export class ZapiServer implements SessionHost {
   readonly dialect: Dialect;
   readonly path: string;
   readonly ecmp: number;
+  readonly mpls: () => boolean;
   readonly discovery: RouterDiscovery | undefined;
   readonly namespaces: boolean;
   readonly sessions: Set<Session> = new Set();
@@ -93,6 +97,7 @@ export class ZapiServer implements SessionHost {
     this.dialect = options.dialect ?? FRR_8_4_4;
     this.path = options.path;
     this.ecmp = options.ecmp ?? ECMP_LIMIT;
+    this.mpls = options.mpls ?? forwardsLabels;
     this.discovery = options.discovery;
     this.namespaces = options.namespaces ?? false;
     if (this.discovery !== undefined) {
@@ -231,6 +236,8 @@ export class ZapiServer implements SessionHost {
   ended(session: Session): void {
     this.sessions.delete(session);
     this.#feeding.delete(session);
+    this.labels.ended(session);
+    this.tables.ended(session);
     if (session.owner !== 0) {
       this.owners.delete(session.owner);
       this.zebra.dropOwner(session.owner, session.retainMs);

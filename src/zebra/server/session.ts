@@ -23,12 +23,12 @@ import {
   ZapiError,
 } from '../../zapi/index.ts';
 import type { Owner } from '../face.ts';
-import { knowsMpls } from '../forwarding.ts';
 import type { Interface } from '../interface/interfaces.ts';
 import { routeTypeName } from '../route-type.ts';
 import type { RouterDiscovery } from '../router-discovery.ts';
 import { type Vrf, VRF_DEFAULT } from '../vrf.ts';
 import { type Client, type ClientHost, type ClientStats, emptyStats } from './client.ts';
+import { onLabels } from './labels.ts';
 import { onLocators } from './locators.ts';
 import { type Managers, onManagers } from './managers.ts';
 import { Out } from './out.ts';
@@ -49,6 +49,7 @@ type Handler = (body: number, end: number) => void;
 /** The server as a session sees it. */
 export interface SessionHost extends ClientHost, Managers {
   readonly ecmp: number;
+  readonly mpls: () => boolean;
   /** VRFs are network namespaces, rather than devices. */
   readonly namespaces: boolean;
   /** Frames that a client may have taken in before the others have their turn. */
@@ -308,6 +309,7 @@ export class Session implements Client {
       this.notify = message.notify;
       this.#server.zebra.setNotify(this.ownerNumber(), message.notify);
     });
+    onLabels((name, handler) => this.#on(name, handler), this);
     onManagers((name, handler) => this.#on(name, handler), this, this.#server);
     onLocators((name, handler) => this.#on(name, handler), this, this.#server.zebra.locators);
   }
@@ -343,8 +345,8 @@ export class Session implements Client {
     this.ownerNumber();
     // A synchronous session asks and waits for the answer: anything else would be taken for it.
     if (this.synchronous) return;
-    const { ecmp, namespaces } = this.#server;
-    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: knowsMpls(), ecmp, mlagRole: 0 });
+    const { ecmp, mpls, namespaces } = this.#server;
+    this.out.put('CAPABILITIES', { vrfBackend: namespaces ? 1 : 0, mpls: mpls(), ecmp, mlagRole: 0 });
     // The default one first: that is whose absence a client takes for a zebra that is not there yet.
     const vrfs = this.#server.zebra.vrfs.list();
     for (const vrf of vrfs) if (vrf.id === VRF_DEFAULT) this.vrfCame(vrf);

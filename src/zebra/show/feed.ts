@@ -9,7 +9,7 @@ export function feedJson(zebra: Zebra): Record<string, FollowerState> {
 export function showFeed(zebra: Zebra): string {
   let text = '';
   for (const one of zebra.followers.states) {
-    text += `Follower ${one.follower}: ${one.state}, ${one.routes} routes, ${one.nexthops} nexthop objects\n`;
+    text += `Follower ${one.follower}: ${one.state}, ${one.routes} routes, ${one.nexthops} nexthop objects, ${one.labels} labels\n`;
     text += `  told ${one.told}, outstanding ${one.outstanding}, waiting ${one.dirty}, replays ${one.replays}`;
     text += `, refusals ${one.refusals}\n`;
     const failures = Object.entries(one.failures);

@@ -1,0 +1,3 @@
+import { describeInVm } from '../lib/vm.ts';
+import { MODULES, suite } from './labels.ts';
+describeInVm('one', { file: import.meta.filename, modules: MODULES }, suite);
