@@ -7,7 +7,7 @@ import { restartMode } from './graceful-restart.ts';
 import { type RestartMode } from './settings.ts';
 import { FAMILY, FAMILY_NAMES, type FamilyName, ofFamily } from './wire/family.ts';
 import { ROLES } from './wire/role.ts';
-import type { AddPath, Capability } from './wire/capability.ts';
+import { type AddPath, AFI_IPV6, type Capability } from './wire/capability.ts';
 
 type Kind = Capability['kind'];
 
@@ -51,6 +51,13 @@ function addPathWays(
   return ways.flatMap(({ title, prefix, state }) => (state === undefined ? [] : [{ title, prefix, state }]));
 }
 
+/** Families for which the other side takes next hops of IPv6 (RFC 8950). */
+function wideNextHops(remote: OpenSummary): FamilyName[] {
+  const uses = find(remote, 'extendedNextHop')?.uses ?? [];
+  const families = uses.filter(use => use.nextHopAfi === AFI_IPV6).map(use => use.family);
+  return FAMILY_NAMES.filter(afi => ofFamily(families, afi) !== undefined);
+}
+
 const capital = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1);
 
 export function capabilityText(agreed: Negotiated): string[] {
@@ -65,6 +72,11 @@ export function capabilityText(agreed: Negotiated): string[] {
   const ways = FAMILY_NAMES.flatMap(afi => addPathWays(agreed, afi).map(way => ({ ...way, afi })));
   if (ways.length > 0) lines.push('    AddPath:');
   for (const { afi, title, state } of ways) lines.push(`      ${FAMILY[afi].title}: ${title} ${state.text}`);
+  add('Extended nexthop', both('extendedNextHop'));
+  const wide = wideNextHops(remote);
+  if (wide.length > 0) lines.push('      Address families by peer:');
+  // The first one stands further in, as FRR has it.
+  for (const [i, afi] of wide.entries()) lines.push(`${' '.repeat(i === 0 ? 19 : 11)}${FAMILY[afi].title}`);
   const longLived = find(remote, 'longLivedRestart');
   add('Long-lived Graceful Restart', both('longLivedRestart'));
   if (longLived !== undefined) {
@@ -123,6 +135,13 @@ export function capabilitiesJson(agreed: Negotiated): object {
     return Object.fromEntries(ways.map(({ prefix, state }) => [`${prefix}${capital(state.key)}`, true]));
   });
   if (Object.keys(addPath).length > 0) json['addPath'] = addPath;
+  add('extendedNexthop', both('extendedNextHop'));
+  if (has(remote, 'extendedNextHop')) {
+    // FRR spells both so.
+    json['extendedNexthopFamililesByPeer'] = Object.fromEntries(
+      wideNextHops(remote).map(afi => [FAMILY[afi].key, 'recieved']),
+    );
+  }
   add('longLivedGracefulRestart', both('longLivedRestart'));
   // FRR names no family here, whatever the other side said.
   if (has(remote, 'longLivedRestart')) json['longLivedGracefulRestartByPeer'] = {};

@@ -13,6 +13,7 @@ const lab = new Lab();
 before(async () => {
   const namespace = await lab.namespace('vpn-show');
   await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
+  for (const last of [1, 2]) await namespace.run('ip', 'addr', 'add', `fd09::${last}/128`, 'dev', 'lo');
   enterNetworkNamespace(namespace.path);
 });
 after(() => lab.close());
@@ -298,4 +299,39 @@ describe('between two edges', () => {
     assert.equal(one.show('show bgp ipv4 vpn rd 65001:2 10.9.0.0/16'), '% Network not in table\n');
     assert.equal(one.show('show bgp vrf nosuch ipv4 vpn'), 'View/Vrf nosuch is unknown\n');
   });
+});
+
+test('over IPv6, next hops of IPv4 prefixes are shown to be agreed on', async () => {
+  const lines = (last: number, neighbour: number): string => `router bgp 65001
+ bgp router-id 10.9.0.${last}
+ neighbor fd09::${neighbour} remote-as 65001
+ neighbor fd09::${neighbour} port ${PORT + neighbour}
+ neighbor fd09::${neighbour} update-source fd09::${last}
+ neighbor fd09::${neighbour} timers connect 1
+ neighbor fd09::${neighbour} capability extended-nexthop
+ address-family ipv4 vpn
+  neighbor fd09::${neighbour} activate
+ exit-address-family
+exit
+`;
+  const one = router(1, lines(1, 2));
+  router(2, lines(2, 1));
+  const shown = (): string => one.show('show bgp neighbors fd09::2');
+  await until(() => shown().includes('Established'), { what: () => `a session\n${shown()}` });
+  // As FRR says it, between two of its kind.
+  assert.ok(
+    shown().includes(`    Extended nexthop: advertised and received
+      Address families by peer:
+                   IPv4 Unicast
+           IPv4 VPN
+`),
+    shown(),
+  );
+  const json = one.json('show bgp neighbors fd09::2 json') as Record<string, { neighborCapabilities: object }>;
+  const { extendedNexthop, extendedNexthopFamililesByPeer } = json['fd09::2']!.neighborCapabilities as Record<
+    string,
+    unknown
+  >;
+  assert.equal(extendedNexthop, 'advertisedAndReceived');
+  assert.deepEqual(extendedNexthopFamililesByPeer, { ipv4Unicast: 'recieved', ipv4Vpn: 'recieved' });
 });

@@ -15,6 +15,8 @@ export interface PlayerOptions {
   readonly from: string;
   readonly to: string;
   readonly as: number;
+  /** Its address, unless told. */
+  readonly routerId?: string;
   readonly holdTimeS?: number;
   readonly capabilities?: readonly Capability[];
   /** Reads nothing but what brings the session up, until `hear`. */
@@ -95,11 +97,11 @@ export class Player {
   }
 
   open(): Uint8Array {
-    const { as, from, holdTimeS = 90, capabilities = [] } = this.#options;
+    const { as, from, routerId = from, holdTimeS = 90, capabilities = [] } = this.#options;
     return encodeOpen({
       as2: as,
       holdTimeS,
-      routerId: parseIp4(from),
+      routerId: parseIp4(routerId),
       capabilities: [
         { kind: 'multiprotocol', family: { afi: 1, safi: 1 } },
         { kind: 'routeRefresh' },
