@@ -22,7 +22,8 @@ afterEach(() => {
 });
 
 function router(last: number, text: string): Router {
-  const made = new Router(`pe${last}`, PORT + last);
+  // Neighbours are at other addresses of this host: none of them is known to be its own.
+  const made = new Router(`pe${last}`, PORT + last, { networkInterfaces: () => ({}) });
   routers.push(made);
   made.config(text);
   return made;
