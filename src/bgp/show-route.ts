@@ -19,7 +19,7 @@ import {
 } from './rib/index.ts';
 import { AddPathView } from './show-add-path.ts';
 import { ctime, ORIGIN_NAMES, type PathView, peersOf, routerIdText, viewPath } from './show-format.ts';
-import { hopJson, isHidden, nextHopVrfJson } from './show-routes.ts';
+import { hopJson, isHidden, nextHopVrfJson, vrfNumber } from './show-routes.ts';
 import { importedFrom, rdText, type Service, serviceOf, structureText } from './vpn/show-path.ts';
 
 interface Detail {
@@ -151,7 +151,7 @@ function pathLines(family: FamilyInstance, one: Detail, addPath: AddPathView): s
   if ((flags & PATH_BEST) !== 0) words.push(`best (${REASONS[table.pathReason[one.path]!]})`);
   const origin = importedFrom(family, one.path);
   const vrf =
-    view.nextHopVrf === undefined ? '' : ` vrf ${view.nextHopVrf.name}(${view.nextHopVrf.id}) announce-nh-self`;
+    view.nextHopVrf === undefined ? '' : ` vrf ${view.nextHopVrf.name}(${vrfNumber(view.nextHopVrf)}) announce-nh-self`;
   const lines = [
     ...(origin === undefined ? [] : [`  Imported from ${origin}`]),
     `  ${first}`,

@@ -17,6 +17,7 @@ import {
 } from './rib/index.ts';
 import { ORIGIN_CODES, ORIGIN_NAMES, type PathView, routerIdText, viewPath } from './show-format.ts';
 import type { WordPair } from './wire/route-distinguisher.ts';
+import type { Vrf } from './vrf.ts';
 import { rdText, vpnLine } from './vpn/show-path.ts';
 
 const STATUS_CODES = `Status codes:  s suppressed, d damped, h history, * valid, > best, = multipath,
@@ -44,6 +45,11 @@ export function statusOf(table: BgpTable, path: number): string {
   return `${first}${second}${kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? 'i' : ' '}`;
 }
 
+/** The number of a VRF; `-` where zebra has told none. */
+export function vrfNumber({ exists, id }: Vrf): string {
+  return exists ? String(id) : '-';
+}
+
 /** What stands before the rows of each route distinguisher. */
 export function rdHeading(rd: string): string {
   return `Route Distinguisher: ${rd}\n`;
@@ -52,7 +58,7 @@ export function rdHeading(rd: string): string {
 export function line(status: string, network: string, view: PathView): string {
   const named =
     network === '' ? ' '.repeat(17) : network.length > 16 ? `${network}\n${' '.repeat(20)}` : network.padEnd(17);
-  const shown = `${view.nextHop}${view.nextHopVrf === undefined ? '' : `@${view.nextHopVrf.id}<`}`;
+  const shown = `${view.nextHop}${view.nextHopVrf === undefined ? '' : `@${vrfNumber(view.nextHopVrf)}<`}`;
   const hop = shown.length > 15 ? `${shown}\n${' '.repeat(36)}` : shown.padEnd(16);
   const med = view.med === undefined ? ' '.repeat(10) : String(view.med).padStart(10);
   const pref = view.localPref === undefined ? ' '.repeat(7) : String(view.localPref).padStart(7);

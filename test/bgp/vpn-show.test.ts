@@ -183,7 +183,7 @@ exit
     what: () => one.show('show bgp vrf blue ipv4 unicast 10.1.0.0/24'),
   });
   // Without a zebra, VRFs have no numbers.
-  const unknown = '-1';
+  const unknown = '-';
   const text = one.show('show bgp vrf red ipv4 unicast 10.2.0.0/24');
   assert.match(text, /^ {2}Imported from 10\.9\.0\.1:1:10\.2\.0\.0\/24\n {2}65002\n/m);
   assert.match(text, /^ {4}10\.9\.0\.2 from 10\.9\.0\.2 \(10\.9\.0\.2\) vrf default\(0\) announce-nh-self\n/m);
