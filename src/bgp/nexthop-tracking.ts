@@ -8,7 +8,10 @@
 // the RIB, and not merely be covered.
 import {
   addressBits,
+  AF_INET,
+  AF_INET6,
   type AddressWords,
+  equalWords,
   type Family,
   formatPrefix,
   isLinkLocal6,
@@ -86,13 +89,13 @@ export class NexthopTracker {
     if (via !== 0) {
       const { tracker } = this.#instance.bgp.numbered(via) ?? {};
       if (tracker === undefined) return;
-      const stop = tracker.watch(hostPrefix(family, words), update =>
+      const stop = tracker.watch(toResolve(family, words), update =>
         this.#set(id, update, tracker.#instance.interfaces),
       );
       this.#elsewhere.set(id, stop);
       return;
     }
-    const entry = this.#register(hostPrefix(family, words));
+    const entry = this.#register(toResolve(family, words));
     this.#keyOf.set(id, formatPrefix(entry.prefix));
     if (entry.update !== undefined) this.#set(id, entry.update);
   }
@@ -161,8 +164,11 @@ export class NexthopTracker {
     entry.update = update;
     entry.changedMs = this.#instance.bgp.wallMs();
     const { family, words, length } = update.match;
-    if (length === addressBits(family))
-      for (const id of this.#instance.nexthops.find(family, words)) this.#set(id, update);
+    if (length === addressBits(family)) {
+      const { nexthops } = this.#instance;
+      for (const id of nexthops.find(family, words)) this.#set(id, update);
+      if (family === AF_INET) for (const id of nexthops.find(AF_INET6, mapped(words[0]))) this.#set(id, update);
+    }
     for (const watcher of entry.watchers) watcher(update);
   }
 
@@ -219,6 +225,18 @@ export class NexthopTracker {
     if (changed === undefined) return;
     for (const family of this.#instance.families) family.table.nexthopsChanged(changed);
   }
+}
+
+/** What is asked for: an IPv4 address that is written as an IPv6 one is IPv4's to find (RFC 4659 §3.2.1.2). */
+function toResolve(family: Family, words: AddressWords): Prefix {
+  return family === AF_INET6 && equalWords(words, mapped(words[3]))
+    ? hostPrefix(AF_INET, [words[3], 0, 0, 0])
+    : hostPrefix(family, words);
+}
+
+/** `::ffff:192.0.2.1`. */
+export function mapped(word: number): AddressWords {
+  return [0, 0, 0xffff, word];
 }
 
 function isLinkLocal(family: Family, words: AddressWords): boolean {

@@ -22,6 +22,7 @@ import {
   type PeerKind,
   type Policy,
 } from './rib/index.ts';
+import { mapped } from './nexthop-tracking.ts';
 import { PrefixLimit } from './prefix-limit.ts';
 import type { Negotiated, Session } from './session/types.ts';
 import { type PeerAfSettings, type PeerSettings } from './settings.ts';
@@ -316,9 +317,11 @@ export class PeerFamily {
       local.family === AF_INET6 && !isLinkLocal6(local.words) ? local.words : on && addressOf(on, AF_INET6);
     const link6 = on && addressOf(on, AF_INET6, true);
     if (global6 !== undefined) options.localAddress6 = global6;
+    // RFC 4659 §3.2.1.2.
+    else if (vpn && local.family === AF_INET) options.localAddress6 = mapped(local.words[0]);
     else if (link6 !== undefined) options.localAddress6 = link6;
     // RFC 2545 §3: the link-local address goes along only to those on the link.
-    if (link6 !== undefined && near !== undefined) options.localLinkLocal6 = link6;
+    if (link6 !== undefined && near !== undefined && !vpn) options.localLinkLocal6 = link6;
     if (!internal && this.peer.singleHop && near !== undefined && on === near.on) options.sharedSubnet = near.network;
     return options;
   }

@@ -120,6 +120,10 @@ ${[1, 2]
   neighbor 10.9.0.${last} activate
   neighbor 10.9.0.${last} route-reflector-client
  exit-address-family
+ address-family ipv6 vpn
+  neighbor 10.9.0.${last} activate
+  neighbor 10.9.0.${last} route-reflector-client
+ exit-address-family
 `,
   )
   .join('')}exit
@@ -128,7 +132,16 @@ ${[1, 2]
     const one = router(1, edge(1, 9, vrf('red', '65001:10', ['10.1.0.0/24'])));
     const two = router(2, edge(2, 9, vrf('red', '65001:10', ['10.2.0.0/24'])));
     await until(() => keys(one, 'vrf red').length === 2 && keys(two, 'vrf red').length === 2, { what: 'both' });
+    two.type('router bgp 65001 vrf red', 'no bgp network import-check');
+    two.type('router bgp 65001 vrf red', 'address-family ipv6 unicast', 'network 2001:db8:2::/48');
+    two.type('router bgp 65001 vrf red', 'address-family ipv6 unicast', 'rt both 65001:10');
+    one.type('router bgp 65001 vrf red', 'address-family ipv6 unicast', 'rt both 65001:10');
+    const six = (): { nexthops: { ip: string }[] }[] | undefined =>
+      (one.json('show bgp vrf red ipv6 unicast 2001:db8:2::/48 json') as { paths?: { nexthops: { ip: string }[] }[] })
+        .paths;
+    await until(() => six() !== undefined, { what: 'an IPv6 route over IPv4' });
     const hop = (path: { nexthops: { ip: string }[] }): string => path.nexthops[0]!.ip;
+    assert.deepEqual(six()!.map(hop), ['::ffff:10.9.0.2'], 'RFC 4659 §3.2.1.2');
     const route = one.json('show bgp vrf red ipv4 unicast 10.2.0.0/24 json') as {
       paths: { nexthops: { ip: string }[] }[];
     };
