@@ -150,6 +150,29 @@ describe('what is wanted of a label', () => {
     assert.deepEqual(stage.labels(), {});
   });
 
+  test('may not be the tables of two VRFs: it is that of the first, and then of the other', () => {
+    const stage = new Stage();
+    const { kernel, zebra } = stage;
+    for (const [ifindex, name] of [
+      [9, 'red'],
+      [12, 'blue'],
+    ] as const)
+      kernel.addLink(ifindex, name, true, { detail: { ...NO_DETAIL, kind: 'vrf', kindId: ifindex } });
+    stage.settle();
+    zebra.mpls.vrfs.say(9, 1, 50, LSP_BGP, 1);
+    zebra.mpls.vrfs.say(12, 1, 50, LSP_BGP, 2);
+    stage.settle();
+    assert.deepEqual(stage.labels(), { 50: 'dev 9 proto 186' });
+    assert.equal(zebra.mpls.vrfs.whose(50, LSP_BGP), 9);
+    zebra.mpls.vrfs.say(9, 1, 51, LSP_BGP, 1);
+    stage.settle();
+    assert.deepEqual(stage.labels(), { 50: 'dev 12 proto 186', 51: 'dev 9 proto 186' });
+    zebra.mpls.vrfs.say(12, 1, 51, LSP_BGP, 2);
+    zebra.mpls.dropOwner(1);
+    stage.settle();
+    assert.deepEqual(stage.labels(), { 51: 'dev 12 proto 186' });
+  });
+
   test('may be pushed on the packets of somebody else’s route', () => {
     const stage = new Stage();
     const { zebra, kernel } = stage;

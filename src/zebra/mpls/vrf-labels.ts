@@ -79,16 +79,23 @@ export class VrfLabels {
     this.#update(one.label, one.type);
   }
 
+  /** The number of the VRF whose label it is: of several, the one that said so first, for a packet is one VPN's. */
+  whose(label: number, type: number): number | undefined {
+    return this.#first(label, type)?.vrf;
+  }
+
+  #first(label: number, type: number): VrfLabel | undefined {
+    for (const one of this.#labels) {
+      if (one.label === label && one.type === type && this.#vrfs.get(one.vrf)?.name === one.name) return one;
+    }
+    return undefined;
+  }
+
   /** Both families of a VRF may have the same label. */
   #update(label: number, type: number): void {
-    const devices = new Set<number>();
-    let owner = 0;
-    for (const one of this.#labels) {
-      if (one.label !== label || one.type !== type || this.#vrfs.get(one.vrf)?.name !== one.name) continue;
-      devices.add(one.vrf === VRF_DEFAULT ? (this.#interfaces.byName('lo')?.ifindex ?? 1) : one.vrf);
-      ({ owner } = one);
-    }
-    const members = [...devices].map(ifindex => interfaceNexthop(ifindex));
-    this.#lsps.set(label, type, members, owner, true);
+    const one = this.#first(label, type);
+    if (one === undefined) return this.#lsps.set(label, type, [], 0, true);
+    const device = one.vrf === VRF_DEFAULT ? (this.#interfaces.byName('lo')?.ifindex ?? 1) : one.vrf;
+    this.#lsps.set(label, type, [interfaceNexthop(device)], one.owner, true);
   }
 }

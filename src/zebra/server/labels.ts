@@ -28,6 +28,11 @@ export function onLabels(on: On, client: Client): void {
     if (label !== NO_LABEL && !isLabel(label)) client.complain(`VRF ${vrf} cannot have the label ${label}`);
     else if (!mpls.vrfs.say(vrf, afi, label === NO_LABEL ? undefined : label, lspType, client.ownerNumber()))
       client.complain(`label ${label} for VRF ${vrf}, which is not there`);
+    else {
+      const first = mpls.vrfs.whose(label, lspType);
+      if (first !== undefined && first !== vrf)
+        client.complain(`label ${label} for VRF ${vrf} is that of VRF ${first}`);
+    }
   });
   on('MPLS_LABELS_ADD', (message, vrf) => change(client, message, vrf, 'add'));
   on('MPLS_LABELS_DELETE', (message, vrf) => {
