@@ -60,7 +60,7 @@ export class NexthopTracker {
   /** What was registered for an id: by then its words are gone from the table. */
   readonly #keyOf: Map<number, string> = new Map();
   /** Of next hops that other instances find for us. */
-  readonly #elsewhere: Map<number, () => void> = new Map();
+  readonly #elsewhere: Map<number, { readonly by: NexthopTracker | undefined; readonly stop: () => void }> = new Map();
   readonly #apply: EventTask;
   #doubts = false;
 
@@ -85,23 +85,26 @@ export class NexthopTracker {
       this.#apply.schedule();
       return;
     }
-    const via = hops.via(id);
-    if (via !== 0) {
-      const { tracker } = this.#instance.bgp.numbered(via) ?? {};
-      if (tracker === undefined) return;
-      const stop = tracker.watch(toResolve(family, words), update =>
-        this.#set(id, update, tracker.#instance.interfaces),
-      );
-      this.#elsewhere.set(id, stop);
-      return;
-    }
+    if (hops.via(id) !== 0) return this.#trackElsewhere(id);
     const entry = this.#register(toResolve(family, words));
     this.#keyOf.set(id, formatPrefix(entry.prefix));
     if (entry.update !== undefined) this.#set(id, entry.update);
   }
 
+  /** By whoever has the number now: an instance may have gone, and another one got it. */
+  #trackElsewhere(id: number): void {
+    const hops = this.#instance.nexthops;
+    const by = this.#instance.bgp.numbered(hops.via(id))?.tracker;
+    const known = this.#elsewhere.get(id);
+    if (known !== undefined && known.by === by) return;
+    known?.stop();
+    const prefix = toResolve(hops.family(id), hops.words(id));
+    const stop = by?.watch(prefix, update => this.#set(id, update, by.#instance.interfaces));
+    this.#elsewhere.set(id, { by, stop: stop ?? ((): void => {}) });
+  }
+
   forget(id: number): void {
-    this.#elsewhere.get(id)?.();
+    this.#elsewhere.get(id)?.stop();
     this.#elsewhere.delete(id);
     const key = this.#keyOf.get(id);
     if (key === undefined) return;
@@ -172,16 +175,17 @@ export class NexthopTracker {
     for (const watcher of entry.watchers) watcher(update);
   }
 
-  /** Own addresses changed: a next hop that is one of them resolves no more, or again. */
+  /** Own addresses changed, or which instances there are: a next hop that is one of ours resolves no more, or again. */
   interfacesChanged(): void {
     for (const [id, key] of this.#keyOf) {
       const update = this.registered.get(key)?.update;
       if (update !== undefined) this.#set(id, update);
     }
+    for (const id of this.#elsewhere.keys()) this.#trackElsewhere(id);
   }
 
   close(): void {
-    for (const stop of this.#elsewhere.values()) stop();
+    for (const { stop } of this.#elsewhere.values()) stop();
     this.#elsewhere.clear();
     for (const entry of this.registered.values()) this.#unregister(entry);
     this.registered.clear();
