@@ -184,6 +184,24 @@ bgp community-list standard wrong permit 65001:2
     await until(() => keys(one, 'vrf red').length === 3, { what: 'the import map to let it in' });
   });
 
+  test('keep the weight that their neighbour has, and the one that its policy gives', async () => {
+    const one = router(1, edge(1, 2, vrf('red', '65001:10', [])));
+    router(2, edge(2, 1, vrf('red', '65001:10', ['10.2.0.0/24'])));
+    const weight = (): unknown =>
+      (one.json('show bgp vrf red ipv4 unicast json') as { routes: Record<string, { weight: number }[]> }).routes[
+        '10.2.0.0/24'
+      ]?.[0]?.weight;
+    await until(() => weight() === 0, { what: 'the route' });
+    one.type('router bgp 65001', 'address-family ipv4 vpn', 'neighbor 10.9.0.2 weight 33');
+    await until(() => weight() === 33, { what: () => `the neighbour's: ${String(weight())}` });
+    one.type('route-map heavy permit 10', 'set weight 44');
+    one.type('router bgp 65001', 'address-family ipv4 vpn', 'neighbor 10.9.0.2 route-map heavy in');
+    await until(() => weight() === 44, { what: () => `the policy's: ${String(weight())}` });
+    one.type('router bgp 65001', 'address-family ipv4 vpn', 'no neighbor 10.9.0.2 route-map heavy in');
+    one.type('router bgp 65001', 'address-family ipv4 vpn', 'no neighbor 10.9.0.2 weight');
+    await until(() => weight() === 0, { what: () => `none again: ${String(weight())}` });
+  });
+
   test('tie instances of one speaker together', async () => {
     const one = router(
       1,

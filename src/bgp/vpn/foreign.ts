@@ -20,22 +20,39 @@ export class ForeignSource {
   constructor(routes: ForeignRoutes, of: PeerInfo) {
     this.routes = routes;
     this.of = of;
-    this.info = {
-      ...of,
-      // What came from inside may go to those inside here: the instance is not the one that heard it (RFC 4364 §7).
-      kind: of.kind === PEER_IBGP || of.kind === PEER_IBGP_CLIENT ? PEER_IMPORTED : of.kind,
-      role: NO_ROLE,
-      owner: this,
-    };
+    this.info = { ...of, kind: kindHere(of), role: NO_ROLE, owner: this };
     this.index = routes.family.table.addPeer(this.info);
   }
 
   /** What is known of it there may have changed. */
   renew(): void {
-    if (this.info.routerId === this.of.routerId) return;
-    this.info.routerId = this.of.routerId;
-    this.routes.family.table.peerChanged(this.index);
+    const { of, info } = this;
+    const { table } = this.routes.family;
+    const kind = kindHere(of);
+    const loops =
+      info.allowOwnAs !== of.allowOwnAs ||
+      info.allowOwnOrigin !== of.allowOwnOrigin ||
+      info.localAs !== of.localAs ||
+      info.allowLocalAs !== of.allowLocalAs;
+    if (
+      !loops &&
+      info.kind === kind &&
+      info.as === of.as &&
+      info.routerId === of.routerId &&
+      info.weight === of.weight &&
+      info.address === of.address &&
+      info.routeServerClient === of.routeServerClient
+    )
+      return;
+    Object.assign(info, { ...of, kind, role: NO_ROLE, owner: this });
+    table.peerChanged(this.index);
+    if (loops) table.setImportPolicy(this.index, table.peerPolicies[this.index]);
   }
+}
+
+/** What came from inside may go to those inside here: the instance is not the one that heard it (RFC 4364 §7). */
+function kindHere({ kind }: PeerInfo): PeerInfo['kind'] {
+  return kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? PEER_IMPORTED : kind;
 }
 
 /** All that comes into one family of an instance from one other table. */

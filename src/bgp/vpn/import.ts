@@ -78,7 +78,7 @@ class VrfImport {
   #edit(editor: AttributeEditor, attributes: number): AttributeEditor {
     const { instance } = this.#vpn;
     const { store } = instance;
-    const label = instance.access.internal(attributes).label ?? 0;
+    const { label = 0, weight } = instance.access.internal(attributes);
     const service = this.#service;
     const srv6 =
       store.find(attributes, ATTR_PREFIX_SID) &&
@@ -87,6 +87,7 @@ class VrfImport {
     editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID);
     return editor.setInternal({
       via: instance.number,
+      ...(weight === undefined ? {} : { weight }),
       ...(srv6 ? { sid: [service.w0, service.w1, service.w2, service.w3] as const } : { label }),
     });
   }
