@@ -196,7 +196,9 @@ export class Bgp implements Speaker {
    */
   close(retain = false): void {
     this.zebra?.stop();
-    for (const name of Array.from(this.instances.keys())) this.closeInstance(name, retain);
+    // The default one last: the others' routes are in its tables.
+    const names = Array.from(this.instances.keys()).filter(name => name !== VRF_DEFAULT);
+    for (const name of [...names, VRF_DEFAULT]) this.closeInstance(name, retain);
   }
 
   /** An interface got this name, or had it before: policy may name it. */

@@ -344,6 +344,11 @@ export class BgpInstance {
   vrfAppeared(): void {
     this.tracker.vrfAppeared();
     for (const family of this.unicast) family.local.vrfAppeared();
+    // Routes of others that lead through it name it by a number, which may be another one.
+    for (const other of this.bgp.instances.values()) {
+      if (!other.nexthops.leadsVia(this.number)) continue;
+      for (const family of other.unicast) family.announcer.restart();
+    }
   }
 
   /** Its VRF is gone, and with it the sockets of its sessions and the routes that came from there. */

@@ -175,9 +175,56 @@ describe('SIDs', () => {
     router.type('router bgp 65001 vrf red', 'address-family ipv4 unicast', 'label vpn export 16');
     await until(() => zebra.vrfLabels.get(`${RED}/1`) === 16 && problem() === undefined, { what: 'the chosen one' });
   });
+
+  test('a label that two VRFs choose is the first one’s, and then the other’s', async () => {
+    const { router, zebra } = start(
+      'router bgp 65001\nexit\n' +
+        vrf('red', '  label vpn export 777\n  rt both 65001:10\n', '  label vpn export 777\n') +
+        vrf('blue', '  label vpn export 777\n  rt both 65001:20\n'),
+    );
+    await vrfs(zebra, router);
+    const problem = (): string | undefined => router.bgp.vpn.problem(router.bgp.instances.get('blue')!.family.ipv4);
+    await until(() => problem() === "label 777 is another VRF's", { what: () => `why not: ${problem()}` });
+    assert.deepEqual(Object.fromEntries(zebra.vrfLabels), { [`${RED}/1`]: 777, [`${RED}/2`]: 777 });
+    router.type('router bgp 65001 vrf red', 'address-family ipv6 unicast', 'no label vpn export');
+    router.type('router bgp 65001 vrf red', 'address-family ipv4 unicast', 'label vpn export 778');
+    await until(() => zebra.vrfLabels.size === 2 && problem() === undefined, { what: 'it to be free' });
+    assert.deepEqual(Object.fromEntries(zebra.vrfLabels), { [`${RED}/1`]: 778, [`${BLUE}/1`]: 777 });
+  });
+
+  test('go with the default instance, and what hangs on it is said', async () => {
+    const { router, zebra } = start(HEAD + vrf('red', '  sid vpn export auto\n  rt both 65001:10\n'));
+    zebra.locator('loc0', prefix('2001:db8:f1::/64'), 16);
+    await vrfs(zebra, router);
+    await until(() => sids(zebra).length === 1, { what: 'the SID' });
+    const { vpn } = router.bgp;
+    const red = router.bgp.instances.get('red')!.family.ipv4;
+    router.type('no router bgp 65001');
+    await until(() => sids(zebra).length === 0, { what: 'the SID to go' });
+    assert.equal(vpn.problem(red), 'there is no default instance, which has the VPN tables');
+    router.type('router bgp 65001', 'bgp router-id 10.9.0.1');
+    await until(() => vpn.problem(red)?.startsWith('no SRv6 locator') === true, {
+      what: () => `the locator to be configured anew: ${vpn.problem(red)}`,
+    });
+    router.type('no router bgp 65001 vrf red');
+    assert.equal(vpn.problem(red), undefined, 'nothing is kept of it');
+  });
 });
 
 describe('routes', () => {
+  test('of another VRF lead through it as it is numbered now', async () => {
+    const { router, zebra } = start(
+      `router bgp 65001\nexit\n${vrf('red', '  redistribute static\n')}${vrf('blue', '  import vrf red\n')}`,
+    );
+    await vrfs(zebra, router);
+    const leak = (): string | undefined => zebra.routes.get(`${BLUE} 10.1.0.0/24`);
+    zebra.staticRoute('10.1.0.0/24', '10.0.0.2', 5, RED);
+    await until(() => leak() === `${RED}: 10.0.0.2`, { what: () => `the leak: ${leak()}` });
+    zebra.vrf('red', 21, 10);
+    zebra.staticRoute('10.1.0.0/24', '10.0.0.2', 5, 21);
+    await until(() => leak() === '21: 10.0.0.2', { what: () => `the leak in its new VRF: ${leak()}` });
+  });
+
   test('have segments or labels, in the VRF that they were taken into, found in the one that they came from', async () => {
     const neighbour = (last: number, other: number): string => `router bgp 65001
  bgp router-id 10.9.0.${last}

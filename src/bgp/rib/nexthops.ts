@@ -129,6 +129,12 @@ export class NexthopTable {
     return this.#via[id]!;
   }
 
+  /** Whether paths lead to a next hop that the instance of this number has to find. */
+  leadsVia(number: number): boolean {
+    for (let id = 1; id < this.limit; id++) if (this.#tracked[id] === 1 && this.#via[id] === number) return true;
+    return false;
+  }
+
   /** The address; for IPv6 the global one, which may be a link-local address where that is all there is. */
   words(id: number): AddressWords {
     return this.#words[id] ?? [0, 0, 0, 0];

@@ -31,6 +31,8 @@ export class VrfLabels {
   /** First and last label of what zebra gave us. */
   readonly #chunks: (readonly [start: number, end: number])[] = [];
   readonly #retry: TimerTask;
+  /** Whose chosen label is another VRF's already. */
+  readonly #clashes: Map<string, number> = new Map();
   #asked = false;
   #refused = false;
 
@@ -49,6 +51,8 @@ export class VrfLabels {
   problem(instance: BgpInstance, name: UnicastName): string | undefined {
     if (this.of(instance, name) !== undefined) return undefined;
     if (!instance.vrf.exists) return `there is no VRF ${instance.vrf.name}`;
+    const clash = this.#clashes.get(keyOf(instance, name));
+    if (clash !== undefined) return `label ${clash} is another VRF's`;
     if (this.#bgp.zebra === undefined) return 'there is no zebra that would give labels';
     return this.#refused ? 'zebra has no label left' : 'zebra has not given a label yet';
   }
@@ -74,8 +78,11 @@ export class VrfLabels {
     const client = this.#bgp.zebra?.client;
     const before = new Map(this.#entries);
     this.#entries.clear();
+    this.#clashes.clear();
     const taken = new Set<number>();
     for (const { chosen } of wanted) if (chosen !== 'auto') taken.add(chosen);
+    // Both families of a VRF may have the same.
+    const chosenBy = new Map<number, string>();
     const held = (label: number): boolean => this.#chunks.some(([start, end]) => label >= start && label <= end);
     let short = false;
     // Who has one keeps it.
@@ -84,9 +91,17 @@ export class VrfLabels {
         const key = keyOf(instance, name);
         const { vrf } = instance;
         if (!vrf.exists || this.#entries.has(key)) continue;
-        let label = chosen === 'auto' ? undefined : chosen;
-        if (chosen === 'auto') {
-          const own = before.get(key);
+        const own = before.get(key);
+        let label: number | undefined;
+        if (chosen !== 'auto') {
+          if (round === 'known' && own?.label !== chosen) continue;
+          if ((chosenBy.get(chosen) ?? vrf.name) !== vrf.name) {
+            this.#clashes.set(key, chosen);
+            continue;
+          }
+          chosenBy.set(chosen, vrf.name);
+          label = chosen;
+        } else {
           if (own?.auto === true && held(own.label) && !taken.has(own.label)) label = own.label;
           else if (round === 'new') label = this.#firstFree(taken);
         }

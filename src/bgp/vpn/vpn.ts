@@ -60,12 +60,15 @@ export class Vpn {
   reconcile(): void {
     const instances = [...this.#bgp.instances.values()].filter(({ kind }) => kind !== 'view');
     const main = this.#bgp.instances.get(VRF_DEFAULT);
+    // Its line went with the instance.
+    if (main === undefined) this.sids.setLocator(undefined);
     this.sids.reconcile(instances.flatMap(wantedSids));
     this.labels.reconcile(instances.flatMap(wantedLabels));
     for (const name of UNICAST_NAMES) {
       const side = this.#side(name, main?.family[VPN_OF[name]]);
       const families = instances.map(instance => instance.family[name]);
       if (side !== undefined) this.#tie(side, name, families);
+      else for (const family of families) this.#problem(family, homeless(family));
       for (const family of families) this.#reconcileLeaks(family, name);
     }
     this.#reconcileMemberships(main?.family.rtc);
@@ -75,6 +78,7 @@ export class Vpn {
       for (const leak of leaks.values()) leak.close();
       this.#leaks.delete(to);
     }
+    for (const family of this.#problems.keys()) if (!alive.has(family)) this.#problems.delete(family);
   }
 
   /** What is tied to a VPN table, which may have gone or be another one than before. */
@@ -227,6 +231,11 @@ export function distinguisherOf({ instance, vpn }: FamilyInstance): WordPair | u
   const id = instance.routerId || instance.bgp.instances.get(VRF_DEFAULT)?.routerId;
   if (id === undefined || id === 0) return undefined;
   return [((OWNER_IP4 << 16) | (id >>> 16)) >>> 0, ((id << 16) | instance.number) >>> 0];
+}
+
+/** Why routes of a family do not go into a VPN where there is no default instance; undefined: they are not to. */
+function homeless({ vpn }: FamilyInstance): string | undefined {
+  return targetsOf(vpn, 'export').length === 0 ? undefined : 'there is no default instance, which has the VPN tables';
 }
 
 /** What ends a tunnel for a family's packets: one SID of its own, or one for both families. */

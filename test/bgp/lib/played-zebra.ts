@@ -1,6 +1,14 @@
 // A zebra that keeps what it is told, answers next hops as reachable, and tells what the test wants it to.
 import assert from 'node:assert/strict';
-import { addressBits, formatAddress, formatIp6, formatPrefix, readWord } from '../../../src/net/index.ts';
+import {
+  addressBits,
+  formatAddress,
+  formatIp6,
+  formatPrefix,
+  parseAddress,
+  parsePrefix,
+  readWord,
+} from '../../../src/net/index.ts';
 import {
   ANY_LABEL_BASE,
   commandName,
@@ -9,13 +17,17 @@ import {
   Framer,
   FRR_8_4_4,
   MAX_LABELS,
+  MESSAGE_NEXTHOP,
   NEXTHOP_FLAG_LABEL,
   NEXTHOP_FLAG_SEG6,
   NEXTHOP_FLAG_SEG6LOCAL,
   NEXTHOP_IFINDEX,
+  NEXTHOP_IPV4_IFINDEX,
+  NEXTHOP_MAX_BYTES,
   NexthopColumns,
   readHostWord,
   RouteMessage,
+  routeTypeNumber,
   SEG6LOCAL_CONTEXT_BYTES,
   type ServerMessages,
   type ZapiConnect,
@@ -61,6 +73,24 @@ export class PlayedZebra {
   /** A VRF by a device, with this index and table. */
   vrf(name: string, id: number, table: number): void {
     this.tell('VRF_ADD', { table, netns: '', name }, id);
+  }
+
+  /** A static IPv4 route of a VRF, for those that redistribute such. */
+  staticRoute(prefix: string, gateway: string, ifindex: number, vrf: number): void {
+    const { family, words, length } = parsePrefix(prefix)!;
+    const hops = new NexthopColumns(1);
+    const row = hops.add(NEXTHOP_IPV4_IFINDEX, vrf);
+    hops.w0[row] = parseAddress(gateway)!.words[0];
+    hops.ifindex[row] = ifindex;
+    const route = new RouteMessage();
+    const bytes = new Uint8Array(NEXTHOP_MAX_BYTES);
+    const nexthopEnd = FRR_8_4_4.route.encodeNexthops(hops, MESSAGE_NEXTHOP, bytes, 0);
+    Object.assign(route, { type: routeTypeNumber(FRR_8_4_4, 'static'), family, safi: 1, w0: words[0] });
+    Object.assign(route, { prefixLength: length, message: MESSAGE_NEXTHOP, bytes, nexthopEnd, nexthopCount: 1 });
+    const message = new Uint8Array(4096);
+    const end = FRR_8_4_4.route.encode(route, vrf, FRR_8_4_4.command.REDISTRIBUTE_ROUTE_ADD, message, 0);
+    assert.ok(end > 0);
+    this.#events?.bytes(message, 0, end);
   }
 
   locator(name: string, prefix: ServerMessages['SRV6_LOCATOR_ADD']['prefix'], functionBits: number, flags = 0): void {
