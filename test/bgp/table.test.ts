@@ -16,6 +16,7 @@ import {
   type PeerInfo,
   type Policy,
   REASONS,
+  type TableConsumer,
 } from '../../src/bgp/rib/index.ts';
 import { ProcessQueue } from '../../src/bgp/process-queue.ts';
 import { TaskLoop, VirtualClock } from '../../src/concurrency/index.ts';
@@ -418,6 +419,33 @@ test('a prefix that lost its last path and has one again is counted before anyth
     table.decide();
     assert.deepEqual([table.prefixCount, table.prefixes.size], [count, 1]);
   }
+});
+
+test('a consumer of every path that goes leaves no path behind that is gone', () => {
+  const { store, table } = setup();
+  const index = table.addPeer(peer({}));
+  const id = store.encode({ nextHop: { family: AF_INET, words: [1, 0, 0, 0] } });
+  let holds = true;
+  const consumer: TableConsumer = {
+    dirty: new DirtySet(),
+    everyPath: true,
+    holds: prefix => consumer.dirty.has(prefix),
+    holdsPath: () => holds,
+    wake() {},
+    sweep: () => 0,
+  };
+  table.attach(consumer);
+  for (let word = 1; word <= 3; word++) table.announce(index, word << 24, 0, 0, 0, 24, id);
+  table.decide();
+  for (let word = 1; word <= 3; word++) table.withdraw(index, word << 24, 0, 0, 0, 24);
+  table.decide();
+  assert.deepEqual([table.pathCount, table.prefixCount], [0, 3], 'it has not looked yet');
+  holds = false;
+  table.detach(consumer);
+  table.releaseAll(consumer.dirty);
+  while (table.sweep(1000));
+  assert.deepEqual([table.prefixCount, table.prefixes.size], [0, 0]);
+  store.release(id);
 });
 
 test('what a peer announces again after its session came back is not swept with the rest', () => {

@@ -213,8 +213,16 @@ export class Consumers {
     this.releasePrefix(prefix);
   }
 
-  /** `releasePrefix` for all of a set, which is empty then. */
+  /** `releasePrefix` for all of a set, which is empty then, and `releasePath` for what there is of paths that are gone. */
   releaseAll(dirty: DirtySet): void {
-    for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) this.releasePrefix(prefix);
+    const rows = this.#rows;
+    for (let prefix = dirty.take(); prefix >= 0; prefix = dirty.take()) {
+      for (let path = rows.first[prefix]!; path !== 0; ) {
+        const next = rows.pathNext[path]!; // the row may go
+        this.releasePath(path);
+        path = next;
+      }
+      this.releasePrefix(prefix);
+    }
   }
 }
