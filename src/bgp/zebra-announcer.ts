@@ -377,7 +377,7 @@ export class ZebraAnnouncer {
     }
     // On the link, the link-local address is what packets go to (RFC 2545 §2); it needs the link's name.
     const link = isLinkLocal6(global) ? global : nexthops.linkLocal(hop);
-    const ifindex = link === undefined ? 0 : this.#ifindex(path);
+    const ifindex = link === undefined ? 0 : this.link(path);
     const words = link !== undefined && ifindex > 0 ? link : global;
     if (isLinkLocal6(words) && ifindex <= 0) return false;
     const row = columns.add(ifindex > 0 ? NEXTHOP_IPV6_IFINDEX : NEXTHOP_IPV6, instance.vrf.id);
@@ -425,7 +425,7 @@ export class ZebraAnnouncer {
   }
 
   /** The interface that the path's peer is on; 0: it is not on a link of ours. */
-  #ifindex(path: number): number {
+  link(path: number): number {
     const { table, instance } = this.#family;
     const owner = table.peers[table.pathPeer[path]!]?.owner;
     if (!(owner instanceof Peer)) return 0;

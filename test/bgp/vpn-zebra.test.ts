@@ -2,7 +2,10 @@
 // locators, labels, VRFs and zebra itself come and go. Zebra is played.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { parsePrefix } from '../../src/net/index.ts';
+import { Peer } from '../../src/bgp/peer.ts';
+import { PEER_EBGP } from '../../src/bgp/rib/index.ts';
+import { emptyLayer } from '../../src/bgp/settings.ts';
+import { type AddressWords, parsePrefix } from '../../src/net/index.ts';
 import { LOCATOR_USID } from '../../src/zapi/index.ts';
 import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { Lab } from '../lib/netns.ts';
@@ -25,6 +28,8 @@ afterEach(() => {
 
 const RED = 11;
 const BLUE = 12;
+const GREEN = 13;
+const FE80_2: AddressWords = [0xfe800000, 0, 0, 2];
 const prefix = (text: string): NonNullable<ReturnType<typeof parsePrefix>> => parsePrefix(text)!;
 
 const HEAD = `router bgp 65001
@@ -223,6 +228,40 @@ describe('routes', () => {
     zebra.vrf('red', 21, 10);
     zebra.staticRoute('10.1.0.0/24', '10.0.0.2', 5, 21);
     await until(() => leak() === '21: 10.0.0.2', { what: () => `the leak in its new VRF: ${leak()}` });
+  });
+
+  test('of another VRF lead to a neighbour on its link, whichever of two has the same address there', async () => {
+    const { router, zebra } = start(
+      `router bgp 65001\nexit\n${vrf('red', '', '  rt both 65001:10\n')}${vrf('blue', '', '  import vrf red\n')}${vrf('green', '', '  rt import 65001:10\n')}`,
+    );
+    await vrfs(zebra, router);
+    zebra.vrf('green', GREEN, 30);
+    const { table, instance } = router.bgp.instances.get('red')!.family.ipv6;
+    for (const link of [5, 6]) {
+      // Neighbours that need no session: who they are is all that is asked.
+      const owner = new Peer(instance, `eth${link}`, 10, [0, 0, 0, 0], emptyLayer(), { unnumbered: true });
+      owner.remoteAddress = () => ({ family: 10, words: FE80_2, port: 179, scopeId: link });
+      const index = table.addPeer({
+        kind: PEER_EBGP,
+        as: 65000 + link,
+        routerId: link,
+        address: FE80_2,
+        weight: 0,
+        allowOwnAs: 0,
+        role: -1,
+        owner,
+      });
+      const set = instance.store.encode({ origin: 0, asPath: [], nextHop: { family: 10, words: FE80_2 } });
+      const { words, length } = prefix(`2001:db8:${link}::/48`);
+      table.announce(index, ...words, length, set);
+      instance.store.release(set);
+    }
+    for (const vrf of [BLUE, GREEN]) {
+      for (const link of [5, 6]) {
+        const route = (): string | undefined => zebra.routes.get(`${vrf} 2001:db8:${link}::/48`);
+        await until(() => route() === `${RED}: fe80::2 dev ${link}`, { what: () => `${link} in ${vrf}: ${route()}` });
+      }
+    }
   });
 
   test('have segments or labels, in the VRF that they were taken into, found in the one that they came from', async () => {

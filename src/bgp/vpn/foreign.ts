@@ -1,5 +1,6 @@
 // Routes in an instance's table that another table had first: a VPN's, or another instance's. Each keeps the source that it had there,
 // as a source of this table, so that the decision compares who they are really from. They are never passed on to a third.
+import { AF_INET6, isLinkLocal6 } from '../../net/index.ts';
 import type { FamilyInstance } from '../family.ts';
 import { localPolicy } from '../local-routes.ts';
 import { dependsOn, type PeerPolicy } from '../peer-policy.ts';
@@ -53,6 +54,20 @@ export class ForeignSource {
 /** What came from inside may go to those inside here: the instance is not the one that heard it (RFC 4364 §7). */
 function kindHere({ kind }: PeerInfo): PeerInfo['kind'] {
   return kind === PEER_IBGP || kind === PEER_IBGP_CLIENT ? PEER_IMPORTED : kind;
+}
+
+/** Whether a set of an instance leads to an address that is one only on the link of whoever said it. */
+export function isOnLink({ instance }: FamilyInstance, attributes: number): boolean {
+  const { nexthops, store } = instance;
+  const hop = store.nexthop[attributes]!;
+  return nexthops.family(hop) === AF_INET6 && isLinkLocal6(nexthops.words(hop));
+}
+
+/** The interface that a path leads to, for those that are not on it themselves; 0: its next hop says enough. */
+export function interfaceOf(family: FamilyInstance, path: number): number {
+  const attributes = family.table.pathAttributes[path]!;
+  const { ifindex = 0 } = family.instance.access.internal(attributes);
+  return ifindex === 0 && isOnLink(family, attributes) ? Math.max(family.announcer.link(path), 0) : ifindex;
 }
 
 /** All that comes into one family of an instance from one other table. */

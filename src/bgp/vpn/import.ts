@@ -24,7 +24,7 @@ import type { WordPair } from '../wire/route-distinguisher.ts';
 import { EXTENDED_COMMUNITY_BYTES } from '../wire/route-target.ts';
 import { carry, SetMemory } from './carry.ts';
 import { VrfExport } from './export.ts';
-import { ForeignRoutes } from './foreign.ts';
+import { ForeignRoutes, interfaceOf } from './foreign.ts';
 
 /** Prefixes between two looks at the clock. */
 const BATCH = 256;
@@ -103,7 +103,8 @@ class VrfImport {
     if (best === 0) return this.drop(prefix, path);
     const { store } = from.instance;
     const own = source.pathAttributes[best]!;
-    const { ifindex = 0, weight } = from.instance.access.internal(own);
+    const { weight } = from.instance.access.internal(own);
+    const ifindex = interfaceOf(from, best);
     const hop = store.find(own, ATTR_NEXT_HOP) ? store.arena.slice(store.foundStart, store.foundEnd) : undefined;
     const attributes = this.#vpn.table.pathAttributes[path]!;
     const set = carry(this.#vpn.instance.store, attributes, to.instance.store, editor => {

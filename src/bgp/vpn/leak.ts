@@ -5,7 +5,7 @@ import type { FamilyInstance } from '../family.ts';
 import { DirtySet, type TableConsumer } from '../rib/index.ts';
 import { ATTR_INTERNAL, ATTR_PREFIX_SID } from '../wire/attribute.ts';
 import { carry, SetMemory } from './carry.ts';
-import { ForeignRoutes, ForeignSource } from './foreign.ts';
+import { ForeignRoutes, ForeignSource, interfaceOf, isOnLink } from './foreign.ts';
 
 /** Prefixes between two looks at the clock. */
 const BATCH = 256;
@@ -71,25 +71,29 @@ export class VrfLeak implements TableConsumer {
     if (best === 0 || info === undefined || info.owner instanceof ForeignSource) {
       this.routes.withdraw(w0, w1, w2, w3, length, 0);
     } else {
-      const set = this.#carried(table.pathAttributes[best]!);
+      const set = this.#carried(best);
       this.routes.announce(info, w0, w1, w2, w3, length, set, 0);
       this.routes.family.instance.store.release(set);
     }
     table.releasePrefix(prefix);
   }
 
-  #carried(attributes: number): number {
-    const { instance } = this.from;
-    let set = this.#memory.recall(attributes);
-    if (set > 0) return set;
-    const { ifindex = 0, weight } = instance.access.internal(attributes);
-    set = carry(instance.store, attributes, this.routes.family.instance.store, editor =>
+  #carried(path: number): number {
+    const { instance, table } = this.from;
+    const attributes = table.pathAttributes[path]!;
+    // On several links there may be the same address.
+    const alike = !isOnLink(this.from, attributes);
+    const known = alike ? this.#memory.recall(attributes) : -1;
+    if (known > 0) return known;
+    const { weight } = instance.access.internal(attributes);
+    const ifindex = interfaceOf(this.from, path);
+    const set = carry(instance.store, attributes, this.routes.family.instance.store, editor =>
       editor
         .remove(ATTR_INTERNAL)
         .remove(ATTR_PREFIX_SID)
         .setInternal({ via: instance.number, ifindex, ...(weight === undefined ? {} : { weight }) }),
     );
-    this.#memory.remember(attributes, set);
+    if (alike) this.#memory.remember(attributes, set);
     return set;
   }
 
