@@ -98,7 +98,8 @@ export class NexthopTracker {
     const known = this.#elsewhere.get(id);
     if (known !== undefined && known.by === by) return;
     known?.stop();
-    const prefix = toResolve(hops.family(id), hops.words(id));
+    // Not as IPv4's, where it is one of those that are written so: Linux sends no IPv6 packet to an IPv4 gateway.
+    const prefix = hostPrefix(hops.family(id), hops.words(id));
     const stop = by?.watch(prefix, update => this.#set(id, update, by.#instance.interfaces));
     this.#elsewhere.set(id, { by, stop: stop ?? ((): void => {}) });
   }
