@@ -143,7 +143,7 @@ describe('a follower beside the real dataplane', { timeout: 60_000 }, () => {
     const [state] = Object.values(feed);
     assert.equal(state!['routes'], 11); // fe80::/64 besides
     assert.deepEqual(state!['failures'], {});
-    assert.match(await host.run('show zebra feed'), /^Follower \d+: \w+, 11 routes, \d+ nexthop objects\n/);
+    assert.match(await host.run('show zebra feed'), /^Follower \d+: \w+, 11 routes, \d+ nexthop objects, 0 labels\n/);
   });
 
   test('sees everything of ours go at the end', async () => {
