@@ -126,7 +126,8 @@ function compileProject(project: string): void {
   mkdirSync(project);
   const tsc = ['-p', join(import.meta.dirname, 'vm'), '--outDir', project];
   execFileSync(join(ROOT, 'node_modules/.bin/tsc'), tsc, { stdio: 'inherit' });
-  for (const name of ['bin', 'package.json']) cpSync(join(ROOT, name), join(project, name), { recursive: true });
+  for (const name of ['bin', 'package.json', 'examples/srv6-l3vpn'])
+    cpSync(join(ROOT, name), join(project, name), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
   // Where bin/grevy looks for JavaScript.
   symlinkSync('src', join(project, 'dist'));

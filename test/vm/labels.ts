@@ -53,6 +53,8 @@ function tests(): void {
       for (const name of ['eth0', 'p0']) await namespace.run('ip', 'link', 'set', name, 'up');
       await namespace.run('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'eth0');
       await namespace.run('ip', 'addr', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
+      // Where the kernel takes none zebra says so, and staticd has no labels then.
+      await namespace.run('sysctl', '-qw', 'net.mpls.platform_labels=1000');
     }
     const directory = await lab.directory();
     [grevy, frr] = await Promise.all([startGrevy(lab, ours, ''), startFrr(lab, theirs, 'zebra', '', { directory })]);

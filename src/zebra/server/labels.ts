@@ -26,9 +26,11 @@ export function onLabels(on: On, client: Client): void {
   const { mpls } = client.host.zebra;
   on('VRF_LABEL', ({ label, afi, lspType }, vrf) => {
     if (label !== NO_LABEL && !isLabel(label)) client.complain(`VRF ${vrf} cannot have the label ${label}`);
-    else if (!mpls.vrfs.say(vrf, afi, label === NO_LABEL ? undefined : label, lspType, client.ownerNumber()))
-      client.complain(`label ${label} for VRF ${vrf}, which is not there`);
-    else {
+    else if (!mpls.vrfs.say(vrf, afi, label === NO_LABEL ? undefined : label, lspType, client.ownerNumber())) {
+      const elsewhere = client.host.zebra.vrfs.get(vrf) !== undefined;
+      const why = elsewhere ? 'a network namespace that labels do not lead into' : 'not there';
+      client.complain(`label ${label} for VRF ${vrf}, which is ${why}`);
+    } else {
       const first = mpls.vrfs.whose(label, lspType);
       if (first !== undefined && first !== vrf)
         client.complain(`label ${label} for VRF ${vrf} is that of VRF ${first}`);

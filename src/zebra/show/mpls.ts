@@ -97,5 +97,5 @@ function textTable(head: readonly string[], rows: readonly (readonly string[])[]
   const line = (cells: readonly string[]): string =>
     ` ${cells.map((cell, i) => `${cell.padEnd(widths[i]!)}  `).join('')}\n`;
   const width = widths.reduce((sum, one) => sum + one + 2, 0);
-  return `${line(head)} ${'-'.repeat(width - 1)}\n${rows.map(line).join('')}`;
+  return `${line(head)} ${'-'.repeat(width)}\n${rows.map(line).join('')}`;
 }

@@ -1,0 +1,73 @@
+// What FRR 8.4.4 has in the kernels of the lab's edges (kernel.ts) when both are FRR: `GREVY_L3VPN='srv6:frr:frr mpls:frr:frr'`
+// runs that and compares.
+import type { Edge } from '../../../examples/srv6-l3vpn/network.ts';
+import type { Transport } from './edge.ts';
+
+export const FRR: Readonly<Record<Transport, Readonly<Record<Edge, readonly string[]>>>> = {
+  srv6: {
+    1: [
+      'main: 2001:db8::2 proto static metric 20: via 2001:db8:1:1::f dev u1 | via 2001:db8:1::f dev u0',
+      'main: 2001:db8:f1:0:100:: proto bgp metric 20: encap seg6local action End.DT4 vrftable 10 dev vrf10',
+      'main: 2001:db8:f1:0:200:: proto bgp metric 20: encap seg6local action End.DT6 table 10 dev vrf10',
+      'main: 2001:db8:f1:0:300:: proto bgp metric 20: encap seg6local action End.DT4 vrftable 20 dev vrf20',
+      'main: 2001:db8:f1:0:400:: proto bgp metric 20: encap seg6local action End.DT6 table 20 dev vrf20',
+      'main: 2001:db8:f2::/64 proto static metric 20: via 2001:db8:1:1::f dev u1 | via 2001:db8:1::f dev u0',
+      'vrf10 IPv4: 10.1.0.0/24 proto bgp metric 20: via 172.16.1.2 dev a1',
+      'vrf10 IPv4: 10.2.0.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:100:: ] via inet6 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:100:: ] via inet6 2001:db8:1::f dev u0',
+      'vrf10 IPv4: 172.16.2.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:100:: ] via inet6 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:100:: ] via inet6 2001:db8:1::f dev u0',
+      'vrf10 IPv6: fd00:2::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:200:: ] via 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:200:: ] via 2001:db8:1::f dev u0',
+      'vrf10 IPv6: fd10:1::/64 proto bgp metric 20: via fe80::ff:fe00:10a dev a1',
+      'vrf10 IPv6: fd10:2::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:200:: ] via 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:200:: ] via 2001:db8:1::f dev u0',
+      'vrf20 IPv4: 10.2.0.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:300:: ] via inet6 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:300:: ] via inet6 2001:db8:1::f dev u0',
+      'vrf20 IPv6: fd10:2::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f2:0:400:: ] via 2001:db8:1:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f2:0:400:: ] via 2001:db8:1::f dev u0',
+    ],
+    2: [
+      'main: 2001:db8::1 proto static metric 20: via 2001:db8:2:1::f dev u1 | via 2001:db8:2::f dev u0',
+      'main: 2001:db8:f1::/64 proto static metric 20: via 2001:db8:2:1::f dev u1 | via 2001:db8:2::f dev u0',
+      'main: 2001:db8:f2:0:100:: proto bgp metric 20: encap seg6local action End.DT4 vrftable 10 dev vrf10',
+      'main: 2001:db8:f2:0:200:: proto bgp metric 20: encap seg6local action End.DT6 table 10 dev vrf10',
+      'main: 2001:db8:f2:0:300:: proto bgp metric 20: encap seg6local action End.DT4 vrftable 20 dev vrf20',
+      'main: 2001:db8:f2:0:400:: proto bgp metric 20: encap seg6local action End.DT6 table 20 dev vrf20',
+      'vrf10 IPv4: 10.1.0.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:100:: ] via inet6 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:100:: ] via inet6 2001:db8:2::f dev u0',
+      'vrf10 IPv4: 10.2.0.0/24 proto static metric 20: via 172.16.2.2 dev a2',
+      'vrf10 IPv4: 172.16.1.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:100:: ] via inet6 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:100:: ] via inet6 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd00:1::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:200:: ] via 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:200:: ] via 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd10:1::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:200:: ] via 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:200:: ] via 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd10:2::/64 proto static metric 20: via fd00:2::2 dev a2',
+      'vrf20 IPv4: 10.1.0.0/24 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:300:: ] via inet6 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:300:: ] via inet6 2001:db8:2::f dev u0',
+      'vrf20 IPv6: fd10:1::/64 proto bgp metric 20: encap seg6 mode encap segs 1 [ 2001:db8:f1:0:400:: ] via 2001:db8:2:1::f dev u1 | encap seg6 mode encap segs 1 [ 2001:db8:f1:0:400:: ] via 2001:db8:2::f dev u0',
+    ],
+  },
+  mpls: {
+    1: [
+      'labels: 16 proto bgp: dev vrf10',
+      'labels: 17 proto bgp: dev vrf10',
+      'labels: 18 proto bgp: dev vrf20',
+      'labels: 19 proto bgp: dev vrf20',
+      'main: 2001:db8::2 proto static metric 20: encap mpls 16002 via 2001:db8:1:1::f dev u1 | encap mpls 16002 via 2001:db8:1::f dev u0',
+      'vrf10 IPv4: 10.1.0.0/24 proto bgp metric 20: via 172.16.1.2 dev a1',
+      'vrf10 IPv4: 10.2.0.0/24 proto bgp metric 20: encap mpls 16002/16 via inet6 2001:db8:1:1::f dev u1 | encap mpls 16002/16 via inet6 2001:db8:1::f dev u0',
+      'vrf10 IPv4: 172.16.2.0/24 proto bgp metric 20: encap mpls 16002/16 via inet6 2001:db8:1:1::f dev u1 | encap mpls 16002/16 via inet6 2001:db8:1::f dev u0',
+      'vrf10 IPv6: fd00:2::/64 proto bgp metric 20: encap mpls 16002/17 via 2001:db8:1:1::f dev u1 | encap mpls 16002/17 via 2001:db8:1::f dev u0',
+      'vrf10 IPv6: fd10:1::/64 proto bgp metric 20: via fe80::ff:fe00:10a dev a1',
+      'vrf10 IPv6: fd10:2::/64 proto bgp metric 20: encap mpls 16002/17 via 2001:db8:1:1::f dev u1 | encap mpls 16002/17 via 2001:db8:1::f dev u0',
+      'vrf20 IPv4: 10.2.0.0/24 proto bgp metric 20: encap mpls 16002/18 via inet6 2001:db8:1:1::f dev u1 | encap mpls 16002/18 via inet6 2001:db8:1::f dev u0',
+      'vrf20 IPv6: fd10:2::/64 proto bgp metric 20: encap mpls 16002/19 via 2001:db8:1:1::f dev u1 | encap mpls 16002/19 via 2001:db8:1::f dev u0',
+    ],
+    2: [
+      'labels: 16 proto bgp: dev vrf10',
+      'labels: 17 proto bgp: dev vrf10',
+      'labels: 18 proto bgp: dev vrf20',
+      'labels: 19 proto bgp: dev vrf20',
+      'main: 2001:db8::1 proto static metric 20: encap mpls 16001 via 2001:db8:2:1::f dev u1 | encap mpls 16001 via 2001:db8:2::f dev u0',
+      'vrf10 IPv4: 10.1.0.0/24 proto bgp metric 20: encap mpls 16001/16 via inet6 2001:db8:2:1::f dev u1 | encap mpls 16001/16 via inet6 2001:db8:2::f dev u0',
+      'vrf10 IPv4: 10.2.0.0/24 proto static metric 20: via 172.16.2.2 dev a2',
+      'vrf10 IPv4: 172.16.1.0/24 proto bgp metric 20: encap mpls 16001/16 via inet6 2001:db8:2:1::f dev u1 | encap mpls 16001/16 via inet6 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd00:1::/64 proto bgp metric 20: encap mpls 16001/17 via 2001:db8:2:1::f dev u1 | encap mpls 16001/17 via 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd10:1::/64 proto bgp metric 20: encap mpls 16001/17 via 2001:db8:2:1::f dev u1 | encap mpls 16001/17 via 2001:db8:2::f dev u0',
+      'vrf10 IPv6: fd10:2::/64 proto static metric 20: via fd00:2::2 dev a2',
+      'vrf20 IPv4: 10.1.0.0/24 proto bgp metric 20: encap mpls 16001/18 via inet6 2001:db8:2:1::f dev u1 | encap mpls 16001/18 via inet6 2001:db8:2::f dev u0',
+      'vrf20 IPv6: fd10:1::/64 proto bgp metric 20: encap mpls 16001/19 via 2001:db8:2:1::f dev u1 | encap mpls 16001/19 via 2001:db8:2::f dev u0',
+    ],
+  },
+};
