@@ -1,0 +1,22 @@
+export {
+  type AddressValue,
+  type EventKind,
+  EVENT_KINDS,
+  type EventOf,
+  type Hop,
+  type NeighborValue,
+  type PortEvent,
+  type ProxyEvent,
+  RouteEvent,
+  routeHop,
+  type RouteValue,
+  routeValue,
+  type StreamEvent,
+} from './event.ts';
+export type { EventQueue, EventQueueOptions, ProxyCallbacks, Registration } from './delivery.ts';
+export type { EventFilter } from './filter.ts';
+export { IfProxy, type IfProxyOptions, type ProxyOptions } from './ifproxy.ts';
+export { type LinuxOptions, LinuxPlatform } from './linux/platform.ts';
+export type { Device, DeviceOptions, Feedback, History, HistoryOptions, Platform } from './platform.ts';
+export { IfProxyError, type Port, type Proxy, type ProxyInfo, type ProxyState } from './port.ts';
+export { EventReader, type EventQueueStats, type QueueShare } from './queue.ts';
