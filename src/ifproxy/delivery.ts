@@ -308,15 +308,22 @@ export class Delivery implements PictureEvents {
     }
     for (const queue of this.queues) {
       if (queue.lost || !queue.told) continue;
-      queue.told = false;
-      if (queue.put(EVENT_COMMIT, 0, 0, 0)) queue.writer.publish();
-      else this.#lose(queue);
+      queue.told = !queue.put(EVENT_COMMIT, 0, 0, 0);
+      if (queue.told) this.#await(queue);
+      else queue.writer.publish();
     }
   }
 
   #lose(queue: EventQueue): void {
     queue.lose();
     queue.writer.onRoom(this.wake);
+  }
+
+  /** What it has is the reader's now; goes on when that has taken some. */
+  #await(queue: EventQueue): false {
+    queue.writer.publish();
+    queue.writer.onRoom(this.wake);
+    return false;
   }
 
   /** False where there is no room for it yet. */
@@ -340,12 +347,12 @@ export class Delivery implements PictureEvents {
     if (consumer instanceof EventQueue) {
       if (consumer.lost) return;
       if (consumer.resynchronizing) {
-        if (!consumer.put(EVENT_PICTURE_FINISHED, 0, 0, 0)) return void this.#lose(consumer);
+        if (!consumer.put(EVENT_PICTURE_FINISHED, 0, 0, 0)) return void this.#await(consumer);
         consumer.resynchronizing = false;
         consumer.told = true;
       }
       if (consumer.configured) return;
-      if (!consumer.put(EVENT_CONFIGURATION_FINISHED, 0, 0, 0)) return void this.#lose(consumer);
+      if (!consumer.put(EVENT_CONFIGURATION_FINISHED, 0, 0, 0)) return void this.#await(consumer);
       consumer.configured = true;
       consumer.told = true;
       return;
@@ -367,9 +374,7 @@ export class Delivery implements PictureEvents {
       while (walk.stage !== STAGE_DONE) {
         if (consumer.closed || !walk.binding.bound) break;
         if (!this.#walk(consumer, walk)) {
-          (consumer as EventQueue).writer.publish();
-          (consumer as EventQueue).writer.onRoom(this.wake);
-          return false;
+          return this.#await(consumer as EventQueue);
         }
         if (walk.stage !== STAGE_DONE && performance.now() >= untilMs) return true;
       }
@@ -379,9 +384,7 @@ export class Delivery implements PictureEvents {
         const { portId } = walk.binding;
         if (consumer instanceof Registration) this.#tell(consumer, { kind: 'pictureFinished', portId });
         else if (!consumer.put(EVENT_PICTURE_FINISHED, 0, 0, portId)) {
-          consumer.writer.publish();
-          consumer.writer.onRoom(this.wake);
-          return false;
+          return this.#await(consumer);
         }
         consumer.told = true;
       }

@@ -12,7 +12,7 @@ import type { EventKind } from './event.ts';
 import type { EventFilter } from './filter.ts';
 import { LinuxPlatform } from './linux/platform.ts';
 import { PICTURE_ALL } from './picture.ts';
-import type { DeviceOptions, Feedback, History, Platform } from './platform.ts';
+import type { DeviceOptions, Feedback, History, HistoryStats, Platform } from './platform.ts';
 import { IfProxyError, type Port, type Proxy } from './port.ts';
 
 /** A turn of Node's loop at most. */
@@ -207,6 +207,10 @@ export class IfProxy {
     this.#history = this.#platform.open(this.#delivery.picture, options);
     this.#delivery.wake = () => this.#wake();
     return this.#history;
+  }
+
+  get stats(): HistoryStats {
+    return this.#history?.stats ?? { overruns: 0, dumps: 0, interruptions: 0 };
   }
 
   get listening(): boolean {

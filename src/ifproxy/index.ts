@@ -17,6 +17,6 @@ export type { EventQueue, EventQueueOptions, ProxyCallbacks, Registration } from
 export type { EventFilter } from './filter.ts';
 export { IfProxy, type IfProxyOptions, type ProxyOptions } from './ifproxy.ts';
 export { type LinuxOptions, LinuxPlatform } from './linux/platform.ts';
-export type { Device, DeviceOptions, Feedback, History, HistoryOptions, Platform } from './platform.ts';
+export type { Device, DeviceOptions, Feedback, History, HistoryOptions, HistoryStats, Platform } from './platform.ts';
 export { IfProxyError, type Port, type Proxy, type ProxyInfo, type ProxyState } from './port.ts';
 export { EventReader, type EventQueueStats, type QueueShare } from './queue.ts';

@@ -27,6 +27,14 @@ export interface Device {
   close(): void;
 }
 
+export interface HistoryStats {
+  /** Times something was lost, and all was read anew. */
+  readonly overruns: number;
+  readonly dumps: number;
+  /** Dumps begun again because something changed under them. */
+  readonly interruptions: number;
+}
+
 /** The system's history, from `open` on. */
 export interface History {
   /** Readable when `step` has something to do; -1: ask `onReady`. */
@@ -37,6 +45,7 @@ export interface History {
   step(): boolean;
   /** Milliseconds until it wants to be stepped whatever the descriptor says; -1 = never. */
   wakeInMs(): number;
+  readonly stats: HistoryStats;
   /** A proxy has come: these kinds (PICTURE_*) are to be told anew. */
   refresh(kinds: number): void;
   close(): void;

@@ -82,7 +82,7 @@ export class KernelRoutes {
       last = row;
     }
     if (open) this.#waiting.push(bytes.slice(offset, offset + size));
-    else table.seen[this.#picture.addRoute(table, input, last, 0)] = this.#generation;
+    else this.#add(table, input, last);
   }
 
   /** The dump is over: what waited for it, and what was not in it. */
@@ -115,7 +115,7 @@ export class KernelRoutes {
     if (replaced >= 0) {
       table.seen[replaced] = this.#generation;
       this.#picture.replaceRoute(table, replaced, input, 0);
-    } else table.seen[this.#picture.addRoute(table, input, last, 0)] = this.#generation;
+    } else this.#add(table, input, last);
   }
 
   /** RTM_NEWROUTE */
@@ -178,7 +178,9 @@ export class KernelRoutes {
   }
 
   #add(table: RouteTable, input: RouteInput, after: number): void {
-    table.seen[this.#picture.addRoute(table, input, after, 0)] = this.#generation;
+    const row = this.#picture.addRoute(table, input, after, 0);
+    // After, because the columns may have moved.
+    table.seen[row] = this.#generation;
   }
 
   /** RTM_DELROUTE */
