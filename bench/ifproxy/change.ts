@@ -43,7 +43,8 @@ if (isMainThread) {
     routeDeleted: hear,
     configurationFinished: () => {
       const shared: Shared = { sent, heard, ifindex: proxy.info.ifindex, count };
-      new Worker(new URL(import.meta.url), { workerData: shared });
+      const worker = new Worker(new URL(import.meta.url), { workerData: shared });
+      worker.unref();
     },
   });
   library.listen();

@@ -54,6 +54,7 @@ const dumpMs = dump();
 
 let routes = 0;
 const memory = process.memoryUsage().rss;
+const cpu = process.cpuUsage();
 const began = performance.now();
 library.register({
   routeAdded: () => {
@@ -63,7 +64,7 @@ library.register({
     const picture = performance.now() - began;
     const mebibytes = (process.memoryUsage().rss - memory) / 2 ** 20;
     if (routes < count) throw new Error(`${routes} of ${count} routes were told`);
-    console.log(JSON.stringify({ dump: dumpMs, picture, mebibytes }));
+    console.log(JSON.stringify({ dump: dumpMs, picture, mebibytes, s: library.stats, c: process.cpuUsage(cpu) }));
     library.close();
   },
 });

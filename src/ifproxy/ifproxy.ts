@@ -269,8 +269,14 @@ export class IfProxy {
     this.#watch?.close();
     for (const consumer of [...this.#delivery.registrations, ...this.#delivery.queues]) consumer.close();
     for (const binding of this.#bindings.values()) this.#unbind(binding);
-    for (const proxy of this.#proxies) this.#end(proxy);
     this.#delivery.later(() => {
+      // The picture goes as a whole.
+      for (const proxy of this.#proxies) {
+        proxy.destroyed = true;
+        proxy.state = 'destroyed';
+        proxy.device?.close();
+      }
+      this.#proxies = [];
       this.#history?.close();
       this.#history = undefined;
       this.#platform.close?.();

@@ -20,3 +20,4 @@ export { type LinuxOptions, LinuxPlatform } from './linux/platform.ts';
 export type { Device, DeviceOptions, Feedback, History, HistoryOptions, HistoryStats, Platform } from './platform.ts';
 export { IfProxyError, type Port, type Proxy, type ProxyInfo, type ProxyState } from './port.ts';
 export { EventReader, type EventQueueStats, type QueueShare } from './queue.ts';
+export { SimulatedDevice, SimulatedPlatform, type SimulatedRoute } from './simulated.ts';

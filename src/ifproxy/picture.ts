@@ -419,9 +419,9 @@ export class Picture {
 
   // Routes
 
-  /** A new row behind `after`; -1: before all others of its prefix. */
-  addRoute(table: RouteTable, input: RouteInput, after: number, flags: number): number {
-    const row = table.add(input, after);
+  /** A new row of a prefix (`RouteTable.locate`) behind row `after`; -1: before all its others. */
+  addRoute(table: RouteTable, input: RouteInput, prefix: number, after: number, flags: number): number {
+    const row = table.add(input, prefix, after);
     this.#events.route(table, row, undefined, table.paths(row), 0, flags | (input.own ? FLAG_OWN : 0));
     return row;
   }

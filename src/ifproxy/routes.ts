@@ -78,6 +78,18 @@ export class RouteTable {
     return id < 0 ? -1 : this.#heads[id]! - 1;
   }
 
+  /** The prefix's id, which it gets if it has none: a row of it has to follow. */
+  locate(input: RouteInput): number {
+    const prefix = this.prefixes.insert(input.w0, input.w1, input.w2, input.w3, input.length);
+    if (this.#heads.length < this.prefixes.capacity) [this.#heads] = grown(this.prefixes.capacity, this.#heads);
+    return prefix;
+  }
+
+  /** The first row of a prefix by its id (-1: none). */
+  head(prefix: number): number {
+    return this.#heads[prefix]! - 1;
+  }
+
   /** The row after this one of the same prefix, or -1. */
   after(row: number): number {
     return this.next[row]! - 1;
@@ -87,10 +99,8 @@ export class RouteTable {
     return this.sets.sets[this.set[row]!]!;
   }
 
-  /** A new row behind row `after` of the same prefix; -1: before all. */
-  add(input: RouteInput, after: number): number {
-    const prefix = this.prefixes.insert(input.w0, input.w1, input.w2, input.w3, input.length);
-    if (this.#heads.length < this.prefixes.capacity) [this.#heads] = grown(this.prefixes.capacity, this.#heads);
+  /** A new row of this prefix behind row `after`; -1: before all. */
+  add(input: RouteInput, prefix: number, after: number): number {
     let row = this.#free - 1;
     if (row >= 0) this.#free = this.next[row]!;
     else {

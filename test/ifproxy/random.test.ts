@@ -111,12 +111,17 @@ describe('random sequences of operations', { timeout: 600_000 }, () => {
     const reader = new EventReader(queue.share);
     const queued = new Replay();
     const portId = (): number => world.library.portId(world.port);
-    const drain = (): void => {
-      for (let event = reader.next(); event !== undefined; event = reader.next()) {
-        if (event.kind === 'resynchronize') queued.forget();
-        if ('proxyId' in event && event.portId === portId()) queued.apply(event);
+    let reading = true;
+    const read = async (): Promise<void> => {
+      while (reading) {
+        for (let event = reader.next(); event !== undefined; event = reader.next()) {
+          if (event.kind === 'resynchronize') queued.forget();
+          if ('proxyId' in event && event.portId === portId()) queued.apply(event);
+        }
+        await reader.ready();
       }
     };
+    const readAll = read();
     try {
       await world.ip('link', 'add', 'name', 'veth0', 'type', 'veth', 'peer', 'name', 'veth1');
       await world.tap();
@@ -145,13 +150,11 @@ describe('random sequences of operations', { timeout: 600_000 }, () => {
         let kernel = '';
         await until(
           async () => {
-            drain();
             kernel = await kernelText(namespace, 'tap1');
-            drain();
             return kernel === world.replay.text() && kernel === queued.text();
           },
           {
-            timeoutMs: 20_000,
+            timeoutMs: 30_000,
             everyMs: 5,
             what: () => difference(kernel, world.replay.text(), queued.text()),
           },
@@ -160,7 +163,9 @@ describe('random sequences of operations', { timeout: 600_000 }, () => {
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
     } finally {
+      reading = false;
       world.library.close();
+      await readAll;
     }
   }
 

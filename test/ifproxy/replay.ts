@@ -41,7 +41,7 @@ export class Replay {
       case 'addressChanged':
       case 'addressDeleted': {
         const { address } = event;
-        const key = `${address.family} ${address.words} ${address.family === 2 ? `${address.length} ${address.peer}` : ''}`;
+        const key = `${address.family} ${address.words.join()} ${address.family === 2 ? `${address.length} ${address.peer?.join()}` : ''}`;
         this.#step(this.addresses, key, address, event.kind === 'addressAdded', event.kind === 'addressDeleted');
         return;
       }
@@ -49,7 +49,7 @@ export class Replay {
       case 'neighborChanged':
       case 'neighborDeleted': {
         const { neighbor } = event;
-        const key = `${neighbor.words}`;
+        const key = neighbor.words.join();
         this.#step(this.neighbors, key, neighbor, event.kind === 'neighborAdded', event.kind === 'neighborDeleted');
         return;
       }
@@ -62,6 +62,11 @@ export class Replay {
       }
       case 'proxyGone':
         this.gone = true;
+        return;
+      case 'commit':
+      case 'configurationFinished':
+      case 'pictureFinished':
+      case 'resynchronize':
         return;
       default:
     }

@@ -70,7 +70,8 @@ export class KernelRoutes {
     const table = view.family === 2 ? this.#picture.routes4 : this.#picture.routes6;
     let last = -1; // of its key
     let open = false; // one of its key has not come in this dump
-    for (let row = table.first(input); row >= 0; row = table.after(row)) {
+    const prefix = table.locate(input);
+    for (let row = table.head(prefix); row >= 0; row = table.after(row)) {
       if (table.table[row] !== input.table || table.metric[row] !== input.metric) continue;
       const unseen = table.seen[row] !== this.#generation;
       if (unseen && routeIs(table, row, input)) {
@@ -82,7 +83,7 @@ export class KernelRoutes {
       last = row;
     }
     if (open) this.#waiting.push(bytes.slice(offset, offset + size));
-    else this.#add(table, input, last);
+    else this.#add(table, input, last, prefix);
   }
 
   /** The dump is over: what waited for it, and what was not in it. */
@@ -177,8 +178,8 @@ export class KernelRoutes {
     if (replaces && (!joins || same < 0)) this.#doubt();
   }
 
-  #add(table: RouteTable, input: RouteInput, after: number): void {
-    const row = this.#picture.addRoute(table, input, after, 0);
+  #add(table: RouteTable, input: RouteInput, after: number, prefix: number = table.locate(input)): void {
+    const row = this.#picture.addRoute(table, input, prefix, after, 0);
     // After, because the columns may have moved.
     table.seen[row] = this.#generation;
   }
