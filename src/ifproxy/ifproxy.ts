@@ -183,7 +183,10 @@ export class IfProxy {
     this.#platform.own?.(sender);
   }
 
-  /** Tells the kernel what a forwarding plane made of a route (`RouteEvent.id`); false where it has no place for that. */
+  /**
+   * Tells the system what a forwarding plane made of a route (`RouteEvent.id`). False where it has no place for that, as Linux has none
+   * for what is no driver's.
+   */
   feedback(routeId: number, feedback: Feedback): boolean {
     return this.#platform.feedback?.(this.#delivery.picture, routeId, feedback) ?? false;
   }

@@ -71,7 +71,7 @@ export interface Platform {
   open(picture: Picture, options: HistoryOptions): History;
   /** Changes made by this sender (on Linux a netlink port id) are our own. */
   own?(sender: number): void;
-  /** Tells the system what a forwarding plane made of a route; false where the system has no place for it. */
+  /** Where the system has a place for what a forwarding plane made of a route: puts it there, and it is told as any change is. */
   feedback?(picture: Picture, routeId: number, feedback: Feedback): boolean;
   close?(): void;
 }

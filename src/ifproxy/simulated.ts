@@ -12,7 +12,7 @@ import {
   PICTURE_NEIGHBORS,
   PICTURE_ROUTES,
 } from './picture.ts';
-import type { Device, DeviceOptions, History, HistoryStats, Platform } from './platform.ts';
+import type { Device, DeviceOptions, Feedback, History, HistoryStats, Platform } from './platform.ts';
 import { IfProxyError, type ProxyInfo } from './port.ts';
 import { RouteInput, type RouteTable } from './routes.ts';
 
@@ -24,12 +24,16 @@ export interface SimulatedRoute {
   readonly table?: number;
   readonly metric?: number;
   readonly protocol?: number;
+  /** RTM_F_OFFLOAD, RTM_F_TRAP */
+  readonly offload?: number;
 }
 
 interface Link extends LinkInput {
   readonly device: SimulatedDevice | undefined;
 }
 
+const RTM_F_OFFLOAD = 0x4000;
+const RTM_F_TRAP = 0x8000;
 const UNICAST = 1;
 const BLACKHOLE = 6;
 const MAIN = 254;
@@ -64,6 +68,26 @@ export class SimulatedPlatform implements Platform {
     const history = new SimulatedHistory(picture, this, () => this.#histories.delete(history));
     this.#histories.add(history);
     return history;
+  }
+
+  feedback(picture: Picture, routeId: number, { offload, trap }: Feedback): boolean {
+    const table = (routeId & 1) === 0 ? picture.routes4 : picture.routes6;
+    const row = routeId >>> 1;
+    if (row >= table.limit || table.prefix[row] === 0) throw new IfProxyError(`there is no route ${routeId}`);
+    const key = keyOf({
+      prefix: table.prefixes.format(table.prefix[row]! - 1),
+      table: table.table[row]!,
+      metric: table.metric[row]!,
+    });
+    const before = this.#routes.get(key);
+    if (before === undefined) return false;
+    const route = {
+      ...before.route,
+      offload: (offload === true ? RTM_F_OFFLOAD : 0) | (trap === true ? RTM_F_TRAP : 0),
+    };
+    this.#routes.set(key, { ...before, route });
+    this.#tell(told => tellRoute(told, route, before.ifindexes, true));
+    return true;
   }
 
   // What an administrator does
@@ -320,8 +344,9 @@ function rowOf(table: RouteTable, input: RouteInput): number {
   return row;
 }
 
-function tellRoute(picture: Picture, route: SimulatedRoute, ifindexes: readonly number[]): void {
+function tellRoute(picture: Picture, route: SimulatedRoute, ifindexes: readonly number[], own = false): void {
   const { table, input } = inputOf(picture, route, ifindexes);
+  input.own = own;
   const row = rowOf(table, input);
   const concerned = route.hops.length === 0 || picture.concernsPaths(input.paths, input.pathWords);
   if (row < 0) {
@@ -342,6 +367,7 @@ function inputOf(
   input.table = route.table ?? MAIN;
   input.metric = route.metric ?? 0;
   input.protocol = route.protocol ?? BOOT;
+  input.offload = route.offload ?? 0;
   input.type = route.hops.length === 0 ? BLACKHOLE : UNICAST;
   input.pathWords = SOURCE_WORDS + HOP_WORDS * route.hops.length;
   input.paths = new Int32Array(input.pathWords);

@@ -339,6 +339,32 @@ describe('callbacks', () => {
   });
 });
 
+describe('whose a change is', () => {
+  test('feedback is told as our own change, and left out when asked', () => {
+    const bench = new Bench();
+    bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
+    const told: unknown[] = [];
+    let id = -1;
+    const hear = (event: RouteEvent): void => {
+      ({ id } = event);
+      told.push([event.kind, event.own, event.offload]);
+    };
+    bench.library.register({ routeAdded: hear, routeReplaced: hear });
+    const others = bench.record({ own: false, kinds: ['routeAdded', 'routeReplaced'] });
+    bench.start();
+    bench.platform.route({ prefix: '10.1.0.0/16', hops: [{ dev: 'tap0' }] });
+    bench.settle();
+    assert.equal(bench.library.feedback(id, { offload: true, trap: true }), true);
+    bench.settle();
+    assert.deepEqual(told, [
+      ['routeAdded', false, 0],
+      ['routeReplaced', true, 0xc000],
+    ]);
+    assert.equal(others.length, 1);
+    assert.throws(() => bench.library.feedback(998, {}), new IfProxyError('there is no route 998'));
+  });
+});
+
 describe('filters', () => {
   test('by proxy, kind, table, protocol and prefix', () => {
     const bench = new Bench();

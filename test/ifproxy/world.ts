@@ -25,6 +25,14 @@ export class TestPort implements Port {
   }
 }
 
+const worlds = new Set<World>();
+
+/** Closes all there are: a library that listens keeps the process. */
+export function closeWorlds(): void {
+  for (const world of worlds) world.library.close();
+  worlds.clear();
+}
+
 export class World {
   readonly namespace: Namespace;
   readonly library: IfProxy;
@@ -35,6 +43,7 @@ export class World {
 
   constructor(namespace: Namespace, options: IfProxyOptions = {}) {
     this.namespace = namespace;
+    worlds.add(this);
     this.library = new IfProxy({ platform: new LinuxPlatform({ namespace: namespace.path }), ...options });
     this.library.register(
       all(event => {

@@ -87,6 +87,8 @@ export class Nexthops {
       words[end + HOP_WORD]! |= (member.weight - 1) << 16;
       end += HOP_WORDS;
     }
+    // A group of one: its weight says nothing.
+    if (end === at + HOP_WORDS) room(end)[at + HOP_WORD]! &= 0xffff;
     return end;
   }
 

@@ -1,25 +1,21 @@
 // Linux: proxies are TAP or TUN interfaces or any that there is, history is rtnetlink's.
+//
+// There is no `feedback`: what a forwarding plane made of a route is a driver's to say (RTM_F_OFFLOAD, RTM_F_TRAP). From a program the
+// kernel takes RTNH_F_OFFLOAD and RTNH_F_TRAP only with hops that no route has yet, shows them at all routes of the same hops, passes
+// over them where a route is replaced, and has no place for them in IPv6. What drivers say is in routes' events.
 import {
-  addRouteFlags,
-  appendPaths,
-  appendPreferredSource,
-  encodeRoute,
   type LinkMessage,
   NetlinkError,
   NetlinkSocket,
   readLink,
-  type RoutePath,
   rtnetlink as c,
   writeLink,
 } from '../../netlink/index.ts';
-import { familyOf } from '../../net/index.ts';
 import { closeFd, E, inNetworkNamespace, libc } from '../../sys/index.ts';
 import { EVENT_KINDS, type EventKind } from '../event.ts';
-import { HOP_DEAD, HOP_GATEWAY, HOP_WORD, HOP_WORDS, SOURCE_WORDS } from '../paths.ts';
 import type { Picture } from '../picture.ts';
-import type { Device, DeviceOptions, Feedback, History, HistoryOptions, Platform } from '../platform.ts';
+import type { Device, DeviceOptions, History, HistoryOptions, Platform } from '../platform.ts';
 import { IfProxyError, type ProxyInfo } from '../port.ts';
-import { ROW_DECORATED } from '../routes.ts';
 import { LinuxHistory } from './history.ts';
 import { openTap, readTap, tapAlive, writeTap } from './tap.ts';
 
@@ -81,70 +77,6 @@ export class LinuxPlatform implements Platform {
     this.#own.add(sender);
   }
 
-  /**
-   * RTNH_F_OFFLOAD and RTNH_F_TRAP of an IPv4 route, which `ip route` shows as `offload` and `trap`. IPv6 routes have no place for what is
-   * not a driver's: false. The route is told anew by who made the change (`own`).
-   */
-  feedback(picture: Picture, routeId: number, { offload, trap }: Feedback): boolean {
-    const table = (routeId & 1) === 0 ? picture.routes4 : picture.routes6;
-    const row = routeId >>> 1;
-    if (row >= table.limit || table.prefix[row] === 0) throw new IfProxyError(`there is no route ${routeId}`);
-    if (table.family !== 2) return false;
-    if ((table.state[row]! & ROW_DECORATED) !== 0) {
-      throw new IfProxyError(
-        `route ${table.prefixes.format(table.prefix[row]! - 1)} has what only its maker can write again`,
-      );
-    }
-    const { words } = table.paths(row);
-    const paths: RoutePath[] = [];
-    for (let at = SOURCE_WORDS; at < words.length; at += HOP_WORDS) {
-      const word = words[at + HOP_WORD]!;
-      if ((word & HOP_DEAD) !== 0) throw new IfProxyError(`route ${routeId} has a hop whose link is down`);
-      const gateway = words.subarray(at + HOP_GATEWAY, at + HOP_GATEWAY + 4);
-      const family = word & 255;
-      paths.push({
-        ifindex: words[at]!,
-        gatewayFamily: family === 0 ? 0 : familyOf(family),
-        gateway: [gateway[0]! >>> 0, gateway[1]! >>> 0, gateway[2]! >>> 0, gateway[3]! >>> 0],
-        flags: (word >>> 8) & c.RTNH_F_ONLINK,
-        weight: (word >>> 16) + 1,
-      });
-    }
-    const flags = (offload === true ? c.RTNH_F_OFFLOAD : 0) | (trap === true ? c.RTNH_F_TRAP : 0);
-    const prefix = table.prefix[row]! - 1;
-    const word = table.word[row]!;
-    this.#socket().request('route', (writer, ack, sequence) => {
-      const { buffer } = writer;
-      let size = encodeRoute(
-        buffer,
-        0,
-        sequence,
-        ack | c.NLM_F_REPLACE,
-        2,
-        table.table[row]!,
-        table.prefixes.w0[prefix]!,
-        0,
-        0,
-        0,
-        table.prefixes.length[prefix]!,
-        (word >>> 8) & 255,
-        word & 255,
-        table.metric[row]!,
-        table.nexthop[row]!,
-      );
-      buffer.bytes[HEADER + 3] = word >>> 24; // rtm_tos
-      buffer.bytes[HEADER + 6] = (word >>> 16) & 255; // rtm_scope
-      if (words[0] !== 0) size = appendPreferredSource(buffer, 0, size, 2, words[1]!, 0, 0, 0);
-      if (table.nexthop[row] === 0 && paths.length > 0) {
-        const told = paths.map(path => ({ ...path, flags: path.flags | flags }));
-        size = appendPaths(buffer, 0, size, 2, told, c.RTNH_F_ONLINK | flags);
-      }
-      addRouteFlags(buffer, 0, flags);
-      writer.at = size;
-    });
-    return true;
-  }
-
   close(): void {
     this.#commands?.close();
     this.#commands = undefined;
@@ -187,8 +119,6 @@ export class LinuxPlatform implements Platform {
     return this.#namespace === undefined ? fn() : inNetworkNamespace(this.#namespace, fn);
   }
 }
-
-const HEADER = 16;
 
 class Tap implements Device {
   readonly fd: number;
