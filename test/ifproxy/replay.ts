@@ -241,7 +241,7 @@ export async function kernelText(namespace: Namespace, name: string): Promise<st
 }
 
 function isUnicast(mac: string | undefined): boolean {
-  return mac !== undefined && (Number.parseInt(mac, 16) & 1) === 0 && /[1-9a-f]/.test(mac);
+  return mac !== undefined && mac.length >= 17 && (Number.parseInt(mac, 16) & 1) === 0 && /[1-9a-f]/.test(mac);
 }
 
 function jsonRoute(

@@ -270,5 +270,5 @@ export class LinuxHistory implements History, StreamSink {
 }
 
 function isUnicastMac(mac: Uint8Array): boolean {
-  return mac.length > 0 && (mac[0]! & 1) === 0 && mac.some(byte => byte !== 0);
+  return mac.length >= 6 && (mac[0]! & 1) === 0 && mac.some(byte => byte !== 0);
 }
