@@ -15,7 +15,7 @@ import { closeFd, E, inNetworkNamespace, libc } from '../../sys/index.ts';
 import { EVENT_KINDS, type EventKind } from '../event.ts';
 import type { Picture } from '../picture.ts';
 import type { Device, DeviceOptions, History, HistoryOptions, Platform } from '../platform.ts';
-import { IfProxyError, type ProxyInfo } from '../port.ts';
+import type { ProxyInfo } from '../port.ts';
 import { LinuxHistory } from './history.ts';
 import { openTap, readTap, tapAlive, writeTap } from './tap.ts';
 
