@@ -20,6 +20,9 @@ const TURN_MS = 2;
 /** Steps between two looks at the clock. */
 const STEPS = 16;
 
+/** So long after a change the next one is looked for, where they come that close. */
+const SPIN_MS = 0.3;
+
 export interface IfProxyOptions {
   /** Linux unless told. */
   readonly platform?: Platform;
@@ -47,6 +50,9 @@ export class IfProxy {
   #looped = false;
   #scheduled = false;
   #closed = false;
+  #worked = false; // the last step had something to do
+  #workedAtMs = 0;
+  #spinUntilMs = 0;
 
   constructor(options: IfProxyOptions = {}) {
     this.#platform = options.platform ?? new LinuxPlatform();
@@ -228,9 +234,11 @@ export class IfProxy {
     const untilMs = performance.now() + TURN_MS;
     return this.#delivery.run(() => {
       let more = true;
+      let steps = 0;
       while (more && performance.now() < untilMs) {
-        for (let i = 0; i < STEPS && more; i++) more = history.step();
+        for (let i = 0; i < STEPS && more; i++, steps++) more = history.step();
       }
+      this.#worked = more || steps > 1;
       const walks = this.#delivery.pump(untilMs + TURN_MS);
       this.#delivery.commit();
       return more || walks;
@@ -242,7 +250,13 @@ export class IfProxy {
     const more = this.step();
     // A callback may have closed it.
     if (this.#closed) return;
-    if (more) this.#wake();
+    const nowMs = performance.now();
+    if (this.#worked) {
+      // One change after another: to be woken for each costs more than the change, us and who makes it.
+      if (nowMs - this.#workedAtMs < SPIN_MS) this.#spinUntilMs = nowMs + SPIN_MS;
+      this.#workedAtMs = nowMs;
+    }
+    if (more || nowMs < this.#spinUntilMs) this.#wake();
     else this.#sleep();
   }
 

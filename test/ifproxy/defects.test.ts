@@ -125,7 +125,10 @@ describe('what DPDK’s IF proxy lost', { timeout: 300_000 }, () => {
     await w.ip('-6', 'route', 'add', 'default', 'via', '2001:db8::2');
     await w.agrees();
     const defaults = [...w.replay.routes.values()].filter(route => route.length === 0);
-    assert.deepEqual(defaults.map(route => route.family).toSorted((a, b) => a - b), [2, 10]);
+    assert.deepEqual(
+      defaults.map(route => route.family).toSorted((a, b) => a - b),
+      [2, 10],
+    );
   });
 
   test('6: multipath routes were dropped', async () => {
