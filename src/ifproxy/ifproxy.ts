@@ -114,7 +114,8 @@ export class IfProxy {
 
   /** The proxy of this name or number, or undefined. */
   proxy(nameOrIndex: string | number): Proxy | undefined {
-    return this.#proxies.find(({ info }) => info.name === nameOrIndex || info.ifindex === nameOrIndex);
+    const is = ({ info }: Proxy): boolean => info.name === nameOrIndex || info.ifindex === nameOrIndex;
+    return this.#proxies.find(proxy => proxy.state !== 'gone' && is(proxy)) ?? this.#proxies.find(is);
   }
 
   // Ports

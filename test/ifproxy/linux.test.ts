@@ -130,11 +130,12 @@ describe('each command and what it says', { timeout: 120_000 }, () => {
 
   test('link del: the proxy is gone', async () => {
     world.told.length = 0;
+    const ended = new Promise(resolve => worker.once('exit', resolve));
     await world.ip('link', 'del', 'tap1');
     await until(() => world.replay.gone, { what: 'proxyGone' });
     assert.equal(proxy.state, 'gone');
     assert.equal(world.replay.addresses.size + world.replay.neighbors.size, 0);
-    await new Promise(resolve => worker.once('exit', resolve));
+    await ended;
     assert.equal(proxy.transmit(new Uint8Array(60)), false);
     assert.equal(proxy.receive(new Uint8Array(2000)), 0);
   });
@@ -256,6 +257,37 @@ describe('interfaces', { timeout: 60_000 }, () => {
     await world.ip('link', 'set', 'v0', 'up');
     await world.agrees('v0');
     world.library.close();
+  });
+
+  test('one deleted and another with its number, while nobody listened', async () => {
+    const namespace = await lab.namespace('reuse');
+    const world = new World(namespace, { receiveBuffer: 2048 });
+    const { library } = world;
+    const settle = (): void => {
+      while (library.step() || library.stats.dumps === 0);
+    };
+    await world.ip('link', 'add', 'name', 'v0', 'index', '77', 'type', 'veth', 'peer', 'name', 'v1');
+    const tap = library.create('tap1', { up: true });
+    const adopted = library.adopt('v0');
+    library.bind(world.port, adopted);
+    library.bind(new TestPort('p2'), tap);
+    library.open();
+    settle();
+    const { ifindex } = tap.info;
+    assert.equal(tap.state, 'there');
+    await world.ip('link', 'del', 'tap1');
+    await world.ip('link', 'del', 'v0');
+    await world.ip('link', 'add', 'name', 'v0', 'index', '77', 'type', 'veth', 'peer', 'name', 'v1');
+    await world.ip('link', 'set', 'v0', 'name', 'v7');
+    await world.ip('tuntap', 'add', 'mode', 'tap', 'name', 'tap9');
+    await world.ip('link', 'del', 'tap9');
+    await world.ip('link', 'add', 'name', 'tap1', 'index', String(ifindex), 'type', 'bridge');
+    settle();
+    assert.ok(library.stats.overruns > 0);
+    assert.equal(tap.state, 'gone');
+    assert.equal(adopted.state, 'gone');
+    assert.ok(world.replay.gone);
+    assert.equal(library.proxy('v7'), undefined);
   });
 
   test('two proxies of one library, a link that another one’s routes lead over as well', async () => {

@@ -38,7 +38,7 @@ function operation(random: (below: number) => number, devices: readonly string[]
   const hops4 = (): string =>
     `nexthop via ${gate(dev)} dev ${dev} weight ${1 + random(3)} nexthop via ${gate(other)} dev ${other}`;
   const hops6 = (): string => `nexthop via ${gate6(dev)} dev ${dev} nexthop via ${gate6(other)} dev ${other}`;
-  switch (random(26)) {
+  switch (random(27)) {
     case 0:
       return `link set ${dev} ${random(3) === 0 ? 'down' : 'up'}`;
     case 1:
@@ -94,6 +94,12 @@ function operation(random: (below: number) => number, devices: readonly string[]
       return `-6 route ${verb()} ${net6()} nhid ${20 + random(2)}${metric()}`;
     case 24:
       return `neigh ${['replace', 'replace', 'del'][random(3)]} ${gate(dev)} lladdr 02:00:00:00:01:0${random(5)} dev ${dev} nud ${['permanent', 'stale', 'reachable', 'noarp'][random(4)]}`;
+    case 25: {
+      // Another interface of the same name, or of the same number.
+      const index = random(2) === 0 ? ` index ${50 + random(2)}` : '';
+      const again = ['veth0', 'veth1'].map((name, i) => `link set ${name} up\naddr add 10.${i + 1}.0.1/24 dev ${name}`);
+      return `link del veth0\nlink add name veth0${index} type veth peer name veth1\n${again.join('\n')}`;
+    }
     default:
       return `-6 neigh ${['replace', 'del'][random(2)]} ${gate6(dev)} lladdr 02:00:00:00:02:0${random(5)} dev ${dev} nud permanent`;
   }

@@ -7,6 +7,7 @@
 //    the last IPv4 address     as if the link were down, for IPv4 and without its objects; the first: its hops live again
 //    a link deleted or moved   all that is over it, IPv4 routes of several hops whole
 //    an object deleted         IPv4 routes that use it go
+//    a link put into a VRF     its routes move to another table (only looked at again)
 //
 // What is worked out so is told at once, and then routes and objects are dumped again, to be sure of it.
 import { AF_INET, AF_INET6, type Family } from '../../net/index.ts';
@@ -55,6 +56,8 @@ export class LinuxHistory implements History, StreamSink {
   readonly #nexthop: NexthopView = new NexthopView();
   /** By ifindex: whether it has a carrier as nexthop objects are asked for it. */
   readonly #carrier: Map<number, boolean> = new Map();
+  /** By ifindex: the VRF, bridge or bond that it is a port of. */
+  readonly #masters: Map<number, number> = new Map();
 
   constructor(picture: Picture, own: ReadonlySet<number>, options: HistoryOptions) {
     this.#picture = picture;
@@ -152,6 +155,7 @@ export class LinuxHistory implements History, StreamSink {
     const before = picture.links.get(ifindex);
     if (type === c.RTM_DELLINK) {
       this.#carrier.delete(ifindex);
+      this.#masters.delete(ifindex);
       this.#loseObjects(ifindex);
       picture.linkGone(ifindex, own ? FLAG_OWN : 0);
       this.stream.resync(KIND_ROUTE | KIND_NEXTHOP);
@@ -184,7 +188,11 @@ export class LinuxHistory implements History, StreamSink {
     }
     const lostCarrier = hadCarrier === true && !hasCarrier;
     if ((wasUp === true && !up) || lostCarrier) this.#loseObjects(ifindex);
-    if ((wasUp !== undefined && wasUp !== up) || lostCarrier) this.stream.resync(KIND_ROUTE | KIND_NEXTHOP);
+    const master = message.master ?? 0;
+    // In a VRF its routes are in another table, and those that were in the one before are gone.
+    const moved = wasUp !== undefined && this.#masters.get(ifindex) !== master;
+    this.#masters.set(ifindex, master);
+    if ((wasUp !== undefined && wasUp !== up) || lostCarrier || moved) this.stream.resync(KIND_ROUTE | KIND_NEXTHOP);
   }
 
   /** IPv6 routes that lose their last hop are told by the kernel; of the others the hop dies in silence. */
