@@ -1,5 +1,5 @@
 // What the library itself knows of a proxy: its place in the kernel's picture, its bindings, and its device where the library made it.
-import type { LinkState } from './picture.ts';
+import type { LinkState } from './states.ts';
 import type { Device } from './platform.ts';
 import { IfProxyError, type Port, type Proxy, type ProxyInfo, type ProxyState } from './port.ts';
 

@@ -9,10 +9,23 @@
 //
 // No lock is held while a callback runs, because there is none, and nothing here is in the middle of anything: bindings and consumers are
 // lists that are replaced, never changed, and what would pull the picture from under a walk waits until the run is over.
-import { addressBits } from '../net/index.ts';
 import type { Attached, Binding } from './attached.ts';
 import {
-  type About,
+  type Consumer,
+  EventQueue,
+  type EventQueueOptions,
+  passed,
+  type ProxyCallbacks,
+  Registration,
+  STAGE_ADDRESSES,
+  STAGE_DONE,
+  STAGE_LINK,
+  STAGE_NEIGHBORS,
+  STAGE_ROUTES4,
+  STAGE_ROUTES6,
+  Walk,
+} from './consumers.ts';
+import {
   EVENT_ADDRESS_ADDED,
   EVENT_COMMIT,
   EVENT_CONFIGURATION_FINISHED,
@@ -28,169 +41,39 @@ import {
   EVENT_ROUTE_ADDED,
   EVENT_ROUTE_DELETED,
   EVENT_ROUTE_REPLACED,
-  type EventKind,
-  type EventOf,
-  FLAG_DERIVED,
   FLAG_OWN,
   FLAG_PICTURE,
-  MAX_HOPS,
   type PortEvent,
   RouteEvent,
   type StreamEvent,
 } from './event.ts';
 import { type EventFilter, Filter } from './filter.ts';
-import { HOP_DEAD, HOP_WORD, HOP_WORDS, type PathSet, SOURCE_WORDS } from './paths.ts';
-import {
-  type AddressState,
-  isReject,
-  type LinkState,
-  type NeighborState,
-  PICTURE_ALL,
-  Picture,
-  type PictureEvents,
-} from './picture.ts';
+import type { PathSet } from './paths.ts';
+import { isReject, PICTURE_ALL, Picture } from './picture.ts';
+import type { AddressState, LinkState, NeighborState, PictureEvents } from './states.ts';
 import type { Port, Proxy } from './port.ts';
-import { createShare, type EventQueueStats, type QueueShare, QueueWriter } from './queue.ts';
-import {
-  ADDRESS_RECORD_BYTES,
-  NEIGHBOR_RECORD_BYTES,
-  readHop,
-  RECORD_BYTES,
-  routeRecordBytes,
-  writeAddress,
-  writeHead,
-  writeNeighbor,
-  writeOctets,
-  writeRoute,
-} from './record.ts';
 import { ROW_HANDLED, ROW_OWN, type RouteTable } from './routes.ts';
-import { ByteRing } from '../concurrency/index.ts';
-
-/**
- * A function for each kind of event that is wanted. It may do with the library whatever it likes. True: it is handled, and goes to no
- * queue. An event is good while the function runs; so is a route's view.
- */
-export type ProxyCallbacks = {
-  readonly [K in Exclude<EventKind, StreamEvent['kind']>]?: (
-    event: EventOf<K>,
-    port: Port,
-    proxy: Proxy,
-    // oxlint-disable-next-line typescript/no-invalid-void-type: a function without a return is the usual one
-  ) => boolean | void;
-} & { readonly [K in StreamEvent['kind']]?: (event: EventOf<K>) => void };
+import {
+  about,
+  fillView,
+  linkEvent,
+  passesRow,
+  passesState,
+  putLink,
+  putRoute,
+  putState,
+  routeCode,
+  stateEvent,
+} from './telling.ts';
 
 type AnyCallback = (event: unknown, port: Port, proxy: Proxy) => unknown;
-
-const STAGE_LINK = 0;
-const STAGE_ADDRESSES = 1;
-const STAGE_ROUTES4 = 2;
-const STAGE_ROUTES6 = 3;
-const STAGE_NEIGHBORS = 4;
-const STAGE_DONE = 5;
 
 const LINK_CODES = [EVENT_NAME, EVENT_MAC, EVENT_MTU, EVENT_LINK];
 
 /** Objects of a walk between two looks at the clock. */
 const SLICE = 1024;
 
-class Walk {
-  readonly binding: Binding;
-  /** Part of what is there when the consumer begins: `configurationFinished` comes after it, and no `pictureFinished`. */
-  readonly first: boolean;
-  stage: number = STAGE_LINK;
-  /** Within the stage: what is told next (link's kinds, rows), or the serial of what was told last. */
-  at = 0;
-  /** Of the stage's addresses or neighbours, and the one that found no room. */
-  entries: Iterator<AddressState | NeighborState> | undefined;
-  held: AddressState | NeighborState | undefined;
-
-  constructor(binding: Binding, first: boolean) {
-    this.binding = binding;
-    this.first = first;
-  }
-}
-
-abstract class Consumer {
-  readonly filter: Filter;
-  readonly walks: Map<Binding, Walk> = new Map();
-  configured = false;
-  closed = false;
-  /** Something was told since the last commit. */
-  told = false;
-
-  constructor(filter: Filter) {
-    this.filter = filter;
-  }
-}
-
-export class Registration extends Consumer {
-  readonly callbacks: ProxyCallbacks;
-  readonly #delivery: Delivery;
-
-  constructor(delivery: Delivery, callbacks: ProxyCallbacks, filter: Filter) {
-    super(filter);
-    this.#delivery = delivery;
-    this.callbacks = callbacks;
-  }
-
-  /** No callback is called any more. */
-  close(): void {
-    this.#delivery.drop(this);
-  }
-}
-
-export interface EventQueueOptions {
-  /** Bytes of the ring: a power of two. A route with one hop takes 108. 4 MiB unless told. */
-  readonly bytes?: number;
-  readonly filter?: EventFilter;
-}
-
-/** A bounded queue of events; `share` goes to the thread that reads it (`EventReader`). */
-export class EventQueue extends Consumer {
-  readonly share: QueueShare;
-  readonly writer: QueueWriter;
-  /** It was full: nothing goes in until all can be told anew. */
-  lost = false;
-  resynchronizing = false;
-  resynchronizations = 0;
-  readonly #delivery: Delivery;
-
-  constructor(delivery: Delivery, options: EventQueueOptions) {
-    super(new Filter(options.filter));
-    this.#delivery = delivery;
-    this.share = createShare(options.bytes ?? 4 << 20);
-    this.writer = new QueueWriter(this.share);
-  }
-
-  get stats(): EventQueueStats {
-    return { ...ByteRing.stats(this.share.ring), resynchronizations: this.resynchronizations };
-  }
-
-  /** The reader must not use it any more. */
-  close(): void {
-    this.#delivery.drop(this);
-  }
-
-  /** It was full: what it has been told is not to be relied on. */
-  lose(): void {
-    if (this.lost) return;
-    this.lost = true;
-    this.resynchronizing = false;
-    this.walks.clear();
-    this.resynchronizations++;
-    this.told = false;
-    this.writer.publish();
-  }
-
-  /** A record that is a head only; false where there is no room. */
-  put(code: number, flags: number, proxyId: number, portId: number): boolean {
-    const at = this.writer.reserve(RECORD_BYTES);
-    if (at < 0) return false;
-    writeHead(this.writer.words, at, code, flags, proxyId, portId);
-    this.writer.commit();
-    return true;
-  }
-}
+const NONE: readonly Attached[] = [];
 
 export class Delivery implements PictureEvents {
   registrations: readonly Registration[] = [];
@@ -208,14 +91,14 @@ export class Delivery implements PictureEvents {
   // Consumers and bindings
 
   register(callbacks: ProxyCallbacks, filter?: EventFilter): Registration {
-    const registration = new Registration(this, callbacks, new Filter(filter));
+    const registration = new Registration(callbacks, new Filter(filter), consumer => this.drop(consumer));
     this.registrations = [...this.registrations, registration];
     this.#owe(registration);
     return registration;
   }
 
   queue(options: EventQueueOptions): EventQueue {
-    const queue = new EventQueue(this, options);
+    const queue = new EventQueue(options, consumer => this.drop(consumer));
     this.queues = [...this.queues, queue];
     this.#owe(queue);
     return queue;
@@ -682,8 +565,6 @@ export class Delivery implements PictureEvents {
   }
 }
 
-const NONE: readonly Attached[] = [];
-
 /** What a callback throws is its program's: it must not end the history in its middle, nor vanish. */
 function surface(error: unknown): void {
   setImmediate(() => {
@@ -691,141 +572,6 @@ function surface(error: unknown): void {
   });
 }
 
-function passed(consumer: Consumer, binding: Binding, stage: number, at: number): boolean {
-  const walk = consumer.walks.get(binding);
-  return walk === undefined || walk.stage > stage || (walk.stage === stage && at <= walk.at);
-}
-
 function linkTold(consumer: Consumer, binding: Binding, code: number): boolean {
   return passed(consumer, binding, STAGE_LINK, LINK_CODES.indexOf(code) + 1);
-}
-
-/** What a consumer that filters routes is told instead of `code`; -1: nothing. */
-function routeCode(filter: Filter, table: RouteTable, row: number, code: number, wordBefore: number): number {
-  if (!filter.asksRoutes) return code;
-  const word = table.word[row]!;
-  const now = code !== EVENT_ROUTE_DELETED && passesRow(filter, table, row, word);
-  const old = code !== EVENT_ROUTE_ADDED && passesRow(filter, table, row, wordBefore);
-  if (now) return old ? EVENT_ROUTE_REPLACED : EVENT_ROUTE_ADDED;
-  return old ? EVENT_ROUTE_DELETED : -1;
-}
-
-function passesRow(filter: Filter, table: RouteTable, row: number, word: number): boolean {
-  const { prefixes } = table;
-  const id = table.prefix[row]! - 1;
-  const [w0, w1, w2, w3] = prefixes.words(id);
-  return filter.passesRoute(table.table[row]!, (word >>> 8) & 255, table.family, w0, w1, w2, w3, prefixes.length[id]!);
-}
-
-function passesState(filter: Filter, { value }: AddressState | NeighborState): boolean {
-  return filter.passesPrefix(value.family, value.words, addressBits(value.family));
-}
-
-function fillView(view: RouteEvent, table: RouteTable, row: number, set: PathSet): void {
-  const { prefixes, family } = table;
-  const id = table.prefix[row]! - 1;
-  view.id = (row << 1) | (family === 2 ? 0 : 1);
-  view.family = family;
-  view.w0 = prefixes.w0[id]!;
-  if (family !== 2) {
-    view.w1 = prefixes.w1[id]!;
-    view.w2 = prefixes.w2[id]!;
-    view.w3 = prefixes.w3[id]!;
-  } else {
-    view.w1 = 0;
-    view.w2 = 0;
-    view.w3 = 0;
-  }
-  view.length = prefixes.length[id]!;
-  view.table = table.table[row]!;
-  view.metric = table.metric[row]!;
-  const word = table.word[row]!;
-  view.type = word & 255;
-  view.protocol = (word >>> 8) & 255;
-  view.scope = (word >>> 16) & 255;
-  view.tos = word >>> 24;
-  view.offload = table.offload[row]!;
-  view.nexthopId = table.nexthop[row]!;
-  const { words } = set;
-  view.sourceFamily = words[0] as RouteEvent['sourceFamily'];
-  for (let i = 0; i < 4; i++) view.source[i] = words[1 + i]!;
-  let count = 0;
-  for (let at = SOURCE_WORDS; at < words.length && count < MAX_HOPS; at += HOP_WORDS) {
-    if ((words[at + HOP_WORD]! & HOP_DEAD) === 0) readHop(words, at, view, count++);
-  }
-  view.hopCount = count;
-}
-
-function about(binding: Binding, flags: number): About {
-  return {
-    proxyId: binding.proxy.id,
-    portId: binding.portId,
-    picture: (flags & FLAG_PICTURE) !== 0,
-    own: (flags & FLAG_OWN) !== 0,
-    derived: (flags & FLAG_DERIVED) !== 0,
-  };
-}
-
-function linkEvent(binding: Binding, code: number, link: LinkState, flags: number): PortEvent {
-  const common = about(binding, flags);
-  switch (code) {
-    case EVENT_NAME:
-      return { kind: 'nameChanged', ...common, name: link.name };
-    case EVENT_MAC:
-      return { kind: 'macChanged', ...common, mac: link.mac };
-    case EVENT_MTU:
-      return { kind: 'mtuChanged', ...common, mtu: link.mtu };
-    default:
-      return { kind: 'linkChanged', ...common, up: link.up, carrier: link.carrier };
-  }
-}
-
-function stateEvent(binding: Binding, code: number, state: AddressState | NeighborState, flags: number): PortEvent {
-  const kind = EVENT_KINDS[code] as 'addressAdded' | 'neighborAdded';
-  const common = about(binding, flags);
-  return 'mac' in state.value
-    ? { kind: kind as 'neighborAdded', ...common, neighbor: state.value }
-    : { kind: kind as 'addressAdded', ...common, address: state.value };
-}
-
-function putLink(queue: EventQueue, { proxy, portId }: Binding, code: number, link: LinkState, flags: number): boolean {
-  const { writer } = queue;
-  const octets = code === EVENT_NAME ? Buffer.from(link.name, 'latin1') : link.mac;
-  const long = code === EVENT_NAME || code === EVENT_MAC;
-  const at = writer.reserve(RECORD_BYTES + 4 + (long ? octets.length : 0));
-  if (at < 0) return false;
-  writeHead(writer.words, at, code, flags, proxy.id, portId);
-  if (long) writeOctets(writer.words, writer.bytes, at + 3, octets);
-  else writer.words[at + 3] = code === EVENT_MTU ? link.mtu : (link.up ? 1 : 0) | (link.carrier ? 2 : 0);
-  writer.commit();
-  queue.told = true;
-  return true;
-}
-
-function putState(
-  queue: EventQueue,
-  { proxy, portId }: Binding,
-  code: number,
-  { value }: AddressState | NeighborState,
-  flags: number,
-): boolean {
-  const { writer } = queue;
-  const at = writer.reserve('mac' in value ? NEIGHBOR_RECORD_BYTES + value.mac.length : ADDRESS_RECORD_BYTES);
-  if (at < 0) return false;
-  writeHead(writer.words, at, code, flags, proxy.id, portId);
-  if ('mac' in value) writeNeighbor(writer.words, writer.bytes, at, value);
-  else writeAddress(writer.words, at, value);
-  writer.commit();
-  queue.told = true;
-  return true;
-}
-
-function putRoute(queue: EventQueue, code: number, view: RouteEvent): boolean {
-  const { writer } = queue;
-  const at = writer.reserve(routeRecordBytes(view.hopCount));
-  if (at < 0) return false;
-  writeHead(writer.words, at, code, view.flags, view.proxyId, view.portId);
-  writeRoute(writer.words, at, view);
-  writer.commit();
-  return true;
 }

@@ -1,13 +1,8 @@
 // The library's own face: proxies, ports, consumers and the loop. All of it belongs to one thread; other threads read queues.
 import { watchFd, type FdWatch } from '../sys/index.ts';
 import { Attached, Binding } from './attached.ts';
-import {
-  Delivery,
-  type EventQueue,
-  type EventQueueOptions,
-  type ProxyCallbacks,
-  type Registration,
-} from './delivery.ts';
+import type { EventQueue, EventQueueOptions, ProxyCallbacks, Registration } from './consumers.ts';
+import { Delivery } from './delivery.ts';
 import type { EventKind } from './event.ts';
 import type { EventFilter } from './filter.ts';
 import { LinuxPlatform } from './linux/platform.ts';

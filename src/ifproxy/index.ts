@@ -44,7 +44,7 @@ export {
   routeValue,
   type StreamEvent,
 } from './event.ts';
-export type { EventQueue, EventQueueOptions, ProxyCallbacks, Registration } from './delivery.ts';
+export type { EventQueue, EventQueueOptions, ProxyCallbacks, Registration } from './consumers.ts';
 export type { EventFilter } from './filter.ts';
 export { IfProxy, type IfProxyOptions, type ProxyOptions } from './ifproxy.ts';
 export { PacketPort, type PacketPortOptions } from './linux/packet-port.ts';

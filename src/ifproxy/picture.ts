@@ -3,7 +3,7 @@
 //
 // A dump is told between `begin` and `end`: what was not told between them is no more, and goes at the end. Who tells routes has to know
 // which of them are one and the same (each system has rules of its own), so routes are added, replaced and removed by row.
-import { AF_INET, AF_INET6, equalWords, type AddressWords, type Family } from '../net/index.ts';
+import { AF_INET, AF_INET6, type Family } from '../net/index.ts';
 import type { Attached } from './attached.ts';
 import {
   type AddressValue,
@@ -23,6 +23,19 @@ import {
 } from './event.ts';
 import { HOP_DEAD, HOP_WORD, HOP_WORDS, PathSets, type PathSet, SOURCE_WORDS } from './paths.ts';
 import { RouteTable, type RouteInput, routeWord, ROW_OWN, ROW_DECORATED, ROW_HANDLED } from './routes.ts';
+import {
+  addressKey,
+  AddressState,
+  equalBytes,
+  isAnother,
+  type LinkInput,
+  LinkState,
+  neighborKey,
+  NeighborState,
+  type PictureEvents,
+  sameAddress,
+  sameNeighbor,
+} from './states.ts';
 
 /** Kinds of objects, one bit each. */
 export const PICTURE_LINKS = 1;
@@ -30,95 +43,6 @@ export const PICTURE_ADDRESSES = 2;
 export const PICTURE_ROUTES = 4;
 export const PICTURE_NEIGHBORS = 8;
 export const PICTURE_ALL = 15;
-
-export interface LinkInput {
-  readonly ifindex: number;
-  readonly name: string;
-  readonly mac: Uint8Array;
-  readonly mtu: number;
-  readonly up: boolean;
-  readonly carrier: boolean;
-  /** What cannot change while the interface is the same one: its kind. */
-  readonly nature: string;
-}
-
-export class LinkState {
-  readonly ifindex: number;
-  name: string;
-  mac: Uint8Array;
-  mtu: number;
-  up: boolean;
-  carrier: boolean;
-  readonly nature: string;
-  /** 1 << EVENT_*: what a callback has handled. */
-  handled = 0;
-  own = false;
-  seen = 0;
-
-  constructor(input: LinkInput) {
-    this.ifindex = input.ifindex;
-    this.name = input.name;
-    this.mac = input.mac;
-    this.mtu = input.mtu;
-    this.up = input.up;
-    this.carrier = input.carrier;
-    this.nature = input.nature;
-  }
-}
-
-export class AddressState {
-  readonly ifindex: number;
-  value: AddressValue;
-  /** When it came: walks go in this order. */
-  readonly serial: number;
-  handled = false;
-  own = false;
-  gone = false;
-  seen = 0;
-
-  constructor(ifindex: number, value: AddressValue, serial: number) {
-    this.ifindex = ifindex;
-    this.value = value;
-    this.serial = serial;
-  }
-}
-
-export class NeighborState {
-  readonly ifindex: number;
-  value: NeighborValue;
-  readonly serial: number;
-  handled = false;
-  own = false;
-  gone = false;
-  seen = 0;
-
-  constructor(ifindex: number, value: NeighborValue, serial: number) {
-    this.ifindex = ifindex;
-    this.value = value;
-    this.serial = serial;
-  }
-}
-
-/** Whom the picture tells of changes. Flags are FLAG_*. */
-export interface PictureEvents {
-  link(proxy: Attached, code: number, link: LinkState, flags: number): void;
-  address(proxy: Attached, code: number, address: AddressState, flags: number): void;
-  neighbor(proxy: Attached, code: number, neighbor: NeighborState, flags: number): void;
-  /** `before` undefined: added; `after` undefined: deleted. `wordBefore` is what `RouteTable.word` was. */
-  route(
-    table: RouteTable,
-    row: number,
-    before: PathSet | undefined,
-    after: PathSet | undefined,
-    wordBefore: number,
-    flags: number,
-  ): void;
-  gone(proxy: Attached, flags: number): void;
-  /** The picture of this proxy is whole for the first time. */
-  whole(proxy: Attached): void;
-  /** All proxies that there are have their picture. */
-  settled(): void;
-}
 
 /** RTN_LOCAL, as every system with BSD's or Linux's numbers has it here. */
 const TYPE_LOCAL = 2;
@@ -554,40 +478,5 @@ export function samePaths(a: Int32Array, b: Int32Array, length: number): boolean
     if (a[i] === b[i]) continue;
     if ((i - SOURCE_WORDS) % HOP_WORDS !== HOP_WORD || ((a[i]! ^ b[i]!) & ~HOP_DEAD) !== 0) return false;
   }
-  return true;
-}
-
-/** An interface's number may be given to another one, and who was told nothing in between has to find out. */
-function isAnother(link: LinkState, input: LinkInput): boolean {
-  return link.nature !== input.nature || (link.name !== input.name && !equalBytes(link.mac, input.mac));
-}
-
-function addressKey(ifindex: number, value: AddressValue): string {
-  const { family, words, length, peer } = value;
-  // IPv6 has an address once on an interface; IPv4 has it with each length and peer.
-  return family === AF_INET
-    ? `${ifindex} ${words[0]} ${length} ${peer?.[0]}`
-    : `${ifindex} ${words[0]} ${words[1]} ${words[2]} ${words[3]}`;
-}
-
-function neighborKey(ifindex: number, { family, words }: NeighborValue): string {
-  return family === AF_INET ? `${ifindex} ${words[0]}` : `${ifindex} ${words[0]} ${words[1]} ${words[2]} ${words[3]}`;
-}
-
-function sameAddress(a: AddressValue, b: AddressValue): boolean {
-  return a.scope === b.scope && a.flags === b.flags && a.length === b.length && samePeer(a.peer, b.peer);
-}
-
-function samePeer(a: AddressWords | undefined, b: AddressWords | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalWords(a, b);
-}
-
-function sameNeighbor(a: NeighborValue, b: NeighborValue): boolean {
-  return a.state === b.state && a.flags === b.flags && equalBytes(a.mac, b.mac);
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }

@@ -4,14 +4,8 @@
 import { type Family, parseInterfaceAddress, parsePrefix, type Prefix } from '../net/index.ts';
 import { type AddressValue, EVENT_KINDS, type EventKind, type NeighborValue } from './event.ts';
 import { HOP_GATEWAY, HOP_WORD, HOP_WORDS, SOURCE_WORDS } from './paths.ts';
-import {
-  type LinkInput,
-  type Picture,
-  PICTURE_ADDRESSES,
-  PICTURE_LINKS,
-  PICTURE_NEIGHBORS,
-  PICTURE_ROUTES,
-} from './picture.ts';
+import { type Picture, PICTURE_ADDRESSES, PICTURE_LINKS, PICTURE_NEIGHBORS, PICTURE_ROUTES } from './picture.ts';
+import type { LinkInput } from './states.ts';
 import type { Device, DeviceOptions, Feedback, History, HistoryStats, Platform } from './platform.ts';
 import { IfProxyError, type ProxyInfo } from './port.ts';
 import { RouteInput, type RouteTable } from './routes.ts';
