@@ -362,6 +362,36 @@ describe('whose a change is', { timeout: 60_000 }, () => {
     world.library.close();
   });
 
+  test('Linux has no place for feedback: why there is none', async () => {
+    const world = new World(await lab.namespace('c'));
+    const proxy = await world.tap();
+    await world.ip('addr', 'add', '10.0.0.1/24', 'dev', 'tap1');
+    const socket = inNetworkNamespace(world.namespace.path, () => new NetlinkSocket());
+    const { ifindex } = proxy.info;
+    const put = (third: number, gateway: number, flags: number, how: number): void => {
+      const path = { ifindex, gatewayFamily: 2, gateway: [0x0a000000 + gateway, 0, 0, 0], flags, weight: 1 } as const;
+      socket.request('route', (writer, ack, sequence) => {
+        const prefix = [0x0a090000 + (third << 8), 0, 0, 0] as const;
+        const { buffer } = writer;
+        writer.at = encodeRouteWithPaths(buffer, 0, sequence, ack | how, 2, 254, prefix, 24, 4, 0, [path], 255);
+      });
+    };
+    const flagsOf = async (third: number): Promise<unknown> =>
+      (await world.namespace.ipJson('route', 'show', `10.9.${third}.0/24`))[0]!['flags'];
+    // Where a route is replaced, they are passed over.
+    put(1, 2, 0, c.NLM_F_CREATE);
+    put(1, 2, c.RTNH_F_OFFLOAD, c.NLM_F_REPLACE);
+    assert.deepEqual(await flagsOf(1), []);
+    // With hops that no route has they are taken, and are then all such routes'.
+    put(2, 3, c.RTNH_F_OFFLOAD, c.NLM_F_CREATE);
+    put(3, 3, 0, c.NLM_F_CREATE);
+    assert.deepEqual(await flagsOf(3), ['offload']);
+    // What is there is told.
+    await world.agrees();
+    socket.close();
+    world.library.close();
+  });
+
   test('a route’s event as a value has all that the kernel says of it', async () => {
     const world = new World(await lab.namespace('b'));
     let value: ReturnType<typeof routeValue> | undefined;
