@@ -204,7 +204,10 @@ export class IfProxy {
     this.#wake();
   }
 
-  /** Follows the kernel on a loop of the caller's: poll(2) `fd` for `wakeInMs`, and call `step` while it says so. */
+  /**
+   * Follows the kernel on a loop of the caller's: poll(2) its `fd` for `wakeInMs`, and call `step` while that says so; also now and then
+   * while there are queues, which may wait for their readers.
+   */
   open(): History {
     this.#refuseClosed();
     if (this.#history !== undefined) throw new IfProxyError('it listens already');

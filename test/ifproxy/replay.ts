@@ -179,6 +179,22 @@ interface JsonRoute extends JsonHop {
   nexthops?: JsonHop[];
 }
 
+interface JsonNexthop extends JsonHop {
+  id: number;
+  group?: { id: number; weight?: number }[];
+}
+
+/** The hops of a nexthop object: routes do not say them where net.ipv4.nexthop_compat_mode is 0. */
+function objectHops(id: number, objects: readonly JsonNexthop[]): JsonHop[] {
+  const object = objects.find(other => other.id === id)!;
+  if (object.group === undefined) return [object];
+  const hops = object.group.flatMap(member =>
+    objectHops(member.id, objects).map(hop => ({ ...hop, weight: member.weight ?? 1 })),
+  );
+  // A group of one: its weight says nothing.
+  return hops.length === 1 ? hops.map(hop => ({ ...hop, weight: 1 })) : hops;
+}
+
 interface JsonLink {
   ifindex: number;
   ifname: string;
@@ -230,10 +246,11 @@ export async function kernelText(namespace: Namespace, name: string): Promise<st
     if (word === 'INCOMPLETE' || word === 'NONE') continue;
     lines.push(`neighbor ${dst} ${lladdr ?? ''} ${word === 'DELAY' ? 'STALE' : word}`);
   }
+  const objects = await namespace.ipJson<JsonNexthop[]>('nexthop', 'show');
   for (const family of [2, 10] as const) {
     const flag = family === 2 ? '-4' : '-6';
     for (const route of await namespace.ipJson<JsonRoute[]>(flag, 'route', 'show', 'table', 'all')) {
-      const text = jsonRoute(family, route, name, indexes);
+      const text = jsonRoute(family, route, name, indexes, objects);
       if (text !== undefined) lines.push(text);
     }
   }
@@ -249,10 +266,12 @@ function jsonRoute(
   route: JsonRoute,
   name: string,
   indexes: ReadonlyMap<string, number>,
+  objects: readonly JsonNexthop[],
 ): string | undefined {
   const { dst, table = 'main', metric = 0, tos = '0', protocol = 'boot', type = 'unicast', prefsrc, nhid } = route;
   const reject = ['blackhole', 'unreachable', 'prohibit', 'throw'].includes(type);
-  const hops = reject ? [] : (route.nexthops ?? [route]);
+  const bare = nhid !== undefined && route.dev === undefined && route.nexthops === undefined;
+  const hops = reject ? [] : bare ? objectHops(nhid, objects) : (route.nexthops ?? [route]);
   const alive = hops.filter(({ flags }) => !flags.includes('dead'));
   if (!reject && !alive.some(({ dev }) => dev === name)) return undefined;
   const prefix = dst === 'default' || dst.includes('/') ? dst : `${dst}/${family === 2 ? 32 : 128}`;
