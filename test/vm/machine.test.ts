@@ -6,6 +6,7 @@ import { runCommand } from '../lib/netns.ts';
 import { bootVm, describeInVm, INSIDE_VM } from '../lib/vm.ts';
 import { until } from '../lib/wait.ts';
 import * as bgpVrf from './bgp-vrf.ts';
+import * as ifproxy from './ifproxy.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as l3vpn from './l3vpn.ts';
@@ -17,7 +18,7 @@ import * as operations from './operations.ts';
 import * as srv6 from './srv6.ts';
 import * as vrf from './vrf.ts';
 
-const SUITES = [kernel, interfaces, labels, mpls, operations, vrf, nexthopVrf, mplsL3vpn, bgpVrf, srv6, l3vpn];
+const SUITES = [kernel, interfaces, labels, mpls, operations, vrf, nexthopVrf, mplsL3vpn, bgpVrf, srv6, l3vpn, ifproxy];
 
 describeInVm(
   'inside the virtual machine',
