@@ -56,7 +56,7 @@ interface BootOptions extends VmOptions {
  * is compiled to JavaScript, because emulated, the type stripper alone takes half a minute. One machine runs at a time.
  */
 export async function bootVm(script: string, options: BootOptions = {}): Promise<number> {
-  const { modules = [], timeoutMs = 420_000, signal, interactive = false } = options;
+  const { modules = [], timeoutMs = 560_000, signal, interactive = false } = options;
   if (process.arch !== 'x64')
     throw new Error(`the virtual machine of the tests is an x86-64, and this is ${process.arch}`);
   if (!existsSync(KERNEL)) throw new Error('no kernel for a virtual machine yet: run `sh scripts/peers.sh`');

@@ -25,10 +25,12 @@ const SLOW_MS = 60_000;
 const OCTETS = 200_000;
 
 type Pair = readonly [Kind, Kind];
-const CASES = (process.env['GREVY_L3VPN'] ?? 'srv6:grevy:frr srv6:grevy:grevy').split(' ').map(text => {
-  const [transport, ...kinds] = text.split(':');
-  return [transport, kinds] as unknown as readonly [Transport, Pair];
-});
+const CASES = (process.env['GREVY_L3VPN'] ?? 'srv6:grevy:grevy srv6:grevy:frr mpls:grevy:frr mpls:grevy:grevy')
+  .split(' ')
+  .map(text => {
+    const [transport, ...kinds] = text.split(':');
+    return [transport, kinds] as unknown as readonly [Transport, Pair];
+  });
 
 /** Runs inside. */
 export function suite(): void {
