@@ -24,6 +24,7 @@ export const INSIDE_VM: boolean = process.env[INSIDE] !== undefined;
 /** What our child says when no other machine runs any more. */
 const OUR_TURN = 'grevy: our turn';
 const CONSOLE_CHARS = 8000;
+const VM_TEST_MS = 900_000;
 
 /** What one test inside came to. */
 export interface VmResult {
@@ -56,7 +57,7 @@ interface BootOptions extends VmOptions {
  * is compiled to JavaScript, because emulated, the type stripper alone takes half a minute. One machine runs at a time.
  */
 export async function bootVm(script: string, options: BootOptions = {}): Promise<number> {
-  const { modules = [], timeoutMs = 560_000, signal, interactive = false } = options;
+  const { modules = [], timeoutMs = 800_000, signal, interactive = false } = options;
   if (process.arch !== 'x64')
     throw new Error(`the virtual machine of the tests is an x86-64, and this is ${process.arch}`);
   if (!existsSync(KERNEL)) throw new Error('no kernel for a virtual machine yet: run `sh scripts/peers.sh`');
@@ -144,7 +145,7 @@ export async function runInVm(
   const command = [process.execPath, '--enable-source-maps', ...reporter, path, ...args].map(quoted).join(' ');
   const results: VmResult[] = [];
   let output = '';
-  const exit = await bootVm(`${INSIDE}=1 exec ${command}`, {
+  const exit = await bootVm(`${INSIDE}=1 ${passedOn()} exec ${command}`, {
     ...rest,
     onOutput: line => (output += `${line}\n`),
     onMessage: message => {
@@ -163,7 +164,8 @@ export function describeInVm(name: string, options: VmOptions & { file: string }
     return;
   }
   const { file, ...rest } = options;
-  test(name, async context => {
+  // Others may have the machine first.
+  test(name, { timeout: VM_TEST_MS }, async context => {
     let reported = Promise.resolve();
     const report = async ({ test: [, ...path], ok, error, skip }: VmResult): Promise<void> => {
       await context.test(path.join(' > ') || name, skip === undefined ? {} : { skip }, () => {
@@ -184,6 +186,13 @@ export function describeInVm(name: string, options: VmOptions & { file: string }
     if (results.length === 0 || (exit !== 0 && results.every(({ ok }) => ok)))
       throw new Error(`${results.length} tests ran inside, and Node ended with ${exit}:\n${output}`);
   });
+}
+
+/** Settings of suites, which are variables of the environment, for the shell inside. */
+function passedOn(): string {
+  const name = 'GREVY_L3VPN';
+  const value = process.env[name];
+  return value === undefined ? '' : `${name}=${quoted(value)}`;
 }
 
 function quoted(word: string): string {

@@ -286,9 +286,10 @@ function tests(): void {
     await until(
       async () => {
         await staticd.sh(`configure terminal\n${STATICD}`).catch(() => '');
-        return (await routes(sides[1]!)).some(one => one.includes('300/301'));
+        const text = (await routes(sides[1]!)).join();
+        return text.includes('300/301') && text.includes('304 10.1.0.2');
       },
-      { timeoutMs: SLOW_MS, everyMs: 500, what: 'a label of FRR’s staticd' },
+      { timeoutMs: SLOW_MS, everyMs: 500, what: 'labels of FRR’s staticd' },
     );
     const before = await sameRoutes(5);
     assert.ok(before.includes('10.12.0.0/16: 300/301/303 10.0.0.2 eth0'), before.join('\n'));
