@@ -453,7 +453,7 @@ describe('beside FRR', { timeout: 300_000 }, () => {
     // Speeds are asked for beside everything else.
     if (command.startsWith('show interface')) {
       const known = async (): Promise<boolean> => !/ mtu \d+ speed 0/.test(withoutLo(await grevy.sh('show interface')));
-      await until(known, { what: 'the speeds of links' });
+      await until(known, { everyMs: 500, timeoutMs: 30_000, what: 'the speeds of links' });
     }
     const [theirs, ours] = await Promise.all([frr.json(command), grevy.json(command)]);
     assert.deepEqual(differences(ordered(theirs), ordered(ours), reasons), []);
