@@ -2,7 +2,7 @@
 // edges and at customer A's site 1, shows the tables and who reaches whom, and takes everything away again. Where this machine's
 // kernel has no VRFs it does so in the tests' virtual machine, whose kernel has.
 import { type ChildProcess, spawnSync } from 'node:child_process';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Lab, type Namespace } from '../../src/cli/demo/lab.ts';
 import { until } from '../../src/cli/demo/until.ts';
 import { ask } from '../../src/cli/shell/client.ts';
@@ -118,6 +118,7 @@ if (process.env[INSIDE] !== undefined || (process.getuid?.() === 0 && hasVrfs())
 else {
   say('This kernel has no VRFs, or you are not root: the lab runs in a virtual machine (half a minute, emulated)');
   process.exitCode = await bootVm(`${INSIDE}=1 exec '${process.execPath}' examples/srv6-l3vpn/run.js 2>&1`, {
+    file: relative(resolve(HERE, '../..'), import.meta.filename),
     modules: MODULES,
     onOutput: say,
   });

@@ -45,7 +45,7 @@ export interface VmOptions {
 }
 
 interface BootOptions extends VmOptions {
-  /** A file of tests, from the project's root, that is to be there too. */
+  /** One file more that is to be there, by its path from the project's root. */
   file?: string;
   /** A line of JSON came. */
   onMessage?: (message: object) => void;

@@ -18,7 +18,7 @@ const ENTRIES: readonly string[] = [
   'test/whole/fpm-peer.ts',
 ];
 
-/** Compiles `root` into the new directory `project`, and there those of its tests that `file` names, relative to `root`. */
+/** Compiles `root` into the new directory `project`, and one file more of it, by its path from `root`. */
 export async function compileProject(root: string, project: string, file?: string): Promise<void> {
   mkdirSync(project);
   await build({
