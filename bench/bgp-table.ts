@@ -11,6 +11,7 @@ import { UpdateParser } from '../src/bgp/wire/update.ts';
 import { through } from './bgp/through.ts';
 import { bird } from './lib/contestants.ts';
 import { buildTable, setsOf } from './lib/table.ts';
+import { PLAIN_GROUP } from '../test/bgp/lib/group-options.ts';
 
 const prefixes = Number(process.argv[2] ?? 1_000_000);
 const sets = Number(process.argv[3] ?? setsOf(prefixes));
@@ -37,33 +38,7 @@ function fresh(): { store: AttributeStore; rib: BgpTable; parser: UpdateParser; 
 }
 
 function group(rib: BgpTable, receiver: number, sink: { bytes: number; messages: number }): UpdateGroup {
-  const made = new UpdateGroup(rib, {
-    kind: 'ebgp',
-    localAs: 65000,
-    routerId: 1,
-    clusterId: 1,
-    defaultLocalPref: 100,
-    localAddress4: 0x0a000003,
-    nextHopSelf: false,
-    nextHopUnchanged: false,
-    sendCommunity: true,
-    sendExtendedCommunity: true,
-    sendLargeCommunity: true,
-    removePrivateAs: 'no',
-    remoteAs: 0,
-    overrideAs: false,
-    asPathUnchanged: false,
-    medUnchanged: false,
-    routeServerClient: false,
-    clientToClient: true,
-    unsuppress: false,
-    as4: true,
-    extendedNextHop: false,
-    maximumMessageBytes: 4096,
-    role: -1,
-    gracefulShutdown: false,
-    maximumPrefixes: 0,
-  });
+  const made = new UpdateGroup(rib, { ...PLAIN_GROUP, routerId: 1, clusterId: 1, localAddress4: 0x0a000003 });
   const ring = new Uint8Array(1 << 20);
   made.join({
     peer: receiver,

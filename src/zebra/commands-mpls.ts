@@ -5,13 +5,13 @@ import { type Command, type CommandArgs, CommandError, config, exec } from '../v
 import { LSP_STATIC } from '../zapi/index.ts';
 import { interfaceName, JSON_HELP, linesOf, SHOW } from './commands-lib.ts';
 import { forwardsLabels } from './forwarding.ts';
+import { IMPLICIT_NULL } from './nexthop/encap.ts';
 import { gatewayNexthop, type Nexthop } from './nexthop/set.ts';
 import { lspJson, showLsp, showLsps, shownLsps } from './show/mpls.ts';
 import type { Zebra } from './zebra.ts';
 
 const IPV4_EXPLICIT_NULL = 0;
 const IPV6_EXPLICIT_NULL = 2;
-const IMPLICIT_NULL = 3;
 const MPLS = 'MPLS information';
 const CONFIGURE_MPLS = 'Multiprotocol Label Switching';
 

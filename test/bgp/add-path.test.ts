@@ -13,13 +13,14 @@ import {
 } from '../../src/bgp/rib/index.ts';
 import { localOpen, negotiate } from '../../src/bgp/session/negotiate.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
-import { type GroupMember, UpdateGroup } from '../../src/bgp/updategroup/index.ts';
+import { type GroupMember, type GroupOptions, UpdateGroup } from '../../src/bgp/updategroup/index.ts';
 import { ACTION_OK, ACTION_RESET, ACTION_WITHDRAW } from '../../src/bgp/wire/attribute.ts';
 import type { AddPath } from '../../src/bgp/wire/capability.ts';
 import { NO_ROLE } from '../../src/bgp/wire/role.ts';
 import { UpdateParser, type UpdateSession } from '../../src/bgp/wire/update.ts';
 import { encodeWithdrawals, type PrefixWords } from '../../src/bgp/withdrawals.ts';
 import { AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
+import { PLAIN_GROUP } from './lib/group-options.ts';
 
 // ---- capability --------------------------------------------------------------------------------------------------------
 
@@ -332,34 +333,7 @@ class Member implements GroupMember {
   }
 }
 
-const RULES = {
-  kind: 'ebgp',
-  localAs: 65000,
-  routerId: 99,
-  clusterId: 99,
-  defaultLocalPref: 100,
-  localAddress4: 0x0a000063,
-  localAddress6: [0x20010db8, 0, 0, 0x63],
-  nextHopSelf: false,
-  nextHopUnchanged: false,
-  role: NO_ROLE,
-  gracefulShutdown: false,
-  maximumPrefixes: 0,
-  sendCommunity: true,
-  sendExtendedCommunity: true,
-  sendLargeCommunity: true,
-  remoteAs: 0,
-  overrideAs: false,
-  asPathUnchanged: false,
-  medUnchanged: false,
-  routeServerClient: false,
-  clientToClient: true,
-  unsuppress: false,
-  removePrivateAs: 'no',
-  as4: true,
-  extendedNextHop: false,
-  maximumMessageBytes: 4096,
-} as const;
+const RULES: GroupOptions = { ...PLAIN_GROUP, localAddress6: [0x20010db8, 0, 0, 0x63] };
 
 function announce(of: BgpTable, peer: number, number: number, id: number, as: number, hop = peer): void {
   const ipv4 = of.family === AF_INET;

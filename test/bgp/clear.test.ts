@@ -1,23 +1,12 @@
 // `clear bgp external`, `clear bgp peer-group NAME`: whom it is about.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
+import { test } from 'node:test';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 40_000 + (process.pid % 10_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('clear');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('clear');
 
 /** 2 is internal, 3 external and of the group, 4 external. */
 const ASES: Readonly<Record<number, number>> = { 2: 65001, 3: 65003, 4: 65004 };

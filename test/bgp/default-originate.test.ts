@@ -1,23 +1,12 @@
 // `default-originate` where no policy lets anything else out (RFC 8212): FRR makes the default route all the same, and so do we.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
+import { test } from 'node:test';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 50_000 + (process.pid % 10_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('default');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('default');
 
 /** The one at 10.9.0.`last`, of AS 65000 + `last`, with these neighbours by their last octets. */
 function at(last: number, neighbours: readonly number[], more = ''): Router {

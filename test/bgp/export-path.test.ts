@@ -24,37 +24,12 @@ import { ACTION_OK, ACTION_WITHDRAW } from '../../src/bgp/wire/attribute.ts';
 import { NO_ROLE } from '../../src/bgp/wire/role.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
 import { AF_INET } from '../../src/net/index.ts';
+import { PLAIN_GROUP } from './lib/group-options.ts';
 
 const LOCAL_AS = 65000;
 const THEIR_AS = 64700;
 
-const OPTIONS: GroupOptions = {
-  kind: 'ebgp',
-  localAs: LOCAL_AS,
-  remoteAs: THEIR_AS,
-  routerId: 99,
-  clusterId: 99,
-  defaultLocalPref: 100,
-  localAddress4: 0x0a000063,
-  nextHopSelf: false,
-  nextHopUnchanged: false,
-  sendCommunity: true,
-  sendExtendedCommunity: true,
-  sendLargeCommunity: true,
-  removePrivateAs: 'no',
-  overrideAs: false,
-  asPathUnchanged: false,
-  medUnchanged: false,
-  routeServerClient: false,
-  clientToClient: true,
-  unsuppress: false,
-  as4: true,
-  extendedNextHop: false,
-  maximumMessageBytes: 4096,
-  role: NO_ROLE,
-  gracefulShutdown: false,
-  maximumPrefixes: 0,
-};
+const OPTIONS: GroupOptions = { ...PLAIN_GROUP, localAs: LOCAL_AS, remoteAs: THEIR_AS };
 
 const peer = (over: Partial<PeerInfo> = {}): PeerInfo => ({
   kind: PEER_IBGP,

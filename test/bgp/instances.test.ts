@@ -1,23 +1,12 @@
 // Instances beside each other in one speaker: views here, on loopback; those in VRFs are tried in the virtual machine.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
+import { describe, test } from 'node:test';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 20_000 + (process.pid % 20_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('instances');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('instances');
 
 /** One at 10.9.0.`last`, which announces 20.0.`last`.0/24 and connects to the instances at 10.9.0.1. */
 function neighbour(last: number, remoteAs: number): Router {

@@ -1,25 +1,14 @@
 // Passwords where connections come in: they are the listening socket's, which outlives neighbours.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { AF_INET } from '../../src/net/index.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { Speaker } from './lib/configured.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 let port = 30_000 + (process.pid % 10_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('passwords');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('passwords');
 
 const head = (as: number, last: number): string => `router bgp ${as}
  bgp router-id 10.9.0.${last}

@@ -6,10 +6,10 @@ import { AttributeStore, BgpTable, defaultDecisionOptions, PEER_EBGP, PEER_IBGP 
 import { localOpen, negotiate } from '../../src/bgp/session/negotiate.ts';
 import type { SessionConfig } from '../../src/bgp/session/types.ts';
 import { ExportTransform } from '../../src/bgp/updategroup/transform.ts';
-import type { GroupOptions } from '../../src/bgp/updategroup/types.ts';
 import { ACTION_OK, ACTION_WITHDRAW, attributeTypes, ATTR_OTC } from '../../src/bgp/wire/attribute.ts';
 import { isPeerError } from '../../src/bgp/wire/notification.ts';
 import { NO_ROLE, ROLES, type RoleName } from '../../src/bgp/wire/role.ts';
+import { PLAIN_GROUP } from './lib/group-options.ts';
 
 const session = (more: Partial<SessionConfig>): SessionConfig => ({
   localAs: 65001,
@@ -66,34 +66,6 @@ void test('an OTC that is not one AS number takes its routes with it', () => {
     assert.equal(check(...bad), ACTION_WITHDRAW);
 });
 
-const OPTIONS: GroupOptions = {
-  kind: 'ebgp',
-  localAs: 65000,
-  routerId: 99,
-  clusterId: 99,
-  defaultLocalPref: 100,
-  localAddress4: 0x0a000063,
-  nextHopSelf: false,
-  nextHopUnchanged: false,
-  sendCommunity: true,
-  sendExtendedCommunity: true,
-  sendLargeCommunity: true,
-  remoteAs: 0,
-  overrideAs: false,
-  asPathUnchanged: false,
-  medUnchanged: false,
-  routeServerClient: false,
-  clientToClient: true,
-  unsuppress: false,
-  removePrivateAs: 'no',
-  as4: true,
-  extendedNextHop: false,
-  maximumMessageBytes: 4096,
-  role: NO_ROLE,
-  gracefulShutdown: false,
-  maximumPrefixes: 0,
-};
-
 /** What becomes of a route of a neighbour towards whom we have `inward`, sent where we have `outward`: the OTC that the next
  *  one sees, or why there is none. */
 function fate(
@@ -131,7 +103,7 @@ function fate(
   const best = table.best[prefix]!;
   if (best === 0) return 'leak';
   const out = new ExportTransform(table, store, {
-    ...OPTIONS,
+    ...PLAIN_GROUP,
     role: outward === undefined ? NO_ROLE : number(outward),
   }).apply(best, prefix);
   if (out === 0) return 'kept';

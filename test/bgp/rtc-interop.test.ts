@@ -5,26 +5,20 @@
 //    edge 10.9.0.2 ──┴── GoBGP reflector        edge 10.9.0.1 ────────┼── reflector 10.9.0.7
 //                        10.9.0.9               ExaBGP 10.9.0.6 ──────┘
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { formatRouteDistinguisher } from '../../src/bgp/wire/route-distinguisher.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import { type Daemon, startExabgp, startGobgp } from '../lib/daemons.ts';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import type { Lab, Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 20_000 + (process.pid % 20_000);
-const lab = new Lab();
+let lab: Lab;
 let space: Namespace;
-const routers: Router[] = [];
-before(async () => {
-  space = await lab.namespace('rtc');
-  await space.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(space.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
+const routers = routersOnLoopback('rtc', (namespace, ofIt) => {
+  space = namespace;
+  lab = ofIt;
 });
 
 interface Line {

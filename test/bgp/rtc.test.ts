@@ -26,6 +26,7 @@ import { AF_INET, formatIp4 } from '../../src/net/index.ts';
 import { MemoryNetwork } from './lib/memory-transport.ts';
 import { Router } from './lib/router.ts';
 import { type Recorder, speaker } from './lib/speaker.ts';
+import { PLAIN_GROUP } from './lib/group-options.ts';
 
 const address = (last: number): SocketAddress => ({
   family: 2,
@@ -595,31 +596,13 @@ const covers = (which: number, target: number): boolean =>
   which === target || (which === 5 && target >= 3) || which === 6 || which === 7;
 
 const OPTIONS: GroupOptions = {
+  ...PLAIN_GROUP,
   kind: 'ibgp',
   localAs: 65001,
   routerId: 1,
   clusterId: 1,
-  defaultLocalPref: 100,
   localAddress4: 0x0a000001,
-  nextHopSelf: false,
-  nextHopUnchanged: false,
-  sendCommunity: true,
-  sendExtendedCommunity: true,
-  sendLargeCommunity: true,
-  removePrivateAs: 'no',
-  remoteAs: 0,
-  overrideAs: false,
-  asPathUnchanged: false,
-  medUnchanged: false,
-  routeServerClient: false,
-  clientToClient: true,
-  unsuppress: false,
-  as4: true,
-  extendedNextHop: false,
   maximumMessageBytes: 300,
-  role: -1,
-  gracefulShutdown: false,
-  maximumPrefixes: 0,
 };
 
 const step = fc.oneof(

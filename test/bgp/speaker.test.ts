@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { bgpCommands } from '../../src/bgp/commands.ts';
 import { closeBgpChannels, createBgpChannels } from '../../src/bgp/io/channels.ts';
 import { IoLoop } from '../../src/bgp/io/io-loop.ts';
@@ -7,15 +7,17 @@ import { createTransport } from '../../src/bgp/io/transport.ts';
 import type { SocketAddress } from '../../src/bgp/io/types.ts';
 import { encodeMessage, MessageType } from '../../src/bgp/wire/message.ts';
 import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { grammar, Router } from './lib/router.ts';
 import { IPV4_UNICAST, type Recorder, speaker } from './lib/speaker.ts';
 
 let port = 20_000 + (process.pid % 20_000);
-const routers: Router[] = [];
 const strangers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of strangers.splice(0)) close();
+});
+const routers = routersOnLoopback('speakers');
 
 function pair(): [Router, Router] {
   port += 2;
@@ -23,20 +25,6 @@ function pair(): [Router, Router] {
   routers.push(...made);
   return made;
 }
-
-// Both speakers live in one namespace, where a whole network is local to the loopback interface without any of its addresses
-// being an interface's.
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('speakers');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const close of strangers.splice(0)) close();
-  for (const router of routers.splice(0)) router.close();
-});
 
 const A = '10.9.0.1';
 const B = '10.9.0.2';

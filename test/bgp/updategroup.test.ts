@@ -22,35 +22,9 @@ import { countPrefixes } from '../../src/bgp/wire/nlri.ts';
 import { encodeRouteRefresh, RefreshKind } from '../../src/bgp/wire/refresh.ts';
 import { UpdateParser } from '../../src/bgp/wire/update.ts';
 import { type AddressWords, AF_INET, AF_INET6, type Family } from '../../src/net/index.ts';
+import { PLAIN_GROUP } from './lib/group-options.ts';
 
-const OPTIONS: GroupOptions = {
-  kind: 'ebgp',
-  localAs: 65000,
-  routerId: 99,
-  clusterId: 99,
-  defaultLocalPref: 100,
-  localAddress4: 0x0a000063,
-  localAddress6: [0x20010db8, 0, 0, 0x63],
-  nextHopSelf: false,
-  nextHopUnchanged: false,
-  sendCommunity: true,
-  sendExtendedCommunity: true,
-  sendLargeCommunity: true,
-  removePrivateAs: 'no',
-  remoteAs: 0,
-  overrideAs: false,
-  asPathUnchanged: false,
-  medUnchanged: false,
-  routeServerClient: false,
-  clientToClient: true,
-  unsuppress: false,
-  as4: true,
-  extendedNextHop: false,
-  maximumMessageBytes: 4096,
-  role: -1,
-  gracefulShutdown: false,
-  maximumPrefixes: 0,
-};
+const OPTIONS: GroupOptions = { ...PLAIN_GROUP, localAddress6: [0x20010db8, 0, 0, 0x63] };
 
 function info(kind: PeerKind, index: number): PeerInfo {
   return { kind, as: 65000 + index, routerId: index, address: [index, 0, 0, 0], weight: 0, allowOwnAs: 0, role: -1 };

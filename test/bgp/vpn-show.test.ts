@@ -1,24 +1,14 @@
 // What is shown of VPNs where FRR has nothing to compare with: routes of other instances, why routes are not exported, what a policy
 // refused; and `clear` of one address family. Speakers are without a zebra.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
+import { describe, test } from 'node:test';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 20_000 + (process.pid % 20_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('vpn-show');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
+const routers = routersOnLoopback('vpn-show', async namespace => {
   for (const last of [1, 2]) await namespace.run('ip', 'addr', 'add', `fd09::${last}/128`, 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
 });
 
 function router(last: number, text: string): Router {

@@ -1,30 +1,19 @@
 // What zebra is told of VPNs: SIDs and labels of our VRFs, routes with segments and labels, leaks between VRFs; and what becomes of them when
 // locators, labels, VRFs and zebra itself come and go. Zebra is played.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Peer } from '../../src/bgp/peer.ts';
 import { PEER_EBGP } from '../../src/bgp/rib/index.ts';
 import { emptyLayer } from '../../src/bgp/settings.ts';
 import { type AddressWords, parsePrefix } from '../../src/net/index.ts';
 import { LOCATOR_USID } from '../../src/zapi/index.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { PlayedZebra } from './lib/played-zebra.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 20_000 + (process.pid % 20_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('vpn-zebra');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('vpn-zebra');
 
 const RED = 11;
 const BLUE = 12;

@@ -1,25 +1,14 @@
 // VPNs between two speakers without a zebra: what goes into them and comes out, in two instances with the same prefixes, over route
 // reflection, with policy, and between instances of one speaker.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { formatRouteDistinguisher } from '../../src/bgp/wire/route-distinguisher.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
-import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 const PORT = 20_000 + (process.pid % 20_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('vpn');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('vpn');
 
 function router(last: number, text: string): Router {
   const made = new Router(`pe${last}`, PORT + last);

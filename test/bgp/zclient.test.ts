@@ -1,9 +1,8 @@
 // What the speaker says to zebra, and in which order: a zebra that only listens, and may be slow at that.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
+import { test } from 'node:test';
 import { protocolNumber } from '../../src/bgp/protocol.ts';
 import { parseInterfaceAddress, parsePrefix } from '../../src/net/index.ts';
-import { enterNetworkNamespace } from '../../src/sys/index.ts';
 import {
   commandName,
   decodeToServer,
@@ -16,22 +15,12 @@ import {
   type ZapiConnect,
   type ZapiTransportEvents,
 } from '../../src/zapi/index.ts';
-import { Lab } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
+import { routersOnLoopback } from './lib/loopback.ts';
 import { Router } from './lib/router.ts';
 
 let port = 45_000 + (process.pid % 10_000);
-const routers: Router[] = [];
-const lab = new Lab();
-before(async () => {
-  const namespace = await lab.namespace('zclient');
-  await namespace.run('ip', 'route', 'add', 'local', '10.9.0.0/24', 'dev', 'lo');
-  enterNetworkNamespace(namespace.path);
-});
-after(() => lab.close());
-afterEach(() => {
-  for (const router of routers.splice(0)) router.close();
-});
+const routers = routersOnLoopback('zclient');
 
 /** Takes `perTurn` bytes at a time, answers next hops as reachable, and keeps what was said. */
 class ListeningZebra {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { World } from './world.ts';
 import { temporaryDirectory } from '../lib/temporary.ts';
 import { until } from '../lib/wait.ts';
@@ -22,6 +23,8 @@ import {
   type ProviderRequest,
   TestProvider,
 } from '../../src/dataplane/index.ts';
+import { Doorbell } from '../../src/concurrency/index.ts';
+import { WorkerStage } from '../../src/dataplane/worker/stage.ts';
 import { E } from '../../src/sys/index.ts';
 
 /** Registers a provider in a worker; returns its number. */
@@ -59,6 +62,21 @@ function moduleOf(source: string, folder = 'out of tree'): string {
   writeFileSync(path, source);
   return path;
 }
+
+test('one that is closed at any moment of its start takes nobody along', async () => {
+  const bell = Doorbell.create();
+  const module = import.meta.resolve('../../src/dataplane/provider/test.ts');
+  const logs: string[] = [];
+  const log = (line: string): number => logs.push(line);
+  for (let ms = 0; ms < 40; ms += 0.4) {
+    const stage = new WorkerStage({ name: 'worker', priority: 'last', flags: 0, module, settings: {} });
+    stage.start({ id: 1, bell, log, replay: () => undefined, notify: () => false });
+    await setTimeout(ms);
+    stage.close();
+  }
+  Doorbell.close(bell);
+  assert.deepEqual(logs, []);
+});
 
 describe('a provider in a worker', () => {
   test('may change a context before the kernel has it, and fail it with an error of its own', async () => {

@@ -7,8 +7,7 @@
 //
 // Run as any other test file, it boots the machine and runs itself there, and what its tests come to there is reported here.
 // Two streams come out: the console, and a port on which each line is a JSON object.
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -24,12 +23,15 @@ export const INSIDE_VM: boolean = process.env[INSIDE] !== undefined;
 /** What our child says when no other machine runs any more. */
 const OUR_TURN = 'grevy: our turn';
 const CONSOLE_CHARS = 8000;
+const VM_TEST_MS = 900_000;
 
 /** What one test inside came to. */
 export interface VmResult {
   /** Its name, after those of the suites around it. */
   test: string[];
   ok: boolean;
+  /** What it took, there. */
+  seconds: number;
   error?: string;
   skip?: string;
 }
@@ -43,6 +45,8 @@ export interface VmOptions {
 }
 
 interface BootOptions extends VmOptions {
+  /** One file more that is to be there, by its path from the project's root. */
+  file?: string;
   /** A line of JSON came. */
   onMessage?: (message: object) => void;
   /** A line came on the console, since the machine is up. */
@@ -52,11 +56,11 @@ interface BootOptions extends VmOptions {
 }
 
 /**
- * Boots a machine, runs a script of the shell in it, and gives its exit status; the script starts in a copy of the project that
- * is compiled to JavaScript, because emulated, the type stripper alone takes half a minute. One machine runs at a time.
+ * Boots a machine, runs a script of the shell in it, and gives its exit status; the script starts in a compiled copy
+ * of the project (vm/compile.ts). One machine runs at a time.
  */
 export async function bootVm(script: string, options: BootOptions = {}): Promise<number> {
-  const { modules = [], timeoutMs = 420_000, signal, interactive = false } = options;
+  const { file, modules = [], timeoutMs = 800_000, signal, interactive = false } = options;
   if (process.arch !== 'x64')
     throw new Error(`the virtual machine of the tests is an x86-64, and this is ${process.arch}`);
   if (!existsSync(KERNEL)) throw new Error('no kernel for a virtual machine yet: run `sh scripts/peers.sh`');
@@ -71,7 +75,9 @@ export async function bootVm(script: string, options: BootOptions = {}): Promise
     const load = modules.length === 0 ? '' : `modprobe -d ${quoted(KERNEL)} -a ${modules.join(' ')} || exit 1\n`;
     writeFileSync(join(files, 'script'), `${load}${script}\n`);
     cpSync(join(import.meta.dirname, 'vm/stage.sh'), join(files, 'stage.sh'));
-    compileProject(join(files, 'project'));
+    // Not needed inside, where it would take long to load.
+    const { compileProject } = await import('./vm/compile.ts');
+    await compileProject(ROOT, join(files, 'project'), file);
     const child = lab.spawn('flock', [...turn(), ...machine(files, interactive)], {
       stdio: interactive ? ['inherit', 'inherit', 'inherit', 'pipe'] : ['ignore', 'pipe', 'pipe', 'pipe'],
     });
@@ -122,30 +128,21 @@ function machine(files: string, interactive: boolean): string[] {
   ].flat();
 }
 
-function compileProject(project: string): void {
-  mkdirSync(project);
-  const tsc = ['-p', join(import.meta.dirname, 'vm'), '--outDir', project];
-  execFileSync(join(ROOT, 'node_modules/.bin/tsc'), tsc, { stdio: 'inherit' });
-  for (const name of ['bin', 'package.json', 'examples/srv6-l3vpn'])
-    cpSync(join(ROOT, name), join(project, name), { recursive: true });
-  symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'));
-  // Where bin/grevy looks for JavaScript.
-  symlinkSync('src', join(project, 'dist'));
-}
-
 /** Runs one file of tests inside: what each came to, the exit status, and what was printed. */
 export async function runInVm(
   file: string | URL,
   options: VmOptions & { args?: readonly string[]; onResult?: (result: VmResult) => void } = {},
 ): Promise<{ exit: number; results: VmResult[]; output: string }> {
   const { args = [], onResult, ...rest } = options;
-  const path = relative(ROOT, file instanceof URL ? fileURLToPath(file) : file).replace(/\.ts$/, '.js');
+  const source = relative(ROOT, file instanceof URL ? fileURLToPath(file) : file);
+  const path = source.replace(/\.ts$/, '.js');
   const reporter = ['--test-reporter=./test/lib/vm/reporter.js', '--test-reporter-destination=stdout'];
   const command = [process.execPath, '--enable-source-maps', ...reporter, path, ...args].map(quoted).join(' ');
   const results: VmResult[] = [];
   let output = '';
-  const exit = await bootVm(`${INSIDE}=1 exec ${command}`, {
+  const exit = await bootVm(`${INSIDE}=1 ${passedOn()} exec ${command}`, {
     ...rest,
+    file: source,
     onOutput: line => (output += `${line}\n`),
     onMessage: message => {
       if (!('test' in message)) return;
@@ -163,10 +160,12 @@ export function describeInVm(name: string, options: VmOptions & { file: string }
     return;
   }
   const { file, ...rest } = options;
-  test(name, async context => {
+  // Others may have the machine first.
+  test(name, { timeout: VM_TEST_MS }, async context => {
     let reported = Promise.resolve();
-    const report = async ({ test: [, ...path], ok, error, skip }: VmResult): Promise<void> => {
-      await context.test(path.join(' > ') || name, skip === undefined ? {} : { skip }, () => {
+    const report = async ({ test: [, ...path], ok, seconds, error, skip }: VmResult): Promise<void> => {
+      await context.test(path.join(' > ') || name, skip === undefined ? {} : { skip }, inner => {
+        inner.diagnostic(`${seconds.toFixed(1)} s inside`);
         if (!ok) throw Object.assign(new Error(error), { stack: error });
       });
     };
@@ -184,6 +183,13 @@ export function describeInVm(name: string, options: VmOptions & { file: string }
     if (results.length === 0 || (exit !== 0 && results.every(({ ok }) => ok)))
       throw new Error(`${results.length} tests ran inside, and Node ended with ${exit}:\n${output}`);
   });
+}
+
+/** Settings of suites, which are variables of the environment, for the shell inside. */
+function passedOn(): string {
+  const name = 'GREVY_L3VPN';
+  const value = process.env[name];
+  return value === undefined ? '' : `${name}=${quoted(value)}`;
 }
 
 function quoted(word: string): string {

@@ -32,12 +32,15 @@ exit
 `;
 }
 
-/** A neighbour that is at 10.0.0.2 whatever the VRF. */
+/**
+ * A neighbour that is at 10.0.0.2 whatever the VRF. When that goes nobody can tell it: it learns from the answer to its next
+ * KEEPALIVE, once there is somebody to answer again.
+ */
 function neighbour(routes: string[]): string {
   return `router id 10.0.0.2;
 protocol device {}
 protocol static { ipv4; ${routes.map(route => `route ${route} blackhole;`).join(' ')} }
-protocol bgp up { local 10.0.0.2 as 65010; neighbor 10.0.0.1 as 65001; connect delay time 1; error wait time 1, 2;
+protocol bgp up { local 10.0.0.2 as 65010; neighbor 10.0.0.1 as 65001; keepalive time 1; connect delay time 1; error wait time 1, 2;
   ipv4 { import all; export where source = RTS_STATIC; }; }
 `;
 }

@@ -139,6 +139,11 @@ function tests(): void {
   });
 
   test('`show interface json` says of each what FRR says', async () => {
+    // Speeds are asked for beside everything else.
+    const speeds = async (daemon: Daemon): Promise<string> =>
+      JSON.stringify(Object.entries(await shown(daemon)).map(([name, { speed }]) => [name, speed]));
+    const wanted = await speeds(frr);
+    await until(async () => (await speeds(grevy)) === wanted, { timeoutMs: 60_000, everyMs: 500, what: 'speeds' });
     const [us, them] = await Promise.all([shown(grevy), shown(frr)]);
     assert.ok(them['gre2']!['vtepRemoteIp'] === '203.0.113.2' && them['br1']!['bridgeVlanAware'] === true);
     assert.deepEqual(us, them);

@@ -10,15 +10,30 @@ import * as ifproxy from './ifproxy.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as l3vpn from './l3vpn.ts';
-import * as mplsL3vpn from './mpls-l3vpn.ts';
+import * as l3vpnLsp from './l3vpn-lsp.ts';
 import * as labels from './labels.ts';
 import * as mpls from './mpls.ts';
+import * as netlinkEncaps from './netlink-encaps.ts';
 import * as nexthopVrf from './nexthop-vrf.ts';
 import * as operations from './operations.ts';
 import * as srv6 from './srv6.ts';
 import * as vrf from './vrf.ts';
 
-const SUITES = [kernel, interfaces, labels, mpls, operations, vrf, nexthopVrf, mplsL3vpn, bgpVrf, srv6, l3vpn, ifproxy];
+const SUITES = [
+  kernel,
+  netlinkEncaps,
+  interfaces,
+  labels,
+  mpls,
+  operations,
+  vrf,
+  nexthopVrf,
+  bgpVrf,
+  srv6,
+  l3vpnLsp,
+  l3vpn,
+  ifproxy,
+];
 
 describeInVm(
   'inside the virtual machine',

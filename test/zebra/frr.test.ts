@@ -134,7 +134,9 @@ describe('beside FRR', { timeout: 60_000 }, () => {
 
   // They are asked for beside everything else.
   const speedsKnown = (): Promise<unknown> =>
-    until(async () => /index 2 .*speed 10000/.test(await host.run('show interface')), { what: "eth0's speed" });
+    until(async () => /Interface eth0 (?:.*\n)+? .*speed 10000/.test(await host.run('show interface')), {
+      what: "eth0's speed",
+    });
 
   for (const command of [
     'show ip route',

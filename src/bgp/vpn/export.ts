@@ -2,12 +2,11 @@
 // packets for them are to carry (RFC 4364 §4.3, RFC 9252 §5). A bit per prefix waits; what changes ten times by then is said once.
 //
 //   table of the instance ─dirty─▶ route-map ─▶ + targets, label or SID, our next hop ─▶ VPN table of the default instance
-import type { WorkTask } from '../../concurrency/index.ts';
 import { AF_INET } from '../../net/index.ts';
 import type { FamilyInstance } from '../family.ts';
 import { localPeer, localPolicy } from '../local-routes.ts';
 import { dependsOn, type PeerPolicy } from '../peer-policy.ts';
-import { type AttributeEditor, DirtySet, type NextHopAddress, type TableConsumer } from '../rib/index.ts';
+import type { AttributeEditor, NextHopAddress } from '../rib/index.ts';
 import {
   ATTR_CLUSTER_LIST,
   ATTR_EXTENDED_COMMUNITIES,
@@ -18,10 +17,8 @@ import {
 import type { WordPair } from '../wire/route-distinguisher.ts';
 import { EXTENDED_COMMUNITY_BYTES } from '../wire/route-target.ts';
 import { carry, SetMemory } from './carry.ts';
-import { ForeignSource } from './foreign.ts';
-
-/** Prefixes between two looks at the clock. */
-const BATCH = 256;
+import { TableFollower } from './follower.ts';
+import { ownBest } from './foreign.ts';
 
 export interface ExportSettings {
   readonly rd: WordPair;
@@ -35,17 +32,12 @@ export interface ExportSettings {
   readonly map: string | undefined;
 }
 
-export class VrfExport implements TableConsumer {
-  readonly dirty: DirtySet = new DirtySet();
-  readonly everyPath = false;
-  readonly family: FamilyInstance;
-  closed = false;
+export class VrfExport extends TableFollower {
   /** A route that went into the VPN may be another one than before, although the VPN has the same of it. */
   onRoute: (row: number) => void = () => {};
   readonly #vpn: FamilyInstance;
   readonly #source: number;
   readonly #memory: SetMemory;
-  readonly #work: WorkTask;
   #settings: ExportSettings;
   #key: string;
   #map: PeerPolicy | undefined;
@@ -53,16 +45,14 @@ export class VrfExport implements TableConsumer {
   #sweep = false;
 
   constructor(family: FamilyInstance, vpn: FamilyInstance, settings: ExportSettings) {
-    this.family = family;
+    super(family, 'bgp vpn export');
     this.#vpn = vpn;
     this.#settings = settings;
     this.#key = JSON.stringify(settings);
     this.#source = vpn.table.addPeer({ ...localPeer(vpn, `vrf ${family.instance.name}`), owner: this });
     this.#memory = new SetMemory(family.instance.store, vpn.instance.store);
-    this.#work = family.instance.bgp.loop.work('bgp vpn export', () => this.#run());
     this.#bind();
-    family.table.attach(this);
-    this.#work.wake();
+    this.follow();
   }
 
   get settings(): ExportSettings {
@@ -95,50 +85,16 @@ export class VrfExport implements TableConsumer {
     this.#vpn.table.peerDown(this.#source, true);
     this.#sweep = true;
     this.family.table.markAll(this.dirty);
-    this.#work.wake();
+    this.wake();
   }
 
-  // ===== the table's side =====
-
-  holds(prefix: number): boolean {
-    return this.dirty.has(prefix);
+  protected override looked(): void {
+    if (this.#sweep) this.#vpn.table.sweepStale(this.#source);
+    this.#sweep = false;
   }
 
-  holdsPath(): boolean {
-    return false;
-  }
-
-  wake(): void {
-    this.#work.wake();
-  }
-
-  sweep(): number {
-    return 0;
-  }
-
-  // ===== work =====
-
-  #run(): boolean {
-    if (this.closed) return false;
-    const { loop } = this.family.instance.bgp;
-    this.family.table.decide();
-    do {
-      for (let i = 0; i < BATCH; i++) {
-        const prefix = this.dirty.take();
-        if (prefix >= 0) this.#one(prefix);
-        else {
-          if (this.#sweep) this.#vpn.table.sweepStale(this.#source);
-          this.#sweep = false;
-          return false;
-        }
-      }
-    } while (!loop.shouldYield());
-    return true;
-  }
-
-  #one(prefix: number): void {
-    const { table } = this.family;
-    const { prefixes } = table;
+  protected override look(prefix: number): void {
+    const { prefixes } = this.family.table;
     const wide = prefixes.family !== AF_INET;
     const w0 = prefixes.w0[prefix]!;
     const w1 = wide ? prefixes.w1[prefix]! : 0;
@@ -153,14 +109,13 @@ export class VrfExport implements TableConsumer {
       this.#vpn.instance.store.release(set);
     } else vpn.withdraw(this.#source, w0, w1, w2, w3, length, 0, rd0, rd1);
     this.onRoute(vpn.prefixes.find(w0, w1, w2, w3, length, rd0, rd1));
-    table.releasePrefix(prefix);
   }
 
   /** What the VPN is told of a prefix, with one reference; 0: nothing. */
   #made(prefix: number): number {
     const { table, instance } = this.family;
-    const best = table.best[prefix]!;
-    if (best === 0 || table.peers[table.pathPeer[best]!]?.owner instanceof ForeignSource) return 0;
+    const best = ownBest(table, prefix);
+    if (best === 0) return 0;
     const attributes = table.pathAttributes[best]!;
     const map = this.#map;
     const perPrefix = map?.perPrefix === true;
@@ -193,10 +148,8 @@ export class VrfExport implements TableConsumer {
   }
 
   /** What is in the VPN of it goes. */
-  close(): void {
-    this.closed = true;
-    this.family.table.detach(this);
-    this.family.table.releaseAll(this.dirty);
+  override close(): void {
+    super.close();
     this.#vpn.table.removePeer(this.#source);
   }
 }

@@ -4,7 +4,16 @@ import { AF_INET6, isLinkLocal6 } from '../../net/index.ts';
 import type { FamilyInstance } from '../family.ts';
 import { localPolicy } from '../local-routes.ts';
 import { dependsOn, type PeerPolicy } from '../peer-policy.ts';
-import { PATH_REMOVED, PEER_IBGP, PEER_IBGP_CLIENT, PEER_IMPORTED, type PeerInfo } from '../rib/index.ts';
+import {
+  type AttributeEditor,
+  type BgpTable,
+  PATH_REMOVED,
+  PEER_IBGP,
+  PEER_IBGP_CLIENT,
+  PEER_IMPORTED,
+  type PeerInfo,
+} from '../rib/index.ts';
+import { ATTR_INTERNAL, ATTR_PREFIX_SID } from '../wire/attribute.ts';
 import { NO_ROLE } from '../wire/role.ts';
 
 /** Sources before those that have no routes any more are looked for. */
@@ -63,8 +72,26 @@ export function isOnLink({ instance }: FamilyInstance, attributes: number): bool
   return nexthops.family(hop) === AF_INET6 && isLinkLocal6(nexthops.words(hop));
 }
 
+/** The best path of a prefix, where the table's instance has it itself; 0: it has none. */
+export function ownBest(table: BgpTable, prefix: number): number {
+  const best = table.best[prefix]!;
+  return table.peers[table.pathPeer[best]!]?.owner instanceof ForeignSource ? 0 : best;
+}
+
+/** What changes in a path's set for another instance of ours: it leads where it leads in its own, without a label. */
+export function asThere(family: FamilyInstance, path: number): (editor: AttributeEditor) => AttributeEditor {
+  const { instance, table } = family;
+  const { weight } = instance.access.internal(table.pathAttributes[path]!);
+  const internal = {
+    via: instance.number,
+    ifindex: interfaceOf(family, path),
+    ...(weight === undefined ? {} : { weight }),
+  };
+  return editor => editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID).setInternal(internal);
+}
+
 /** The interface that a path leads to, for those that are not on it themselves; 0: its next hop says enough. */
-export function interfaceOf(family: FamilyInstance, path: number): number {
+function interfaceOf(family: FamilyInstance, path: number): number {
   const attributes = family.table.pathAttributes[path]!;
   const { ifindex = 0 } = family.instance.access.internal(attributes);
   return ifindex === 0 && isOnLink(family, attributes) ? Math.max(family.announcer.link(path), 0) : ifindex;

@@ -1,33 +1,29 @@
 // Routes of a VPN table on their way into the instances that want them: which ones a route is for is what its route targets say
 // (RFC 4364 §4.3.5). One consumer of the table looks each route up by its targets, whatever number of instances there are.
 //
-//   VPN table ─dirty─▶ targets of each path ─▶ a list of instances    importedBy[path]: the list, so what differs is withdrawn
+//   VPN table ─dirty─▶ targets of each path ─▶ a list of instances    mark of a path: the list, so what differs is withdrawn
 //                                                      └─▶ ForeignRoutes of each
 //
 // The number of a path's row in the VPN table is its identifier in the instance's: the row is given to no other path before all
 // instances have taken this one back.
-import type { WorkTask } from '../../concurrency/index.ts';
 import { AF_INET, grown, readWord } from '../../net/index.ts';
 import type { FamilyInstance } from '../family.ts';
-import {
-  type AttributeEditor,
-  DirtySet,
-  NO_PEER,
-  PATH_LOOP,
-  PATH_REMOVED,
-  type PeerInfo,
-  type TableConsumer,
-} from '../rib/index.ts';
+import { type AttributeEditor, NO_PEER, PATH_LOOP, type PeerInfo } from '../rib/index.ts';
 import { ATTR_EXTENDED_COMMUNITIES, ATTR_INTERNAL, ATTR_NEXT_HOP, ATTR_PREFIX_SID } from '../wire/attribute.ts';
-import { L3ServiceReader, SERVICE_UNUSABLE, SERVICE_USABLE, VPN_LABEL_BITS } from '../wire/prefix-sid.ts';
+import {
+  L3ServiceReader,
+  SERVICE_NONE,
+  SERVICE_UNUSABLE,
+  SERVICE_USABLE,
+  type ServiceState,
+  VPN_LABEL_BITS,
+} from '../wire/prefix-sid.ts';
 import type { WordPair } from '../wire/route-distinguisher.ts';
 import { EXTENDED_COMMUNITY_BYTES } from '../wire/route-target.ts';
 import { carry, SetMemory } from './carry.ts';
 import { VrfExport } from './export.ts';
-import { ForeignRoutes, interfaceOf } from './foreign.ts';
-
-/** Prefixes between two looks at the clock. */
-const BATCH = 256;
+import { PathFollower } from './follower.ts';
+import { asThere, ForeignRoutes } from './foreign.ts';
 
 /** What one instance takes from a VPN table. */
 class VrfImport {
@@ -59,30 +55,27 @@ class VrfImport {
     const attributes = table.pathAttributes[path]!;
     let set = this.#memory.recall(attributes);
     if (set < 0) {
-      set = this.#usable(attributes)
-        ? carry(instance.store, attributes, this.routes.family.instance.store, editor => this.#edit(editor, attributes))
-        : 0;
+      const state = this.#read(attributes);
+      const change = (editor: AttributeEditor): AttributeEditor => this.#edit(editor, attributes, state);
+      set =
+        state === SERVICE_UNUSABLE ? 0 : carry(instance.store, attributes, this.routes.family.instance.store, change);
       this.#memory.remember(attributes, set);
     }
     this.#announce(prefix, path, info, set);
   }
 
-  /** Whether packets can be sent as the route says; leaves the SID in `#service`. */
-  #usable(attributes: number): boolean {
+  /** How packets are sent as the route says: leaves the SID in `#service`. */
+  #read(attributes: number): ServiceState {
     const { store } = this.#vpn.instance;
-    if (!store.find(attributes, ATTR_PREFIX_SID)) return true;
-    const state = this.#service.read(store.arena, store.foundStart, store.foundEnd, VPN_LABEL_BITS);
-    return state !== SERVICE_UNUSABLE;
+    if (!store.find(attributes, ATTR_PREFIX_SID)) return SERVICE_NONE;
+    return this.#service.read(store.arena, store.foundStart, store.foundEnd, VPN_LABEL_BITS);
   }
 
-  #edit(editor: AttributeEditor, attributes: number): AttributeEditor {
+  #edit(editor: AttributeEditor, attributes: number, state: ServiceState): AttributeEditor {
     const { instance } = this.#vpn;
-    const { store } = instance;
     const { label = 0, weight } = instance.access.internal(attributes);
     const service = this.#service;
-    const srv6 =
-      store.find(attributes, ATTR_PREFIX_SID) &&
-      service.read(store.arena, store.foundStart, store.foundEnd, VPN_LABEL_BITS) === SERVICE_USABLE;
+    const srv6 = state === SERVICE_USABLE;
     if (srv6) service.merge(label, VPN_LABEL_BITS);
     editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID);
     return editor.setInternal({
@@ -103,15 +96,12 @@ class VrfImport {
     if (best === 0) return this.drop(prefix, path);
     const { store } = from.instance;
     const own = source.pathAttributes[best]!;
-    const { weight } = from.instance.access.internal(own);
-    const ifindex = interfaceOf(from, best);
     const hop = store.find(own, ATTR_NEXT_HOP) ? store.arena.slice(store.foundStart, store.foundEnd) : undefined;
+    const there = asThere(from, best);
     const attributes = this.#vpn.table.pathAttributes[path]!;
-    const set = carry(this.#vpn.instance.store, attributes, to.instance.store, editor => {
-      editor.remove(ATTR_INTERNAL).remove(ATTR_PREFIX_SID);
-      if (hop !== undefined) editor.set(ATTR_NEXT_HOP, hop);
-      return editor.setInternal({ via: from.instance.number, ifindex, ...(weight === undefined ? {} : { weight }) });
-    });
+    const set = carry(this.#vpn.instance.store, attributes, to.instance.store, editor =>
+      there(hop === undefined ? editor : editor.set(ATTR_NEXT_HOP, hop)),
+    );
     this.#announce(prefix, path, source.peers[source.pathPeer[best]!]!, set);
   }
 
@@ -135,11 +125,8 @@ class VrfImport {
   }
 }
 
-export class VpnImport implements TableConsumer {
-  readonly dirty: DirtySet = new DirtySet();
-  readonly everyPath = true;
-  readonly #vpn: FamilyInstance;
-  readonly #work: WorkTask;
+/** A path's mark is the list of those who have it. */
+export class VpnImport extends PathFollower {
   /** By slot. */
   readonly #imports: (VrfImport | undefined)[] = [];
   readonly #slots: Map<FamilyInstance, number> = new Map();
@@ -149,17 +136,13 @@ export class VpnImport implements TableConsumer {
   /** Lists of slots by number; 0: nobody. */
   #lists: (readonly number[])[] = [[]];
   readonly #listIds: Map<string, number> = new Map([['', 0]]);
-  /** Who has a path, by path. */
-  #importedBy: Uint32Array = new Uint32Array(0);
   // Who wants the routes of a set, by set: the list's number + 1.
   #listOfSet: Uint32Array = new Uint32Array(0);
   #listSerial: Uint32Array = new Uint32Array(0);
-  #closed = false;
 
   constructor(vpn: FamilyInstance) {
-    this.#vpn = vpn;
-    this.#work = vpn.instance.bgp.loop.work('bgp vpn import', () => this.#run());
-    vpn.table.attach(this);
+    super(vpn, 'bgp vpn import');
+    this.follow();
     this.#markAll();
   }
 
@@ -180,7 +163,7 @@ export class VpnImport implements TableConsumer {
       let slot = this.#slots.get(family);
       if (slot === undefined) {
         slot = this.#imports.length;
-        this.#imports.push(new VrfImport(family, this.#vpn));
+        this.#imports.push(new VrfImport(family, this.family));
         this.#slots.set(family, slot);
       }
       this.#imports[slot]!.routes.setMap(map);
@@ -216,83 +199,33 @@ export class VpnImport implements TableConsumer {
   touch(row: number): void {
     if (row < 0) return;
     this.dirty.add(row);
-    this.#work.wake();
+    this.wake();
   }
 
   #markAll(): void {
-    const { table } = this.#vpn;
+    const { table } = this.family;
     for (let path = 1; path < table.pathLimit; path++) {
       if (table.pathPeer[path] !== NO_PEER) this.dirty.add(table.pathPrefix[path]!);
     }
-    this.#work.wake();
+    this.wake();
   }
 
-  // ===== the table's side =====
-
-  holds(prefix: number): boolean {
-    return this.dirty.has(prefix);
-  }
-
-  holdsPath(path: number): boolean {
-    return path < this.#importedBy.length && this.#importedBy[path] !== 0;
-  }
-
-  wake(): void {
-    this.#work.wake();
-  }
-
-  sweep(): number {
-    return 0;
-  }
-
-  // ===== work =====
-
-  #run(): boolean {
-    if (this.#closed) return false;
-    const { table, instance } = this.#vpn;
-    table.decide();
-    if (table.pathPrefix.length > this.#importedBy.length) {
-      [this.#importedBy] = grown(table.pathPrefix.length, this.#importedBy);
-    }
-    do {
-      for (let i = 0; i < BATCH; i++) {
-        const prefix = this.dirty.take();
-        if (prefix < 0) return false;
-        this.#one(prefix);
-      }
-    } while (!instance.bgp.loop.shouldYield());
-    return true;
-  }
-
-  #one(prefix: number): void {
-    const { table } = this.#vpn;
-    for (let path = table.first[prefix]!; path !== 0; ) {
-      const next = table.pathNext[path]!; // the row may go
-      const flags = table.pathFlags[path]!;
-      const attributes = table.pathAttributes[path]!;
-      const gone = (flags & PATH_REMOVED) !== 0;
-      const list = gone || attributes === 0 || (flags & PATH_LOOP) !== 0 ? 0 : this.#listOf(attributes);
-      this.#give(prefix, path, list);
-      if (gone) table.releasePath(path);
-      path = next;
-    }
-    table.releasePrefix(prefix);
-  }
-
-  /** Those of the list have the path, and nobody else. */
-  #give(prefix: number, path: number, list: number): void {
-    const before = this.#importedBy[path]!;
-    this.#importedBy[path] = list;
+  protected override lookAt(prefix: number, path: number, gone: boolean, before: number): number {
+    const { table } = this.family;
+    const attributes = table.pathAttributes[path]!;
+    const unwanted = gone || attributes === 0 || (table.pathFlags[path]! & PATH_LOOP) !== 0;
+    const list = unwanted ? 0 : this.#listOf(attributes);
     const slots = this.#lists[list]!;
     if (before !== list) {
       for (const slot of this.#lists[before]!) if (!slots.includes(slot)) this.#imports[slot]?.drop(prefix, path);
     }
     for (const slot of slots) this.#imports[slot]?.take(prefix, path);
+    return list;
   }
 
   /** The list of those who want what has these attributes. */
   #listOf(attributes: number): number {
-    const { store } = this.#vpn.instance;
+    const { store } = this.family.instance;
     if (attributes >= this.#listOfSet.length) {
       [this.#listOfSet, this.#listSerial] = grown(store.capacity, this.#listOfSet, this.#listSerial);
     }
@@ -318,11 +251,8 @@ export class VpnImport implements TableConsumer {
     return list;
   }
 
-  close(): void {
-    this.#closed = true;
+  override close(): void {
     for (const one of this.#imports) one?.routes.close();
-    this.#importedBy.fill(0);
-    this.#vpn.table.detach(this);
-    this.#vpn.table.releaseAll(this.dirty);
+    super.close();
   }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../zapi/index.ts';
 import type { BgpInstance } from '../instance.ts';
 import type { Speaker } from '../speaker.ts';
+import { LABEL_IMPLICIT_NULL } from '../wire/labels.ts';
 import {
   encodeL3Service,
   EndpointBehavior,
@@ -56,8 +57,6 @@ const KINDS: Readonly<Record<SidKind, { readonly action: number; readonly plain:
   dt46: { action: 16, plain: EndpointBehavior.dt46, next: EndpointBehavior.dt46Next },
 };
 const CONTEXT_TABLE = 20;
-/** Implicit null: the SID says all. */
-const NO_LABEL = 3;
 const DEFAULT_FUNCTION_BITS = 16;
 /** A SID that is not wanted any more ends tunnels for so long still: the other edges have not all heard of it at once. */
 const LINGER_MS = 3000;
@@ -355,7 +354,7 @@ function makeSid(chunk: LocatorChunk, value: number, kind: SidKind): Sid {
     words,
     function: value,
     behavior: service.behavior,
-    label: transposedLabel(service, VPN_LABEL_BITS) ?? NO_LABEL,
+    label: transposedLabel(service, VPN_LABEL_BITS) ?? LABEL_IMPLICIT_NULL,
     attribute: Buffer.from(encodeL3Service(service)).toString('hex'),
   };
 }

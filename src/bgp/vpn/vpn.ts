@@ -9,6 +9,7 @@ import type { FamilyInstance } from '../family.ts';
 import type { BgpInstance } from '../instance.ts';
 import type { Speaker } from '../speaker.ts';
 import { type FamilyName, UNICAST_NAMES, type UnicastName } from '../wire/family.ts';
+import { LABEL_IMPLICIT_NULL } from '../wire/labels.ts';
 import { OWNER_IP4, type WordPair } from '../wire/route-distinguisher.ts';
 import { VRF_DEFAULT } from '../vrf.ts';
 import { type ExportSettings, VrfExport } from './export.ts';
@@ -21,8 +22,6 @@ import { type Sid, type SidKind, Sids, type WantedSid } from './sids.ts';
 
 export const VPN_OF: Readonly<Record<UnicastName, FamilyName>> = { ipv4: 'vpnv4', ipv6: 'vpnv6' };
 const SID_OF: Readonly<Record<UnicastName, SidKind>> = { ipv4: 'dt4', ipv6: 'dt6' };
-/** Implicit null: no label. */
-const NO_LABEL = 3;
 
 /** A VPN table and who is tied to it. */
 interface Side {
@@ -144,7 +143,7 @@ export class Vpn {
       if (sid === undefined) return this.sids.problem(instance, kind) ?? 'there is no SID yet';
       return { ...common, label: sid.label, prefixSid: sid.attribute };
     }
-    if (vpn.label === undefined) return { ...common, label: NO_LABEL, prefixSid: '' };
+    if (vpn.label === undefined) return { ...common, label: LABEL_IMPLICIT_NULL, prefixSid: '' };
     const label = this.labels.of(instance, name);
     if (label === undefined) return this.labels.problem(instance, name) ?? 'there is no label yet';
     return { ...common, label, prefixSid: '' };

@@ -37,16 +37,24 @@ export interface WorkerChannel {
   readonly dataplaneBell: SharedArrayBuffer;
 }
 
-export const STARTING = 0;
-export const RUNNING = 1;
+/**
+ * Its own modules are being loaded. Not to be terminated now: a library of koffi's that is refused something halfway, because
+ * its thread is to end, takes the whole process with it.
+ */
+export const LOADING = 0;
+/** The provider starts. */
+export const STARTING = 1;
+export const RUNNING = 2;
 /** It threw; the log says what. */
-export const BROKEN = 2;
+export const BROKEN = 3;
 /** It let go of everything, as it was told to. */
-export const FINISHED = 3;
+export const FINISHED = 4;
 
 // What the worker is told, one bit each. Bits are only ever added, and the worker remembers what it obeyed.
 export const COMMAND_FINISH_EARLY = 1;
 export const COMMAND_FINISH = 2;
+/** Nobody waits for it: one that is still loading ends by itself. */
+export const COMMAND_ABANDON = 4;
 
 const STATE = 0;
 const COMMAND = 1;

@@ -19,10 +19,12 @@ import {
 } from '../provider.ts';
 import {
   BROKEN,
+  COMMAND_ABANDON,
   COMMAND_FINISH,
   COMMAND_FINISH_EARLY,
   createWorkerChannel,
   FINISHED,
+  LOADING,
   readLog,
   RUNNING,
   STARTING,
@@ -172,9 +174,11 @@ export class WorkerStage implements Provider {
     return this.#page?.status;
   }
 
-  /** Ends the worker, without asking if need be. */
+  /** Ends the worker, without asking where that is safe. */
   close(): void {
-    void this.#worker?.terminate();
+    // Told first: it says that it has loaded, and then looks whether it was told.
+    this.#page?.tell(COMMAND_ABANDON);
+    if (this.#page?.state !== LOADING) void this.#worker?.terminate();
     this.#worker = undefined;
     if (this.#channel !== undefined) Doorbell.close(this.#channel.workerBell);
     this.#channel = undefined;
@@ -260,7 +264,7 @@ export class WorkerStage implements Provider {
     this.#heartbeat = heartbeat;
     const now = performance.now();
     const began = state === RUNNING && !this.#began;
-    this.#began = state !== STARTING;
+    this.#began = state > STARTING;
     if (!silent || began) this.#lastMs = now;
     else if (now - this.#lastMs > this.#limitMs) {
       throw new Error(`it did not answer for ${this.#limitMs} ms, with ${this.#away} contexts`);

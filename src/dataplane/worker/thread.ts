@@ -1,20 +1,32 @@
 // The worker of a threaded provider: its own queues (ProviderWork, as in the pipeline) between two rings, and Node's loop, so
 // that the provider may use sockets and timers, or wait. Contexts come in the order in which the stage took them, and go back in
 // the order in which they were finished, which is to be the same. It watches no descriptor of its own, so that it may be terminated
-// at any moment.
+// at any moment, once it has loaded what is above.
 import { workerData } from 'node:worker_threads';
 import { Doorbell, HandleConsumer, HandleProducer } from '../../concurrency/index.ts';
 import { contextPool } from '../checked-pool.ts';
 import type { ProviderModule } from '../load.ts';
 import { operationName } from '../operation.ts';
 import { ProviderWork } from '../provider.ts';
-import { BROKEN, COMMAND_FINISH, COMMAND_FINISH_EARLY, FINISHED, RUNNING, WorkerLog, WorkerPage } from './channel.ts';
+import {
+  BROKEN,
+  COMMAND_ABANDON,
+  COMMAND_FINISH,
+  COMMAND_FINISH_EARLY,
+  FINISHED,
+  RUNNING,
+  STARTING,
+  WorkerLog,
+  WorkerPage,
+} from './channel.ts';
 import type { ProviderWorkerData } from './stage.ts';
 
 const FINISH_POLL_MS = 10;
 
 const { channel, id, name, module, settings, heartbeatMs } = workerData as ProviderWorkerData;
 const page = new WorkerPage(channel.page);
+page.state = STARTING;
+if ((page.commands & COMMAND_ABANDON) !== 0) process.exit();
 const log = new WorkerLog(channel.log);
 const dataplane = new Doorbell(channel.dataplaneBell);
 const bell = new Doorbell(channel.workerBell);

@@ -291,7 +291,7 @@ export class Lsps {
     this.#mark(lsp);
   }
 
-  /** A device is gone, and of what went through it besides others the kernel keeps something, without a word. */
+  /** A device is gone; of what went through it besides others something is left, of which not every kernel says a word. */
   deviceGone(ifindex: number): void {
     for (const lsp of this.#byLabel.values()) {
       const through = ({ paths }: KernelLabel): boolean => paths.some(path => path.ifindex === ifindex);

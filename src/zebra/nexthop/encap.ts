@@ -6,7 +6,7 @@ import { type Encap, rtnetlink as c } from '../../netlink/index.ts';
 export type { Encap };
 
 /** RFC 3032 §2.1: not pushed, but the label below it is the last. */
-const IMPLICIT_NULL = 3;
+export const IMPLICIT_NULL = 3;
 
 function words(address: AddressWords | undefined): string {
   return address === undefined ? '' : address.join('.');

@@ -1,11 +1,9 @@
 // `show mpls table`, in FRR's words.
 import { formatAddress } from '../../net/index.ts';
-import { labelsOf, labelText } from '../nexthop/encap.ts';
+import { IMPLICIT_NULL, labelsOf, labelText } from '../nexthop/encap.ts';
 import type { Nexthop } from '../nexthop/set.ts';
 import { type Lsp, lspType } from '../mpls/lsp.ts';
 import type { Zebra } from '../zebra.ts';
-
-const IMPLICIT_NULL = 3;
 
 /** One next hop of a label. */
 interface Shown {

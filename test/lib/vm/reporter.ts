@@ -15,7 +15,11 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     const error: (Error & { failureType?: string }) | undefined = type === 'test:fail' ? data.details.error : undefined;
     // A suite is no result of its own, unless what failed is its hook.
     if (data.details.type === 'suite' && (error === undefined || error.failureType === 'subtestsFailed')) continue;
-    const result: VmResult = { test: [...path.slice(0, data.nesting), data.name], ok: error === undefined };
+    const result: VmResult = {
+      test: [...path.slice(0, data.nesting), data.name],
+      ok: error === undefined,
+      seconds: data.details.duration_ms / 1000,
+    };
     if (error !== undefined) result.error = inspect(error.cause ?? error);
     if (data.skip !== undefined) result.skip = String(data.skip);
     writeSync(port, `${JSON.stringify(result)}\n`);

@@ -16,6 +16,8 @@ ln -s "$(echo /dev/vport*p1)" /dev/results
 hostname vm
 ip link set lo up
 echo '{"booted":true}' >/dev/results
+# Emulated, code that V8 makes as it goes costs more than it saves.
+export NODE_OPTIONS=--jitless
 cd "$files/project"
 sh "$files/script"
 echo "{\"exit\":$?}" >/dev/results

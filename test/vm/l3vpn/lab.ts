@@ -6,12 +6,15 @@ import { type EdgeRouter, edgeRouter, type Kind, type Transport } from './edge.t
 import { kernelState } from './kernel.ts';
 import { Traffic } from './traffic.ts';
 
-/** A's router at edge 1: it announces what is behind it, and has its default route by hand. */
+/**
+ * A's router at edge 1: it announces what is behind it, and has its default route by hand. That the VRF was gone it learns from the
+ * answer to a KEEPALIVE.
+ */
 const CUSTOMER = `router id 172.16.1.2;
 protocol device {}
 protocol static { ipv4; route 10.1.0.0/24 blackhole; }
 protocol static { ipv6; route fd10:1::/64 blackhole; }
-template bgp up { local as 65101; connect delay time 1; error wait time 1, 2; }
+template bgp up { local as 65101; keepalive time 1; connect delay time 1; error wait time 1, 2; }
 protocol bgp up4 from up { local 172.16.1.2; neighbor 172.16.1.1 as 65001; ipv4 { import all; export where source = RTS_STATIC; }; }
 protocol bgp up6 from up { local fd00:1::2; neighbor fd00:1::1 as 65001; ipv6 { import all; export where source = RTS_STATIC; }; }
 `;
