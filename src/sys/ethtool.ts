@@ -15,22 +15,12 @@ const IFR_DATA = 16;
 const COMMAND_BYTES = 44;
 const SPEED = 12;
 const SPEED_HIGH = 28;
-/** Seen on a loaded machine: a call of which nothing was heard in 20 s. Another one is made then, later each time. */
-const PATIENCE_MS = 2000;
-
-interface Memory {
-  readonly request: ArenaBlock;
-  readonly command: ArenaBlock;
-}
-
-const newMemory = (): Memory => ({ request: arena(IFREQ_BYTES), command: arena(COMMAND_BYTES) });
 
 /** Asks for links' speeds, one after the other, in the network namespace that its maker was in. */
 export class Ethtool {
   readonly #fd: number;
-  #memory: Memory = newMemory();
-  /** What calls that nothing was heard of may yet write to. */
-  readonly #unheard: Memory[] = [];
+  readonly #command: ArenaBlock = arena(COMMAND_BYTES);
+  readonly #request: ArenaBlock = arena(IFREQ_BYTES);
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -60,37 +50,15 @@ export class Ethtool {
   }
 
   async #ask(name: string): Promise<number> {
-    for (let patienceMs = PATIENCE_MS; ; patienceMs *= 2) {
-      // A call that is made while the one before is still being answered may never be answered itself.
-      await new Promise<void>(done => setImmediate(done));
-      if (this.#closed) return 0;
-      const { request, command } = this.#memory;
-      request.bytes.fill(0);
-      for (let i = 0; i < Math.min(15, name.length); i++) request.bytes[i] = name.charCodeAt(i);
-      request.view.setBigUint64(IFR_DATA, command.address, true);
-      command.bytes.fill(0);
-      command.view.setUint32(0, ETHTOOL_GSET, true);
-      const result = await within(patienceMs, ioctlInPool(this.#fd, SIOCETHTOOL, request.bytes));
-      if (result === undefined) {
-        this.#unheard.push(this.#memory);
-        this.#memory = newMemory();
-        continue;
-      }
-      if (result < 0) return 0;
-      return command.view.getUint16(SPEED_HIGH, true) * 65_536 + command.view.getUint16(SPEED, true);
-    }
-  }
-}
-
-/** What comes of it, or undefined where nothing does in time. */
-async function within<T>(ms: number, pending: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>(done => {
-    timer = setTimeout(() => done(undefined), ms);
-  });
-  try {
-    return await Promise.race([pending, late]);
-  } finally {
-    clearTimeout(timer);
+    if (this.#closed) return 0;
+    const { view, bytes } = this.#request;
+    bytes.fill(0);
+    for (let i = 0; i < Math.min(15, name.length); i++) bytes[i] = name.charCodeAt(i);
+    view.setBigUint64(IFR_DATA, this.#command.address, true);
+    this.#command.bytes.fill(0);
+    this.#command.view.setUint32(0, ETHTOOL_GSET, true);
+    if ((await ioctlInPool(this.#fd, SIOCETHTOOL, bytes)) < 0) return 0;
+    const high = this.#command.view.getUint16(SPEED_HIGH, true);
+    return high * 65_536 + this.#command.view.getUint16(SPEED, true);
   }
 }

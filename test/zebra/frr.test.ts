@@ -96,7 +96,7 @@ function rows(text: string): Record<string, Row[]> {
   return json;
 }
 
-describe('beside FRR', { timeout: 120_000 }, () => {
+describe('beside FRR', { timeout: 60_000 }, () => {
   const lab = new Lab();
   let zebra: Daemon;
   let host: Host;
@@ -136,7 +136,6 @@ describe('beside FRR', { timeout: 120_000 }, () => {
   const speedsKnown = (): Promise<unknown> =>
     until(async () => /Interface eth0 (?:.*\n)+? .*speed 10000/.test(await host.run('show interface')), {
       what: "eth0's speed",
-      timeoutMs: 30_000,
     });
 
   for (const command of [
