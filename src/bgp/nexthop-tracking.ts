@@ -158,8 +158,9 @@ export class NexthopTracker {
     }
   }
 
-  /** Zebra has said of all of them what it knows. */
-  get answered(): boolean {
+  /** Zebra has said of all of them what it knows, and the tables have been told. */
+  get settled(): boolean {
+    if (this.#instance.nexthops.hasChanged) return false;
     for (const entry of this.registered.values()) if (entry.update === undefined) return false;
     return true;
   }

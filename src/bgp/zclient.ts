@@ -451,7 +451,7 @@ export class ZebraLink {
       if (instance.vrf !== vrf) continue;
       if (!instance.family[afi].announcer.idle) return false;
       if (late) continue;
-      if (!instance.tracker.answered) return false;
+      if (!instance.tracker.settled) return false;
       for (const peer of instance.peers.values()) if (!peer.told(afi)) return false;
     }
     return true;

@@ -50,8 +50,6 @@ export class Ethtool {
   }
 
   async #ask(name: string): Promise<number> {
-    // A call that is made while the one before is still being answered may never be answered itself.
-    await new Promise<void>(done => setImmediate(done));
     if (this.#closed) return 0;
     const { view, bytes } = this.#request;
     bytes.fill(0);

@@ -51,18 +51,24 @@ export function runZebra(
     later: (ms, fn) => loop.timer('zebra timer', fn).start(ms),
     nowS: () => Math.floor(performance.now() / 1000),
   };
-  const begin = (its: Plane, where: ZebraPlace): Zebra => {
+  const add = (its: Plane, where: ZebraPlace): Zebra => {
     const one = new Zebra(its, hooks, where);
     all.push(one);
-    one.receive();
     return one;
   };
-  const zebra = begin(plane, place);
+  const zebra = add(plane, place);
+  // What waits already is taken in the loop's next round: not before whoever called listens.
   const bell = loop.doorbell('dataplane results', client.bell, () => {
     // An event waits behind the results before it, so these are taken while the slice lasts.
     while (each(receive) && !loop.shouldYield());
     return client.pending;
   });
+  const begin = (its: Plane, where: ZebraPlace): Zebra => {
+    const one = add(its, where);
+    // Nothing has come for it yet: this is how its plane knows who hears of what will.
+    one.receive();
+    return one;
+  };
   const end = (one: Zebra): void => void all.splice(all.indexOf(one), 1);
   return { zebra, queue, begin, end, close: () => bell.close() };
 }

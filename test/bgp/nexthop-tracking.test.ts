@@ -7,11 +7,12 @@ import { NexthopTable } from '../../src/bgp/rib/index.ts';
 import { Vrf } from '../../src/bgp/vrf.ts';
 import { TaskLoop } from '../../src/concurrency/index.ts';
 import { formatPrefix, parsePrefix } from '../../src/net/index.ts';
+import { until } from '../lib/wait.ts';
 
 const loop = new TaskLoop('trackers');
 after(() => loop.close());
 
-test('a next hop is followed by whoever has the instance’s number now', () => {
+test('a next hop is followed by whoever has the instance’s number now', async () => {
   const trackers = new Map<number, NexthopTracker>();
   const make = (asked: string[]): { tracker: NexthopTracker; nexthops: NexthopTable } => {
     const nexthops: NexthopTable = new NexthopTable(
@@ -57,8 +58,12 @@ test('a next hop is followed by whoever has the instance’s number now', () => 
   const nowhere = { gateway: [0, 0, 0, 0] as const, blackhole: 0, weight: 0, labels: [] };
   const update = { message: 0, safi: 1, match: prefix, resolved: prefix, color: 0, routeType: 2, instance: 0 };
   const hop = { vrf: 0, type: 1, flags: 0, ifindex: 1, ...nowhere };
+  assert.equal(again.tracker.settled, false);
   again.tracker.updated({ ...update, distance: 0, metric: 7, nexthops: [hop] });
   assert.deepEqual([blue.nexthops.reachable[id], blue.nexthops.metric[id]], [1, 7]);
+  // Known, and yet no route follows it before the tables have heard.
+  assert.deepEqual([again.tracker.settled, blue.tracker.settled], [true, false]);
+  await until(() => blue.tracker.settled, { what: 'the tables to be told' });
   again.tracker.updated({ ...update, distance: 0, metric: 0, nexthops: [] });
   assert.equal(blue.nexthops.reachable[id], 0);
   blue.nexthops.release(id);

@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import {
   contextPool,
   KIND_LINK,
+  NO_DETAIL,
   OP_ADDRESS_INSTALL,
   OP_DUMP_BEGIN,
   OP_DUMP_END,
+  OP_LINK,
   OP_LINK_GONE,
   OP_LINK_SET,
   OP_NEXTHOP_GONE,
@@ -16,10 +18,13 @@ import {
   OP_ROUTE_INSTALL,
   operationName,
 } from '../../src/dataplane/index.ts';
-import { HandleProducer } from '../../src/concurrency/index.ts';
+import { HandleProducer, TaskLoop } from '../../src/concurrency/index.ts';
 import { DataplanePlane } from '../../src/zebra/dataplane.ts';
+import { readSpeeds } from '../../src/zebra/interface/speed.ts';
 import type { PlaneEvents } from '../../src/zebra/plane.ts';
+import { runZebra } from '../../src/zebra/run.ts';
 import { World } from '../dataplane/world.ts';
+import { until } from '../lib/wait.ts';
 
 test('of the kernel’s links, addresses, objects and dumps the kernel tells alone, of routes a provider too', () => {
   const world = new World(8);
@@ -92,4 +97,23 @@ test('commands and dumps that find no room wait for it, in their order, and befo
   assert.equal(early, 1, 'FINISH is for the pipeline itself');
   assert.equal(world.client.stats().requests.refused, 0);
   world.close();
+});
+
+test('what a dataplane told before zebra was there is heard by all who listen to zebra', async t => {
+  const world = new World(8);
+  const pool = contextPool(world.channel.notifications);
+  const up = new HandleProducer(world.channel.up);
+  const handle = pool.allocate(OP_LINK);
+  const numbers = { ifindex: 3, flags: 0, mtu: 1500, hardwareType: 1, link: 0, master: 0, operState: 0 };
+  assert.ok(pool.setLink(handle, { ...numbers, name: 'eth0', mac: new Uint8Array(6), detail: NO_DETAIL }));
+  up.push(handle);
+  up.publish();
+  const loop = new TaskLoop('zebra');
+  t.after(() => {
+    loop.close();
+    world.close();
+  });
+  const { zebra } = runZebra(loop, new DataplanePlane(world.client));
+  readSpeeds(zebra.interfaces, async name => name.length);
+  await until(() => zebra.interfaces.byName('eth0')?.speed === 4, { what: 'the speed of eth0' });
 });

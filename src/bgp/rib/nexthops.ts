@@ -105,9 +105,14 @@ export class NexthopTable {
     return true;
   }
 
+  /** What the tables have not been told of yet. */
+  get hasChanged(): boolean {
+    return this.#changed.includes(1);
+  }
+
   /** Ids changed since the last call, as a flag by id; undefined if none. */
   takeChanged(): Uint8Array | undefined {
-    if (!this.#changed.includes(1)) return undefined;
+    if (!this.hasChanged) return undefined;
     const changed = this.#changed.slice();
     this.#changed.fill(0);
     return changed;

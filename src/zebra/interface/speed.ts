@@ -7,11 +7,13 @@ export type SpeedReader = (name: string) => Promise<number>;
 
 /** Keeps `Interface.speed` true, as long as the interfaces live. */
 export function readSpeeds(interfaces: Interfaces, read: SpeedReader): void {
-  const known = new WeakMap<Interface, boolean>();
+  const known = new WeakMap<Interface, string>();
   interfaces.listen({
     link(one) {
-      if (known.get(one) === one.operative) return;
-      known.set(one, one.operative);
+      // By its name, too: one that is renamed while it is asked for is not found.
+      const asked = `${one.operative} ${one.name}`;
+      if (known.get(one) === asked) return;
+      known.set(one, asked);
       void read(one.name).then(speed => interfaces.onSpeed(one, speed));
     },
   });
