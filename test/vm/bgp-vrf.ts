@@ -181,7 +181,10 @@ function tests(kind: 'FRR' | 'Grevy'): void {
     const { directory } = zebra;
     await zebra.kill();
     // What the killed one left behind would pass for what its successor is told.
-    for (const table of ['10', '20']) await here.run('ip', 'route', 'flush', 'table', table, 'proto', 'bgp');
+    for (const table of [10, 20]) {
+      for (const prefix of Object.keys(await inTable(table)))
+        await here.run('ip', 'route', 'del', prefix, 'table', String(table));
+    }
     zebra = await startZebra(directory);
     await tables({ '20.0.0.0/24': 'red0', '20.0.1.0/24': 'red0' }, { '20.0.0.0/24': 'blue0', '20.0.2.0/24': 'blue0' });
     assert.equal(state('red'), 'Established');
