@@ -409,6 +409,25 @@ describe('filters', () => {
 });
 
 describe('queues', () => {
+  test('one that has no room for the longest route is refused', () => {
+    const { library } = new Bench();
+    const why = new IfProxyError('a queue of 8192 bytes has no room for a route of 256 hops: 16384 at least');
+    assert.throws(() => library.queue({ bytes: 8192 }), why);
+    const bench = new Bench();
+    bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
+    const reader = new EventReader(bench.library.queue({ bytes: 1 << 14 }).share);
+    bench.start();
+    while (reader.next() !== undefined);
+    bench.platform.route({
+      prefix: '10.1.0.0/16',
+      hops: Array.from({ length: 256 }, (_, i) => ({ dev: 'tap0', via: `10.0.0.${i}` })),
+    });
+    bench.settle();
+    const event = reader.next();
+    assert.ok(event instanceof RouteEvent);
+    assert.equal(event.hopCount, 256);
+  });
+
   test('one change is one commit', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
@@ -429,7 +448,7 @@ describe('queues', () => {
   test('a full one loses nothing silently: it says so, and tells all anew as there is room', async () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
-    const queue = bench.library.queue({ bytes: 4096 });
+    const queue = bench.library.queue({ bytes: 1 << 14 });
     const reader = new EventReader(queue.share);
     const replay = new Replay();
     let resynchronized = 0;
@@ -445,10 +464,11 @@ describe('queues', () => {
     };
     bench.start();
     drain();
-    for (let i = 0; i < 200; i++) bench.platform.route({ prefix: `10.${i}.0.0/16`, hops: [{ dev: 'tap0' }] });
+    const prefix = (i: number): string => `10.${i >> 8}.${i & 255}.0/24`;
+    for (let i = 0; i < 800; i++) bench.platform.route({ prefix: prefix(i), hops: [{ dev: 'tap0' }] });
     bench.settle();
     assert.equal(queue.stats.resynchronizations, 1);
-    for (let i = 0; i < 100; i++) bench.platform.removeRoute({ prefix: `10.${i}.0.0/16` });
+    for (let i = 0; i < 400; i++) bench.platform.removeRoute({ prefix: prefix(i) });
     for (let turns = 0; turns < 100; turns++) {
       drain();
       bench.settle();
@@ -456,17 +476,19 @@ describe('queues', () => {
     }
     assert.equal(resynchronized, 1);
     assert.equal(finished, 1);
-    assert.equal(replay.routes.size, 100);
+    assert.equal(replay.routes.size, 400);
     assert.equal(replay.link.name, 'tap0');
   });
 
   test('what a callback has handled is left out of what is told anew', async () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
-    bench.library.register({ routeAdded: event => event.w0 % 131_072 === 0 });
-    const reader = new EventReader(bench.library.queue({ bytes: 4096 }).share);
+    bench.library.register({ routeAdded: event => event.w0 % 512 === 0 });
+    const reader = new EventReader(bench.library.queue({ bytes: 1 << 14 }).share);
     bench.start();
-    for (let i = 0; i < 200; i++) bench.platform.route({ prefix: `10.${i}.0.0/16`, hops: [{ dev: 'tap0' }] });
+    for (let i = 0; i < 800; i++) {
+      bench.platform.route({ prefix: `10.${i >> 8}.${i & 255}.0/24`, hops: [{ dev: 'tap0' }] });
+    }
     const routes = new Set<string>();
     for (let turns = 0; turns < 100; turns++) {
       bench.settle();
@@ -476,8 +498,8 @@ describe('queues', () => {
       }
       await turn();
     }
-    assert.equal(routes.size, 100);
-    assert.ok(routes.has('10.1.0.0/16') && !routes.has('10.2.0.0/16'));
+    assert.equal(routes.size, 400);
+    assert.ok(routes.has('10.0.1.0/24') && !routes.has('10.0.2.0/24'));
   });
 });
 
@@ -485,7 +507,7 @@ describe('the sum of the events is the tables', () => {
   test('whatever is done, lost, bound and read in between', async () => {
     const name = fc.constantFrom('tap0', 'tap1', 'eth0');
     const number = fc.integer({ min: 0, max: 3 });
-    const action = fc.record({ what: fc.integer({ min: 0, max: 13 }), name, other: name, number });
+    const action = fc.record({ what: fc.integer({ min: 0, max: 14 }), name, other: name, number });
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
         const bench = new Bench();
@@ -501,7 +523,7 @@ describe('the sum of the events is the tables', () => {
             if ('proxyId' in event && event.portId === portId) (replays[event.proxyId] ??= new Replay()).apply(event);
           }),
         );
-        const queue = library.queue({ bytes: 1024 });
+        const queue = library.queue({ bytes: 1 << 14 });
         const reader = new EventReader(queue.share);
         let queued = new Replay();
         const drain = (): void => {
@@ -529,7 +551,10 @@ describe('the sum of the events is the tables', () => {
           else if (what === 10) drain();
           else if (what === 11) bench.settle();
           else if (what === 12) library.step();
-          else platform.route({ prefix: `2001:db8:${n}::/48`, hops: n === 0 ? [] : [{ dev }] });
+          else if (what === 13) {
+            // More than the queue has room for.
+            for (let i = 0; i < 160; i++) platform.route({ prefix: `20.${n}.${i}.0/24`, hops: [{ dev }] });
+          } else platform.route({ prefix: `2001:db8:${n}::/48`, hops: n === 0 ? [] : [{ dev }] });
         }
         for (let turns = 0; turns < 30; turns++) {
           bench.settle();
