@@ -321,6 +321,22 @@ describe('callbacks', () => {
     bench.library.close();
   });
 
+  test('what is asked for from inside has another step, on a loop of the caller’s too', () => {
+    const bench = new Bench();
+    const { library } = bench;
+    library.bind(new TestPort('a'), library.create('tap0'));
+    const told: string[] = [];
+    library.register({
+      configurationFinished: () => {
+        library.register({ configurationFinished: () => void told.push('the second consumer') });
+        library.bind(new TestPort('b'), library.create('tap1'));
+      },
+      pictureFinished: () => void told.push('the second port'),
+    });
+    bench.start();
+    assert.deepEqual(told.toSorted(), ['the second consumer', 'the second port']);
+  });
+
   test('step from inside is refused', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
