@@ -70,7 +70,9 @@ export class IfProxy {
     this.#refuseClosed();
     const info = this.#platform.find(nameOrIndex);
     if (info === undefined) throw new IfProxyError(`there is no interface ${nameOrIndex}`);
-    if (this.#delivery.picture.proxies.has(info.ifindex)) throw new IfProxyError(`${info.name} is a proxy already`);
+    // The picture hears of a proxy only when the run is over.
+    const taken = this.#proxies.some(proxy => proxy.ifindex === info.ifindex && proxy.state !== 'gone');
+    if (taken) throw new IfProxyError(`${info.name} is a proxy already`);
     return this.#attach(new Attached(++this.#lastProxy, info, undefined, options.transient ?? false));
   }
 

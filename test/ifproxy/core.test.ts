@@ -337,6 +337,31 @@ describe('callbacks', () => {
     assert.deepEqual(told.toSorted(), ['the second consumer', 'the second port']);
   });
 
+  test('an interface is adopted once, also from inside, and again when its proxy was destroyed', () => {
+    const bench = new Bench();
+    const { library, platform } = bench;
+    platform.add('eth0');
+    const first = library.adopt('eth0');
+    let refused = '';
+    library.register({
+      configurationFinished: () => {
+        library.destroy(first);
+        library.adopt('eth0');
+        try {
+          library.adopt('eth0');
+        } catch (error) {
+          refused = (error as Error).message;
+        }
+      },
+    });
+    bench.start();
+    assert.equal(refused, 'eth0 is a proxy already');
+    assert.deepEqual(
+      library.proxies.map(({ state }) => state),
+      ['there'],
+    );
+  });
+
   test('step from inside is refused', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
