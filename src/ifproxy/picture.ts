@@ -22,7 +22,7 @@ import {
   type NeighborValue,
 } from './event.ts';
 import { HOP_DEAD, HOP_WORD, HOP_WORDS, PathSets, type PathSet, SOURCE_WORDS } from './paths.ts';
-import { RouteTable, type RouteInput, routeWord, ROW_OWN, ROW_DECORATED, ROW_HANDLED } from './routes.ts';
+import { RouteTable, type RouteInput, routeWord, ROW_OWN, ROW_DECORATED } from './routes.ts';
 import {
   addressKey,
   AddressState,
@@ -381,7 +381,7 @@ export class Picture {
     const after = this.sets.intern(words, length);
     if (after === before) return;
     table.setPaths(row, after);
-    table.state[row]! &= ROW_HANDLED | ROW_DECORATED;
+    table.state[row]! &= ROW_DECORATED;
     if ((flags & FLAG_OWN) !== 0) table.state[row]! |= ROW_OWN;
     this.#events.route(table, row, before, after, table.word[row]!, flags);
     this.sets.release(before);

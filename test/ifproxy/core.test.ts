@@ -362,6 +362,26 @@ describe('callbacks', () => {
     );
   });
 
+  test('what is handled for one proxy is not for another', () => {
+    const bench = new Bench();
+    const { library, platform } = bench;
+    const [one, two] = [library.create('tap0'), library.create('tap1')];
+    library.bind(new TestPort('a'), one);
+    library.bind(new TestPort('b'), two);
+    // Both proxies are told of each.
+    platform.route({ prefix: '10.1.0.0/16', hops: [] });
+    platform.route({ prefix: '10.2.0.0/16', hops: [{ dev: 'tap0' }, { dev: 'tap1' }] });
+    library.register({ routeAdded: () => true }, { proxies: [one] });
+    bench.start();
+    const reader = new EventReader(library.queue().share);
+    bench.settle();
+    const told: string[] = [];
+    for (let event = reader.next(); event !== undefined; event = reader.next()) {
+      if (event instanceof RouteEvent) told.push(`${event.prefix} ${event.portId}`);
+    }
+    assert.deepEqual(told, ['10.1.0.0/16 2', '10.2.0.0/16 2']);
+  });
+
   test('step from inside is refused', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
