@@ -84,6 +84,7 @@ export class Picture {
   wholeRoutesGo = false;
   readonly #events: PictureEvents;
   readonly #ipv4: Map<number, number> = new Map();
+  readonly #ipv6: Map<number, number> = new Map();
   #serial = 0;
   #ended = 0; // kinds that were told whole at least once
   readonly #seen: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -271,7 +272,7 @@ export class Picture {
     if (state === undefined) {
       state = new AddressState(ifindex, value, ++this.#serial);
       this.addresses.set(key, state);
-      this.#count4(ifindex, value.family, 1);
+      this.#count(ifindex, value.family, 1);
       code = EVENT_ADDRESS_ADDED;
     } else if (!sameAddress(state.value, value)) {
       state.value = value;
@@ -291,19 +292,20 @@ export class Picture {
 
   #addressGone(key: string, state: AddressState, flags: number): void {
     this.addresses.delete(key);
-    this.#count4(state.ifindex, state.value.family, -1);
+    this.#count(state.ifindex, state.value.family, -1);
     state.gone = true;
     const proxy = this.proxies.get(state.ifindex);
     if (proxy !== undefined) this.#events.address(proxy, EVENT_ADDRESS_DELETED, state, flags);
   }
 
-  /** IPv4 addresses on the interface. */
-  ipv4Addresses(ifindex: number): number {
-    return this.#ipv4.get(ifindex) ?? 0;
+  /** Addresses of a family on the interface. */
+  addressCount(ifindex: number, family: Family): number {
+    return (family === AF_INET ? this.#ipv4 : this.#ipv6).get(ifindex) ?? 0;
   }
 
-  #count4(ifindex: number, family: Family, change: number): void {
-    if (family === AF_INET) this.#ipv4.set(ifindex, this.ipv4Addresses(ifindex) + change);
+  #count(ifindex: number, family: Family, change: number): void {
+    const counts = family === AF_INET ? this.#ipv4 : this.#ipv6;
+    counts.set(ifindex, this.addressCount(ifindex, family) + change);
   }
 
   // Neighbours

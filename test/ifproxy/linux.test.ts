@@ -313,6 +313,59 @@ describe('interfaces', { timeout: 60_000 }, () => {
   });
 });
 
+describe('what the kernel says in few words, or in none', { timeout: 60_000 }, () => {
+  const lab = new Lab();
+  let namespaces = 0;
+  after(() => closeWorlds());
+  after(() => lab.close());
+
+  /** A TAP with addresses, and a veth with others, the proxy being the TAP. */
+  async function ready(...settings: string[]): Promise<World> {
+    const world = new World(await lab.namespace(`n${namespaces++}`));
+    if (settings.length > 0) await world.namespace.run('sysctl', '-qw', ...settings);
+    await world.tap();
+    await run(
+      world,
+      'addr add 10.0.0.1/24 dev tap1',
+      '-6 addr add 2001:db8::1/64 dev tap1 nodad',
+      'link add name v0 up type veth peer name v1',
+      'link set v1 up',
+      'addr add 10.2.0.1/24 dev v0',
+      '-6 addr add 2001:db8:2::1/64 dev v0 nodad',
+    );
+    await world.agrees();
+    return world;
+  }
+
+  async function run(world: World, ...commands: string[]): Promise<void> {
+    for (const command of commands) await world.ip(...command.split(' '));
+  }
+
+  test('the address that routes are from is deleted', async () => {
+    const world = await ready();
+    await run(
+      world,
+      'addr add 10.1.0.1/32 dev v0',
+      'route add 10.9.0.0/16 via 10.0.0.2 src 10.1.0.1',
+      '-6 addr add 2001:db8:1::1/64 dev tap1 nodad',
+      '-6 route add 2001:db9::/32 via 2001:db8::2 src 2001:db8:1::1',
+    );
+    await world.agrees();
+    await run(world, 'addr del 10.1.0.1/32 dev v0', '-6 addr del 2001:db8:1::1/64 dev tap1');
+    await world.agrees();
+  });
+
+  test('IPv6 is taken from the interface of one of several hops', async () => {
+    const world = await ready();
+    await run(world, '-6 route add 2001:db9::/32 nexthop via 2001:db8::2 nexthop via 2001:db8:2::2');
+    await world.agrees();
+    await world.namespace.run('sysctl', '-qw', 'net.ipv6.conf.v0.disable_ipv6=1');
+    await world.agrees();
+    await world.namespace.run('sysctl', '-qw', 'net.ipv6.conf.v0.disable_ipv6=0');
+    await world.agrees();
+  });
+});
+
 describe('whose a change is', { timeout: 60_000 }, () => {
   const lab = new Lab();
   after(() => closeWorlds());

@@ -5,6 +5,8 @@
 //    a link without carrier    its nexthop objects go likewise
 //    a link set up             hops that died live again
 //    the last IPv4 address     as if the link were down, for IPv4 and without its objects; the first: its hops live again
+//    the last IPv6 address     what of IPv6 it takes (disable_ipv6) has its hops die; the first: they live again (only looked at again)
+//    an address deleted        IPv4 routes from it go, IPv6 routes are not from it any more (only looked at again)
 //    a link deleted or moved   all that is over it, IPv4 routes of several hops whole
 //    an object deleted         IPv4 routes that use it go
 //    a link put into a VRF     its routes move to another table (only looked at again)
@@ -235,11 +237,17 @@ export class LinuxHistory implements History, StreamSink {
       flags: message.flags ?? 0,
     };
     const picture = this.#picture;
-    const before = picture.ipv4Addresses(ifindex);
+    const before = picture.addressCount(ifindex, value.family);
     if (type === c.RTM_NEWADDR) picture.address(ifindex, value, own);
     else picture.addressGone(ifindex, value, own);
-    const after = picture.ipv4Addresses(ifindex);
-    if (before > 0 && after === 0) {
+    if (type === c.RTM_DELADDR && this.#routes.from(value.family, words)) this.stream.resync(KIND_ROUTE);
+    const after = picture.addressCount(ifindex, value.family);
+    if (family === AF_INET6) {
+      const severed =
+        (before === 0) !== (after === 0) &&
+        picture.sets.sets.some(set => set !== undefined && set.hopCount > 1 && set.uses(ifindex));
+      if (severed) this.stream.resync(KIND_ROUTE);
+    } else if (before > 0 && after === 0) {
       const loss = { how: 'dead', keepLocal: false, keepObjects: true } as const;
       picture.loseHops(picture.routes4, ifindex, loss, FLAG_DERIVED);
       this.stream.resync(KIND_ROUTE);

@@ -12,13 +12,15 @@
 //
 // In a dump what is not known yet is added at once, unless a route of its key has not come yet: it may have been replaced by this one.
 // Those wait for the end, when it is known, so nothing is added before what it replaces is gone.
+import type { AddressWords, Family } from '../../net/index.ts';
 import { type RouteView, rtnetlink as c } from '../../netlink/index.ts';
-import { HOP_DEAD, HOP_ENCAP, HOP_GATEWAY, HOP_WORD, HOP_WORDS, SOURCE_WORDS } from '../paths.ts';
+import { HOP_DEAD, HOP_ENCAP, HOP_GATEWAY, HOP_WORD, HOP_WORDS, type PathSet, SOURCE_WORDS } from '../paths.ts';
 import { isReject, type Picture, routeIs } from '../picture.ts';
 import { RouteInput, routeWord, type RouteTable } from '../routes.ts';
 import { FLAG_OWN } from '../event.ts';
 import type { Nexthops } from './nexthops.ts';
 
+const PROTOCOL_KERNEL = 2;
 const PROTOCOL_RA = 9;
 /** What a hardware, or a program in its place, made of a route. */
 const OFFLOAD_FLAGS: number =
@@ -242,6 +244,20 @@ export class KernelRoutes {
         } else this.#picture.removeRoute(table, row, flags);
       }
     }
+  }
+
+  /** Whether a route says this address to be what its packets are from. The kernel's own do not count: it takes them back with a word. */
+  from(family: Family, address: AddressWords): boolean {
+    const isFrom = (set: PathSet): boolean =>
+      set.words[0] === family && address.every((word, i) => set.words[1 + i]! >>> 0 === word);
+    const sets = new Set(this.#picture.sets.sets.filter(set => set !== undefined && isFrom(set)).map(set => set!.id));
+    if (sets.size === 0) return false;
+    const table = this.#picture.routes(family);
+    for (let row = 0; row < table.limit; row++) {
+      if (table.prefix[row] === 0 || !sets.has(table.set[row]!)) continue;
+      if (((table.word[row]! >>> 8) & 255) !== PROTOCOL_KERNEL) return true;
+    }
+    return false;
   }
 
   #read(view: RouteView, own: boolean): RouteInput {
