@@ -355,6 +355,19 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
     await world.agrees();
   });
 
+  test('two IPv4 routes that differ in their metrics only', async () => {
+    const world = await ready();
+    await run(
+      world,
+      'route add 10.9.0.0/16 via 10.0.0.2 mtu 1400',
+      'route append 10.9.0.0/16 via 10.0.0.2',
+      'route append 10.9.0.0/16 via 10.0.0.2 mtu 1300',
+    );
+    await world.agrees();
+    await run(world, 'route del 10.9.0.0/16 via 10.0.0.2');
+    await world.agrees();
+  });
+
   test('IPv6 is taken from the interface of one of several hops', async () => {
     const world = await ready();
     await run(world, '-6 route add 2001:db9::/32 nexthop via 2001:db8::2 nexthop via 2001:db8:2::2');

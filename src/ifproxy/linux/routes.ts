@@ -16,7 +16,7 @@ import type { AddressWords, Family } from '../../net/index.ts';
 import { type RouteView, rtnetlink as c } from '../../netlink/index.ts';
 import { HOP_DEAD, HOP_ENCAP, HOP_GATEWAY, HOP_WORD, HOP_WORDS, type PathSet, SOURCE_WORDS } from '../paths.ts';
 import { isReject, type Picture, routeIs } from '../picture.ts';
-import { RouteInput, routeWord, type RouteTable } from '../routes.ts';
+import { RouteInput, routeWord, type RouteTable, ROW_DECORATED } from '../routes.ts';
 import { FLAG_OWN } from '../event.ts';
 import type { Nexthops } from './nexthops.ts';
 
@@ -144,9 +144,11 @@ export class KernelRoutes {
       }
       if (first < 0) first = row;
       if ((flags & c.NLM_F_APPEND) !== 0) before = row;
-      // Told again: a dump had it already.
       if (routeIs(table, row, input) && !replaces) {
-        this.#picture.replaceRoute(table, row, input, 0);
+        // Told again: a dump had it already. Or it is another one that differs in what rows leave out.
+        const decorated = input.decorated || (table.state[row]! & ROW_DECORATED) !== 0;
+        if (decorated && (flags & c.NLM_F_EXCL) === 0) this.#doubt();
+        else this.#picture.replaceRoute(table, row, input, 0);
         return;
       }
     }
