@@ -368,6 +368,21 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
     await world.agrees();
   });
 
+  test('IPv6 routes that an administrator says were advertised join, as others do', async () => {
+    const world = await ready();
+    await run(world, '-6 route add default proto ra via fe80::1 dev tap1');
+    await world.agrees();
+    world.told.length = 0;
+    await run(world, '-6 route append default proto ra via fe80::2 dev tap1');
+    await world.agrees();
+    const routes = world.told.filter(kind => kind.startsWith('route'));
+    assert.deepEqual(routes, ['routeReplaced']);
+    await run(world, '-6 route append default proto static via fe80::3 dev tap1');
+    await world.agrees();
+    await run(world, '-6 route del default proto ra via fe80::1 dev tap1');
+    await world.agrees();
+  });
+
   test('IPv6 is taken from the interface of one of several hops', async () => {
     const world = await ready();
     await run(world, '-6 route add 2001:db9::/32 nexthop via 2001:db8::2 nexthop via 2001:db8:2::2');

@@ -40,6 +40,8 @@ export class KernelRoutes {
     this.#input.paths = longer;
     return longer;
   };
+  /** Hops of an IPv6 route said different things of it: another one says them when the first goes. */
+  #mixed = false;
   /** IPv4 routes with the same prefix, table, TOS and metric were seen. */
   #aliased = false;
   #generation = 0;
@@ -172,14 +174,31 @@ export class KernelRoutes {
       last = row;
       if (other < 0) other = row;
       if (same >= 0) continue;
-      if (joins ? rowCanJoin(table, row) : this.#standsAlike(table, row, input)) same = row;
+      if (joins ? rowCanJoin(table, row) || wasAdvertised(table, row, input) : this.#standsAlike(table, row, input)) {
+        same = row;
+      }
     }
+    if (same >= 0 && joins && !replaces) this.#keepFirst(table, same, input);
     const victim = same >= 0 ? same : replaces ? other : -1;
     if (victim >= 0) {
       if (concerned) this.#picture.replaceRoute(table, victim, input, 0);
       else this.#picture.removeRoute(table, victim, input.own ? FLAG_OWN : 0);
     } else if (concerned) this.#add(table, input, last);
     if (replaces && (!joins || same < 0)) this.#doubt();
+  }
+
+  /** What a route of several hops says besides them is its first hop's: one that joins says its own, and changes nothing of it. */
+  #keepFirst(table: RouteTable, row: number, input: RouteInput): void {
+    const { words } = table.paths(row);
+    const word = table.word[row]!;
+    const alike = routeWord(input) === word && words.every((value, i) => i >= SOURCE_WORDS || input.paths[i] === value);
+    if (alike || input.pathWords <= words.length) return;
+    this.#mixed = true;
+    input.type = word & 255;
+    input.protocol = (word >>> 8) & 255;
+    input.scope = (word >>> 16) & 255;
+    input.tos = word >>> 24;
+    input.paths.set(words.subarray(0, SOURCE_WORDS));
   }
 
   #add(table: RouteTable, input: RouteInput, after: number, prefix: number = table.locate(input)): void {
@@ -227,6 +246,7 @@ export class KernelRoutes {
     else if (to > SOURCE_WORDS && this.#picture.concernsPaths(left, to)) {
       this.#picture.repathRoute(table, row, left, to, flags);
     } else this.#picture.removeRoute(table, row, flags);
+    if (this.#mixed) this.#doubt();
   }
 
   /** Objects have changed: the routes that use them have other hops, or none and go. */
@@ -351,8 +371,17 @@ function rowCanJoin(table: RouteTable, row: number): boolean {
 }
 
 function joins(words: Int32Array, length: number, word: number, nexthopId: number): boolean {
-  if (length === SOURCE_WORDS || nexthopId !== 0 || ((word >>> 8) & 255) === PROTOCOL_RA) return false;
+  if (length === SOURCE_WORDS || nexthopId !== 0) return false;
+  // Of several hops it is not the kernel's own: others may say to have been advertised, too.
+  if (((word >>> 8) & 255) === PROTOCOL_RA && length === SOURCE_WORDS + HOP_WORDS) return false;
   return (words[SOURCE_WORDS + HOP_WORD]! & 255) !== 0;
+}
+
+/** Whether the row was taken for the kernel's own from a router advertisement, and has joined others in the input. */
+function wasAdvertised(table: RouteTable, row: number, input: RouteInput): boolean {
+  const { words } = table.paths(row);
+  if (((table.word[row]! >>> 8) & 255) !== PROTOCOL_RA || words.length === SOURCE_WORDS) return false;
+  return input.pathWords > words.length && hasHop(input, words, SOURCE_WORDS);
 }
 
 /** Whether the input has the hop at word `at` of `words`, whatever its weight and state. */
