@@ -383,6 +383,18 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
     await world.agrees();
   });
 
+  for (const compat of [0, 1]) {
+    test(`an object becomes a blackhole, and leads somewhere again, with nexthop_compat_mode ${compat}`, async () => {
+      const world = await ready(`net.ipv4.nexthop_compat_mode=${compat}`);
+      await run(world, 'nexthop add id 7 via 10.0.0.5 dev tap1', 'route add 10.9.0.0/16 nhid 7');
+      await world.agrees();
+      await run(world, 'nexthop replace id 7 blackhole');
+      await world.agrees();
+      await run(world, 'nexthop replace id 7 via 10.2.0.5 dev v0');
+      await world.agrees();
+    });
+  }
+
   test('IPv6 is taken from the interface of one of several hops', async () => {
     const world = await ready();
     await run(world, '-6 route add 2001:db9::/32 nexthop via 2001:db8::2 nexthop via 2001:db8:2::2');

@@ -265,10 +265,15 @@ export class LinuxHistory implements History, StreamSink {
       return;
     }
     const touched = this.#nexthops.touches(view.id, proxies);
+    const wasBlackhole = this.#nexthops.isBlackhole(view.id);
     const affected = this.#nexthops.set(view);
     this.#routes.objectsChanged(affected, flags);
+    if (affected.length === 0) return;
     // Routes that use it, or a group that has it, did not concern us until now.
-    if (affected.length > 0 && !touched && this.#nexthops.touches(view.id, proxies)) this.stream.resync(KIND_ROUTE);
+    const concerns = !touched && this.#nexthops.touches(view.id, proxies);
+    // They are of another type now.
+    const turned = wasBlackhole !== undefined && wasBlackhole !== view.blackhole;
+    if (concerns || turned) this.stream.resync(KIND_ROUTE);
   }
 
   #neighbor(type: number, bytes: Uint8Array, offset: number, length: number, own: boolean): void {
