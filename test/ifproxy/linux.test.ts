@@ -404,6 +404,14 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
     await world.namespace.run('sysctl', '-qw', 'net.ipv6.conf.v0.disable_ipv6=0');
     await world.agrees();
   });
+
+  test('a neighbour whose MAC becomes a group’s', async () => {
+    const world = await ready();
+    await run(world, 'neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev tap1 nud permanent');
+    await world.agrees();
+    await run(world, 'neigh replace 10.0.0.9 lladdr 01:00:5e:00:00:09 dev tap1 nud noarp');
+    await world.agrees();
+  });
 });
 
 describe('whose a change is', { timeout: 60_000 }, () => {

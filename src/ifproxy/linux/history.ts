@@ -282,10 +282,10 @@ export class LinuxHistory implements History, StreamSink {
     if (family !== AF_INET && family !== AF_INET6) return;
     if (destination === undefined || (flags & c.NTF_PROXY) !== 0) return;
     const mac = message.mac ?? NO_MAC;
-    // The kernel makes these by itself for groups and the like, and does not say so.
-    if ((state & c.NUD_NOARP) !== 0 && !isUnicastMac(mac)) return;
     const value = { family: family as Family, words: destination, mac, state, flags };
-    if (type === c.RTM_NEWNEIGH) this.#picture.neighbor(ifindex, value, own);
+    // The kernel makes these by itself for groups and the like, and does not say so. What becomes one is a neighbour no more.
+    const group = (state & c.NUD_NOARP) !== 0 && !isUnicastMac(mac);
+    if (type === c.RTM_NEWNEIGH && !group) this.#picture.neighbor(ifindex, value, own);
     else this.#picture.neighborGone(ifindex, value, own);
   }
 }
