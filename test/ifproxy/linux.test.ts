@@ -412,6 +412,24 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
     await run(world, 'neigh replace 10.0.0.9 lladdr 01:00:5e:00:00:09 dev tap1 nud noarp');
     await world.agrees();
   });
+
+  test('an IPv6 route for some sources only is not told, nor taken for another', async () => {
+    const world = await ready();
+    await run(world, '-6 route add 2001:db9::/32 via 2001:db8::2');
+    await world.agrees();
+    world.told.length = 0;
+    await run(
+      world,
+      '-6 route add 2001:db9::/32 from 2001:db8:5::/64 via 2001:db8::3',
+      '-6 route del 2001:db9::/32 from 2001:db8:5::/64 via 2001:db8::3',
+      'link set tap1 mtu 1400',
+    );
+    await world.agrees();
+    assert.deepEqual(
+      world.told.filter(kind => kind !== 'commit'),
+      ['mtuChanged'],
+    );
+  });
 });
 
 describe('whose a change is', { timeout: 60_000 }, () => {

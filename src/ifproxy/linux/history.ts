@@ -123,6 +123,8 @@ export class LinuxHistory implements History, StreamSink {
         const route = this.#route;
         if (!route.decode(bytes, offset, length) || (route.flags & c.RTM_F_CLONED) !== 0) return;
         if (route.family !== AF_INET && route.family !== AF_INET6) return;
+        // For packets from some sources only (`from`): a port that was told would send all packets by it.
+        if (route.sourceLength !== 0) return;
         if (dumped) this.#routes.item(route, bytes, offset, length);
         else if (type === c.RTM_NEWROUTE) this.#routes.added(route, messageFlags(bytes, offset), own);
         else this.#routes.deleted(route, own);

@@ -299,7 +299,7 @@ export class KernelRoutes {
     input.offload = (view.flags & OFFLOAD_FLAGS) >>> 0;
     input.nexthopId = view.nexthopId;
     input.own = own;
-    input.decorated = view.decorated || view.sourceLength !== 0;
+    input.decorated = view.decorated;
     const words = this.#room(SOURCE_WORDS + HOP_WORDS * view.pathCount);
     words[0] = view.hasPreferredSource ? view.family : 0;
     for (let i = 0; i < 4; i++) words[1 + i] = view.hasPreferredSource ? view.preferredSource[i]! : 0;
