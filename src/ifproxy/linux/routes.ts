@@ -92,24 +92,29 @@ export class KernelRoutes {
 
   /** The dump is over: what waited for it, and what was not in it. */
   end(view: RouteView): void {
-    const waiting = this.#waiting.splice(0);
-    for (const message of waiting) {
+    const tableOf = (): RouteTable => (view.family === 2 ? this.#picture.routes4 : this.#picture.routes6);
+    const left = this.#waiting.splice(0).filter(message => {
       view.decode(message, 0, message.length);
-      this.#settle(this.#read(view, false), view.family === 2 ? this.#picture.routes4 : this.#picture.routes6);
-    }
+      return !this.#settle(this.#read(view, false), tableOf());
+    });
     for (const table of [this.#picture.routes4, this.#picture.routes6]) {
       for (let row = 0; row < table.limit; row++) {
         if (table.prefix[row] !== 0 && table.seen[row] !== this.#generation) this.#picture.removeRoute(table, row, 0);
       }
     }
+    // Last, because what they came for may have gone just now.
+    for (const message of left) {
+      view.decode(message, 0, message.length);
+      const input = this.#read(view, false);
+      this.#add(tableOf(), input, lastOfKey(tableOf(), input));
+    }
   }
 
-  #settle(input: RouteInput, table: RouteTable): void {
-    let last = -1;
+  /** Whether it took the place of one that was not in the dump. */
+  #settle(input: RouteInput, table: RouteTable): boolean {
     let replaced = -1;
     for (let row = table.first(input); row >= 0; row = table.after(row)) {
       if (table.table[row] !== input.table || table.metric[row] !== input.metric) continue;
-      last = row;
       if (table.seen[row] === this.#generation) continue;
       if (routeIs(table, row, input)) {
         replaced = row;
@@ -117,10 +122,10 @@ export class KernelRoutes {
       }
       if (replaced < 0 && this.#sameKey(table, row, input)) replaced = row;
     }
-    if (replaced >= 0) {
-      table.seen[replaced] = this.#generation;
-      this.#picture.replaceRoute(table, replaced, input, 0);
-    } else this.#add(table, input, last);
+    if (replaced < 0) return false;
+    table.seen[replaced] = this.#generation;
+    this.#picture.replaceRoute(table, replaced, input, 0);
+    return true;
   }
 
   /** RTM_NEWROUTE */
@@ -358,6 +363,15 @@ export class KernelRoutes {
     }
     return true;
   }
+}
+
+/** The last row of the input's prefix, table and metric, or -1. */
+function lastOfKey(table: RouteTable, input: RouteInput): number {
+  let last = -1;
+  for (let row = table.first(input); row >= 0; row = table.after(row)) {
+    if (table.table[row] === input.table && table.metric[row] === input.metric) last = row;
+  }
+  return last;
 }
 
 /** Whether an IPv6 route becomes one with others of its key. */
