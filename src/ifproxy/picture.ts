@@ -194,7 +194,7 @@ export class Picture {
     const { ifindex } = input;
     const proxy = this.proxies.get(ifindex);
     let link = this.links.get(ifindex);
-    if (link !== undefined && isAnother(link, input)) {
+    if (link !== undefined && isAnother(link, input) && !isHeld(proxy, link, input)) {
       this.linkGone(ifindex, 0);
       link = undefined;
     }
@@ -455,6 +455,11 @@ export class Picture {
     for (const set of this.sets.sets) if (set !== undefined && test(set)) found.add(set.id);
     return found;
   }
+}
+
+/** An interface that the library holds says itself what it is called: another name and another MAC do not make it another one. */
+function isHeld(proxy: Attached | undefined, link: LinkState, input: LinkInput): boolean {
+  return proxy?.link === link && link.nature === input.nature && proxy.device?.currentName() === input.name;
 }
 
 function anyAlive(words: Int32Array, length: number): boolean {

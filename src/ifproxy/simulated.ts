@@ -226,8 +226,8 @@ export class SimulatedDevice implements Device {
     return this.#platform.find(this.ifindex)!;
   }
 
-  alive(): boolean {
-    return this.#platform.find(this.ifindex) !== undefined;
+  currentName(): string | undefined {
+    return this.#platform.find(this.ifindex)?.name;
   }
 
   receive(into: Uint8Array): number {

@@ -430,6 +430,36 @@ describe('what the kernel says in few words, or in none', { timeout: 60_000 }, (
       ['mtuChanged'],
     );
   });
+
+  test('what is found after an overrun is deleted before what came in its place is added', async () => {
+    const world = new World(await lab.namespace('order'), { receiveBuffer: 2048 });
+    const { library } = world;
+    const settle = (): void => {
+      while (library.step() || library.stats.dumps === 0);
+    };
+    const tap = library.create('tap1', { up: true });
+    library.bind(world.port, tap);
+    library.open();
+    settle();
+    await run(world, '-6 addr add 2001:db8::1/64 dev tap1 nodad', '-6 route add 2001:db9::/32 dev tap1');
+    settle();
+    world.told.length = 0;
+    const routes: string[] = [];
+    const hear = ({ kind, w0 }: { kind: string; w0: number }): void => void (w0 === 0x20010db9 && routes.push(kind));
+    library.register({ routeAdded: hear, routeReplaced: hear, routeDeleted: hear });
+    settle();
+    routes.length = 0;
+    for (let mtu = 1400; mtu < 1412; mtu++) await run(world, `link set tap1 mtu ${mtu}`);
+    // Another name and another MAC, and nobody heard: it is the TAP that the library holds all the same.
+    await run(world, 'link set tap1 name tap2', 'link set tap2 address 02:00:00:00:00:77');
+    await run(world, '-6 route del 2001:db9::/32 dev tap2', '-6 route add 2001:db9::/32 via 2001:db8::2 dev tap2');
+    settle();
+    assert.ok(library.stats.overruns > 0);
+    assert.equal(tap.state, 'there');
+    assert.equal(tap.info.name, 'tap2');
+    assert.deepEqual(routes, ['routeDeleted', 'routeAdded']);
+    await world.agrees('tap2');
+  });
 });
 
 describe('whose a change is', { timeout: 60_000 }, () => {

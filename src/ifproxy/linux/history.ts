@@ -218,7 +218,9 @@ export class LinuxHistory implements History, StreamSink {
   /** An interface that we hold may have been deleted, and another one have its number, while we were told nothing. */
   #checkDevices(): void {
     for (const proxy of this.#picture.attached) {
-      if (proxy.device !== undefined && proxy.state === 'there' && !proxy.device.alive()) this.#picture.lost(proxy);
+      if (proxy.state === 'there' && proxy.device !== undefined && proxy.device.currentName() === undefined) {
+        this.#picture.lost(proxy);
+      }
     }
   }
 

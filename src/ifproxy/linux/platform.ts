@@ -17,7 +17,7 @@ import type { Picture } from '../picture.ts';
 import type { Device, DeviceOptions, History, HistoryOptions, Platform } from '../platform.ts';
 import type { ProxyInfo } from '../port.ts';
 import { LinuxHistory } from './history.ts';
-import { openTap, readTap, tapAlive, writeTap } from './tap.ts';
+import { openTap, readTap, tapName, writeTap } from './tap.ts';
 
 export interface LinuxOptions {
   /** Network namespace of the proxies (`/run/netns/NAME`, `/proc/PID/ns/net`); this thread's unless told. */
@@ -143,8 +143,8 @@ class Tap implements Device {
     }
   }
 
-  alive(): boolean {
-    return !this.#closed && tapAlive(this.fd);
+  currentName(): string | undefined {
+    return this.#closed ? undefined : tapName(this.fd);
   }
 
   receive(into: Uint8Array): number {
