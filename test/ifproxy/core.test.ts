@@ -530,6 +530,7 @@ describe('queues', () => {
     bench.settle();
     assert.equal(queue.stats.resynchronizations, 1);
     for (let i = 0; i < 400; i++) bench.platform.removeRoute({ prefix: prefix(i) });
+    bench.settle();
     for (let turns = 0; turns < 100; turns++) {
       drain();
       bench.settle();
