@@ -198,6 +198,19 @@ describe('pictures', () => {
     ]);
   });
 
+  test('a route of several hops goes whole with the interface of one, as the tables have it', () => {
+    const bench = new Bench();
+    for (const name of ['tap0', 'tap1']) bench.library.bind(new TestPort(name), bench.library.create(name));
+    const told = bench.record({ kinds: ['routeAdded', 'routeReplaced', 'routeDeleted'] });
+    bench.start();
+    bench.platform.route({ prefix: '10.1.0.0/16', hops: [{ dev: 'tap0' }, { dev: 'tap1' }] });
+    bench.settle();
+    told.length = 0;
+    bench.platform.remove('tap1');
+    bench.settle();
+    assert.deepEqual(told, ['routeDeleted 10.1.0.0/16 port 1', 'routeDeleted 10.1.0.0/16 port 2']);
+  });
+
   test('the number of an interface is given to another one while nobody heard', () => {
     const bench = new Bench();
     const ifindex = bench.platform.add('eth0');
