@@ -201,7 +201,9 @@ describe('interfaces', { timeout: 60_000 }, () => {
   test('names that cannot be', () => {
     assert.throws(() => library.create('a name'), new IfProxyError('a name is no name of an interface'));
     assert.throws(() => library.create('lo'), /TUNSETIFF.*lo/);
-    assert.throws(() => library.adopt('nowhere'), new IfProxyError('there is no interface nowhere'));
+    for (const nowhere of ['nowhere', 'longer than a name can be', 0, -1]) {
+      assert.throws(() => library.adopt(nowhere), new IfProxyError(`there is no interface ${nowhere}`));
+    }
     assert.throws(() => library.create('tap5', { mtu: 3 }), /link/);
   });
 

@@ -25,6 +25,8 @@ export interface LinuxOptions {
 }
 
 const EVENTS: ReadonlySet<EventKind> = new Set(EVENT_KINDS);
+/** No interface has this name or number; or none can have, so long a name or such a number. */
+const NOWHERE: readonly number[] = [E.ENODEV, E.ERANGE, E.EINVAL];
 const NO_MAC: Uint8Array = new Uint8Array(0);
 
 export class LinuxPlatform implements Platform {
@@ -64,7 +66,7 @@ export class LinuxPlatform implements Platform {
     try {
       return this.#ask(asked);
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === E.ENODEV) return undefined;
+      if (error instanceof NetlinkError && NOWHERE.includes(error.errno)) return undefined;
       throw error;
     }
   }
