@@ -11,6 +11,7 @@ need openbgpd bgpctl
 need exabgp exabgp
 need iproute2 ip ss
 need util-linux unshare nsenter setpriv
+need iputils-ping ping
 need procps ps sysctl
 need tshark tshark capinfos
 # Elsewhere, the tests in a virtual machine fail, and say so.

@@ -116,7 +116,8 @@ export class NetlinkSocket {
       }
       const error = errno();
       if (error === E.EAGAIN) return RECEIVE_EMPTY;
-      if (error === E.ENOBUFS) return RECEIVE_OVERRUN;
+      // EMSGSIZE: the kernel could not put a notification together (a route of 250 hops), and says so to who would have had it.
+      if (error === E.ENOBUFS || error === E.EMSGSIZE) return RECEIVE_OVERRUN;
       if (error !== E.EINTR) throw new SysError('recv', error, 'AF_NETLINK');
     }
   }

@@ -6,6 +6,7 @@ import { runCommand } from '../lib/netns.ts';
 import { bootVm, describeInVm, INSIDE_VM } from '../lib/vm.ts';
 import { until } from '../lib/wait.ts';
 import * as bgpVrf from './bgp-vrf.ts';
+import * as ifproxy from './ifproxy.ts';
 import * as interfaces from './interfaces.ts';
 import * as kernel from './kernel.ts';
 import * as l3vpn from './l3vpn.ts';
@@ -31,6 +32,7 @@ const SUITES = [
   srv6,
   l3vpnLsp,
   l3vpn,
+  ifproxy,
 ];
 
 describeInVm(
