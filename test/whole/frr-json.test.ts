@@ -441,6 +441,11 @@ describe('beside FRR', { timeout: 300_000 }, () => {
         await side.says(`show ip route ${prefix} json`, /"installed"/);
       await side.says('show ip route 198.18.30.0/24 json', /"10\.0\.0\.2"/, /"10\.0\.2\.4"/, /"installed"/);
       await side.says('show ipv6 route 2001:db8:f004::/48 json', /"installed"/);
+      const stale = async (): Promise<boolean> => (await side.sh('show bgp ipv4 unicast json')).includes('"stale"');
+      await until(async () => !(await stale()), {
+        timeoutMs: 60_000,
+        what: 'neighbours that connected twice to say all',
+      });
       for (const peer of ['10.0.0.2', '10.0.1.3', '10.0.2.4'])
         await side.says(`show bgp ipv4 unicast neighbors ${peer} advertised-routes`, /172\.19\.1\.0/, /172\.22\.1\.0/);
     });

@@ -36,6 +36,17 @@ const USES: Readonly<Record<string, readonly string[]>> = {
     '// @ts-expect-error There is no such place.',
     "export const nowhere: Provider = { name: 'mine', priority: 'middle', process() {} };",
   ],
+  'grevy/ifproxy': [
+    "import { IfProxy, SimulatedPlatform, type Port } from 'grevy/ifproxy';",
+    'const library = new IfProxy({ platform: new SimulatedPlatform() });',
+    "const port: Port = { name: 'mine' };",
+    "const proxy = library.create('tap1');",
+    'library.bind(port, proxy);',
+    "if (library.proxyOf(port) !== proxy) throw new Error('not bound');",
+    'library.close();',
+    '// @ts-expect-error The MTU is a number.',
+    'export const mtu: string = proxy.info.mtu;',
+  ],
   'grevy/concurrency': [
     "import { HandleConsumer, HandleProducer, HandleRing } from 'grevy/concurrency';",
     'const memory: SharedArrayBuffer = HandleRing.create(8);',
