@@ -103,7 +103,12 @@ async function main(): Promise<void> {
   await change('a route that drops', 'not reached', 'ip route add blackhole 10.2.0.2/32');
   await change('and is taken away', 'reached', 'ip route del blackhole 10.2.0.2/32');
   await change('another MAC', 'reached', 'ip link set tap2 address 02:00:00:00:00:22');
-  await change('another MTU, for which the packets are too long', 'reached', 'ip link set tap2 mtu 1400');
+  await change('another MTU', 'reached', 'ip link set tap2 mtu 1400');
+  // Too long for it, and not to be cut: the router hands the packet to the kernel, which says so.
+  await until(async () => /mtu ?= ?1400/.test(await complaint(left!, '10.2.0.2')), {
+    what: 'the kernel to name the MTU',
+  });
+  console.log('   ✔ a packet of 1428 bytes: “too long”, says the kernel');
   await change(
     'a neighbour with a wrong MAC',
     'not reached',
@@ -133,6 +138,13 @@ async function host(
   await namespace.run('ip', '-6', 'addr', 'add', address6, 'dev', 'eth0', 'nodad');
   await namespace.run('ip', 'route', 'add', 'default', 'via', gateway);
   await namespace.run('ip', '-6', 'route', 'add', 'default', 'via', gateway6);
+}
+
+/** What comes back of a packet of 1428 bytes that is not to be cut. */
+function complaint(namespace: Namespace, address: string): Promise<string> {
+  return namespace
+    .run('sh', '-c', `ping -c 1 -W 1 -M do -s 1400 ${address} 2>&1; true`)
+    .catch((error: unknown) => String(error));
 }
 
 function ping(namespace: Namespace, address: string): Promise<boolean> {

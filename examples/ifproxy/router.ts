@@ -29,16 +29,21 @@ const UNICAST = 1;
 /** Frames of one port before another has its turn. */
 const BURST = 64;
 
+/** A route as one proxy was told it: one that leads over several is told for each, and ends for each by itself. */
+interface Told extends RouteValue {
+  readonly proxyId: number;
+}
+
 /** Routes of one family and table: by prefix, the best first. */
 class Fib {
   readonly #prefixes: PrefixTable;
-  readonly #routes: Map<number, RouteValue[]> = new Map();
+  readonly #routes: Map<number, Told[]> = new Map();
 
   constructor(family: Family) {
     this.#prefixes = new PrefixTable(family);
   }
 
-  set(route: RouteValue): void {
+  set(route: Told): void {
     this.delete(route);
     const id = this.#prefixes.insert(...route.words, route.length);
     const routes = this.#routes.get(id) ?? [];
@@ -49,10 +54,10 @@ class Fib {
     );
   }
 
-  delete({ id, words, length }: RouteValue): void {
+  delete({ id, proxyId, words, length }: Told): void {
     const prefix = this.#prefixes.find(...words, length);
     if (prefix < 0) return;
-    const left = (this.#routes.get(prefix) ?? []).filter(route => route.id !== id);
+    const left = (this.#routes.get(prefix) ?? []).filter(route => route.id !== id || route.proxyId !== proxyId);
     if (left.length > 0) this.#routes.set(prefix, left);
     else {
       this.#routes.delete(prefix);
@@ -144,7 +149,7 @@ function patchChecksum(frame: Uint8Array): void {
 
 const library = new IfProxy();
 const routeChanged = (event: RouteEvent): void => {
-  const route = routeValue(event);
+  const route = { ...routeValue(event), proxyId: event.proxyId };
   const fib = fibs.get(route.family)!;
   const table = route.table === TABLE_LOCAL ? fib.local : route.table === TABLE_MAIN ? fib.main : undefined;
   if (event.kind === 'routeDeleted') table?.delete(route);

@@ -1,6 +1,8 @@
 // What the library itself knows of a proxy: its place in the kernel's picture, its bindings, and its device where the library made it.
+import { AF_INET, type Family } from '../net/index.ts';
 import type { LinkState } from './states.ts';
 import type { Device } from './platform.ts';
+import { RowBits } from './routes.ts';
 import { IfProxyError, type Port, type Proxy, type ProxyInfo, type ProxyState } from './port.ts';
 
 /** A port bound to a proxy. Another binding of the same port is another object. */
@@ -32,6 +34,9 @@ export class Attached implements Proxy {
   /** Kinds of objects (PICTURE_*) whose dump began, and ended, after the proxy came: with all of them its picture is whole. */
   begun = 0;
   ended = 0;
+  /** Routes over it that a callback has handled: they go to no queue. Each proxy has its own, since a route may lead over several. */
+  readonly handled4: RowBits = new RowBits();
+  readonly handled6: RowBits = new RowBits();
   /** What was known of it before it was in the picture, and after. */
   #known: ProxyInfo;
 
@@ -52,6 +57,10 @@ export class Attached implements Proxy {
     if (link === undefined) return this.#known;
     const { ifindex, name, mtu, mac, up, carrier } = link;
     return { ifindex, name, mtu, mac, up, carrier };
+  }
+
+  handled(family: Family): RowBits {
+    return family === AF_INET ? this.handled4 : this.handled6;
   }
 
   /** It is no more: what was last known of it stays to be read. */

@@ -1,10 +1,10 @@
 // Who is told: an object of callbacks, or a queue for another thread; and the walks that it is owed (delivery.ts).
 import { ByteRing } from '../concurrency/index.ts';
 import type { Binding } from './attached.ts';
-import type { EventKind, EventOf, StreamEvent } from './event.ts';
+import { type EventKind, type EventOf, MAX_HOPS, type StreamEvent } from './event.ts';
 import { type EventFilter, Filter } from './filter.ts';
 import type { AddressState, NeighborState } from './states.ts';
-import type { Port, Proxy } from './port.ts';
+import { IfProxyError, type Port, type Proxy } from './port.ts';
 import { createShare, type EventQueueStats, type QueueShare, QueueWriter } from './queue.ts';
 import { RECORD_BYTES, writeHead } from './record.ts';
 
@@ -75,10 +75,13 @@ export class Registration extends Consumer {
 }
 
 export interface EventQueueOptions {
-  /** Bytes of the ring: a power of two. A route with one hop takes 108. 4 MiB unless told. */
+  /** Bytes of the ring: a power of two, at least 16 KiB. A route with one hop takes 108, one with 256 hops 7 KiB. 4 MiB unless told. */
   readonly bytes?: number;
   readonly filter?: EventFilter;
 }
+
+/** An empty ring has room for a frame of half its size, less a word: for the longest event there is. */
+const LEAST_BYTES = 1 << 14;
 
 /** A bounded queue of events; `share` goes to the thread that reads it (`EventReader`). */
 export class EventQueue extends Consumer {
@@ -93,7 +96,13 @@ export class EventQueue extends Consumer {
   constructor(options: EventQueueOptions, drop: (consumer: EventQueue) => void) {
     super(new Filter(options.filter));
     this.#drop = drop;
-    this.share = createShare(options.bytes ?? 4 << 20);
+    const { bytes = 4 << 20 } = options;
+    if (bytes < LEAST_BYTES) {
+      throw new IfProxyError(
+        `a queue of ${bytes} bytes has no room for a route of ${MAX_HOPS} hops: ${LEAST_BYTES} at least`,
+      );
+    }
+    this.share = createShare(bytes);
     this.writer = new QueueWriter(this.share);
   }
 

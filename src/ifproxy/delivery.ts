@@ -52,7 +52,7 @@ import type { PathSet } from './paths.ts';
 import { isReject, PICTURE_ALL, Picture } from './picture.ts';
 import type { AddressState, LinkState, NeighborState, PictureEvents } from './states.ts';
 import type { Port, Proxy } from './port.ts';
-import { ROW_HANDLED, ROW_OWN, type RouteTable } from './routes.ts';
+import { ROW_OWN, type RouteTable } from './routes.ts';
 import {
   about,
   fillView,
@@ -349,6 +349,7 @@ export class Delivery implements PictureEvents {
     const { binding } = walk;
     const { proxy } = binding;
     const view = this.#view;
+    const handled = proxy.handled(table.family);
     if (!this.#wantsPicture(consumer, EVENT_ROUTE_ADDED, proxy)) {
       walk.at = table.limit;
       return true;
@@ -361,7 +362,7 @@ export class Delivery implements PictureEvents {
       if (!isReject(table.word[row]! & 255) && !picture.proxiesOf(set).includes(proxy)) continue;
       if (consumer.filter.asksRoutes && !passesRow(consumer.filter, table, row, table.word[row]!)) continue;
       const queue = consumer instanceof EventQueue ? consumer : undefined;
-      if (queue !== undefined && (table.state[row]! & ROW_HANDLED) !== 0) continue;
+      if (queue !== undefined && handled.has(row)) continue;
       fillView(view, table, row, set);
       view.kind = 'routeAdded';
       view.flags = FLAG_PICTURE | ((table.state[row]! & ROW_OWN) !== 0 ? FLAG_OWN : 0);
@@ -373,7 +374,7 @@ export class Delivery implements PictureEvents {
         continue;
       }
       const registration = consumer as Registration;
-      if (this.#call(registration, binding, view)) table.state[row]! |= ROW_HANDLED;
+      if (this.#call(registration, binding, view)) handled.put(row, true);
       if (!binding.bound || registration.closed) return true;
     }
     return true;
@@ -448,20 +449,18 @@ export class Delivery implements PictureEvents {
     const word = table.word[row]!;
     const old = before === undefined ? NONE : isReject(wordBefore & 255) ? picture.attached : picture.proxiesOf(before);
     const now = after === undefined ? NONE : isReject(word & 255) ? picture.attached : picture.proxiesOf(after);
-    const handledBefore = table.state[row]! & ROW_HANDLED;
-    let handled = false;
     for (const proxy of now) {
       const code = old === now || old.includes(proxy) ? EVENT_ROUTE_REPLACED : EVENT_ROUTE_ADDED;
-      if (this.#route(table, row, after!, proxy, code, wordBefore, flags)) handled = true;
+      const handled = this.#route(table, row, after!, proxy, code, wordBefore, flags);
+      proxy.handled(table.family).put(row, handled);
     }
     if (old !== now) {
       for (const proxy of old) {
         if (now.includes(proxy)) continue;
-        if (this.#route(table, row, before!, proxy, EVENT_ROUTE_DELETED, wordBefore, flags)) handled = true;
+        this.#route(table, row, before!, proxy, EVENT_ROUTE_DELETED, wordBefore, flags);
+        proxy.handled(table.family).put(row, false);
       }
     }
-    if (handled) table.state[row]! |= ROW_HANDLED;
-    else if (handledBefore !== 0) table.state[row]! &= ~ROW_HANDLED;
   }
 
   #route(

@@ -45,6 +45,7 @@ export class IfProxy {
   #looped = false;
   #scheduled = false;
   #closed = false;
+  #asked = false; // something came up that wants another step
   #worked = false; // the last step had something to do
   #workedAtMs = 0;
   #spinUntilMs = 0;
@@ -69,7 +70,9 @@ export class IfProxy {
     this.#refuseClosed();
     const info = this.#platform.find(nameOrIndex);
     if (info === undefined) throw new IfProxyError(`there is no interface ${nameOrIndex}`);
-    if (this.#delivery.picture.proxies.has(info.ifindex)) throw new IfProxyError(`${info.name} is a proxy already`);
+    // The picture hears of a proxy only when the run is over.
+    const taken = this.#proxies.some(proxy => proxy.ifindex === info.ifindex && proxy.state !== 'gone');
+    if (taken) throw new IfProxyError(`${info.name} is a proxy already`);
     return this.#attach(new Attached(++this.#lastProxy, info, undefined, options.transient ?? false));
   }
 
@@ -231,7 +234,8 @@ export class IfProxy {
     if (history === undefined) throw new IfProxyError('it does not listen');
     if (this.#delivery.running) throw new IfProxyError('step: called from a callback');
     const untilMs = performance.now() + TURN_MS;
-    return this.#delivery.run(() => {
+    this.#asked = false;
+    const more = this.#delivery.run(() => {
       let more = true;
       let steps = 0;
       while (more && performance.now() < untilMs) {
@@ -242,6 +246,8 @@ export class IfProxy {
       this.#delivery.commit();
       return more || walks;
     });
+    // Asked for by callbacks: a consumer, a port or a proxy may have come after its turn. One of them may have closed the library.
+    return this.#history !== undefined && (more || this.#asked);
   }
 
   #turn(): void {
@@ -260,6 +266,7 @@ export class IfProxy {
   }
 
   #wake(): void {
+    this.#asked = true;
     if (!this.#looped || this.#scheduled || this.#closed) return;
     this.#scheduled = true;
     setImmediate(() => {

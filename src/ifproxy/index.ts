@@ -27,7 +27,8 @@
  *   that was bound later, `proxyGone` last of all of a proxy. A queue that was full says `resynchronize`, and all follows anew.
  *
  * Routes without hops (blackhole, unreachable, prohibit) are of no interface and are told for every proxy; a `proxyGone` ends them with the
- * rest. Hops that are dead (their link is down) are not among a route's hops.
+ * rest. Hops that are dead (their link is down) are not among a route's hops. Routes for packets from some sources only (IPv6's `from`)
+ * are not told.
  */
 export {
   type AddressValue,

@@ -22,7 +22,7 @@ import {
   type NeighborValue,
 } from './event.ts';
 import { HOP_DEAD, HOP_WORD, HOP_WORDS, PathSets, type PathSet, SOURCE_WORDS } from './paths.ts';
-import { RouteTable, type RouteInput, routeWord, ROW_OWN, ROW_DECORATED, ROW_HANDLED } from './routes.ts';
+import { RouteTable, type RouteInput, routeWord, ROW_OWN, ROW_DECORATED } from './routes.ts';
 import {
   addressKey,
   AddressState,
@@ -84,6 +84,7 @@ export class Picture {
   wholeRoutesGo = false;
   readonly #events: PictureEvents;
   readonly #ipv4: Map<number, number> = new Map();
+  readonly #ipv6: Map<number, number> = new Map();
   #serial = 0;
   #ended = 0; // kinds that were told whole at least once
   readonly #seen: number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -193,7 +194,7 @@ export class Picture {
     const { ifindex } = input;
     const proxy = this.proxies.get(ifindex);
     let link = this.links.get(ifindex);
-    if (link !== undefined && isAnother(link, input)) {
+    if (link !== undefined && isAnother(link, input) && !isHeld(proxy, link, input)) {
       this.linkGone(ifindex, 0);
       link = undefined;
     }
@@ -271,7 +272,7 @@ export class Picture {
     if (state === undefined) {
       state = new AddressState(ifindex, value, ++this.#serial);
       this.addresses.set(key, state);
-      this.#count4(ifindex, value.family, 1);
+      this.#count(ifindex, value.family, 1);
       code = EVENT_ADDRESS_ADDED;
     } else if (!sameAddress(state.value, value)) {
       state.value = value;
@@ -291,19 +292,20 @@ export class Picture {
 
   #addressGone(key: string, state: AddressState, flags: number): void {
     this.addresses.delete(key);
-    this.#count4(state.ifindex, state.value.family, -1);
+    this.#count(state.ifindex, state.value.family, -1);
     state.gone = true;
     const proxy = this.proxies.get(state.ifindex);
     if (proxy !== undefined) this.#events.address(proxy, EVENT_ADDRESS_DELETED, state, flags);
   }
 
-  /** IPv4 addresses on the interface. */
-  ipv4Addresses(ifindex: number): number {
-    return this.#ipv4.get(ifindex) ?? 0;
+  /** Addresses of a family on the interface. */
+  addressCount(ifindex: number, family: Family): number {
+    return (family === AF_INET ? this.#ipv4 : this.#ipv6).get(ifindex) ?? 0;
   }
 
-  #count4(ifindex: number, family: Family, change: number): void {
-    if (family === AF_INET) this.#ipv4.set(ifindex, this.ipv4Addresses(ifindex) + change);
+  #count(ifindex: number, family: Family, change: number): void {
+    const counts = family === AF_INET ? this.#ipv4 : this.#ipv6;
+    counts.set(ifindex, this.addressCount(ifindex, family) + change);
   }
 
   // Neighbours
@@ -381,7 +383,7 @@ export class Picture {
     const after = this.sets.intern(words, length);
     if (after === before) return;
     table.setPaths(row, after);
-    table.state[row]! &= ROW_HANDLED | ROW_DECORATED;
+    table.state[row]! &= ROW_DECORATED;
     if ((flags & FLAG_OWN) !== 0) table.state[row]! |= ROW_OWN;
     this.#events.route(table, row, before, after, table.word[row]!, flags);
     this.sets.release(before);
@@ -453,6 +455,11 @@ export class Picture {
     for (const set of this.sets.sets) if (set !== undefined && test(set)) found.add(set.id);
     return found;
   }
+}
+
+/** An interface that the library holds says itself what it is called: another name and another MAC do not make it another one. */
+function isHeld(proxy: Attached | undefined, link: LinkState, input: LinkInput): boolean {
+  return proxy?.link === link && link.nature === input.nature && proxy.device?.currentName() === input.name;
 }
 
 function anyAlive(words: Int32Array, length: number): boolean {

@@ -20,8 +20,8 @@ export interface Device {
   readonly fd: number;
   /** As the system has it now. */
   info(): Omit<ProxyInfo, 'ifindex'>;
-  /** False where somebody deleted it. */
-  alive(): boolean;
+  /** The name it has now; undefined where somebody deleted it. */
+  currentName(): string | undefined;
   receive(into: Uint8Array): number;
   transmit(frame: Uint8Array): boolean;
   close(): void;

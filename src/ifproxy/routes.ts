@@ -8,10 +8,29 @@ import type { PathSet, PathSets } from './paths.ts';
 
 /** Bits of `state`. */
 export const ROW_OWN = 1;
-/** A callback has handled it: it goes to no queue. */
-export const ROW_HANDLED = 2;
-/** It has what rows leave out (metrics of its own, an encap, a source prefix). */
-export const ROW_DECORATED = 4;
+/** It has what rows leave out (metrics of its own, an encap). */
+export const ROW_DECORATED = 2;
+
+/** A bit for each row, most of them 0. */
+export class RowBits {
+  #words: Uint32Array = new Uint32Array(0);
+
+  has(row: number): boolean {
+    return row >>> 5 < this.#words.length && (this.#words[row >>> 5]! & (1 << (row & 31))) !== 0;
+  }
+
+  put(row: number, value: boolean): void {
+    const at = row >>> 5;
+    if (at >= this.#words.length) {
+      if (!value) return;
+      const longer = new Uint32Array(2 * at + 2);
+      longer.set(this.#words);
+      this.#words = longer;
+    }
+    if (value) this.#words[at]! |= 1 << (row & 31);
+    else this.#words[at]! &= ~(1 << (row & 31));
+  }
+}
 
 /** What a platform says of one route; filled anew for each. */
 export class RouteInput {
@@ -117,7 +136,6 @@ export class RouteTable {
     }
     this.table[row] = input.table;
     this.metric[row] = input.metric;
-    this.state[row] = 0;
     const set = this.sets.intern(input.paths, input.pathWords);
     set.rows++;
     this.set[row] = set.id;
@@ -143,8 +161,7 @@ export class RouteTable {
     this.word[row] = routeWord(input);
     this.offload[row] = input.offload;
     this.nexthop[row] = input.nexthopId;
-    const state = (input.own ? ROW_OWN : 0) | (input.decorated ? ROW_DECORATED : 0);
-    this.state[row] = (this.state[row]! & ROW_HANDLED) | state;
+    this.state[row] = (input.own ? ROW_OWN : 0) | (input.decorated ? ROW_DECORATED : 0);
   }
 
   /** Takes the row out. Its hops must be released after. */

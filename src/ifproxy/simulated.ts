@@ -102,11 +102,15 @@ export class SimulatedPlatform implements Platform {
 
   remove(name: string): void {
     const { ifindex } = this.#link(name);
-    for (const [key, { ifindexes }] of this.#routes) if (ifindexes.includes(ifindex)) this.#routes.delete(key);
+    const routes = [...this.#routes].filter(([, { ifindexes }]) => ifindexes.includes(ifindex));
+    for (const [key] of routes) this.#routes.delete(key);
     for (const [key, state] of this.#addresses) if (state.ifindex === ifindex) this.#addresses.delete(key);
     for (const [key, state] of this.#neighbors) if (state.ifindex === ifindex) this.#neighbors.delete(key);
     this.#links.delete(ifindex);
-    this.#tell(picture => picture.linkGone(ifindex, 0));
+    this.#tell(picture => {
+      for (const [, { route }] of routes) removeRow(picture, route);
+      picture.linkGone(ifindex, 0);
+    });
   }
 
   address(name: string, text: string): void {
@@ -147,11 +151,7 @@ export class SimulatedPlatform implements Platform {
 
   removeRoute(route: Omit<SimulatedRoute, 'hops'>): void {
     if (!this.#routes.delete(keyOf(route))) throw new IfProxyError(`there is no route ${route.prefix}`);
-    this.#tell(picture => {
-      const { table, input } = inputOf(picture, { ...route, hops: [] }, []);
-      const row = rowOf(table, input);
-      if (row >= 0) picture.removeRoute(table, row, 0);
-    });
+    this.#tell(picture => removeRow(picture, route));
   }
 
   /** What has not been heard yet is lost, and everybody has to look at the tables again. */
@@ -226,8 +226,8 @@ export class SimulatedDevice implements Device {
     return this.#platform.find(this.ifindex)!;
   }
 
-  alive(): boolean {
-    return this.#platform.find(this.ifindex) !== undefined;
+  currentName(): string | undefined {
+    return this.#platform.find(this.ifindex)?.name;
   }
 
   receive(into: Uint8Array): number {
@@ -336,6 +336,12 @@ function rowOf(table: RouteTable, input: RouteInput): number {
   let row = table.first(input);
   while (row >= 0 && (table.table[row] !== input.table || table.metric[row] !== input.metric)) row = table.after(row);
   return row;
+}
+
+function removeRow(picture: Picture, route: Omit<SimulatedRoute, 'hops'>): void {
+  const { table, input } = inputOf(picture, { ...route, hops: [] }, []);
+  const row = rowOf(table, input);
+  if (row >= 0) picture.removeRoute(table, row, 0);
 }
 
 function tellRoute(picture: Picture, route: SimulatedRoute, ifindexes: readonly number[], own = false): void {

@@ -198,6 +198,19 @@ describe('pictures', () => {
     ]);
   });
 
+  test('a route of several hops goes whole with the interface of one, as the tables have it', () => {
+    const bench = new Bench();
+    for (const name of ['tap0', 'tap1']) bench.library.bind(new TestPort(name), bench.library.create(name));
+    const told = bench.record({ kinds: ['routeAdded', 'routeReplaced', 'routeDeleted'] });
+    bench.start();
+    bench.platform.route({ prefix: '10.1.0.0/16', hops: [{ dev: 'tap0' }, { dev: 'tap1' }] });
+    bench.settle();
+    told.length = 0;
+    bench.platform.remove('tap1');
+    bench.settle();
+    assert.deepEqual(told, ['routeDeleted 10.1.0.0/16 port 1', 'routeDeleted 10.1.0.0/16 port 2']);
+  });
+
   test('the number of an interface is given to another one while nobody heard', () => {
     const bench = new Bench();
     const ifindex = bench.platform.add('eth0');
@@ -321,6 +334,67 @@ describe('callbacks', () => {
     bench.library.close();
   });
 
+  test('what is asked for from inside has another step, on a loop of the caller’s too', () => {
+    const bench = new Bench();
+    const { library } = bench;
+    library.bind(new TestPort('a'), library.create('tap0'));
+    const told: string[] = [];
+    library.register({
+      configurationFinished: () => {
+        library.register({ configurationFinished: () => void told.push('the second consumer') });
+        library.bind(new TestPort('b'), library.create('tap1'));
+      },
+      pictureFinished: () => void told.push('the second port'),
+    });
+    bench.start();
+    assert.deepEqual(told.toSorted(), ['the second consumer', 'the second port']);
+  });
+
+  test('an interface is adopted once, also from inside, and again when its proxy was destroyed', () => {
+    const bench = new Bench();
+    const { library, platform } = bench;
+    platform.add('eth0');
+    const first = library.adopt('eth0');
+    let refused = '';
+    library.register({
+      configurationFinished: () => {
+        library.destroy(first);
+        library.adopt('eth0');
+        try {
+          library.adopt('eth0');
+        } catch (error) {
+          refused = (error as Error).message;
+        }
+      },
+    });
+    bench.start();
+    assert.equal(refused, 'eth0 is a proxy already');
+    assert.deepEqual(
+      library.proxies.map(({ state }) => state),
+      ['there'],
+    );
+  });
+
+  test('what is handled for one proxy is not for another', () => {
+    const bench = new Bench();
+    const { library, platform } = bench;
+    const [one, two] = [library.create('tap0'), library.create('tap1')];
+    library.bind(new TestPort('a'), one);
+    library.bind(new TestPort('b'), two);
+    // Both proxies are told of each.
+    platform.route({ prefix: '10.1.0.0/16', hops: [] });
+    platform.route({ prefix: '10.2.0.0/16', hops: [{ dev: 'tap0' }, { dev: 'tap1' }] });
+    library.register({ routeAdded: () => true }, { proxies: [one] });
+    bench.start();
+    const reader = new EventReader(library.queue().share);
+    bench.settle();
+    const told: string[] = [];
+    for (let event = reader.next(); event !== undefined; event = reader.next()) {
+      if (event instanceof RouteEvent) told.push(`${event.prefix} ${event.portId}`);
+    }
+    assert.deepEqual(told, ['10.1.0.0/16 2', '10.2.0.0/16 2']);
+  });
+
   test('step from inside is refused', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
@@ -409,6 +483,25 @@ describe('filters', () => {
 });
 
 describe('queues', () => {
+  test('one that has no room for the longest route is refused', () => {
+    const { library } = new Bench();
+    const why = new IfProxyError('a queue of 8192 bytes has no room for a route of 256 hops: 16384 at least');
+    assert.throws(() => library.queue({ bytes: 8192 }), why);
+    const bench = new Bench();
+    bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
+    const reader = new EventReader(bench.library.queue({ bytes: 1 << 14 }).share);
+    bench.start();
+    while (reader.next() !== undefined);
+    bench.platform.route({
+      prefix: '10.1.0.0/16',
+      hops: Array.from({ length: 256 }, (_, i) => ({ dev: 'tap0', via: `10.0.0.${i}` })),
+    });
+    bench.settle();
+    const event = reader.next();
+    assert.ok(event instanceof RouteEvent);
+    assert.equal(event.hopCount, 256);
+  });
+
   test('one change is one commit', () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
@@ -429,7 +522,7 @@ describe('queues', () => {
   test('a full one loses nothing silently: it says so, and tells all anew as there is room', async () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
-    const queue = bench.library.queue({ bytes: 4096 });
+    const queue = bench.library.queue({ bytes: 1 << 14 });
     const reader = new EventReader(queue.share);
     const replay = new Replay();
     let resynchronized = 0;
@@ -445,10 +538,12 @@ describe('queues', () => {
     };
     bench.start();
     drain();
-    for (let i = 0; i < 200; i++) bench.platform.route({ prefix: `10.${i}.0.0/16`, hops: [{ dev: 'tap0' }] });
+    const prefix = (i: number): string => `10.${i >> 8}.${i & 255}.0/24`;
+    for (let i = 0; i < 800; i++) bench.platform.route({ prefix: prefix(i), hops: [{ dev: 'tap0' }] });
     bench.settle();
     assert.equal(queue.stats.resynchronizations, 1);
-    for (let i = 0; i < 100; i++) bench.platform.removeRoute({ prefix: `10.${i}.0.0/16` });
+    for (let i = 0; i < 400; i++) bench.platform.removeRoute({ prefix: prefix(i) });
+    bench.settle();
     for (let turns = 0; turns < 100; turns++) {
       drain();
       bench.settle();
@@ -456,17 +551,19 @@ describe('queues', () => {
     }
     assert.equal(resynchronized, 1);
     assert.equal(finished, 1);
-    assert.equal(replay.routes.size, 100);
+    assert.equal(replay.routes.size, 400);
     assert.equal(replay.link.name, 'tap0');
   });
 
   test('what a callback has handled is left out of what is told anew', async () => {
     const bench = new Bench();
     bench.library.bind(new TestPort('a'), bench.library.create('tap0'));
-    bench.library.register({ routeAdded: event => event.w0 % 131_072 === 0 });
-    const reader = new EventReader(bench.library.queue({ bytes: 4096 }).share);
+    bench.library.register({ routeAdded: event => event.w0 % 512 === 0 });
+    const reader = new EventReader(bench.library.queue({ bytes: 1 << 14 }).share);
     bench.start();
-    for (let i = 0; i < 200; i++) bench.platform.route({ prefix: `10.${i}.0.0/16`, hops: [{ dev: 'tap0' }] });
+    for (let i = 0; i < 800; i++) {
+      bench.platform.route({ prefix: `10.${i >> 8}.${i & 255}.0/24`, hops: [{ dev: 'tap0' }] });
+    }
     const routes = new Set<string>();
     for (let turns = 0; turns < 100; turns++) {
       bench.settle();
@@ -476,8 +573,8 @@ describe('queues', () => {
       }
       await turn();
     }
-    assert.equal(routes.size, 100);
-    assert.ok(routes.has('10.1.0.0/16') && !routes.has('10.2.0.0/16'));
+    assert.equal(routes.size, 400);
+    assert.ok(routes.has('10.0.1.0/24') && !routes.has('10.0.2.0/24'));
   });
 });
 
@@ -485,7 +582,7 @@ describe('the sum of the events is the tables', () => {
   test('whatever is done, lost, bound and read in between', async () => {
     const name = fc.constantFrom('tap0', 'tap1', 'eth0');
     const number = fc.integer({ min: 0, max: 3 });
-    const action = fc.record({ what: fc.integer({ min: 0, max: 13 }), name, other: name, number });
+    const action = fc.record({ what: fc.integer({ min: 0, max: 14 }), name, other: name, number });
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async actions => {
         const bench = new Bench();
@@ -501,7 +598,7 @@ describe('the sum of the events is the tables', () => {
             if ('proxyId' in event && event.portId === portId) (replays[event.proxyId] ??= new Replay()).apply(event);
           }),
         );
-        const queue = library.queue({ bytes: 1024 });
+        const queue = library.queue({ bytes: 1 << 14 });
         const reader = new EventReader(queue.share);
         let queued = new Replay();
         const drain = (): void => {
@@ -529,7 +626,10 @@ describe('the sum of the events is the tables', () => {
           else if (what === 10) drain();
           else if (what === 11) bench.settle();
           else if (what === 12) library.step();
-          else platform.route({ prefix: `2001:db8:${n}::/48`, hops: n === 0 ? [] : [{ dev }] });
+          else if (what === 13) {
+            // More than the queue has room for.
+            for (let i = 0; i < 160; i++) platform.route({ prefix: `20.${n}.${i}.0/24`, hops: [{ dev }] });
+          } else platform.route({ prefix: `2001:db8:${n}::/48`, hops: n === 0 ? [] : [{ dev }] });
         }
         for (let turns = 0; turns < 30; turns++) {
           bench.settle();

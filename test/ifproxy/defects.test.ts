@@ -280,7 +280,7 @@ describe('what DPDK’s IF proxy lost', { timeout: 300_000 }, () => {
 
   test('14: a full ring lost events, and their memory', async () => {
     const w = await ready();
-    const queue = w.library.queue({ bytes: 1 << 13 });
+    const queue = w.library.queue({ bytes: 1 << 14 });
     const reader = new EventReader(queue.share);
     let replay = new Replay();
     let said = 0;

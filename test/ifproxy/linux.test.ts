@@ -201,7 +201,9 @@ describe('interfaces', { timeout: 60_000 }, () => {
   test('names that cannot be', () => {
     assert.throws(() => library.create('a name'), new IfProxyError('a name is no name of an interface'));
     assert.throws(() => library.create('lo'), /TUNSETIFF.*lo/);
-    assert.throws(() => library.adopt('nowhere'), new IfProxyError('there is no interface nowhere'));
+    for (const nowhere of ['nowhere', 'longer than a name can be', 0, -1]) {
+      assert.throws(() => library.adopt(nowhere), new IfProxyError(`there is no interface ${nowhere}`));
+    }
     assert.throws(() => library.create('tap5', { mtu: 3 }), /link/);
   });
 
@@ -310,6 +312,155 @@ describe('interfaces', { timeout: 60_000 }, () => {
     await world.agrees();
     assert.equal(hopsOf(), 2);
     world.library.close();
+  });
+});
+
+describe('what the kernel says in few words, or in none', { timeout: 60_000 }, () => {
+  const lab = new Lab();
+  let namespaces = 0;
+  after(() => closeWorlds());
+  after(() => lab.close());
+
+  /** A TAP with addresses, and a veth with others, the proxy being the TAP. */
+  async function ready(...settings: string[]): Promise<World> {
+    const world = new World(await lab.namespace(`n${namespaces++}`));
+    if (settings.length > 0) await world.namespace.run('sysctl', '-qw', ...settings);
+    await world.tap();
+    await run(
+      world,
+      'addr add 10.0.0.1/24 dev tap1',
+      '-6 addr add 2001:db8::1/64 dev tap1 nodad',
+      'link add name v0 up type veth peer name v1',
+      'link set v1 up',
+      'addr add 10.2.0.1/24 dev v0',
+      '-6 addr add 2001:db8:2::1/64 dev v0 nodad',
+    );
+    await world.agrees();
+    return world;
+  }
+
+  async function run(world: World, ...commands: string[]): Promise<void> {
+    for (const command of commands) await world.ip(...command.split(' '));
+  }
+
+  test('the address that routes are from is deleted', async () => {
+    const world = await ready();
+    await run(
+      world,
+      'addr add 10.1.0.1/32 dev v0',
+      'route add 10.9.0.0/16 via 10.0.0.2 src 10.1.0.1',
+      '-6 addr add 2001:db8:1::1/64 dev tap1 nodad',
+      '-6 route add 2001:db9::/32 via 2001:db8::2 src 2001:db8:1::1',
+    );
+    await world.agrees();
+    await run(world, 'addr del 10.1.0.1/32 dev v0', '-6 addr del 2001:db8:1::1/64 dev tap1');
+    await world.agrees();
+  });
+
+  test('two IPv4 routes that differ in their metrics only', async () => {
+    const world = await ready();
+    await run(
+      world,
+      'route add 10.9.0.0/16 via 10.0.0.2 mtu 1400',
+      'route append 10.9.0.0/16 via 10.0.0.2',
+      'route append 10.9.0.0/16 via 10.0.0.2 mtu 1300',
+    );
+    await world.agrees();
+    await run(world, 'route del 10.9.0.0/16 via 10.0.0.2');
+    await world.agrees();
+  });
+
+  test('IPv6 routes that an administrator says were advertised join, as others do', async () => {
+    const world = await ready();
+    await run(world, '-6 route add default proto ra via fe80::1 dev tap1');
+    await world.agrees();
+    world.told.length = 0;
+    await run(world, '-6 route append default proto ra via fe80::2 dev tap1');
+    await world.agrees();
+    const routes = world.told.filter(kind => kind.startsWith('route'));
+    assert.deepEqual(routes, ['routeReplaced']);
+    await run(world, '-6 route append default proto static via fe80::3 dev tap1');
+    await world.agrees();
+    await run(world, '-6 route del default proto ra via fe80::1 dev tap1');
+    await world.agrees();
+  });
+
+  for (const compat of [0, 1]) {
+    test(`an object becomes a blackhole, and leads somewhere again, with nexthop_compat_mode ${compat}`, async () => {
+      const world = await ready(`net.ipv4.nexthop_compat_mode=${compat}`);
+      await run(world, 'nexthop add id 7 via 10.0.0.5 dev tap1', 'route add 10.9.0.0/16 nhid 7');
+      await world.agrees();
+      await run(world, 'nexthop replace id 7 blackhole');
+      await world.agrees();
+      await run(world, 'nexthop replace id 7 via 10.2.0.5 dev v0');
+      await world.agrees();
+    });
+  }
+
+  test('IPv6 is taken from the interface of one of several hops', async () => {
+    const world = await ready();
+    await run(world, '-6 route add 2001:db9::/32 nexthop via 2001:db8::2 nexthop via 2001:db8:2::2');
+    await world.agrees();
+    await world.namespace.run('sysctl', '-qw', 'net.ipv6.conf.v0.disable_ipv6=1');
+    await world.agrees();
+    await world.namespace.run('sysctl', '-qw', 'net.ipv6.conf.v0.disable_ipv6=0');
+    await world.agrees();
+  });
+
+  test('a neighbour whose MAC becomes a group’s', async () => {
+    const world = await ready();
+    await run(world, 'neigh add 10.0.0.9 lladdr 02:00:00:00:00:09 dev tap1 nud permanent');
+    await world.agrees();
+    await run(world, 'neigh replace 10.0.0.9 lladdr 01:00:5e:00:00:09 dev tap1 nud noarp');
+    await world.agrees();
+  });
+
+  test('an IPv6 route for some sources only is not told, nor taken for another', async () => {
+    const world = await ready();
+    await run(world, '-6 route add 2001:db9::/32 via 2001:db8::2');
+    await world.agrees();
+    world.told.length = 0;
+    await run(
+      world,
+      '-6 route add 2001:db9::/32 from 2001:db8:5::/64 via 2001:db8::3',
+      '-6 route del 2001:db9::/32 from 2001:db8:5::/64 via 2001:db8::3',
+      'link set tap1 mtu 1400',
+    );
+    await world.agrees();
+    assert.deepEqual(
+      world.told.filter(kind => kind !== 'commit'),
+      ['mtuChanged'],
+    );
+  });
+
+  test('what is found after an overrun is deleted before what came in its place is added', async () => {
+    const world = new World(await lab.namespace('order'), { receiveBuffer: 2048 });
+    const { library } = world;
+    const settle = (): void => {
+      while (library.step() || library.stats.dumps === 0);
+    };
+    const tap = library.create('tap1', { up: true });
+    library.bind(world.port, tap);
+    library.open();
+    settle();
+    await run(world, '-6 addr add 2001:db8::1/64 dev tap1 nodad', '-6 route add 2001:db9::/32 dev tap1');
+    settle();
+    world.told.length = 0;
+    const routes: string[] = [];
+    const hear = ({ kind, w0 }: { kind: string; w0: number }): void => void (w0 === 0x20010db9 && routes.push(kind));
+    library.register({ routeAdded: hear, routeReplaced: hear, routeDeleted: hear });
+    settle();
+    routes.length = 0;
+    for (let mtu = 1400; mtu < 1412; mtu++) await run(world, `link set tap1 mtu ${mtu}`);
+    // Another name and another MAC, and nobody heard: it is the TAP that the library holds all the same.
+    await run(world, 'link set tap1 name tap2', 'link set tap2 address 02:00:00:00:00:77');
+    await run(world, '-6 route del 2001:db9::/32 dev tap2', '-6 route add 2001:db9::/32 via 2001:db8::2 dev tap2');
+    settle();
+    assert.ok(library.stats.overruns > 0);
+    assert.equal(tap.state, 'there');
+    assert.equal(tap.info.name, 'tap2');
+    assert.deepEqual(routes, ['routeDeleted', 'routeAdded']);
+    await world.agrees('tap2');
   });
 });
 

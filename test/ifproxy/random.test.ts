@@ -33,12 +33,13 @@ function operation(random: (below: number) => number, devices: readonly string[]
   const net6 = (): string => `2001:db8:${100 + random(3)}:${random(3)}::/64`;
   const gate6 = (d: string): string => `2001:db8:${devices.indexOf(d)}::${2 + random(4)}`;
   const metric = (): string => (random(3) === 0 ? ` metric ${1 + random(3)}` : '');
-  const verb = (): string => ['add', 'replace', 'replace', 'append', 'prepend', 'del', 'del'][random(7)]!;
+  const verb = (): string =>
+    ['add', 'replace', 'replace', 'change', 'append', 'append', 'prepend', 'del', 'del'][random(9)]!;
   const id = (): number => 1 + random(6);
   const hops4 = (): string =>
     `nexthop via ${gate(dev)} dev ${dev} weight ${1 + random(3)} nexthop via ${gate(other)} dev ${other}`;
   const hops6 = (): string => `nexthop via ${gate6(dev)} dev ${dev} nexthop via ${gate6(other)} dev ${other}`;
-  switch (random(27)) {
+  switch (random(31)) {
     case 0:
       return `link set ${dev} ${random(3) === 0 ? 'down' : 'up'}`;
     case 1:
@@ -68,7 +69,7 @@ function operation(random: (below: number) => number, devices: readonly string[]
       return `route ${verb()} ${net()} via ${gate(dev)} dev ${dev} tos 0x${random(2) === 0 ? 10 : 8}`;
     case 14:
     case 15:
-      return `-6 route ${verb()} ${net6()} via ${gate6(dev)} dev ${dev}${metric()}`;
+      return `-6 route ${verb()} ${net6()} via ${gate6(dev)} dev ${dev}${metric()}${['', '', ' proto static', ' proto ra'][random(4)]}`;
     case 16:
       return `-6 route ${verb()} ${net6()} ${hops6()}${metric()}`;
     case 17:
@@ -100,6 +101,14 @@ function operation(random: (below: number) => number, devices: readonly string[]
       const again = ['veth0', 'veth1'].map((name, i) => `link set ${name} up\naddr add 10.${i + 1}.0.1/24 dev ${name}`);
       return `link del veth0\nlink add name veth0${index} type veth peer name veth1\n${again.join('\n')}`;
     }
+    case 26:
+      return `route ${verb()} ${net()} via ${gate(dev)} dev ${dev}${metric()} mtu ${1300 + random(2)}`;
+    case 27:
+      return `-6 route ${verb()} ${net6()} via ${gate6(dev)} dev ${dev}${metric()} src 2001:db8:${random(3)}::1`;
+    case 28:
+      return `route ${verb()} ${net()} via ${gate(dev)} dev ${dev}${metric()} src 10.50.${random(3)}.1`;
+    case 29:
+      return `nexthop replace id ${id()} blackhole`;
     default:
       return `-6 neigh ${['replace', 'del'][random(2)]} ${gate6(dev)} lladdr 02:00:00:00:02:0${random(5)} dev ${dev} nud permanent`;
   }

@@ -5,6 +5,8 @@
 //    a link without carrier    its nexthop objects go likewise
 //    a link set up             hops that died live again
 //    the last IPv4 address     as if the link were down, for IPv4 and without its objects; the first: its hops live again
+//    the last IPv6 address     what of IPv6 it takes (disable_ipv6) has its hops die; the first: they live again (only looked at again)
+//    an address deleted        IPv4 routes from it go, IPv6 routes are not from it any more (only looked at again)
 //    a link deleted or moved   all that is over it, IPv4 routes of several hops whole
 //    an object deleted         IPv4 routes that use it go
 //    a link put into a VRF     its routes move to another table (only looked at again)
@@ -121,6 +123,8 @@ export class LinuxHistory implements History, StreamSink {
         const route = this.#route;
         if (!route.decode(bytes, offset, length) || (route.flags & c.RTM_F_CLONED) !== 0) return;
         if (route.family !== AF_INET && route.family !== AF_INET6) return;
+        // For packets from some sources only (`from`): a port that was told would send all packets by it.
+        if (route.sourceLength !== 0) return;
         if (dumped) this.#routes.item(route, bytes, offset, length);
         else if (type === c.RTM_NEWROUTE) this.#routes.added(route, messageFlags(bytes, offset), own);
         else this.#routes.deleted(route, own);
@@ -214,7 +218,9 @@ export class LinuxHistory implements History, StreamSink {
   /** An interface that we hold may have been deleted, and another one have its number, while we were told nothing. */
   #checkDevices(): void {
     for (const proxy of this.#picture.attached) {
-      if (proxy.device !== undefined && proxy.state === 'there' && !proxy.device.alive()) this.#picture.lost(proxy);
+      if (proxy.state === 'there' && proxy.device !== undefined && proxy.device.currentName() === undefined) {
+        this.#picture.lost(proxy);
+      }
     }
   }
 
@@ -235,11 +241,17 @@ export class LinuxHistory implements History, StreamSink {
       flags: message.flags ?? 0,
     };
     const picture = this.#picture;
-    const before = picture.ipv4Addresses(ifindex);
+    const before = picture.addressCount(ifindex, value.family);
     if (type === c.RTM_NEWADDR) picture.address(ifindex, value, own);
     else picture.addressGone(ifindex, value, own);
-    const after = picture.ipv4Addresses(ifindex);
-    if (before > 0 && after === 0) {
+    if (type === c.RTM_DELADDR && this.#routes.from(value.family, words)) this.stream.resync(KIND_ROUTE);
+    const after = picture.addressCount(ifindex, value.family);
+    if (family === AF_INET6) {
+      const severed =
+        (before === 0) !== (after === 0) &&
+        picture.sets.sets.some(set => set !== undefined && set.hopCount > 1 && set.uses(ifindex));
+      if (severed) this.stream.resync(KIND_ROUTE);
+    } else if (before > 0 && after === 0) {
       const loss = { how: 'dead', keepLocal: false, keepObjects: true } as const;
       picture.loseHops(picture.routes4, ifindex, loss, FLAG_DERIVED);
       this.stream.resync(KIND_ROUTE);
@@ -257,10 +269,15 @@ export class LinuxHistory implements History, StreamSink {
       return;
     }
     const touched = this.#nexthops.touches(view.id, proxies);
+    const wasBlackhole = this.#nexthops.isBlackhole(view.id);
     const affected = this.#nexthops.set(view);
     this.#routes.objectsChanged(affected, flags);
+    if (affected.length === 0) return;
     // Routes that use it, or a group that has it, did not concern us until now.
-    if (affected.length > 0 && !touched && this.#nexthops.touches(view.id, proxies)) this.stream.resync(KIND_ROUTE);
+    const concerns = !touched && this.#nexthops.touches(view.id, proxies);
+    // They are of another type now.
+    const turned = wasBlackhole !== undefined && wasBlackhole !== view.blackhole;
+    if (concerns || turned) this.stream.resync(KIND_ROUTE);
   }
 
   #neighbor(type: number, bytes: Uint8Array, offset: number, length: number, own: boolean): void {
@@ -269,10 +286,10 @@ export class LinuxHistory implements History, StreamSink {
     if (family !== AF_INET && family !== AF_INET6) return;
     if (destination === undefined || (flags & c.NTF_PROXY) !== 0) return;
     const mac = message.mac ?? NO_MAC;
-    // The kernel makes these by itself for groups and the like, and does not say so.
-    if ((state & c.NUD_NOARP) !== 0 && !isUnicastMac(mac)) return;
     const value = { family: family as Family, words: destination, mac, state, flags };
-    if (type === c.RTM_NEWNEIGH) this.#picture.neighbor(ifindex, value, own);
+    // The kernel makes these by itself for groups and the like, and does not say so. What becomes one is a neighbour no more.
+    const group = (state & c.NUD_NOARP) !== 0 && !isUnicastMac(mac);
+    if (type === c.RTM_NEWNEIGH && !group) this.#picture.neighbor(ifindex, value, own);
     else this.#picture.neighborGone(ifindex, value, own);
   }
 }

@@ -5,6 +5,7 @@ import { HOP_ENCAP, HOP_GATEWAY, HOP_IFINDEX, HOP_WORD, HOP_WORDS } from '../pat
 
 interface NexthopObject {
   readonly ifindex: number;
+  readonly blackhole: boolean;
   /** Words of the hop, weight 1; empty for a group and for one that leads nowhere (blackhole). */
   readonly hop: Int32Array;
   readonly members: readonly { readonly id: number; readonly weight: number }[];
@@ -48,6 +49,11 @@ export class Nexthops {
     const ids: number[] = [];
     for (const [id, object] of this.#objects) if (object.ifindex === ifindex) ids.push(id);
     return ids;
+  }
+
+  /** Whether packets end at it; undefined where there is no such object. */
+  isBlackhole(id: number): boolean | undefined {
+    return this.#objects.get(id)?.blackhole;
   }
 
   begin(): void {
@@ -116,11 +122,12 @@ function objectOf(view: NexthopView, seen: number): NexthopObject {
     hop[HOP_GATEWAY + 3] = view.w3;
     hop[HOP_ENCAP] = view.encapType;
   }
-  return { ifindex: view.ifindex, hop, members, seen };
+  return { ifindex: view.ifindex, blackhole: view.blackhole, hop, members, seen };
 }
 
 function same(a: NexthopObject, b: NexthopObject): boolean {
   return (
+    a.blackhole === b.blackhole &&
     a.hop.length === b.hop.length &&
     a.hop.every((word, i) => word === b.hop[i]) &&
     a.members.length === b.members.length &&

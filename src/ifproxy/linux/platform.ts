@@ -17,7 +17,7 @@ import type { Picture } from '../picture.ts';
 import type { Device, DeviceOptions, History, HistoryOptions, Platform } from '../platform.ts';
 import type { ProxyInfo } from '../port.ts';
 import { LinuxHistory } from './history.ts';
-import { openTap, readTap, tapAlive, writeTap } from './tap.ts';
+import { openTap, readTap, tapName, writeTap } from './tap.ts';
 
 export interface LinuxOptions {
   /** Network namespace of the proxies (`/run/netns/NAME`, `/proc/PID/ns/net`); this thread's unless told. */
@@ -25,6 +25,8 @@ export interface LinuxOptions {
 }
 
 const EVENTS: ReadonlySet<EventKind> = new Set(EVENT_KINDS);
+/** No interface has this name or number; or none can have, so long a name or such a number. */
+const NOWHERE: readonly number[] = [E.ENODEV, E.ERANGE, E.EINVAL];
 const NO_MAC: Uint8Array = new Uint8Array(0);
 
 export class LinuxPlatform implements Platform {
@@ -64,7 +66,7 @@ export class LinuxPlatform implements Platform {
     try {
       return this.#ask(asked);
     } catch (error) {
-      if (error instanceof NetlinkError && error.errno === E.ENODEV) return undefined;
+      if (error instanceof NetlinkError && NOWHERE.includes(error.errno)) return undefined;
       throw error;
     }
   }
@@ -143,8 +145,8 @@ class Tap implements Device {
     }
   }
 
-  alive(): boolean {
-    return !this.#closed && tapAlive(this.fd);
+  currentName(): string | undefined {
+    return this.#closed ? undefined : tapName(this.fd);
   }
 
   receive(into: Uint8Array): number {

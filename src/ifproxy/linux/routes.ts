@@ -12,13 +12,15 @@
 //
 // In a dump what is not known yet is added at once, unless a route of its key has not come yet: it may have been replaced by this one.
 // Those wait for the end, when it is known, so nothing is added before what it replaces is gone.
+import type { AddressWords, Family } from '../../net/index.ts';
 import { type RouteView, rtnetlink as c } from '../../netlink/index.ts';
-import { HOP_DEAD, HOP_ENCAP, HOP_GATEWAY, HOP_WORD, HOP_WORDS, SOURCE_WORDS } from '../paths.ts';
+import { HOP_DEAD, HOP_ENCAP, HOP_GATEWAY, HOP_WORD, HOP_WORDS, type PathSet, SOURCE_WORDS } from '../paths.ts';
 import { isReject, type Picture, routeIs } from '../picture.ts';
-import { RouteInput, routeWord, type RouteTable } from '../routes.ts';
+import { RouteInput, routeWord, type RouteTable, ROW_DECORATED } from '../routes.ts';
 import { FLAG_OWN } from '../event.ts';
 import type { Nexthops } from './nexthops.ts';
 
+const PROTOCOL_KERNEL = 2;
 const PROTOCOL_RA = 9;
 /** What a hardware, or a program in its place, made of a route. */
 const OFFLOAD_FLAGS: number =
@@ -38,6 +40,8 @@ export class KernelRoutes {
     this.#input.paths = longer;
     return longer;
   };
+  /** Hops of an IPv6 route said different things of it: another one says them when the first goes. */
+  #mixed = false;
   /** IPv4 routes with the same prefix, table, TOS and metric were seen. */
   #aliased = false;
   #generation = 0;
@@ -88,24 +92,29 @@ export class KernelRoutes {
 
   /** The dump is over: what waited for it, and what was not in it. */
   end(view: RouteView): void {
-    const waiting = this.#waiting.splice(0);
-    for (const message of waiting) {
+    const tableOf = (): RouteTable => (view.family === 2 ? this.#picture.routes4 : this.#picture.routes6);
+    const left = this.#waiting.splice(0).filter(message => {
       view.decode(message, 0, message.length);
-      this.#settle(this.#read(view, false), view.family === 2 ? this.#picture.routes4 : this.#picture.routes6);
-    }
+      return !this.#settle(this.#read(view, false), tableOf());
+    });
     for (const table of [this.#picture.routes4, this.#picture.routes6]) {
       for (let row = 0; row < table.limit; row++) {
         if (table.prefix[row] !== 0 && table.seen[row] !== this.#generation) this.#picture.removeRoute(table, row, 0);
       }
     }
+    // Last, because what they came for may have gone just now.
+    for (const message of left) {
+      view.decode(message, 0, message.length);
+      const input = this.#read(view, false);
+      this.#add(tableOf(), input, lastOfKey(tableOf(), input));
+    }
   }
 
-  #settle(input: RouteInput, table: RouteTable): void {
-    let last = -1;
+  /** Whether it took the place of one that was not in the dump. */
+  #settle(input: RouteInput, table: RouteTable): boolean {
     let replaced = -1;
     for (let row = table.first(input); row >= 0; row = table.after(row)) {
       if (table.table[row] !== input.table || table.metric[row] !== input.metric) continue;
-      last = row;
       if (table.seen[row] === this.#generation) continue;
       if (routeIs(table, row, input)) {
         replaced = row;
@@ -113,10 +122,10 @@ export class KernelRoutes {
       }
       if (replaced < 0 && this.#sameKey(table, row, input)) replaced = row;
     }
-    if (replaced >= 0) {
-      table.seen[replaced] = this.#generation;
-      this.#picture.replaceRoute(table, replaced, input, 0);
-    } else this.#add(table, input, last);
+    if (replaced < 0) return false;
+    table.seen[replaced] = this.#generation;
+    this.#picture.replaceRoute(table, replaced, input, 0);
+    return true;
   }
 
   /** RTM_NEWROUTE */
@@ -142,9 +151,11 @@ export class KernelRoutes {
       }
       if (first < 0) first = row;
       if ((flags & c.NLM_F_APPEND) !== 0) before = row;
-      // Told again: a dump had it already.
       if (routeIs(table, row, input) && !replaces) {
-        this.#picture.replaceRoute(table, row, input, 0);
+        // Told again: a dump had it already. Or it is another one that differs in what rows leave out.
+        const decorated = input.decorated || (table.state[row]! & ROW_DECORATED) !== 0;
+        if (decorated && (flags & c.NLM_F_EXCL) === 0) this.#doubt();
+        else this.#picture.replaceRoute(table, row, input, 0);
         return;
       }
     }
@@ -168,14 +179,31 @@ export class KernelRoutes {
       last = row;
       if (other < 0) other = row;
       if (same >= 0) continue;
-      if (joins ? rowCanJoin(table, row) : this.#standsAlike(table, row, input)) same = row;
+      if (joins ? rowCanJoin(table, row) || wasAdvertised(table, row, input) : this.#standsAlike(table, row, input)) {
+        same = row;
+      }
     }
+    if (same >= 0 && joins && !replaces) this.#keepFirst(table, same, input);
     const victim = same >= 0 ? same : replaces ? other : -1;
     if (victim >= 0) {
       if (concerned) this.#picture.replaceRoute(table, victim, input, 0);
       else this.#picture.removeRoute(table, victim, input.own ? FLAG_OWN : 0);
     } else if (concerned) this.#add(table, input, last);
     if (replaces && (!joins || same < 0)) this.#doubt();
+  }
+
+  /** What a route of several hops says besides them is its first hop's: one that joins says its own, and changes nothing of it. */
+  #keepFirst(table: RouteTable, row: number, input: RouteInput): void {
+    const { words } = table.paths(row);
+    const word = table.word[row]!;
+    const alike = routeWord(input) === word && words.every((value, i) => i >= SOURCE_WORDS || input.paths[i] === value);
+    if (alike || input.pathWords <= words.length) return;
+    this.#mixed = true;
+    input.type = word & 255;
+    input.protocol = (word >>> 8) & 255;
+    input.scope = (word >>> 16) & 255;
+    input.tos = word >>> 24;
+    input.paths.set(words.subarray(0, SOURCE_WORDS));
   }
 
   #add(table: RouteTable, input: RouteInput, after: number, prefix: number = table.locate(input)): void {
@@ -223,6 +251,7 @@ export class KernelRoutes {
     else if (to > SOURCE_WORDS && this.#picture.concernsPaths(left, to)) {
       this.#picture.repathRoute(table, row, left, to, flags);
     } else this.#picture.removeRoute(table, row, flags);
+    if (this.#mixed) this.#doubt();
   }
 
   /** Objects have changed: the routes that use them have other hops, or none and go. */
@@ -244,6 +273,20 @@ export class KernelRoutes {
     }
   }
 
+  /** Whether a route says this address to be what its packets are from. The kernel's own do not count: it takes them back with a word. */
+  from(family: Family, address: AddressWords): boolean {
+    const isFrom = (set: PathSet): boolean =>
+      set.words[0] === family && address.every((word, i) => set.words[1 + i]! >>> 0 === word);
+    const sets = new Set(this.#picture.sets.sets.filter(set => set !== undefined && isFrom(set)).map(set => set!.id));
+    if (sets.size === 0) return false;
+    const table = this.#picture.routes(family);
+    for (let row = 0; row < table.limit; row++) {
+      if (table.prefix[row] === 0 || !sets.has(table.set[row]!)) continue;
+      if (((table.word[row]! >>> 8) & 255) !== PROTOCOL_KERNEL) return true;
+    }
+    return false;
+  }
+
   #read(view: RouteView, own: boolean): RouteInput {
     const input = this.#input;
     input.w0 = view.w0;
@@ -261,7 +304,7 @@ export class KernelRoutes {
     input.offload = (view.flags & OFFLOAD_FLAGS) >>> 0;
     input.nexthopId = view.nexthopId;
     input.own = own;
-    input.decorated = view.decorated || view.sourceLength !== 0;
+    input.decorated = view.decorated;
     const words = this.#room(SOURCE_WORDS + HOP_WORDS * view.pathCount);
     words[0] = view.hasPreferredSource ? view.family : 0;
     for (let i = 0; i < 4; i++) words[1 + i] = view.hasPreferredSource ? view.preferredSource[i]! : 0;
@@ -322,6 +365,15 @@ export class KernelRoutes {
   }
 }
 
+/** The last row of the input's prefix, table and metric, or -1. */
+function lastOfKey(table: RouteTable, input: RouteInput): number {
+  let last = -1;
+  for (let row = table.first(input); row >= 0; row = table.after(row)) {
+    if (table.table[row] === input.table && table.metric[row] === input.metric) last = row;
+  }
+  return last;
+}
+
 /** Whether an IPv6 route becomes one with others of its key. */
 function canJoin(input: RouteInput): boolean {
   return joins(input.paths, input.pathWords, routeWord(input), input.nexthopId);
@@ -333,8 +385,17 @@ function rowCanJoin(table: RouteTable, row: number): boolean {
 }
 
 function joins(words: Int32Array, length: number, word: number, nexthopId: number): boolean {
-  if (length === SOURCE_WORDS || nexthopId !== 0 || ((word >>> 8) & 255) === PROTOCOL_RA) return false;
+  if (length === SOURCE_WORDS || nexthopId !== 0) return false;
+  // Of several hops it is not the kernel's own: others may say to have been advertised, too.
+  if (((word >>> 8) & 255) === PROTOCOL_RA && length === SOURCE_WORDS + HOP_WORDS) return false;
   return (words[SOURCE_WORDS + HOP_WORD]! & 255) !== 0;
+}
+
+/** Whether the row was taken for the kernel's own from a router advertisement, and has joined others in the input. */
+function wasAdvertised(table: RouteTable, row: number, input: RouteInput): boolean {
+  const { words } = table.paths(row);
+  if (((table.word[row]! >>> 8) & 255) !== PROTOCOL_RA || words.length === SOURCE_WORDS) return false;
+  return input.pathWords > words.length && hasHop(input, words, SOURCE_WORDS);
 }
 
 /** Whether the input has the hop at word `at` of `words`, whatever its weight and state. */

@@ -32,9 +32,10 @@ export function openTap(name: string, type: 'tap' | 'tun'): { fd: number; name: 
   return { fd, name: nameIn(request) };
 }
 
-/** Whether the descriptor still has its interface: deleted by `ip link del`, it has none. */
-export function tapAlive(fd: number): boolean {
-  return libc.ioctl(fd, TUNGETIFF, new Uint8Array(IFREQ_BYTES)) === 0;
+/** What the descriptor's interface is called now; undefined where it has none any more, deleted by `ip link del`. */
+export function tapName(fd: number): string | undefined {
+  const request = new Uint8Array(IFREQ_BYTES);
+  return libc.ioctl(fd, TUNGETIFF, request) === 0 ? nameIn(request) : undefined;
 }
 
 /** Bytes of the frame read, 0 where none waits, or where the interface is no more. */
