@@ -23,6 +23,9 @@ export interface Libc {
   recvfrom(fd: number, bytes: Pointer, length: number, flags: number, address: Pointer, addressLength: Pointer): number;
   sendmsg(fd: number, header: Pointer, flags: number): number;
   recvmsg(fd: number, header: Pointer, flags: number): number;
+  /** Messages sent or received at once; `headers` is an array of `struct mmsghdr`. */
+  sendmmsg(fd: number, headers: Pointer, count: number, flags: number): number;
+  recvmmsg(fd: number, headers: Pointer, count: number, flags: number, timeout: Pointer): number;
   readv(fd: number, vectors: Pointer, count: number): number;
   writev(fd: number, vectors: Pointer, count: number): number;
   read(fd: number, bytes: Pointer, length: number): number;
@@ -50,6 +53,9 @@ export interface Libc {
   gettid(): number;
   geteuid(): number;
   madvise(address: bigint, length: number, advice: number): number;
+  /** The address; see `mapMemory` for what a failure looks like. */
+  mmap(address: Pointer, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
+  munmap(address: bigint, length: number): number;
   mallopt(parameter: number, value: number): number;
   malloc_trim(pad: number): number;
   strerror(errno: number): string;
@@ -72,6 +78,8 @@ function declare(): Libc {
     'ssize_t recvfrom(int, void *, size_t, int, void *, void *)',
     'ssize_t sendmsg(int, void *, int)',
     'ssize_t recvmsg(int, void *, int)',
+    'int sendmmsg(int, void *, unsigned int, int)',
+    'int recvmmsg(int, void *, unsigned int, int, void *)',
     'ssize_t readv(int, void *, int)',
     'ssize_t writev(int, void *, int)',
     'ssize_t read(int, void *, size_t)',
@@ -95,6 +103,8 @@ function declare(): Libc {
     'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
     'int clock_gettime(int, void *)',
     'int madvise(void *, size_t, int)',
+    'void *mmap(void *, size_t, int, int, int, int64_t)',
+    'int munmap(void *, size_t)',
     'int mallopt(int, int)',
     'int malloc_trim(size_t)',
     'unsigned int if_nametoindex(const char *)',

@@ -52,6 +52,15 @@ export function encodeUnixAddress(path: string): Uint8Array {
   return bytes;
 }
 
+/** What a `struct sockaddr_un` says: '' for a socket without a name, an abstract one with `\0` before it; undefined for another family. */
+export function decodeUnixAddress(bytes: Uint8Array): string | undefined {
+  if (bytes.length < 2 || (bytes[0]! | (bytes[1]! << 8)) !== c.AF_UNIX) return undefined;
+  const path = bytes.subarray(2);
+  // unix(7): an abstract name is as long as the length says, a path ends at its first zero.
+  const end = path[0] === 0 ? path.length : path.indexOf(0);
+  return Buffer.from(end < 0 ? path : path.subarray(0, end)).toString();
+}
+
 const word = new Int32Array(1);
 const wordBytes = new Uint8Array(word.buffer);
 const nameBytes = new Uint8Array(112);
@@ -71,12 +80,32 @@ export function getOption(fd: number, level: number, option: number): number {
   return word[0]!;
 }
 
+/** setsockopt with a structure. */
+export function setOptionBytes(fd: number, level: number, option: number, value: Uint8Array): void {
+  const what = `level ${level} option ${option}, ${value.length} bytes`;
+  check(libc.setsockopt(fd, level, option, value, value.length), 'setsockopt', what);
+}
+
+/** getsockopt of at most `room` bytes. */
+export function getOptionBytes(fd: number, level: number, option: number, room: number): Uint8Array {
+  const value = new Uint8Array(room);
+  lengthWord[0] = room;
+  check(libc.getsockopt(fd, level, option, value, lengthBytes), 'getsockopt', `level ${level} option ${option}`);
+  return value.subarray(0, lengthWord[0]);
+}
+
 export function closeFd(fd: number): void {
   check(libc.close(fd), 'close', `descriptor ${fd}`);
 }
 
 function open(family: number, type: number): number {
-  return check(libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0), 'socket');
+  return openSocket(family, type, 0);
+}
+
+/** A non-blocking socket of any family, type (SOCK_STREAM, SOCK_DGRAM, SOCK_RAW) and protocol. */
+export function openSocket(family: number, type: number, protocol: number): number {
+  const what = `family ${family}, type ${type}, protocol ${protocol}`;
+  return check(libc.socket(family, type | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, protocol), 'socket', what);
 }
 
 /** A non-blocking TCP socket. IPv6 ones take IPv6 only, so that both families can listen on one port. */
@@ -107,6 +136,35 @@ export function bindSocket(fd: number, address: SocketAddress): void {
 export function bindUnix(fd: number, path: string): void {
   const bytes = encodeUnixAddress(path);
   check(libc.bind(fd, bytes, bytes.length), 'bind', path);
+}
+
+/** bind to an address as the kernel has it (a `struct sockaddr` of any family). */
+export function bindName(fd: number, name: Uint8Array): void {
+  check(libc.bind(fd, name, name.length), 'bind', describeName(name));
+}
+
+/** connect, as `connectSocket`, to an address as the kernel has it. A datagram socket is connected at once. */
+export function connectName(fd: number, name: Uint8Array): boolean {
+  return connect(fd, name, describeName(name));
+}
+
+function describeName(name: Uint8Array): string {
+  const address = decodeSocketAddress(name);
+  return address === undefined ? (decodeUnixAddress(name) ?? 'an address') : `port ${address.port}`;
+}
+
+/** getsockname, as the kernel has it. */
+export function localName(fd: number): Uint8Array {
+  lengthWord[0] = nameBytes.length;
+  check(libc.getsockname(fd, nameBytes, lengthBytes), 'getsockname');
+  return nameBytes.slice(0, lengthWord[0]);
+}
+
+/** getpeername, as the kernel has it; undefined where it is not connected (any more). */
+export function peerName(fd: number): Uint8Array | undefined {
+  lengthWord[0] = nameBytes.length;
+  if (libc.getpeername(fd, nameBytes, lengthBytes) === -1) return undefined;
+  return nameBytes.slice(0, lengthWord[0]);
 }
 
 export function listenSocket(fd: number, backlog = 128): void {

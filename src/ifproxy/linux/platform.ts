@@ -11,13 +11,22 @@ import {
   rtnetlink as c,
   writeLink,
 } from '../../netlink/index.ts';
-import { closeFd, E, inNetworkNamespace, libc } from '../../sys/index.ts';
+import {
+  closeFd,
+  E,
+  inNetworkNamespace,
+  isInterfaceName,
+  libc,
+  openTap,
+  readTap,
+  tapName,
+  writeTap,
+} from '../../sys/index.ts';
 import { EVENT_KINDS, type EventKind } from '../event.ts';
 import type { Picture } from '../picture.ts';
 import type { Device, DeviceOptions, History, HistoryOptions, Platform } from '../platform.ts';
-import type { ProxyInfo } from '../port.ts';
+import { IfProxyError, type ProxyInfo } from '../port.ts';
 import { LinuxHistory } from './history.ts';
-import { openTap, readTap, tapName, writeTap } from './tap.ts';
 
 export interface LinuxOptions {
   /** Network namespace of the proxies (`/run/netns/NAME`, `/proc/PID/ns/net`); this thread's unless told. */
@@ -42,7 +51,9 @@ export class LinuxPlatform implements Platform {
 
   create(name: string | undefined, options: DeviceOptions): Device {
     const type = options.type ?? 'tap';
-    const tap = this.#inside(() => openTap(name ?? `${type}%d`, type));
+    const wanted = name ?? `${type}%d`;
+    if (!isInterfaceName(wanted)) throw new IfProxyError(`${wanted} is no name of an interface`);
+    const tap = this.#inside(() => openTap(wanted, type));
     try {
       const ifindex = this.#inside(() => libc.if_nametoindex(tap.name));
       const { mtu, mac, up } = options;
