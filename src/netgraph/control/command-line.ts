@@ -1,0 +1,65 @@
+// How a line of ngctl becomes words, and options among words. Blanks separate words, except within a string in double quotes,
+// which keeps its quotes: the argument of `msg` is put together from words again.
+
+/** The words of a line. */
+export function splitWords(line: string): string[] {
+  return line.match(/(?:[^\s"]|"[^"\\]*(?:\\[^][^"\\]*)*(?:"|$))+/g) ?? [];
+}
+
+/** getopt(3): letters of `known` in front of the operands; undefined where another letter is there. A letter followed by `:`
+ *  takes a value. */
+export function getopt(
+  argv: readonly string[],
+  known: string,
+): { readonly options: ReadonlyMap<string, readonly string[]>; readonly operands: readonly string[] } | undefined {
+  const options = new Map<string, string[]>();
+  let at = 0;
+  for (; at < argv.length; at++) {
+    const arg = argv[at]!;
+    if (arg === '--') {
+      at++;
+      break;
+    }
+    if (!arg.startsWith('-') || arg === '-') break;
+    for (let i = 1; i < arg.length; i++) {
+      const letter = arg[i]!;
+      const where = letter === ':' ? -1 : known.indexOf(letter);
+      if (where < 0) return undefined;
+      const values = options.get(letter) ?? [];
+      options.set(letter, values);
+      if (known[where + 1] !== ':') {
+        values.push('');
+        continue;
+      }
+      const value = i + 1 < arg.length ? arg.slice(i + 1) : argv[++at];
+      if (value === undefined) return undefined;
+      values.push(value);
+      break;
+    }
+  }
+  return { options, operands: argv.slice(at) };
+}
+
+/** Commands of a script, each with the number of its first line: `#` begins a comment line, a backslash at the end of a line
+ *  continues it. */
+export async function* scriptLines(
+  lines: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<{ readonly number: number; readonly line: string }> {
+  let number = 0;
+  let first = 0;
+  let held = '';
+  for await (const line of lines) {
+    number++;
+    if (held === '') {
+      first = number;
+      if (/^\s*#/.test(line)) continue;
+    }
+    if (line.endsWith('\\')) {
+      held += `${line.slice(0, -1)} `;
+      continue;
+    }
+    yield { number: first, line: held + line };
+    held = '';
+  }
+  if (held !== '') yield { number: first, line: held };
+}
