@@ -4,6 +4,7 @@ export * from './clock.ts';
 export * as linux from './constants.ts';
 export * from './error.ts';
 export { Ethtool } from './ethtool.ts';
+export { FrameCopy } from './frame-copy.ts';
 export { FrameVector } from './frame-vector.ts';
 export * from './icmp6.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
@@ -12,6 +13,20 @@ export * from './memory.ts';
 export * from './namespace.ts';
 export { setThreadNice } from './priority.ts';
 export * from './socket.ts';
+export * from './packet-ring.ts';
+export {
+  bindPacketSocket,
+  type FanoutMode,
+  interfaceIndex,
+  interfaceMtu,
+  joinFanout,
+  openPacketSocket,
+  type PacketSocketOptions,
+  packetStatistics,
+  setAllMulticast,
+  setMulticast,
+  setPromiscuous,
+} from './packet-socket.ts';
 export * from './socket-port.ts';
 export * from './tap.ts';
 export * from './watch.ts';

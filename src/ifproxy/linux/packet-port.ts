@@ -1,14 +1,17 @@
 // A port for who has none: an AF_PACKET socket on an interface (packet(7)), which gets and sends whole frames. The interface may lie in
 // a network namespace where nobody else looks, so that no other stack answers what it gets.
 import { NetlinkSocket, rtnetlink as c, writeLink } from '../../netlink/index.ts';
-import { check, closeFd, E, errno, inNetworkNamespace, libc, linux, setOption, SysError } from '../../sys/index.ts';
+import {
+  bindPacketSocket,
+  closeFd,
+  E,
+  errno,
+  inNetworkNamespace,
+  libc,
+  openPacketSocket,
+  SysError,
+} from '../../sys/index.ts';
 import { IfProxyError, type Port } from '../port.ts';
-
-const AF_PACKET = 17;
-const ETH_P_ALL = 3;
-const SOL_PACKET = 263;
-/** Frames that we send ourselves are not given back to us. */
-const PACKET_IGNORE_OUTGOING = 23;
 
 export interface PacketPortOptions {
   /** Where the interface is (`/run/netns/NAME`, `/proc/PID/ns/net`); this thread's namespace unless told. */
@@ -29,7 +32,7 @@ export class PacketPort implements Port {
     const open = (): { fd: number; ifindex: number; commands: NetlinkSocket } => {
       const ifindex = libc.if_nametoindex(name);
       if (ifindex === 0) throw new IfProxyError(`there is no interface ${name}`);
-      return { fd: openPacketSocket(ifindex, name), ifindex, commands: new NetlinkSocket() };
+      return { fd: openFor(ifindex), ifindex, commands: new NetlinkSocket() };
     };
     const opened = namespace === undefined ? open() : inNetworkNamespace(namespace, open);
     this.fd = opened.fd;
@@ -74,24 +77,13 @@ export class PacketPort implements Port {
   }
 }
 
-function openPacketSocket(ifindex: number, name: string): number {
-  const fd = check(
-    libc.socket(AF_PACKET, linux.SOCK_RAW | linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC, 0),
-    'socket',
-    'AF_PACKET',
-  );
+function openFor(ifindex: number): number {
+  const fd = openPacketSocket({ qdiscBypass: false });
   try {
-    setOption(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-    // struct sockaddr_ll; with a protocol it receives from now on.
-    const address = new Uint8Array(20);
-    const view = new DataView(address.buffer);
-    view.setUint16(0, AF_PACKET, true);
-    view.setUint16(2, ETH_P_ALL);
-    view.setInt32(4, ifindex, true);
-    check(libc.bind(fd, address, address.length), 'bind', name);
+    bindPacketSocket(fd, ifindex, true);
     return fd;
   } catch (error) {
-    libc.close(fd);
+    closeFd(fd);
     throw error;
   }
 }
