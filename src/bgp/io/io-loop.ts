@@ -132,15 +132,18 @@ export class IoLoop {
 
   /** Sends for the slots in `asked`, each of which `mark` keeps from being asked for twice. True: there were some. */
   #flushAsked(asked: HandleConsumer, mark: number): boolean {
-    let found = false;
-    for (let slot = asked.pop(); slot >= 0; slot = asked.pop()) {
-      found = true;
+    // No more than there are now: who is flushed may be asked for again at once.
+    const count = asked.length;
+    for (let i = 0; i < count; i++) {
+      const slot = asked.pop();
+      // Its room goes back before its mark does. A slot whose mark is down may be asked for again, while a write of another one lasts; with
+      // the room of all those before it still taken, the ring would hold slots twice, and has room for each once.
+      asked.release();
       this.#table.set(slot, mark, 0);
       const socket = this.#slots[slot];
       if (socket && !socket.blocked) this.#flush(socket);
     }
-    asked.release();
-    return found;
+    return count > 0;
   }
 
   #obey(command: Command): void {

@@ -232,7 +232,7 @@ class ThreadTransport implements Transport {
 
   kick(slot: number): void {
     if (!this.table.raise(slot, KICKED)) return;
-    // One entry a slot, and more room than slots.
+    // One entry a slot: bgp-io gives an entry's room back before it takes the mark off. More room than slots.
     if (!this.#kicks.push(slot)) throw new Error('the ring of kicks is full');
     this.#kicks.publish();
   }
