@@ -1,0 +1,425 @@
+// The graph: nodes joined by hooks, in the thread that made it. Every operation changes the nodes here at once, and collects what the
+// workers have to do as actions; the outermost `change` commits them at one point, so that each packet goes wholly by the old or wholly by
+// the new graph. Where anything in it is refused, all of it is undone and nobody is told.
+//
+//    change(fn) ─▶ operations ─▶ actions ─▶ plane.commit ─▶ every worker, between two vectors
+//                     │                         └─▶ what was taken away is freed after a grace period
+//                     └─ undo, newest first, where one throws
+//
+// netgraph's rules hold: names, addresses, who may refuse what, errors by their names (netgraph(4)).
+import { checkHookName, checkNodeName, parseAddress } from './address.ts';
+import { NetgraphError } from './error.ts';
+import { Hook, Node } from './node.ts';
+import type { NodeType } from './type.ts';
+import { blockBytes } from '../worker/counts.ts';
+import type { Action, Place } from '../worker/plan.ts';
+import type { Plane } from '../worker/plane.ts';
+import { NODE_COUNTERS } from '../worker/runtime.ts';
+
+export interface GraphEvents {
+  /** A node's code failed in a worker, or a worker died or stands still: what happened, in words. */
+  trouble?(text: string): void;
+}
+
+/** A change under way. */
+interface Change {
+  readonly actions: Action[];
+  /** What puts the nodes back, in the order done. */
+  readonly undo: (() => void)[];
+  /** What is freed when no worker uses it any more. */
+  readonly retired: (() => void)[];
+  readonly dirty: Set<Node>;
+}
+
+export class Graph {
+  readonly plane: Plane;
+  readonly #types: Map<string, NodeType> = new Map();
+  readonly #loaded: Map<string, string> = new Map(); // name to URL, of types that workers have to load
+  readonly #nodes: Map<number, Node> = new Map();
+  readonly #names: Map<string, Node> = new Map();
+  readonly #cleared: WeakMap<Node | Hook, Float64Array> = new WeakMap();
+  readonly #events: GraphEvents;
+  #nextNode = 1;
+  #nextHook = 1;
+  #change: Change | undefined;
+
+  constructor(plane: Plane, types: readonly NodeType[], events: GraphEvents = {}) {
+    this.plane = plane;
+    this.#events = events;
+    for (const type of types) this.#types.set(type.name, type);
+    plane.attach({
+      told: (id, worker, value) => {
+        const node = this.#nodes.get(id);
+        if (node?.state === 'there') this.change(() => node.control.told(worker, value));
+      },
+      failed: (id, worker, error) => {
+        const node = this.#nodes.get(id);
+        if (node) node.failure = error;
+        this.trouble(`node ${node?.address ?? id} of type ${node?.type.name ?? '?'} failed in worker ${worker}: ${error.stack ?? error.message}`);
+      },
+      snapshot: () => this.snapshot(),
+      died: (worker, error, replaced) =>
+        this.trouble(`worker ${worker} died: ${error.message}; ${replaced ? 'another has taken its place' : 'nobody took its place'}`),
+      stalled: (worker, ms) => this.trouble(`worker ${worker} has stood still for ${Math.round(ms)} ms`),
+    });
+  }
+
+  get nodes(): Iterable<Node> {
+    return this.#nodes.values();
+  }
+
+  get types(): Iterable<NodeType> {
+    return this.#types.values();
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size;
+  }
+
+  node(id: number): Node | undefined {
+    return this.#nodes.get(id);
+  }
+
+  named(name: string): Node | undefined {
+    return this.#names.get(name);
+  }
+
+  type(name: string): NodeType | undefined {
+    return this.#types.get(name);
+  }
+
+  /** Makes a type known. One of that name that nobody uses is replaced; EEXIST where there are nodes of it. */
+  addType(type: NodeType): void {
+    const before = this.#types.get(type.name);
+    if (before && before !== type) throw new NetgraphError('EEXIST', `there is a node type '${type.name}' already`);
+    if (type.data && type.url === undefined) {
+      throw new NetgraphError('EINVAL', `node type '${type.name}' does not say the URL of its module, so workers can not load it`);
+    }
+    this.#types.set(type.name, type);
+    if (type.url === undefined) return;
+    const { url } = type;
+    this.#loaded.set(type.name, url);
+    this.change(() => this.#act({ op: 'type', name: type.name, url }));
+  }
+
+  /** What went wrong that no caller is there to hear of. */
+  trouble(text: string): void {
+    this.#events.trouble?.(text);
+  }
+
+  /** Does `fn`'s operations as one change. It may not wait: what a promise does later is another change. */
+  change<T>(fn: () => T): T {
+    if (this.#change) return fn();
+    const change: Change = { actions: [], undo: [], retired: [], dirty: new Set() };
+    this.#change = change;
+    try {
+      const result = fn();
+      for (const node of change.dirty) {
+        if (node.state === 'there') change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
+      }
+      if (change.actions.length > 0) this.plane.commit(change.actions, change.retired);
+      return result;
+    } catch (error) {
+      for (const undo of change.undo.reverse()) undo();
+      throw error;
+    } finally {
+      this.#change = undefined;
+    }
+  }
+
+  /** A node of this type that no hook joins yet. ENXIO where nobody knows the type, EADDRINUSE where the name is taken. */
+  create(typeName: string, name?: string): Node {
+    return this.change(() => {
+      const type = this.#types.get(typeName);
+      if (!type) throw new NetgraphError('ENXIO', `there is no node type '${typeName}'`);
+      const id = this.#nextNode;
+      // 32 bits, as FreeBSD's; none is used twice in the life of a graph.
+      if (id > 0xffff_ffff) throw new NetgraphError('ENOBUFS', 'all node IDs have been used');
+      this.#nextNode++;
+      const place = this.#place(NODE_COUNTERS.length + (type.counters?.length ?? 0));
+      const worker = type.runsIn === 'one' ? id % this.plane.workers : -1;
+      const node = new Node(this, id, type, worker, place);
+      this.#nodes.set(id, node);
+      this.#undo(() => {
+        node.state = 'gone';
+        this.#nodes.delete(id);
+      });
+      node.control = new type.control(node);
+      this.#undo(() => void node.control.shutdown());
+      node.state = 'there';
+      this.#act({ op: 'node', id, type: type.name, name: name ?? '', worker, place, config: node.control.config() });
+      if (name !== undefined) this.rename(node, name);
+      return node;
+    });
+  }
+
+  /** A new node of the type, its hook `theirHook` joined to `ourHook` of `node`. */
+  mkpeer(node: Node, typeName: string, ourHook: string, theirHook: string): Node {
+    return this.change(() => {
+      checkFree(node, ourHook);
+      const made = this.create(typeName);
+      this.connect(node, ourHook, made, theirHook);
+      return made;
+    });
+  }
+
+  /** Joins a new hook of one node to a new hook of another, or of the same. Either may refuse. */
+  connect(a: Node, aHook: string, b: Node, bHook: string): void {
+    this.change(() => {
+      const first = this.#addHook(a, aHook);
+      const second = this.#addHook(b, bHook);
+      first.peer = second;
+      second.peer = first;
+      this.#act({ op: 'join', a: first.id, b: second.id });
+      a.control.connected(first);
+      b.control.connected(second);
+    });
+  }
+
+  rmhook(hook: Hook): void {
+    this.change(() => this.#unhook(hook));
+  }
+
+  /** Joins the peers of two hooks of one node to each other; the hooks are gone then. Their order of packets is kept: what is on its way
+   *  through the node has left it before the change is done. */
+  bypass(a: Hook, b: Hook): void {
+    this.change(() => {
+      const first = a.peer;
+      const second = b.peer;
+      if (!first || !second || first === b) {
+        this.#unhook(a);
+        this.#unhook(b);
+        return;
+      }
+      for (const hook of [a, b]) {
+        hook.peer = undefined;
+        this.#dropHook(hook);
+      }
+      first.peer = second;
+      second.peer = first;
+      this.#undo(() => {
+        first.peer = a;
+        second.peer = b;
+        a.peer = first;
+        b.peer = second;
+      });
+      this.#act({ op: 'join', a: first.id, b: second.id });
+    });
+  }
+
+  /** Ends a node: its hooks go, then it, unless its type keeps it. */
+  shutdown(node: Node): void {
+    if (node.state !== 'there') return;
+    this.change(() => {
+      node.state = 'going';
+      this.#undo(() => (node.state = 'there'));
+      const stays = node.control.shutdown() === true;
+      for (const hook of [...node.hooks.values()]) this.#unhook(hook);
+      if (stays) {
+        node.state = 'there';
+        return;
+      }
+      node.state = 'gone';
+      this.#nodes.delete(node.id);
+      const { name } = node;
+      if (name !== undefined) this.#names.delete(name);
+      this.#undo(() => {
+        this.#nodes.set(node.id, node);
+        if (name !== undefined) this.#names.set(name, node);
+      });
+      this.#act({ op: 'remove', id: node.id });
+      this.#retire(node.place);
+    });
+  }
+
+  rename(node: Node, name: string): void {
+    checkNodeName(name);
+    if (node.name === name) return;
+    const other = this.#names.get(name);
+    if (other) throw new NetgraphError('EADDRINUSE', `the name '${name}' is node ${other.id.toString(16)}'s`);
+    const before = node.name;
+    if (before !== undefined) this.#names.delete(before);
+    node.name = name;
+    this.#names.set(name, node);
+    this.#undo(() => {
+      this.#names.delete(name);
+      if (before === undefined) node.name = undefined;
+      else this.#names.set((node.name = before), node);
+    });
+  }
+
+  /** Has the node's data halves configured anew, once, when the change is committed. */
+  reconfigure(node: Node): void {
+    this.change(() => this.#change!.dirty.add(node));
+  }
+
+  /** Memory of `bytes`, zeroed, that data halves may be told of by its offset; freed by `release`. */
+  allocate(bytes: number): number {
+    const offset = this.plane.memory.allocate(bytes);
+    this.#undo(() => this.plane.memory.free(offset));
+    return offset;
+  }
+
+  /** Frees memory of `allocate` when no worker can be using it any more. */
+  release(offset: number): void {
+    this.change(() => {
+      this.#change!.retired.push(() => this.plane.memory.free(offset));
+      // A grace period belongs to a commit, so there has to be one.
+      if (this.#change!.actions.length === 0) this.#change!.actions.push({ op: 'nothing' });
+    });
+  }
+
+  /** Runs `free` when no worker can be using what the present change takes away. */
+  retire(free: () => void): void {
+    this.change(() => {
+      this.#change!.retired.push(free);
+      if (this.#change!.actions.length === 0) this.#change!.actions.push({ op: 'nothing' });
+    });
+  }
+
+  /** Settles when every worker runs the graph as it is now, and no packet is in an older one. */
+  settled(): Promise<void> {
+    return this.plane.settled();
+  }
+
+  /** The node at an address, as seen from `from`; and its hook that the last step of the path came in by. ENOENT where there is none. */
+  find(address: string, from?: Node): { readonly node: Node; readonly hook: Hook | undefined } {
+    const { from: start, hooks } = parseAddress(address);
+    let node: Node | undefined;
+    let hook: Hook | undefined;
+    if ('here' in start) node = from;
+    else if ('id' in start) node = this.#nodes.get(start.id);
+    else node = this.#names.get(start.name);
+    if (!node) throw new NetgraphError('ENOENT', `there is no node '${address}'`);
+    for (const name of hooks) {
+      const out: Hook | undefined = node.hooks.get(name);
+      if (!out?.peer) throw new NetgraphError('ENOENT', `node ${node.address} has no hook '${name}' (address '${address}')`);
+      hook = out.peer;
+      node = hook.node;
+    }
+    return { node, hook };
+  }
+
+  /** Counters since they were last cleared, by name. */
+  countsOf(target: Node | Hook): Record<string, number> {
+    const { names, sum } = this.#sum(target);
+    const base = this.#cleared.get(target);
+    return Object.fromEntries(names.map((name, i) => [name, sum[i]! - (base?.[i] ?? 0)]));
+  }
+
+  /** From now on `countsOf` counts from zero. */
+  clearCounts(target: Node | Hook): void {
+    this.#cleared.set(target, this.#sum(target).sum);
+  }
+
+  /** The graph as actions that make it, for a worker that begins. */
+  snapshot(): readonly Action[] {
+    const actions: Action[] = [];
+    for (const [name, url] of this.#loaded) actions.push({ op: 'type', name, url });
+    for (const node of this.#nodes.values()) {
+      actions.push({
+        op: 'node',
+        id: node.id,
+        type: node.type.name,
+        name: node.name ?? '',
+        worker: node.worker,
+        place: node.place,
+        config: node.control.config(),
+      });
+      for (const hook of node.hooks.values()) {
+        actions.push({ op: 'hook', node: node.id, hook: hook.id, name: hook.name, place: hook.place });
+      }
+    }
+    for (const node of this.#nodes.values()) {
+      for (const hook of node.hooks.values()) {
+        if (hook.peer && hook.id < hook.peer.id) actions.push({ op: 'join', a: hook.id, b: hook.peer.id });
+      }
+    }
+    return actions;
+  }
+
+  /** Ends every node, and the workers. */
+  async close(): Promise<void> {
+    this.change(() => {
+      for (const node of [...this.#nodes.values()]) this.shutdown(node);
+    });
+    await this.plane.settled();
+    await this.plane.close();
+  }
+
+  #addHook(node: Node, name: string): Hook {
+    if (node.state !== 'there') throw new NetgraphError('EINVAL', `node ${node.address} is going`);
+    checkFree(node, name);
+    const counters = node.type.hookCounters?.length ?? 0;
+    const hook = new Hook(node, this.#nextHook++, name, counters > 0 ? this.#place(counters) : undefined);
+    node.control.newHook(hook);
+    node.hooks.set(name, hook);
+    this.#undo(() => {
+      node.hooks.delete(name);
+      hook.peer = undefined;
+      if (node.state === 'there') node.control.disconnected(hook);
+    });
+    this.#act({ op: 'hook', node: node.id, hook: hook.id, name, place: hook.place });
+    return hook;
+  }
+
+  #unhook(hook: Hook): void {
+    if (hook.node.hooks.get(hook.name) !== hook) return;
+    const { peer } = hook;
+    hook.peer = undefined;
+    this.#dropHook(hook);
+    if (peer) {
+      peer.peer = undefined;
+      this.#dropHook(peer);
+      this.#undo(() => {
+        peer.peer = hook;
+        hook.peer = peer;
+      });
+      peer.node.control.disconnected(peer);
+    }
+    hook.node.control.disconnected(hook);
+  }
+
+  /** Takes one end away; its node hears of it from the caller. */
+  #dropHook(hook: Hook): void {
+    const { node, name } = hook;
+    node.hooks.delete(name);
+    this.#undo(() => {
+      node.hooks.set(name, hook);
+      node.control.newHook(hook);
+    });
+    this.#act({ op: 'unhook', hook: hook.id });
+    if (hook.place) this.#retire(hook.place);
+  }
+
+  #sum(target: Node | Hook): { names: readonly string[]; sum: Float64Array } {
+    const names =
+      target instanceof Node
+        ? [...NODE_COUNTERS, ...(target.type.counters ?? [])]
+        : (target.node.type.hookCounters ?? []);
+    const { place } = target;
+    return { names, sum: place ? this.plane.counts(place, names.length) : new Float64Array(names.length) };
+  }
+
+  #place(counters: number): Place {
+    const stride = blockBytes(counters);
+    return { offset: this.allocate(stride * this.plane.workers), stride };
+  }
+
+  #retire(place: Place): void {
+    this.#change!.retired.push(() => this.plane.memory.free(place.offset));
+  }
+
+  #act(action: Action): void {
+    this.#change!.actions.push(action);
+  }
+
+  #undo(fn: () => void): void {
+    this.#change?.undo.push(fn);
+  }
+}
+
+function checkFree(node: Node, hook: string): void {
+  checkHookName(hook);
+  if (node.hooks.has(hook)) throw new NetgraphError('EEXIST', `node ${node.address} has a hook '${hook}' already`);
+}

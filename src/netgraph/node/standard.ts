@@ -1,0 +1,8 @@
+// The node types that every graph has.
+import type { NodeType } from '../graph/type.ts';
+import { echo } from './echo.ts';
+import { hole } from './hole.ts';
+import { hub } from './hub.ts';
+import { tee } from './tee.ts';
+
+export const standardTypes: readonly NodeType[] = [echo, hole, hub, tee];

@@ -1,0 +1,136 @@
+// Where packets run: what the graph needs of its workers, whether they are threads (threads.ts) or one runtime in the caller's own
+// thread (InlinePlane), for tests and for programs that run packets themselves.
+import type { GraphMemory } from '../graph/memory.ts';
+import type { NodeType } from '../graph/type.ts';
+import { createPackets, Packets, type PacketsShape } from '../packet/packets.ts';
+import { addCounts } from './counts.ts';
+import type { Action, Place } from './plan.ts';
+import { Runtime } from './runtime.ts';
+
+/** What the workers say to the graph. */
+export interface PlaneEvents {
+  /** A data half told its control half something. */
+  told(node: number, worker: number, value: unknown): void;
+  /** A data half failed: its node drops everything in that worker from now on. */
+  failed(node: number, worker: number, error: Error): void;
+  /** The whole graph as actions, for a worker that begins. */
+  snapshot(): readonly Action[];
+  /** A worker died; another has taken its place where `replaced`. */
+  died(worker: number, error: Error, replaced: boolean): void;
+  /** A worker has not come to a quiescent state for so long. */
+  stalled(worker: number, ms: number): void;
+}
+
+export interface Plane {
+  readonly workers: number;
+  readonly memory: GraphMemory;
+  readonly maxPacketBytes: number;
+  /** Whose plane this is: called once, before the first commit. */
+  attach(events: PlaneEvents): void;
+  /**
+   * Hands the actions to every worker; each does all of them between two vectors. `retired` run when no worker can be using what the
+   * actions took away. Throws NetgraphError ENOBUFS, and nothing has happened, where a worker is too far behind to be told.
+   */
+  commit(actions: readonly Action[], retired: readonly (() => void)[]): void;
+  /** Settles when every worker runs the graph as it is now, and what was taken away before is freed. */
+  settled(): Promise<void>;
+  /** Makes memory known to the workers by the number that is returned, in time for the next commit. */
+  announce(memory: SharedArrayBuffer): number;
+  forget(id: number): void;
+  /** Says something to a node's data half in a worker; false where too much waits for that worker already. */
+  say(worker: number, node: number, value: unknown): boolean;
+  /** Counters at a place, summed over the workers. */
+  counts(place: Place, counters: number): Float64Array;
+  close(): Promise<void>;
+}
+
+export interface InlineOptions {
+  readonly types: readonly NodeType[];
+  readonly memory: GraphMemory;
+  /** Default: 1,024 packets of 2,048 bytes. */
+  readonly packets?: Omit<PacketsShape, 'workers'>;
+  /** Milliseconds; performance.now unless told. */
+  readonly clock?: () => number;
+}
+
+/** The graph runs where it is called: `step` is a round. */
+export class InlinePlane implements Plane {
+  readonly workers = 1;
+  readonly memory: GraphMemory;
+  readonly maxPacketBytes: number;
+  readonly packets: Packets;
+  readonly runtime: Runtime;
+  #events: PlaneEvents | undefined;
+  readonly #announced: Map<number, SharedArrayBuffer> = new Map();
+  #next = 1;
+
+  constructor({ types, memory, packets, clock }: InlineOptions) {
+    this.memory = memory;
+    const shape = { perWorker: 1024, maxBytes: 2048, ...packets, workers: 1 };
+    this.maxPacketBytes = shape.maxBytes;
+    this.packets = new Packets(createPackets(shape), shape, 0);
+    this.runtime = new Runtime(
+      {
+        worker: 0,
+        workers: 1,
+        packets: this.packets,
+        memory: memory.memory,
+        announced: id => this.#announced.get(id)!,
+        clock: clock ?? (() => performance.now()),
+        tell: (node, value) => {
+          // As from a thread: a copy, and not before what tells it has returned.
+          const copy: unknown = structuredClone(value);
+          queueMicrotask(() => this.#events?.told(node, 0, copy));
+          return true;
+        },
+        cross: () => false,
+        failed: (node, error) => this.#events?.failed(node, 0, error),
+      },
+      types,
+    );
+  }
+
+  attach(events: PlaneEvents): void {
+    this.#events = events;
+  }
+
+  commit(actions: readonly Action[], retired: readonly (() => void)[]): void {
+    this.runtime.apply(structuredClone(actions));
+    for (const free of retired) free();
+  }
+
+  /** One round: every source once, and what it brought to its end. Packets that sources looked at, and timers. */
+  step(): number {
+    return this.runtime.round();
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  announce(memory: SharedArrayBuffer): number {
+    this.#announced.set(this.#next, memory);
+    return this.#next++;
+  }
+
+  forget(id: number): void {
+    this.#announced.delete(id);
+  }
+
+  say(_worker: number, node: number, value: unknown): boolean {
+    this.runtime.heard(node, structuredClone(value));
+    return true;
+  }
+
+  counts(place: Place, counters: number): Float64Array {
+    this.runtime.show();
+    const sum = new Float64Array(counters);
+    addCounts(this.memory.memory, place, 0, sum);
+    return sum;
+  }
+
+  close(): Promise<void> {
+    this.runtime.close();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,484 @@
+// One worker's copy of the graph, and the loop that runs packets through it.
+//
+//    round    for each source: poll a vector's worth ─▶ run until nothing is on its way ─▶ quiescent (the caller's business)
+//
+//             ready    ┌────────┐   ┌────────┐   ┌────────┐        vectors in the order in which their first packet was sent
+//             first ──▶│ vector │──▶│ vector │──▶│ vector │◀── last
+//                      └────────┘   └────────┘   └────────┘
+//                       one is taken, its receiver's `receive` is called with all of it, and what that sends goes to the end
+//
+// A packet goes by the order of edges only: what was sent over one edge arrives in that order. Nothing calls anything
+// recursively, so a loop of nodes costs no stack; a round ends after MAX_VECTORS, so a loop that never ends starves nobody.
+//
+// What a node sends to a hook that leads nowhere goes into a vector like any other, and is dropped with a count when its turn comes:
+// the hot path does not ask. A commit is applied between rounds, when normally nothing is on its way: a packet then goes wholly by the
+// old or wholly by the new graph. What a loop still has on its way by an edge that the commit takes is dropped and counted.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { NodeType } from '../graph/type.ts';
+import type { Packets } from '../packet/packets.ts';
+import { Counts } from './counts.ts';
+import { type DataContext, DataHalf, DROP, DROP_REASONS } from './half.ts';
+import type { Action, Place } from './plan.ts';
+import { NONE, VECTOR, Vector } from './vector.ts';
+
+/** Counters that every node has, before its type's own. */
+export const NODE_COUNTERS: readonly string[] = ['vectors', 'packets', 'ns', ...DROP_REASONS.map(name => `drop.${name}`)];
+const VECTORS = 0;
+const PACKETS = 1;
+const NS = 2;
+const DROPS = 3;
+const OWN: number = NODE_COUNTERS.length;
+
+/** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
+const MAX_VECTORS = 4096;
+/** Rounds after which a busy worker shows its counters. */
+const SHOW_ROUNDS = 64;
+
+/** What the runtime asks of whoever runs it. */
+export interface Surroundings {
+  readonly worker: number;
+  readonly workers: number;
+  readonly packets: Packets;
+  /** The graph's memory: counters, and what nodes share. */
+  readonly memory: SharedArrayBuffer;
+  /** Memory that was announced by number. */
+  announced(id: number): SharedArrayBuffer;
+  /** Milliseconds. */
+  clock(): number;
+  tell(node: number, value: unknown): boolean;
+  /** Hands a vector to the worker where the hook's node runs; false where the ring is full. */
+  cross(worker: number, hook: number, handles: Int32Array, count: number): boolean;
+  /** A node's own code failed: it is said, and the node's packets are dropped from then on. */
+  failed(node: number, error: Error): void;
+}
+
+/** A hook as the workers have it. */
+export class DataHook {
+  readonly id: number;
+  readonly name: string;
+  readonly node: DataNode;
+  /** What the hook's packets are sent to; undefined: nowhere. */
+  peer: DataHook | undefined = undefined;
+  /** The type's own counters of this hook, by the order of its `hookCounters`. */
+  readonly counts: Float64Array;
+  /** For the type: what it has to know of the hook at once. A number, so that all hooks stay of one shape. */
+  role = 0;
+  /** The same, for types that keep more. */
+  state: object | undefined = undefined;
+  readonly counters: Counts;
+  open: Vector = NONE;
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime, node: DataNode, id: number, name: string, counters: Counts) {
+    this.#runtime = runtime;
+    this.node = node;
+    this.id = id;
+    this.name = name;
+    this.counters = counters;
+    this.counts = counters.values;
+  }
+
+  get connected(): boolean {
+    return this.peer !== undefined;
+  }
+
+  /** Sends one packet out of this hook. It is not the sender's any more. */
+  send(handle: number): void {
+    let vector = this.open;
+    let count = vector.count;
+    if (count === VECTOR) {
+      vector = this.#runtime.openFor(this);
+      count = 0;
+    }
+    vector.handles[count] = handle;
+    vector.count = count + 1;
+  }
+
+  /** Sends many. */
+  sendMany(handles: Int32Array, count: number): void {
+    for (let i = 0; i < count; i++) this.send(handles[i]!);
+  }
+}
+
+/** A node as the workers have it. */
+export class DataNode implements DataContext {
+  readonly id: number;
+  name: string;
+  readonly type: NodeType;
+  /** The worker where it runs; -1: each. */
+  readonly home: number;
+  readonly hooks: DataHook[] = [];
+  readonly counters: Counts;
+  readonly counts: Float64Array;
+  /** Absent where the node runs elsewhere. */
+  half: DataHalf | undefined = undefined;
+  failed = false;
+  readonly #all: Float64Array;
+  readonly #runtime: Runtime;
+
+  constructor(runtime: Runtime, id: number, name: string, type: NodeType, home: number, counters: Counts) {
+    this.#runtime = runtime;
+    this.id = id;
+    this.name = name;
+    this.type = type;
+    this.home = home;
+    this.counters = counters;
+    this.#all = counters.values;
+    this.counts = counters.values.subarray(OWN);
+  }
+
+  get worker(): number {
+    return this.#runtime.worker;
+  }
+
+  get workers(): number {
+    return this.#runtime.workers;
+  }
+
+  get packets(): Packets {
+    return this.#runtime.packets;
+  }
+
+  now(): number {
+    return this.#runtime.nowMs;
+  }
+
+  drop(handle: number, reason: number): void {
+    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + 1;
+    this.#runtime.packets.release(handle);
+  }
+
+  dropMany(handles: Int32Array, count: number, reason: number): void {
+    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + count;
+    this.#runtime.packets.releaseMany(handles, count);
+  }
+
+  tell(value: unknown): boolean {
+    return this.#runtime.around.tell(this.id, value);
+  }
+
+  memory(id: number): SharedArrayBuffer {
+    return this.#runtime.around.announced(id);
+  }
+
+  hook(name: string): DataHook | undefined {
+    return this.hooks.find(hook => hook.name === name);
+  }
+
+  /** What a vector cost, and that it was. */
+  took(packets: number, ns: number): void {
+    const all = this.#all;
+    all[VECTORS] = all[VECTORS]! + 1;
+    all[PACKETS] = all[PACKETS]! + packets;
+    all[NS] = all[NS]! + ns;
+  }
+}
+
+export class Runtime {
+  readonly around: Surroundings;
+  readonly worker: number;
+  readonly workers: number;
+  readonly packets: Packets;
+  /** Of the present round. */
+  nowMs = 0;
+  readonly #types: Map<string, NodeType>;
+  readonly #nodes: Map<number, DataNode> = new Map();
+  readonly #hooks: Map<number, DataHook> = new Map();
+  #sources: DataHalf[] = [];
+  #halves: DataHalf[] = [];
+  #first: Vector | undefined = undefined;
+  #last: Vector | undefined = undefined;
+  #spare: Vector | undefined = undefined;
+  #rounds = 0;
+  /** Workers that died and have no successor yet. */
+  readonly #down: Set<number> = new Set();
+
+  constructor(around: Surroundings, types: readonly NodeType[]) {
+    this.around = around;
+    this.worker = around.worker;
+    this.workers = around.workers;
+    this.packets = around.packets;
+    this.#types = new Map(types.map(type => [type.name, type]));
+    this.nowMs = around.clock();
+  }
+
+  /** Vectors on their way: none, unless the graph has a loop. */
+  get busy(): boolean {
+    return this.#first !== undefined;
+  }
+
+  /** Descriptors that sources wait on. */
+  get fds(): readonly number[] {
+    return this.#halves.filter(half => half.fd >= 0).map(half => half.fd);
+  }
+
+  /** Whether some source can only be polled: it has no descriptor to wait on. */
+  get mustPoll(): boolean {
+    return this.#sources.some(half => half.fd < 0);
+  }
+
+  /** When the next timer is due, in the clock's milliseconds. */
+  get due(): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const half of this.#halves) if (half.due < due) due = half.due;
+    return due;
+  }
+
+  get sources(): readonly DataHalf[] {
+    return this.#sources;
+  }
+
+  /** Before a round: the time, and the timers that are due. How many there were. */
+  begin(): number {
+    const now = (this.nowMs = this.around.clock());
+    let fired = 0;
+    const halves = this.#halves;
+    for (let i = 0; i < halves.length; i++) {
+      const half = halves[i]!;
+      if (half.due > now) continue;
+      half.due = Number.POSITIVE_INFINITY;
+      fired++;
+      this.#guard(half, () => half.timer(now));
+    }
+    if (fired > 0) this.run();
+    if (++this.#rounds >= SHOW_ROUNDS) this.show();
+    return fired;
+  }
+
+  /** One source's turn: what it brings runs through the graph. Packets that it looked at. */
+  poll(half: DataHalf, budget: number = VECTOR): number {
+    let found = 0;
+    try {
+      found = half.poll(budget);
+    } catch (error) {
+      this.#fail(half.node as DataNode, error);
+    }
+    if (this.#first !== undefined) this.run();
+    return found;
+  }
+
+  /** One whole round, every source once. Packets that sources looked at. For who does nothing else in between. */
+  round(budget: number = VECTOR): number {
+    let found = this.begin();
+    const sources = this.#sources;
+    for (let i = 0; i < sources.length; i++) found += this.poll(sources[i]!, budget);
+    if (this.#first !== undefined) this.run();
+    return found;
+  }
+
+  /** Runs what is on its way, to its end or to MAX_VECTORS. */
+  run(): void {
+    let before = performance.now();
+    for (let i = 0; i < MAX_VECTORS; i++) {
+      const vector = this.#first;
+      if (vector === undefined) return;
+      this.#first = vector.next;
+      if (this.#first === undefined) this.#last = undefined;
+      const from = vector.from!;
+      if (from.open === vector) from.open = NONE;
+      const { count } = vector;
+      const peer = from.peer;
+      if (peer === undefined) from.node.dropMany(vector.handles, count, DROP.notConnected);
+      else {
+        const { node } = peer;
+        const { half } = node;
+        if (half !== undefined && !node.failed) {
+          try {
+            half.receive(peer, vector.handles, count);
+          } catch (error) {
+            this.#fail(node, error);
+          }
+          const after = performance.now();
+          node.took(count, (after - before) * 1e6);
+          before = after;
+        } else if (node.failed) node.dropMany(vector.handles, count, DROP.refused);
+        else if (this.#down.has(node.home) || !this.around.cross(node.home, peer.id, vector.handles, count)) {
+          from.node.dropMany(vector.handles, count, DROP.crossing);
+        }
+      }
+      vector.next = this.#spare;
+      this.#spare = vector;
+    }
+  }
+
+  /** A vector that came from another worker. */
+  arrive(hook: number, handles: Int32Array, count: number): void {
+    const found = this.#hooks.get(hook);
+    const half = found?.node.half;
+    if (!found || !half || found.node.failed) {
+      if (found) found.node.dropMany(handles, count, DROP.removed);
+      else this.packets.releaseMany(handles, count);
+      return;
+    }
+    try {
+      half.receive(found, handles, count);
+    } catch (error) {
+      this.#fail(found.node, error);
+    }
+    found.node.took(count, 0);
+  }
+
+  /** What the control half of a node said. */
+  heard(id: number, value: unknown): void {
+    const half = this.#nodes.get(id)?.half;
+    if (!half) return;
+    this.#guard(half, () => half.heard(value));
+    if (this.#first !== undefined) this.run();
+  }
+
+  /** A vector for `hook`, at the end of what is ready. */
+  openFor(hook: DataHook): Vector {
+    let vector = this.#spare;
+    if (vector === undefined) vector = new Vector();
+    else this.#spare = vector.next;
+    vector.from = hook;
+    vector.count = 0;
+    vector.next = undefined;
+    if (this.#last === undefined) this.#first = vector;
+    else this.#last.next = vector;
+    this.#last = vector;
+    hook.open = vector;
+    return vector;
+  }
+
+  /** Shows the counters to the other threads. */
+  show(): void {
+    this.#rounds = 0;
+    for (const node of this.#nodes.values()) node.counters.show();
+    for (const hook of this.#hooks.values()) hook.counters.show();
+  }
+
+  apply(actions: readonly Action[]): void {
+    for (const action of actions) this.#apply(action);
+    const halves = [...this.#nodes.values()].flatMap(node => (node.half ? [node.half] : []));
+    this.#halves = halves;
+    this.#sources = halves.filter(half => half.source);
+  }
+
+  /** Every node ends; for the end of the worker. */
+  close(): void {
+    this.show();
+    this.apply([...this.#nodes.keys()].map(id => ({ op: 'remove', id })));
+    while (this.#first) {
+      this.#first.from!.node.dropMany(this.#first.handles, this.#first.count, DROP.removed);
+      this.#first = this.#first.next;
+    }
+    this.#last = undefined;
+  }
+
+  node(id: number): DataNode | undefined {
+    return this.#nodes.get(id);
+  }
+
+  #apply(action: Action): void {
+    switch (action.op) {
+      case 'type':
+        this.#load(action.name, action.url);
+        return;
+      case 'node':
+        this.#addNode(action);
+        return;
+      case 'configure': {
+        const half = this.#nodes.get(action.id)?.half;
+        if (half) this.#guard(half, () => half.configure(action.config));
+        return;
+      }
+      case 'hook': {
+        const node = this.#nodes.get(action.node)!;
+        const counters = this.#counts(action.place, node.type.hookCounters?.length ?? 0);
+        const hook = new DataHook(this, node, action.hook, action.name, counters);
+        this.#hooks.set(hook.id, hook);
+        node.hooks.push(hook);
+        if (node.half) this.#guard(node.half, () => node.half!.hookAdded(hook));
+        return;
+      }
+      case 'join': {
+        const a = this.#hooks.get(action.a)!;
+        const b = this.#hooks.get(action.b)!;
+        a.peer = b;
+        b.peer = a;
+        return;
+      }
+      case 'unhook':
+        this.#unhook(this.#hooks.get(action.hook));
+        return;
+      case 'remove': {
+        const node = this.#nodes.get(action.id);
+        if (!node) return;
+        for (const hook of [...node.hooks]) this.#unhook(hook);
+        if (node.half) this.#guard(node.half, () => node.half!.close());
+        node.counters.show();
+        this.#nodes.delete(node.id);
+        return;
+      }
+      case 'worker':
+        if (action.up) this.#down.delete(action.worker);
+        else this.#down.add(action.worker);
+        return;
+      case 'nothing':
+        return;
+    }
+  }
+
+  #addNode(action: Extract<Action, { op: 'node' }>): void {
+    const type = this.#types.get(action.type);
+    if (!type) throw new Error(`the plan has a node of type ${action.type}, which this worker does not know`);
+    const counters = this.#counts(action.place, OWN + (type.counters?.length ?? 0));
+    const node = new DataNode(this, action.id, action.name, type, action.worker, counters);
+    this.#nodes.set(node.id, node);
+    if (!type.data || (action.worker >= 0 && action.worker !== this.worker)) return;
+    try {
+      node.half = new type.data(node);
+      node.half.configure(action.config);
+    } catch (error) {
+      this.#fail(node, error);
+    }
+  }
+
+  #unhook(hook: DataHook | undefined): void {
+    if (!hook) return;
+    this.#hooks.delete(hook.id);
+    const { node, peer } = hook;
+    node.hooks.splice(node.hooks.indexOf(hook), 1);
+    if (peer) peer.peer = undefined;
+    // What it has sent and nobody has received yet is dropped in its turn, since it leads nowhere.
+    hook.peer = undefined;
+    if (node.half) this.#guard(node.half, () => node.half!.hookRemoved(hook));
+    hook.counters.show();
+  }
+
+  #counts(place: Place | undefined, counters: number): Counts {
+    return new Counts(this.around.memory, place, this.worker, counters);
+  }
+
+  #load(name: string, url: string): void {
+    if (this.#types.has(name)) return;
+    // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
+    this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
+  }
+
+  #guard(half: DataHalf, fn: () => void): void {
+    try {
+      fn();
+    } catch (error) {
+      this.#fail(half.node as DataNode, error);
+    }
+  }
+
+  #fail(node: DataNode, error: unknown): void {
+    node.failed = true;
+    this.#sources = this.#sources.filter(half => half.node !== node);
+    this.around.failed(node.id, error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** The node type `name` that a module exports. */
+export function typeIn(module: object, name: string): NodeType {
+  for (const value of Object.values(module) as unknown[]) {
+    if (typeof value === 'object' && value !== null && (value as NodeType).name === name && 'control' in value) {
+      return value as NodeType;
+    }
+  }
+  throw new Error(`the module exports no node type ${name}`);
+}

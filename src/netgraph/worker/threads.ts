@@ -1,0 +1,266 @@
+// The graph in threads: N workers, each with its own sources, its part of the packets and its copy of the graph.
+//
+//    graph's thread                          worker 0 ... N-1
+//      commit ────── ring, epoch, bell ─────▶  does it between two vectors
+//      retire ◀───── qsbr ───────────────────  quiescent
+//      told   ◀───── messages ───────────────  tell       bounded: TALK_LIMIT on their way at most, more is refused and counted
+//                                              ◀── packets for nodes that run in one worker, slots that go home ──▶
+//
+// A worker that dies is taken out: it holds nothing any more, so what waited for it is freed. The others are told to send it nothing; when
+// they have done so its packets are gathered, and another thread takes its place with the graph as it is by then.
+import { add, Doorbell, load, Qsbr, QsbrWriter, sub, Thread, words } from '../../concurrency/index.ts';
+import { NetgraphError } from '../graph/error.ts';
+import type { GraphMemory } from '../graph/memory.ts';
+import { createPackets, packetStride, type PacketsShape } from '../packet/packets.ts';
+import { CommitWriter, Commits } from './commits.ts';
+import { addCounts } from './counts.ts';
+import { createExchange, type ExchangeMemory } from './exchange.ts';
+import { type Action, encodeActions, type Place } from './plan.ts';
+import type { Plane, PlaneEvents } from './plane.ts';
+import { type Down, TALK_LIMIT, type Up, type WorkerThreadData } from './thread-data.ts';
+import { VECTOR } from './vector.ts';
+
+export interface WorkersOptions {
+  readonly workers: number;
+  readonly memory: GraphMemory;
+  /** Packets of each worker, and their size. Default 16,384 of 2,048 bytes. */
+  readonly packets?: Omit<PacketsShape, 'workers'>;
+  /** Packets that a source brings at once: fewer make commits and grace periods shorter. Default 256, at most that. */
+  readonly vector?: number;
+  /** A worker that has not been quiescent for so long is reported. Default 1,000 ms. */
+  readonly stallMs?: number;
+  /** Bytes of a worker's ring of commits. Default 4 MiB; one commit has at most half. */
+  readonly ringBytes?: number;
+  /** Network namespace of the workers (`/run/netns/NAME`). */
+  readonly namespace?: string;
+}
+
+const LOOK_MS = 100;
+
+export class WorkerPlane implements Plane {
+  readonly workers: number;
+  readonly memory: GraphMemory;
+  readonly maxPacketBytes: number;
+  /** Grace periods of the graph's workers, for who shares more with them. */
+  readonly qsbr: QsbrWriter;
+  readonly #options: WorkersOptions;
+  readonly #shape: PacketsShape;
+  readonly #packets: SharedArrayBuffer;
+  readonly #exchange: ExchangeMemory;
+  readonly #qsbrMemory: SharedArrayBuffer;
+  readonly #commitMemory: SharedArrayBuffer;
+  readonly #rings: SharedArrayBuffer[];
+  readonly #commits: CommitWriter;
+  readonly #bells: readonly SharedArrayBuffer[];
+  readonly #ringers: readonly Doorbell[];
+  readonly #talkMemory: SharedArrayBuffer;
+  readonly #talk: Int32Array;
+  readonly #announced: Map<number, SharedArrayBuffer> = new Map();
+  readonly #threads: (Thread | undefined)[] = [];
+  readonly #stalled: Set<number> = new Set();
+  #events: PlaneEvents | undefined;
+  #nextMemory = 1;
+  #look: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  static async start(options: WorkersOptions): Promise<WorkerPlane> {
+    const plane = new WorkerPlane(options);
+    try {
+      await Promise.all(plane.#bells.map((_, worker) => plane.#start(worker, false)));
+    } catch (error) {
+      await plane.close();
+      throw error;
+    }
+    return plane;
+  }
+
+  private constructor(options: WorkersOptions) {
+    const { workers, memory } = options;
+    if (!Number.isInteger(workers) || workers < 1 || workers > 64) throw new RangeError(`${workers} workers: 1 to 64`);
+    this.#options = options;
+    this.workers = workers;
+    this.memory = memory;
+    this.#shape = { perWorker: 16_384, maxBytes: 2048, ...options.packets, workers };
+    this.maxPacketBytes = this.#shape.maxBytes;
+    this.#packets = createPackets(this.#shape);
+    this.#exchange = createExchange(workers, this.#shape.perWorker, packetStride(this.#shape) / 4);
+    this.#qsbrMemory = Qsbr.create(workers);
+    this.qsbr = new QsbrWriter(this.#qsbrMemory);
+    this.#commitMemory = Commits.create(workers);
+    this.#rings = Array.from({ length: workers }, () => Commits.createRing(options.ringBytes ?? 4 << 20));
+    this.#commits = new CommitWriter(this.#commitMemory, this.#rings);
+    this.#bells = Array.from({ length: workers }, () => Doorbell.create());
+    this.#ringers = this.#bells.map(bell => new Doorbell(bell));
+    this.#talkMemory = new SharedArrayBuffer(workers * 2 * 128);
+    this.#talk = words(this.#talkMemory, 0, workers * 64);
+  }
+
+  attach(events: PlaneEvents): void {
+    this.#events = events;
+  }
+
+  commit(actions: readonly Action[], retired: readonly (() => void)[]): void {
+    if (this.#closed) throw new NetgraphError('ESHUTDOWN', 'the graph has ended');
+    const frame = encodeActions(actions);
+    if (frame.length > this.#commits.maxBytes) {
+      throw new NetgraphError('EMSGSIZE', `a change of ${frame.length} bytes: at most ${this.#commits.maxBytes}`);
+    }
+    const admitted = this.qsbr.stats();
+    if (admitted.limbo + retired.length > admitted.limit) {
+      this.qsbr.reclaim();
+      if (this.qsbr.stats().limbo + retired.length > admitted.limit) {
+        throw new NetgraphError('ENOBUFS', `${admitted.limbo} things wait to be freed: ${this.#behind()}`);
+      }
+    }
+    if (!this.#commits.commit(frame)) throw new NetgraphError('ENOBUFS', `a worker does not take changes: ${this.#behind()}`);
+    for (const ringer of this.#ringers) ringer.ring();
+    for (const free of retired) this.qsbr.retire(free);
+    this.qsbr.reclaim();
+    this.#watch();
+  }
+
+  async settled(): Promise<void> {
+    for (let turn = 0; !this.#ringers.every((_, worker) => this.#commits.applied(worker)); turn++) {
+      await (turn < 1000 ? new Promise(resolve => setImmediate(resolve)) : new Promise(resolve => setTimeout(resolve, 1)));
+      if (this.#closed) return;
+    }
+    await this.qsbr.barrier();
+  }
+
+  announce(memory: SharedArrayBuffer): number {
+    const id = this.#nextMemory++;
+    this.#announced.set(id, memory);
+    this.#post({ kind: 'announce', id, memory });
+    return id;
+  }
+
+  forget(id: number): void {
+    this.#announced.delete(id);
+    this.#post({ kind: 'forget', id });
+  }
+
+  say(worker: number, node: number, value: unknown): boolean {
+    const at = (2 * worker + 1) * 32;
+    const thread = this.#threads[worker];
+    if (!thread || load(this.#talk, at) >= TALK_LIMIT) return false;
+    add(this.#talk, at, 1);
+    thread.post({ kind: 'say', node, value } satisfies Down);
+    return true;
+  }
+
+  counts(place: Place, counters: number): Float64Array {
+    const sum = new Float64Array(counters);
+    for (let worker = 0; worker < this.workers; worker++) addCounts(this.memory.memory, place, worker, sum);
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#look);
+    await Promise.all(this.#threads.map(thread => thread?.stop()));
+    for (const bell of this.#bells) Doorbell.close(bell);
+  }
+
+  /** The thread of a worker, for tests that end it. */
+  thread(worker: number): Thread | undefined {
+    return this.#threads[worker];
+  }
+
+  async #start(worker: number, successor: boolean): Promise<void> {
+    const data: WorkerThreadData = {
+      worker,
+      workers: this.workers,
+      shape: this.#shape,
+      packets: this.#packets,
+      memory: this.memory.memory,
+      qsbr: this.#qsbrMemory,
+      commits: this.#commitMemory,
+      ring: this.#rings[worker]!,
+      exchange: this.#exchange,
+      bells: this.#bells,
+      talk: this.#talkMemory,
+      announced: this.#announced,
+      vector: Math.min(this.#options.vector ?? VECTOR, VECTOR),
+      successor,
+      namespace: this.#options.namespace,
+    };
+    this.#threads[worker] = await Thread.start({
+      name: `graph-${worker}`,
+      entry: new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url),
+      data,
+      ownLoop: true,
+      onMessage: body => this.#hear(worker, body as Up),
+      onCrash: error => void this.#died(worker, error),
+    });
+  }
+
+  #hear(worker: number, message: Up): void {
+    switch (message.kind) {
+      case 'tell':
+        sub(this.#talk, 2 * worker * 32, 1);
+        this.#events?.told(message.node, worker, message.value);
+        break;
+      case 'failed':
+        this.#events?.failed(message.node, worker, message.error);
+        break;
+    }
+  }
+
+  async #died(worker: number, error: Error): Promise<void> {
+    this.#threads[worker] = undefined;
+    this.qsbr.dead(worker);
+    this.#commits.remove(worker);
+    if (this.#closed) return;
+    let replaced = false;
+    try {
+      // The others stop sending to it, and when all have done so its packets are nobody's.
+      this.commit([{ op: 'worker', worker, up: false }], []);
+      await this.settled();
+      if (this.#closed) return;
+      this.#talk[2 * worker * 32] = 0;
+      this.#talk[(2 * worker + 1) * 32] = 0;
+      const ring = Commits.createRing(this.#options.ringBytes ?? 4 << 20);
+      this.#rings[worker] = ring;
+      if (!this.#commits.join(worker, ring, encodeActions(this.#events?.snapshot() ?? []))) {
+        throw new NetgraphError('EMSGSIZE', 'the graph is larger than a ring of commits');
+      }
+      await this.#start(worker, true);
+      this.commit([{ op: 'worker', worker, up: true }], []);
+      replaced = true;
+    } catch (failure) {
+      this.#commits.remove(worker);
+      this.qsbr.dead(worker);
+      error = failure instanceof Error ? failure : new Error(String(failure));
+    }
+    this.#events?.died(worker, error, replaced);
+  }
+
+  #post(message: Down): void {
+    for (const thread of this.#threads) thread?.post(message);
+  }
+
+  /** Looks after what was retired, until all of it is freed. */
+  #watch(): void {
+    this.#look ??= setInterval(() => {
+      this.qsbr.reclaim();
+      for (const { slot, ms } of this.qsbr.stalled(this.#options.stallMs ?? 1000)) {
+        if (this.#stalled.has(slot)) continue;
+        this.#stalled.add(slot);
+        this.#events?.stalled(slot, ms);
+      }
+      if (this.qsbr.stats().limbo > 0 || !this.#ringers.every((_, worker) => this.#commits.applied(worker))) return;
+      this.#stalled.clear();
+      clearInterval(this.#look);
+      this.#look = undefined;
+    }, LOOK_MS);
+    this.#look.unref();
+  }
+
+  #behind(): string {
+    const stalled = this.qsbr.stalled(1);
+    return stalled.length === 0
+      ? 'they come faster than workers take them'
+      : stalled.map(({ slot, ms }) => `worker ${slot} has stood still for ${Math.round(ms)} ms`).join(', ');
+  }
+}
