@@ -42,6 +42,8 @@ export class Graph {
   #nextNode = 1;
   #nextHook = 1;
   #change: Change | undefined;
+  /** What types do on their own when a hook goes, they may not do when it goes because it was never there. */
+  #undoing = false;
 
   constructor(plane: Plane, types: readonly NodeType[], events: GraphEvents = {}) {
     this.plane = plane;
@@ -55,11 +57,15 @@ export class Graph {
       failed: (id, worker, error) => {
         const node = this.#nodes.get(id);
         if (node) node.failure = error;
-        this.trouble(`node ${node?.address ?? id} of type ${node?.type.name ?? '?'} failed in worker ${worker}: ${error.stack ?? error.message}`);
+        this.trouble(
+          `node ${node?.address ?? id} of type ${node?.type.name ?? '?'} failed in worker ${worker}: ${error.stack ?? error.message}`,
+        );
       },
       snapshot: () => this.snapshot(),
       died: (worker, error, replaced) =>
-        this.trouble(`worker ${worker} died: ${error.message}; ${replaced ? 'another has taken its place' : 'nobody took its place'}`),
+        this.trouble(
+          `worker ${worker} died: ${error.message}; ${replaced ? 'another has taken its place' : 'nobody took its place'}`,
+        ),
       stalled: (worker, ms) => this.trouble(`worker ${worker} has stood still for ${Math.round(ms)} ms`),
     });
   }
@@ -93,7 +99,10 @@ export class Graph {
     const before = this.#types.get(type.name);
     if (before && before !== type) throw new NetgraphError('EEXIST', `there is a node type '${type.name}' already`);
     if (type.data && type.url === undefined) {
-      throw new NetgraphError('EINVAL', `node type '${type.name}' does not say the URL of its module, so workers can not load it`);
+      throw new NetgraphError(
+        'EINVAL',
+        `node type '${type.name}' does not say the URL of its module, so workers can not load it`,
+      );
     }
     this.#types.set(type.name, type);
     if (type.url === undefined) return;
@@ -115,14 +124,17 @@ export class Graph {
     try {
       const result = fn();
       for (const node of change.dirty) {
-        if (node.state === 'there') change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
+        if (node.state === 'there')
+          change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
       }
       if (change.actions.length > 0) this.plane.commit(change.actions, change.retired);
       return result;
     } catch (error) {
+      this.#undoing = true;
       for (const undo of change.undo.reverse()) undo();
       throw error;
     } finally {
+      this.#undoing = false;
       this.#change = undefined;
     }
   }
@@ -209,7 +221,7 @@ export class Graph {
 
   /** Ends a node: its hooks go, then it, unless its type keeps it. */
   shutdown(node: Node): void {
-    if (node.state !== 'there') return;
+    if (node.state !== 'there' || this.#undoing) return;
     this.change(() => {
       node.state = 'going';
       this.#undo(() => (node.state = 'there'));
@@ -293,7 +305,8 @@ export class Graph {
     if (!node) throw new NetgraphError('ENOENT', `there is no node '${address}'`);
     for (const name of hooks) {
       const out: Hook | undefined = node.hooks.get(name);
-      if (!out?.peer) throw new NetgraphError('ENOENT', `node ${node.address} has no hook '${name}' (address '${address}')`);
+      if (!out?.peer)
+        throw new NetgraphError('ENOENT', `node ${node.address} has no hook '${name}' (address '${address}')`);
       hook = out.peer;
       node = hook.node;
     }
@@ -385,7 +398,10 @@ export class Graph {
     const { node, name } = hook;
     node.hooks.delete(name);
     this.#undo(() => {
-      node.hooks.set(name, hook);
+      // Where it stood: hooks are in the order of their numbers.
+      const all = [...node.hooks.values(), hook].sort((a, b) => a.id - b.id);
+      node.hooks.clear();
+      for (const each of all) node.hooks.set(each.name, each);
       node.control.newHook(hook);
     });
     this.#act({ op: 'unhook', hook: hook.id });

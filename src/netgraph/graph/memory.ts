@@ -34,7 +34,10 @@ export class GraphMemory {
     let offset = this.#free[order]?.pop();
     if (offset === undefined) {
       if (this.#fresh + size > this.memory.byteLength) {
-        throw new NetgraphError('ENOBUFS', `${bytes} bytes more than the graph's ${this.memory.byteLength} of shared memory`);
+        throw new NetgraphError(
+          'ENOBUFS',
+          `${bytes} bytes more than the graph's ${this.memory.byteLength} of shared memory`,
+        );
       }
       offset = this.#fresh;
       this.#fresh += size;

@@ -5,22 +5,10 @@
 //
 // The halves share nothing but what goes between them on purpose: `configure` hands the data halves a value at a commit, `tell` brings
 // one back, counters are read by the control half, and shared memory is set apart for both.
-import type { ValueOf } from '../message/form.ts';
+import type { Command } from '../message/command.ts';
 import type { Form } from '../message/form.ts';
-import type { DataContext, DataHalf, DropReason } from '../worker/half.ts';
+import type { DataContext, DataHalf } from '../worker/half.ts';
 import type { Hook, Node } from './node.ts';
-
-/** One message of a type. */
-// biome-ignore lint: the table holds messages of any shape
-export interface MessageType<Control = never, Argument = never, Reply = unknown> {
-  /** Its number, unique in the type; its meaning is FreeBSD's where the type is. */
-  readonly cmd: number;
-  readonly argument?: Form<Argument> | undefined;
-  readonly reply?: Form<Reply> | undefined;
-  /** Changes nothing, so it needs no turn of its own. */
-  readonly readOnly?: boolean;
-  handle(control: Control, argument: Argument, from: Sender): Reply | Promise<Reply>;
-}
 
 /** Who sent a message: the node, and the hook of the receiver that it came by, where it came along an edge. */
 export interface Sender {
@@ -28,17 +16,20 @@ export interface Sender {
   readonly hook: Hook | undefined;
 }
 
-export type MessageTable = Readonly<Record<string, MessageType>>;
+/** A command that a type's nodes understand, and what they do. Its `handle` may change the graph; what it throws undoes that. */
+export interface TypeCommand extends Command {
+  handle(control: never, args: never, sender: Sender): unknown;
+}
 
-/** Declares one message, with its argument's and reply's types from their forms. */
-export function message<Control, A = undefined, R = void>(declared: {
+/** Declares a command, with its argument's and response's types from their forms. */
+export function command<Control extends ControlHalf, A = undefined, R = void>(row: {
+  readonly name: string;
   readonly cmd: number;
-  readonly argument?: Form<A> | undefined;
-  readonly reply?: Form<R> | undefined;
-  readonly readOnly?: boolean;
-  handle(control: Control, argument: A, from: Sender): R | Promise<R>;
-}): MessageType {
-  return declared as unknown as MessageType;
+  readonly args?: Form<A>;
+  readonly reply?: Form<R>;
+  handle(control: Control, args: A, sender: Sender): R | Promise<R>;
+}): TypeCommand {
+  return row as unknown as TypeCommand;
 }
 
 export interface NodeType {
@@ -46,9 +37,11 @@ export interface NodeType {
   readonly name: string;
   /** Names the type in messages: FreeBSD's number where the type is. */
   readonly cookie: number;
-  readonly messages: MessageTable;
+  readonly messages: readonly TypeCommand[];
   /** Makes the control half. */
-  readonly control: new (node: Node) => ControlHalf;
+  readonly control: new (
+    node: Node,
+  ) => ControlHalf;
   /** Makes a data half; absent where packets have no business here. */
   readonly data?: (new (context: DataContext) => DataHalf) | undefined;
   /** `every` worker has a data half (the default), or `one` has: then packets cross to it. */
@@ -77,8 +70,14 @@ export abstract class ControlHalf {
   /** The hook is gone. */
   disconnected(_hook: Hook): void {}
 
-  /** A message that no table knows: throws EINVAL unless the type has a use for it. True where it was answered. */
-  received?(name: string, argument: unknown, from: Sender): unknown;
+  /** A message that no table knows; where it is absent, that is EINVAL to the sender. */
+  received?(name: string, args: unknown, sender: Sender): unknown;
+
+  /** For `textstatus`. */
+  status?(): string;
+
+  /** For `textconfig`: sets it where there is a text, and says what it is. */
+  textConfig?(text: string | undefined): string;
 
   /** The node is about to go. True: it stays (ether), only its hooks go. */
   shutdown(): boolean | void {}
@@ -91,5 +90,3 @@ export abstract class ControlHalf {
     return undefined;
   }
 }
-
-export type { DataContext, DataHalf, DropReason, ValueOf };

@@ -3,6 +3,7 @@ import type { NodeType } from '../graph/type.ts';
 import { echo } from './echo.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
+import { socket } from './socket.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [echo, hole, hub, tee];
+export const standardTypes: readonly NodeType[] = [echo, hole, hub, socket, tee];

@@ -2,7 +2,7 @@
 // word, so that `words[handle + PKT_LENGTH]` needs no arithmetic. Nothing else of a packet exists: no object, no reference count.
 //
 //    slot   ┌──────────────┬───────────────┬──────────────────────────┬─────────┐
-//           │ 8 words      │ headroom      │ data ...                 │ tailroom│     stride: an odd number of cache lines,
+//           │ 16 words     │ headroom      │ data ...                 │ tailroom│     stride: an odd number of cache lines,
 //           │ data, length │ for prepended │                          │         │     or the slots' first lines would all
 //           │ mark, ...    │ headers       │                          │         │     fall into the same few sets of a cache
 //           └──────────────┴───────────────┴──────────────────────────┴─────────┘
@@ -19,28 +19,35 @@ import { octets, words } from '../../concurrency/index.ts';
 export const PKT_DATA = 0;
 /** Word: bytes of data. */
 export const PKT_LENGTH = 1;
-/** Word: what a node wants to tell a later one; 0 where nothing does (tag, etf's and ipfwd's classes). */
+/** Word: what a node wants to tell a later one; 0 where nothing does. */
 export const PKT_MARK = 2;
-/** Word: number of the next hop that a FIB found; 0 where none did. */
-export const PKT_NEXT_HOP = 3;
 /** Word: bits, PKT_FLAG_… */
-export const PKT_FLAGS = 4;
+export const PKT_FLAGS = 3;
 /** Word: interface that the packet came in by (ifindex), 0 where it did not come from one. */
-export const PKT_INTERFACE = 5;
-/** Two words, low and high: when it came, in microseconds of the worker's clock; or what a benchmark writes. */
+export const PKT_INTERFACE = 4;
+/** Word: VLAN tag (TCI) that the device took off, with PKT_FLAG_VLAN. */
+export const PKT_VLAN = 5;
+/** Two words, low and high: when it came, in microseconds of CLOCK_MONOTONIC; or what a benchmark writes. Not cleared. */
 export const PKT_TIME = 6;
-/** Words at the start of a slot that are the packet's, not data. */
-export const PKT_WORDS = 8;
+/** Word: next hop that a FIB found, an IPv4 address in network order as a number; 0: the destination is on the link. With
+ *  PKT_FLAG_NEXT_HOP6 four words, an IPv6 address. */
+export const PKT_NEXT_HOP = 8;
+/** Words at the start of a slot that are the packet's, not data: one cache line. */
+export const PKT_WORDS = 16;
 
 /** The layer 4 checksum is known to be right (a device has looked). */
 export const PKT_FLAG_CHECKED = 1;
 /** It is a copy of a packet that goes on elsewhere. */
 export const PKT_FLAG_COPY = 2;
-/** It was received by us as a multicast or broadcast at layer 2: no ICMP error may answer it (RFC 1122 §3.2.2). */
+/** It came as a multicast or broadcast of the link: no ICMP error may answer it (RFC 1122 §3.2.2). */
 export const PKT_FLAG_MULTICAST = 4;
+/** PKT_VLAN holds a tag. */
+export const PKT_FLAG_VLAN = 8;
+/** PKT_NEXT_HOP holds an IPv6 address. */
+export const PKT_FLAG_NEXT_HOP6 = 16;
 
 /** Bytes before the data of a fresh packet: room for the headers that tunnels and tags put in front. */
-export const HEADROOM = 96;
+export const HEADROOM = 64;
 
 export interface PacketsShape {
   /** Slots of each worker. */
@@ -206,7 +213,8 @@ export class Packets {
     words[copy + PKT_DATA] = from + delta;
     words[copy + PKT_LENGTH] = length;
     words[copy + PKT_MARK] = words[handle + PKT_MARK]!;
-    words[copy + PKT_NEXT_HOP] = words[handle + PKT_NEXT_HOP]!;
+    for (let i = PKT_NEXT_HOP; i < PKT_NEXT_HOP + 4; i++) words[copy + i] = words[handle + i]!;
+    words[copy + PKT_VLAN] = words[handle + PKT_VLAN]!;
     words[copy + PKT_FLAGS] = words[handle + PKT_FLAGS]! | PKT_FLAG_COPY;
     words[copy + PKT_INTERFACE] = words[handle + PKT_INTERFACE]!;
     words[copy + PKT_TIME] = words[handle + PKT_TIME]!;
@@ -267,4 +275,3 @@ export class Packets {
 export function packetsBytes(shape: PacketsShape): number {
   return (shape.perWorker * shape.workers + 1) * packetStride(shape);
 }
-

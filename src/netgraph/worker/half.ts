@@ -47,6 +47,8 @@ export interface DataContext {
   /** Ends the packet, and counts why. */
   drop(handle: number, reason: number): void;
   dropMany(handles: Int32Array, count: number, reason: number): void;
+  /** Counts a packet that was to be and is not: a copy that there was no slot for. */
+  miss(reason: number): void;
   /** Says something to the control half; false, and counted, where too much waits already. */
   tell(value: unknown): boolean;
   /** Shared memory that the control half announced by this number. */
@@ -84,8 +86,10 @@ export abstract class DataHalf<Config = unknown> {
 
   timer(_now: number): void {}
 
-  /** The control half said something, in its own time: `Node.say`. */
-  heard(_value: unknown): void {}
+  /** The control half said something, in its own time: `Node.say`. False: not now, it is said again; what waits so counts as on its way. */
+  heard(_value: unknown): boolean {
+    return true;
+  }
 
   /** Its last moment: gives back packets and descriptors. It may not write memory that other workers see: some of them have
    *  closed theirs already, and the memory is freed when the last has. */

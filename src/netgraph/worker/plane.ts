@@ -118,8 +118,7 @@ export class InlinePlane implements Plane {
   }
 
   say(_worker: number, node: number, value: unknown): boolean {
-    this.runtime.heard(node, structuredClone(value));
-    return true;
+    return this.runtime.heard(node, structuredClone(value));
   }
 
   counts(place: Place, counters: number): Float64Array {

@@ -23,7 +23,12 @@ import type { Action, Place } from './plan.ts';
 import { NONE, VECTOR, Vector } from './vector.ts';
 
 /** Counters that every node has, before its type's own. */
-export const NODE_COUNTERS: readonly string[] = ['vectors', 'packets', 'ns', ...DROP_REASONS.map(name => `drop.${name}`)];
+export const NODE_COUNTERS: readonly string[] = [
+  'vectors',
+  'packets',
+  'ns',
+  ...DROP_REASONS.map(name => `drop.${name}`),
+];
 const VECTORS = 0;
 const PACKETS = 1;
 const NS = 2;
@@ -152,6 +157,10 @@ export class DataNode implements DataContext {
   dropMany(handles: Int32Array, count: number, reason: number): void {
     this.#all[DROPS + reason] = this.#all[DROPS + reason]! + count;
     this.#runtime.packets.releaseMany(handles, count);
+  }
+
+  miss(reason: number): void {
+    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + 1;
   }
 
   tell(value: unknown): boolean {
@@ -319,12 +328,14 @@ export class Runtime {
     found.node.took(count, 0);
   }
 
-  /** What the control half of a node said. */
-  heard(id: number, value: unknown): void {
+  /** What the control half of a node said; false where the node can not take it now. */
+  heard(id: number, value: unknown): boolean {
     const half = this.#nodes.get(id)?.half;
-    if (!half) return;
-    this.#guard(half, () => half.heard(value));
+    if (!half) return true;
+    let taken = true;
+    this.#guard(half, () => (taken = half.heard(value)));
     if (this.#first !== undefined) this.run();
+    return taken;
   }
 
   /** A vector for `hook`, at the end of what is ready. */

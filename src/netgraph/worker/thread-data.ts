@@ -31,7 +31,8 @@ export interface WorkerThreadData {
 export type Down =
   | { readonly kind: 'announce'; readonly id: number; readonly memory: SharedArrayBuffer }
   | { readonly kind: 'forget'; readonly id: number }
-  | { readonly kind: 'say'; readonly node: number; readonly value: unknown };
+  | { readonly kind: 'say'; readonly node: number; readonly value: unknown }
+  | { readonly kind: 'die' };
 
 /** From the worker. */
 export type Up =

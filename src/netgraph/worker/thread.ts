@@ -6,7 +6,16 @@
 //
 // After every source's vector the worker says that it is quiescent, and only then looks whether there is a commit (commits.ts says why
 // in this order).
-import { type Doorbell, Doorbell as Bell, add, load, QsbrReader, sub, threadSide, words } from '../../concurrency/index.ts';
+import {
+  type Doorbell,
+  Doorbell as Bell,
+  add,
+  load,
+  QsbrReader,
+  sub,
+  threadSide,
+  words,
+} from '../../concurrency/index.ts';
 import { E, enterNetworkNamespace, errno, libc, SysError } from '../../sys/index.ts';
 import { standardTypes } from '../node/standard.ts';
 import { Packets } from '../packet/packets.ts';
@@ -72,6 +81,19 @@ function applyCommits(): void {
   pollfds = undefined;
 }
 
+/** What nodes were said and did not take yet, in order. */
+const heard: Extract<Down, { kind: 'say' }>[] = [];
+
+/** Hands on what nodes were said, up to what one can not take now. */
+function listen(): void {
+  // It was said after the commit of what it is said to.
+  if (commits.pending) applyCommits();
+  let done = 0;
+  while (done < heard.length && runtime.heard(heard[done]!.node, heard[done]!.value)) done++;
+  heard.splice(0, done);
+  if (done > 0) sub(talk, said, done);
+}
+
 side.onMessage(body => {
   const message = body as Down;
   switch (message.kind) {
@@ -82,11 +104,11 @@ side.onMessage(body => {
       announced.delete(message.id);
       break;
     case 'say':
-      sub(talk, said, 1);
-      // It was said after the commit of what it is said to.
-      if (commits.pending) applyCommits();
-      runtime.heard(message.node, message.value);
+      heard.push(message);
+      listen();
       break;
+    case 'die':
+      throw new Error('told to die');
   }
 });
 side.onStop(() => {
@@ -104,7 +126,9 @@ const arrived = (hook: number, handles: Int32Array, count: number): void => {
 const freed = (handles: Int32Array, count: number): void => packets.releaseMany(handles, count);
 
 /** Descriptors of poll(2): the two bells, then the sources'. */
-let pollfds: { readonly bytes: Uint8Array; readonly words: Int32Array; readonly halves: Int16Array; readonly count: number } | undefined;
+let pollfds:
+  | { readonly bytes: Uint8Array; readonly words: Int32Array; readonly halves: Int16Array; readonly count: number }
+  | undefined;
 
 function layOut(): NonNullable<typeof pollfds> {
   const fds = [bell.fd, side.bell.fd, ...runtime.fds];
@@ -129,7 +153,8 @@ function sleep(): void {
   bell.arm();
   side.bell.arm();
   // Whoever published before the flag was up did not ring.
-  const idle = !commits.pending && !exchange.pending && side.poll() === 0 && !side.stopping && !runtime.busy;
+  const idle =
+    !commits.pending && !exchange.pending && side.poll() === 0 && !side.stopping && !runtime.busy && heard.length === 0;
   if (idle) {
     const { due } = runtime;
     const ms = due === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(due - performance.now()));
@@ -172,6 +197,10 @@ function run(): void {
     if (runtime.nowMs - listened > LISTEN_MS) {
       listened = runtime.nowMs;
       side.poll();
+    }
+    if (heard.length > 0) {
+      listen();
+      found++;
     }
     if (found === 0 && !commits.pending && !runtime.mustPoll) sleep();
   }

@@ -8,7 +8,7 @@
 //
 // A worker that dies is taken out: it holds nothing any more, so what waited for it is freed. The others are told to send it nothing; when
 // they have done so its packets are gathered, and another thread takes its place with the graph as it is by then.
-import { add, Doorbell, load, Qsbr, QsbrWriter, sub, Thread, words } from '../../concurrency/index.ts';
+import { add, Doorbell, load, Qsbr, QsbrWriter, store, sub, Thread, words } from '../../concurrency/index.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { GraphMemory } from '../graph/memory.ts';
 import { createPackets, packetStride, type PacketsShape } from '../packet/packets.ts';
@@ -112,7 +112,8 @@ export class WorkerPlane implements Plane {
         throw new NetgraphError('ENOBUFS', `${admitted.limbo} things wait to be freed: ${this.#behind()}`);
       }
     }
-    if (!this.#commits.commit(frame)) throw new NetgraphError('ENOBUFS', `a worker does not take changes: ${this.#behind()}`);
+    if (!this.#commits.commit(frame))
+      throw new NetgraphError('ENOBUFS', `a worker does not take changes: ${this.#behind()}`);
     for (const ringer of this.#ringers) ringer.ring();
     for (const free of retired) this.qsbr.retire(free);
     this.qsbr.reclaim();
@@ -121,7 +122,9 @@ export class WorkerPlane implements Plane {
 
   async settled(): Promise<void> {
     for (let turn = 0; !this.#ringers.every((_, worker) => this.#commits.applied(worker)); turn++) {
-      await (turn < 1000 ? new Promise(resolve => setImmediate(resolve)) : new Promise(resolve => setTimeout(resolve, 1)));
+      await (turn < 1000
+        ? new Promise(resolve => setImmediate(resolve))
+        : new Promise(resolve => setTimeout(resolve, 1)));
       if (this.#closed) return;
     }
     await this.qsbr.barrier();
@@ -162,9 +165,14 @@ export class WorkerPlane implements Plane {
     for (const bell of this.#bells) Doorbell.close(bell);
   }
 
-  /** The thread of a worker, for tests that end it. */
+  /** The thread of a worker. */
   thread(worker: number): Thread | undefined {
     return this.#threads[worker];
+  }
+
+  /** Ends a worker in the middle of what it does, as a fault would: for tests. */
+  kill(worker: number): void {
+    this.#threads[worker]?.post({ kind: 'die' } satisfies Down);
   }
 
   async #start(worker: number, successor: boolean): Promise<void> {
@@ -218,8 +226,8 @@ export class WorkerPlane implements Plane {
       this.commit([{ op: 'worker', worker, up: false }], []);
       await this.settled();
       if (this.#closed) return;
-      this.#talk[2 * worker * 32] = 0;
-      this.#talk[(2 * worker + 1) * 32] = 0;
+      store(this.#talk, 2 * worker * 32, 0);
+      store(this.#talk, (2 * worker + 1) * 32, 0);
       const ring = Commits.createRing(this.#options.ringBytes ?? 4 << 20);
       this.#rings[worker] = ring;
       if (!this.#commits.join(worker, ring, encodeActions(this.#events?.snapshot() ?? []))) {

@@ -1,0 +1,18 @@
+// netgraph: nodes joined by hooks, and packets that run through them in worker threads while the graph is rebuilt.
+export { formatId, parseAddress } from './graph/address.ts';
+export { NetgraphError, type NetgraphErrorCode } from './graph/error.ts';
+export { Graph, type GraphEvents } from './graph/graph.ts';
+export { GraphMemory } from './graph/memory.ts';
+export { type Answer, send, sendAscii } from './graph/messages.ts';
+export { Hook, Node } from './graph/node.ts';
+export { command, ControlHalf, type NodeType, type Sender, type TypeCommand } from './graph/type.ts';
+export * as form from './message/form.ts';
+export { SocketControl, socket, socketOf } from './node/socket.ts';
+export { standardTypes } from './node/standard.ts';
+export { openGraph, type OpenOptions } from './open.ts';
+export * from './packet/packets.ts';
+export { type DataContext, DataHalf, DROP, DROP_REASONS, type DropReason } from './worker/half.ts';
+export { InlinePlane, type InlineOptions, type Plane, type PlaneEvents } from './worker/plane.ts';
+export { DataHook } from './worker/runtime.ts';
+export { WorkerPlane, type WorkersOptions } from './worker/threads.ts';
+export { VECTOR } from './worker/vector.ts';

@@ -1,0 +1,72 @@
+// ng_hole(4): the end of everything, data and messages. Each hook counts what it swallowed.
+import { NGM_READONLY } from '../message/command.ts';
+import { string, struct, uint64 } from '../message/form.ts';
+import { NetgraphError } from '../graph/error.ts';
+import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { DataHalf } from '../worker/half.ts';
+import { PKT_LENGTH } from '../packet/packets.ts';
+import type { DataHook } from '../worker/runtime.ts';
+import { endsAlone } from './lib/alone.ts';
+
+const OCTETS = 0;
+const FRAMES = 1;
+
+const stats = struct({ frames: uint64, octets: uint64 });
+
+class HoleControl extends ControlHalf {
+  override disconnected(): void {
+    endsAlone(this.node);
+  }
+
+  override received(): undefined {}
+
+  stats(name: string, clear: boolean): { frames: number; octets: number } {
+    const hook = this.node.hooks.get(name);
+    if (!hook) throw new NetgraphError('ENOENT', `node ${this.node.address} has no hook '${name}'`);
+    const { frames, octets } = hook.counts();
+    if (clear) this.node.graph.clearCounts(hook);
+    return { frames: frames!, octets: octets! };
+  }
+}
+
+class HoleData extends DataHalf {
+  override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    const { packets } = this.node;
+    const { words } = packets;
+    let octets = 0;
+    for (let i = 0; i < count; i++) octets += words[handles[i]! + PKT_LENGTH]!;
+    hook.counts[OCTETS] = hook.counts[OCTETS]! + octets;
+    hook.counts[FRAMES] = hook.counts[FRAMES]! + count;
+    packets.releaseMany(handles, count);
+  }
+}
+
+export const hole: NodeType = {
+  name: 'hole',
+  cookie: 915433206,
+  messages: [
+    command({
+      name: 'getstats',
+      cmd: 1 | NGM_READONLY,
+      args: string,
+      reply: stats,
+      handle: (hole: HoleControl, hook) => hole.stats(hook, false),
+    }),
+    command({
+      name: 'clrstats',
+      cmd: 2,
+      args: string,
+      handle: (hole: HoleControl, hook) => void hole.stats(hook, true),
+    }),
+    command({
+      name: 'getclrstats',
+      cmd: 3,
+      args: string,
+      reply: stats,
+      handle: (hole: HoleControl, hook) => hole.stats(hook, true),
+    }),
+  ],
+  control: HoleControl,
+  data: HoleData,
+  hookCounters: ['octets', 'frames'],
+};

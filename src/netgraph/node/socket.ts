@@ -1,0 +1,96 @@
+// ng_socket(4): a program's own place in the graph. It has hooks as any node has; what is written to one goes out of it, what comes in by
+// one is handed to the program. Its packets run in one worker, so their order is kept.
+//
+//    program ── write(hook, data) ──▶ said to the data half ──▶ a packet, out of the hook
+//    program ◀─ onData(hook, data) ── told by the data half ◀── a packet, in by the hook
+import { NetgraphError } from '../graph/error.ts';
+import type { Node } from '../graph/node.ts';
+import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
+import { DataHalf, DROP } from '../worker/half.ts';
+import type { DataHook } from '../worker/runtime.ts';
+
+/** A frame, either way. */
+interface Frame {
+  readonly hook: string;
+  readonly data: Uint8Array;
+}
+
+export class SocketControl extends ControlHalf {
+  /** Hears data that comes in by a hook. */
+  onData: ((hook: string, data: Uint8Array) => void) | undefined;
+  /** Hears messages that are sent to the node; its result is the answer. */
+  onMessage: ((name: string, args: unknown, sender: Sender) => unknown) | undefined;
+  /** The last hook's end ends the node: `nolinger`, which is how a program's node begins. */
+  lingers = true;
+
+  /** ENOTCONN where there is no such hook, EMSGSIZE where the packet is too long, ENOBUFS where too many wait already. */
+  write(hook: string, data: Uint8Array): void {
+    if (!this.node.hooks.has(hook))
+      throw new NetgraphError('ENOTCONN', `node ${this.node.address} has no hook '${hook}'`);
+    const { maxPacketBytes } = this.node.graph.plane;
+    if (data.length > maxPacketBytes) {
+      throw new NetgraphError('EMSGSIZE', `a packet of ${data.length} bytes: at most ${maxPacketBytes}`);
+    }
+    if (!this.node.say({ hook, data } satisfies Frame)) {
+      throw new NetgraphError('ENOBUFS', `too much waits for hook '${hook}' already`);
+    }
+  }
+
+  override disconnected(): void {
+    if (!this.lingers && this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+  }
+
+  override told(_worker: number, value: unknown): void {
+    const { hook, data } = value as Frame;
+    this.onData?.(hook, data);
+  }
+
+  override received(name: string, args: unknown, sender: Sender): unknown {
+    if (this.onMessage) return this.onMessage(name, args, sender);
+    throw new NetgraphError('EINVAL', `nobody reads messages at ${this.node.address}: '${name}'`);
+  }
+}
+
+class SocketData extends DataHalf {
+  override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    const { packets } = this.node;
+    for (let i = 0; i < count; i++) {
+      const handle = handles[i]!;
+      if (this.node.tell({ hook: hook.name, data: packets.take(handle) } satisfies Frame)) packets.release(handle);
+      else this.node.drop(handle, DROP.queueFull);
+    }
+  }
+
+  override heard(value: unknown): boolean {
+    const { hook: name, data } = value as Frame;
+    const hook = this.node.hook(name);
+    if (!hook) {
+      this.node.miss(DROP.removed);
+      return true;
+    }
+    const handle = this.node.packets.from(data);
+    if (handle === 0) return false;
+    hook.send(handle);
+    return true;
+  }
+}
+
+export const socket: NodeType = {
+  name: 'socket',
+  cookie: 851601233,
+  messages: [
+    command({ name: 'nolinger', cmd: 1, handle: (socket: SocketControl) => void (socket.lingers = false) }),
+    command({ name: 'linger', cmd: 2, handle: (socket: SocketControl) => void (socket.lingers = true) }),
+  ],
+  control: SocketControl,
+  data: SocketData,
+  runsIn: 'one',
+};
+
+/** The program's side of a socket node. */
+export function socketOf(node: Node): SocketControl {
+  if (!(node.control instanceof SocketControl)) {
+    throw new NetgraphError('EINVAL', `node ${node.address} is of type '${node.type.name}', not socket`);
+  }
+  return node.control;
+}
