@@ -1,4 +1,4 @@
-// What threads share and how they are run: rings, pools and doorbells in shared memory, named tasks, work queues, threads.
+// What threads share and how they are run: rings, pools and doorbells in shared memory, reclamation, named tasks, work queues, threads.
 export {
   add,
   compareExchange,
@@ -16,9 +16,13 @@ export {
 export { ByteConsumer, ByteProducer, ByteRing } from './byte-ring.ts';
 export { type Clock, closeAtEnd, idleClock, type Interest, nodeClock, VirtualClock, type Watch } from './clock.ts';
 export { Doorbell } from './doorbell.ts';
+export { EpochGuard, type Pinned } from './epoch-guard.ts';
 export { eventCpuJson, formatEventCpu, type ThreadTaskStats } from './event-cpu.ts';
 export { HandleConsumer, HandleProducer, HandleRing, type QueueStats } from './handle-ring.ts';
 export { PollLoop } from './poll-loop.ts';
+export { QsbrReader } from './qsbr.ts';
+export { Qsbr, type QsbrMemoryStats, type SlotStats } from './qsbr-memory.ts';
+export { QsbrWriter, type QsbrWriterOptions, type QsbrWriterStats, type StalledReader } from './qsbr-writer.ts';
 export { type PoolStats, SlotPool } from './slot-pool.ts';
 export { StreamReader, StreamRing, StreamWriter } from './stream-ring.ts';
 export { type IoFunctions, TaskLoop } from './task-loop.ts';
