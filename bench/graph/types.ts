@@ -1,5 +1,14 @@
 // Node types of the benchmarks: a source of ready IPv4 packets in memory, and a sink that counts them.
-import { command, ControlHalf, type DataContext, DataHalf, type DataHook, type NodeType, PKT_DATA, PKT_LENGTH } from '../../src/netgraph/index.ts';
+import {
+  command,
+  ControlHalf,
+  type DataContext,
+  DataHalf,
+  type DataHook,
+  type NodeType,
+  PKT_DATA,
+  PKT_LENGTH,
+} from '../../src/netgraph/index.ts';
 
 class Plain extends ControlHalf {
   settings: unknown = undefined;
@@ -27,7 +36,7 @@ class GeneratorData extends DataHalf<GeneratorConfig> {
   constructor(node: DataContext) {
     super(node);
     const bytes = new Uint8Array(this.#header.buffer);
-    bytes.set([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0]);
+    bytes.set([0x45, 0, 0, 64, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0]);
   }
 
   override configure(config: GeneratorConfig | undefined): void {
@@ -65,7 +74,15 @@ class GeneratorData extends DataHalf<GeneratorConfig> {
       words[at] = h0;
       words[at + 1] = h1;
       // TTL 64, UDP; the checksum of a header with this destination.
-      let sum = 0x4011 + 0x4500 + length + 0x4000 + 0x0a00 + 1 + (((destination & 255) << 8) | ((destination >>> 8) & 255)) + (((destination >>> 16 & 255) << 8) | (destination >>> 24));
+      let sum =
+        0x4011 +
+        0x4500 +
+        length +
+        0x4000 +
+        0x0a00 +
+        1 +
+        (((destination & 255) << 8) | ((destination >>> 8) & 255)) +
+        ((((destination >>> 16) & 255) << 8) | (destination >>> 24));
       sum = (sum & 0xffff) + (sum >>> 16);
       sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
       words[at + 2] = 64 | (17 << 8) | ((sum >>> 8) << 16) | ((sum & 255) << 24);
@@ -82,7 +99,11 @@ export const generator: NodeType = {
   name: 'bench-generator',
   cookie: 1,
   messages: [
-    command({ name: 'set', cmd: 1, handle: (control: Plain, args) => ((control.settings = args), control.node.reconfigure()) }),
+    command({
+      name: 'set',
+      cmd: 1,
+      handle: (control: Plain, args) => ((control.settings = args), control.node.reconfigure()),
+    }),
   ],
   control: Plain,
   data: GeneratorData,

@@ -226,7 +226,7 @@ export class Graph {
       node.state = 'going';
       this.#undo(() => (node.state = 'there'));
       const stays = node.control.shutdown() === true;
-      for (const hook of [...node.hooks.values()]) this.#unhook(hook);
+      for (const hook of node.hooks.values()) this.#unhook(hook);
       if (stays) {
         node.state = 'there';
         return;
@@ -354,7 +354,7 @@ export class Graph {
   /** Ends every node, and the workers. */
   async close(): Promise<void> {
     this.change(() => {
-      for (const node of [...this.#nodes.values()]) this.shutdown(node);
+      for (const node of this.#nodes.values()) this.shutdown(node);
     });
     await this.plane.settled();
     await this.plane.close();

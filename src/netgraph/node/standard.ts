@@ -1,9 +1,11 @@
 // The node types that every graph has.
 import type { NodeType } from '../graph/type.ts';
 import { echo } from './echo.ts';
+import { fib4 } from './fib4.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
+import { ipfwd } from './ipfwd.ts';
 import { socket } from './socket.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [echo, hole, hub, socket, tee];
+export const standardTypes: readonly NodeType[] = [echo, fib4, hole, hub, ipfwd, socket, tee];

@@ -102,7 +102,17 @@ export class DataHook {
 
   /** Sends many. */
   sendMany(handles: Int32Array, count: number): void {
-    for (let i = 0; i < count; i++) this.send(handles[i]!);
+    let sent = 0;
+    while (sent < count) {
+      let vector = this.open;
+      if (vector.count === VECTOR) vector = this.#runtime.openFor(this);
+      const into = vector.handles;
+      let at = vector.count;
+      const room = VECTOR - at;
+      const end = count - sent < room ? count : sent + room;
+      while (sent < end) into[at++] = handles[sent++]!;
+      vector.count = at;
+    }
   }
 }
 
@@ -417,7 +427,7 @@ export class Runtime {
       case 'remove': {
         const node = this.#nodes.get(action.id);
         if (!node) return;
-        for (const hook of [...node.hooks]) this.#unhook(hook);
+        for (const hook of node.hooks.slice()) this.#unhook(hook);
         if (node.half) this.#guard(node.half, () => node.half!.close());
         node.counters.show();
         this.#nodes.delete(node.id);

@@ -161,7 +161,7 @@ export class WorkerPlane implements Plane {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#look);
-    await Promise.all(this.#threads.map(thread => thread?.stop()));
+    await Promise.all(this.#threads.map(async thread => thread?.stop()));
     for (const bell of this.#bells) Doorbell.close(bell);
   }
 
