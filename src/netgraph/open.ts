@@ -13,16 +13,23 @@ export interface OpenOptions extends Partial<Omit<WorkersOptions, 'memory'>> {
   readonly types?: readonly NodeType[];
   /** A node's code failed, a worker died or stands still: in words. Default: stderr. */
   readonly trouble?: (text: string) => void;
+  /** Milliseconds, as nodes see them. Without workers only: threads have their own. */
+  readonly clock?: () => number;
 }
 
 /** A graph whose packets run in `workers` threads (1 unless told), or with 0 in the caller's: then `(graph.plane as InlinePlane).step()`
  *  is a round. */
 export async function openGraph(options: OpenOptions = {}): Promise<Graph> {
-  const { workers = 1, memoryBytes = 64 << 20, types = [], trouble = complain, packets, ...rest } = options;
+  const { workers = 1, memoryBytes = 64 << 20, types = [], trouble = complain, packets, clock, ...rest } = options;
   const memory = new GraphMemory(memoryBytes);
   const plane =
     workers === 0
-      ? new InlinePlane({ types: [...standardTypes, ...types], memory, ...(packets ? { packets } : {}) })
+      ? new InlinePlane({
+          types: [...standardTypes, ...types],
+          memory,
+          ...(packets ? { packets } : {}),
+          ...(clock ? { clock } : {}),
+        })
       : await WorkerPlane.start({ ...rest, ...(packets ? { packets } : {}), workers, memory });
   const graph = new Graph(plane, standardTypes, { trouble });
   for (const type of types) graph.addType(type);

@@ -6,6 +6,7 @@ import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { ipfwd } from './ipfwd.ts';
 import { socket } from './socket.ts';
+import { split } from './split.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [echo, fib4, hole, hub, ipfwd, socket, tee];
+export const standardTypes: readonly NodeType[] = [echo, fib4, hole, hub, ipfwd, socket, split, tee];
