@@ -180,21 +180,27 @@ class Fib4Data extends DataHalf<Fib4Config> {
     const fib = this.#fib!;
     const outs = this.#outs;
     const gateways = this.#gateways;
+    // As long as all go out of the hook of the first, the vector stays as it is.
+    let same: DataHook | undefined;
+    let good = 0;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
-      if (words[handle + PKT_LENGTH]! < 20) {
-        this.node.drop(handle, DROP.malformed);
-        continue;
-      }
-      const nextHop = fib.lookupAt(bytes, words[handle + PKT_DATA]! + 16);
+      const nextHop = words[handle + PKT_LENGTH]! < 20 ? 0 : fib.lookupAt(bytes, words[handle + PKT_DATA]! + 16);
       const out = nextHop < outs.length ? outs[nextHop] : undefined;
       if (out === undefined) {
-        this.node.drop(handle, DROP.noRoute);
+        this.node.drop(handle, words[handle + PKT_LENGTH]! < 20 ? DROP.malformed : DROP.noRoute);
         continue;
       }
       words[handle + PKT_NEXT_HOP] = gateways[nextHop]!;
-      out.send(handle);
+      if (out === same) handles[good++] = handle;
+      else {
+        if (same !== undefined) same.sendMany(handles, good);
+        same = out;
+        good = 1;
+        handles[0] = handle;
+      }
     }
+    if (same !== undefined) same.pass(good);
   }
 
   #find(): void {

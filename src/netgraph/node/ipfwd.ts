@@ -3,6 +3,7 @@
 import type { Hook } from '../graph/node.ts';
 import { NetgraphError } from '../graph/error.ts';
 import { ControlHalf, type NodeType } from '../graph/type.ts';
+import { decrementTtl, ip4HeaderOk } from '../lib/checksum.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/runtime.ts';
@@ -25,59 +26,64 @@ class IpfwdData extends DataHalf {
       this.node.dropMany(handles, count, DROP.notConnected);
       return;
     }
-    const { words, bytes } = this.node.packets;
+    const { words } = this.node.packets;
     let good = 0;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
       const at = words[handle + PKT_DATA]!;
-      const length = words[handle + PKT_LENGTH]!;
-      if (bytes[at] !== 0x45 || length < 20) {
-        this.node.drop(handle, DROP.malformed);
+      const w = at >> 2;
+      const a = words[w]!;
+      if ((at & 3) !== 0 || (a & 0xff) !== 0x45 || words[handle + PKT_LENGTH]! < 20) {
+        if (this.#slow(handle)) handles[good++] = handle;
         continue;
       }
-      let sum: number;
-      if ((at & 3) === 0) {
-        // A ones' complement sum does not mind the order of bytes, so whole words do (RFC 1071 §2).
-        const w = at >> 2;
-        const a = words[w]!;
-        const b = words[w + 1]!;
-        const c = words[w + 2]!;
-        const d = words[w + 3]!;
-        const e = words[w + 4]!;
-        sum =
-          (a & 0xffff) +
-          (a >>> 16) +
-          (b & 0xffff) +
-          (b >>> 16) +
-          (c & 0xffff) +
-          (c >>> 16) +
-          (d & 0xffff) +
-          (d >>> 16) +
-          (e & 0xffff) +
-          (e >>> 16);
-      } else {
-        sum = 0;
-        for (let j = at; j < at + 20; j += 2) sum += (bytes[j]! << 8) | bytes[j + 1]!;
-      }
+      // A ones' complement sum does not mind the order of bytes (RFC 1071 §2), so it is taken of the words as memory has them.
+      const b = words[w + 1]!;
+      const c = words[w + 2]!;
+      const d = words[w + 3]!;
+      const e = words[w + 4]!;
+      let sum =
+        (a & 0xffff) +
+        (a >>> 16) +
+        (b & 0xffff) +
+        (b >>> 16) +
+        (c & 0xffff) +
+        (c >>> 16) +
+        (d & 0xffff) +
+        (d >>> 16) +
+        (e & 0xffff) +
+        (e >>> 16);
       sum = (sum & 0xffff) + (sum >>> 16);
-      if (sum !== 0xffff && ((sum + (sum >>> 16)) & 0xffff) !== 0xffff) {
+      if (sum !== 0xffff && sum !== 0x1fffe) {
         this.node.drop(handle, DROP.malformed);
         continue;
       }
-      const ttl = bytes[at + 8]!;
-      if (ttl <= 1) {
+      if ((c & 0xff) <= 1) {
         this.node.drop(handle, DROP.expired);
         continue;
       }
-      bytes[at + 8] = ttl - 1;
-      // RFC 1141: a TTL less by one is a checksum more by 0x0100.
-      let check = ((bytes[at + 10]! << 8) | bytes[at + 11]!) + 0x100;
-      check = (check & 0xffff) + (check >>> 16);
-      bytes[at + 10] = check >>> 8;
-      bytes[at + 11] = check;
+      // The time to live is the word's lowest byte, the checksum its upper half with the more significant byte below. One less of the one is
+      // 0x0100 more of the other (RFC 1141), and what carries out of the upper byte goes round to the lower: here it does by itself.
+      words[w + 2] = c + 0xffff;
       handles[good++] = handle;
     }
-    out.sendMany(handles, good);
+    out.pass(good);
+  }
+
+  /** The same for a header that is not on a word's boundary. False where the packet has ended here. */
+  #slow(handle: number): boolean {
+    const { words, bytes } = this.node.packets;
+    const at = words[handle + PKT_DATA]!;
+    if (bytes[at] !== 0x45 || words[handle + PKT_LENGTH]! < 20 || !ip4HeaderOk(bytes, at, 20)) {
+      this.node.drop(handle, DROP.malformed);
+      return false;
+    }
+    if (bytes[at + 8]! <= 1) {
+      this.node.drop(handle, DROP.expired);
+      return false;
+    }
+    decrementTtl(bytes, at);
+    return true;
   }
 }
 

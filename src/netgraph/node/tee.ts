@@ -90,7 +90,7 @@ class TeeData extends DataHalf {
     if (tap) this.#copy(tap, handles, count);
     onward.counts[OUT_OCTETS] = onward.counts[OUT_OCTETS]! + octets;
     onward.counts[OUT_FRAMES] = onward.counts[OUT_FRAMES]! + count;
-    onward.sendMany(handles, count);
+    onward.pass(count);
   }
 
   #copy(tap: DataHook, handles: Int32Array, count: number): void {

@@ -14,6 +14,7 @@
 // Why it is right: a packet belongs to one worker at a time; it passes to another only through a ring, whose atomics order what was
 // written before with what is read after.
 import { octets, words } from '../../concurrency/index.ts';
+import { preferHugePages } from '../../sys/index.ts';
 
 /** Word: byte offset of the first byte of data, into `bytes`. */
 export const PKT_DATA = 0;
@@ -73,7 +74,10 @@ export function createPackets(shape: PacketsShape): SharedArrayBuffer {
   }
   const bytes = (perWorker * workers + 1) * packetStride(shape);
   if (bytes > 2 ** 33) throw new RangeError(`${bytes} bytes of packets: 8 GiB at most`);
-  return new SharedArrayBuffer(bytes);
+  const memory = new SharedArrayBuffer(bytes);
+  // A vector of 256 packets lies on some 140 pages of 4 KiB, more than the processor's first table of addresses has.
+  preferHugePages(octets(memory, 0, bytes));
+  return memory;
 }
 
 /** Where a packet goes that is not of this worker's slots. */

@@ -37,8 +37,12 @@ const OWN: number = NODE_COUNTERS.length;
 
 /** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
 const MAX_VECTORS = 4096;
-/** Rounds after which a busy worker shows its counters. */
-const SHOW_ROUNDS = 64;
+/** Rounds of a busy worker from one look at the clock and the timers to the next: a look costs as much as some ten packets. */
+const LOOK_ROUNDS = 8;
+/** Looks after which it shows its counters. */
+const SHOW_LOOKS = 8;
+/** Of so many runs one is timed, and stands for all. */
+const TIMED_RUNS = 8;
 
 /** What the runtime asks of whoever runs it. */
 export interface Surroundings {
@@ -98,6 +102,12 @@ export class DataHook {
     }
     vector.handles[count] = handle;
     vector.count = count + 1;
+  }
+
+  /** Sends on what is being received, or the `count` packets at the start of its array: the vector itself moves, and nothing is copied.
+   *  Nothing more may be done with the array then. */
+  pass(count: number): void {
+    this.#runtime.passOn(this, count);
   }
 
   /** Sends many. */
@@ -185,12 +195,16 @@ export class DataNode implements DataContext {
     return this.hooks.find(hook => hook.name === name);
   }
 
-  /** What a vector cost, and that it was. */
-  took(packets: number, ns: number): void {
+  /** A vector was received. */
+  took(packets: number): void {
     const all = this.#all;
     all[VECTORS] = all[VECTORS]! + 1;
     all[PACKETS] = all[PACKETS]! + packets;
-    all[NS] = all[NS]! + ns;
+  }
+
+  /** What receiving has cost. */
+  lasted(ns: number): void {
+    this.#all[NS] = this.#all[NS]! + ns;
   }
 }
 
@@ -210,6 +224,12 @@ export class Runtime {
   #last: Vector | undefined = undefined;
   #spare: Vector | undefined = undefined;
   #rounds = 0;
+  #looks = 0;
+  #runs = 0;
+  /** The vector that a node has been handed; undefined where it has been passed on. */
+  #received: Vector | undefined = undefined;
+  /** What a node has been handed that came from another worker. */
+  #arrived: Int32Array = NONE.handles;
   /** Workers that died and have no successor yet. */
   readonly #down: Set<number> = new Set();
 
@@ -248,8 +268,15 @@ export class Runtime {
     return this.#sources;
   }
 
-  /** Before a round: the time, and the timers that are due. How many there were. */
+  /** Before a round: now and then the time, and the timers that are due. How many there were. */
   begin(): number {
+    if (++this.#rounds < LOOK_ROUNDS) return 0;
+    return this.look();
+  }
+
+  /** The time, the timers that are due (how many there were), and now and then the counters. */
+  look(): number {
+    this.#rounds = 0;
     const now = (this.nowMs = this.around.clock());
     let fired = 0;
     const halves = this.#halves;
@@ -261,7 +288,7 @@ export class Runtime {
       this.#guard(half, () => half.timer(now));
     }
     if (fired > 0) this.run();
-    if (++this.#rounds >= SHOW_ROUNDS) this.show();
+    if (++this.#looks >= SHOW_LOOKS) this.show();
     return fired;
   }
 
@@ -279,7 +306,7 @@ export class Runtime {
 
   /** One whole round, every source once. Packets that sources looked at. For who does nothing else in between. */
   round(budget: number = VECTOR): number {
-    let found = this.begin();
+    let found = this.look();
     const sources = this.#sources;
     for (let i = 0; i < sources.length; i++) found += this.poll(sources[i]!, budget);
     if (this.#first !== undefined) this.run();
@@ -288,7 +315,12 @@ export class Runtime {
 
   /** Runs what is on its way, to its end or to MAX_VECTORS. */
   run(): void {
-    let before = performance.now();
+    const timed = ++this.#runs === TIMED_RUNS;
+    let before = 0;
+    if (timed) {
+      this.#runs = 0;
+      before = performance.now();
+    }
     for (let i = 0; i < MAX_VECTORS; i++) {
       const vector = this.#first;
       if (vector === undefined) return;
@@ -296,29 +328,62 @@ export class Runtime {
       if (this.#first === undefined) this.#last = undefined;
       const from = vector.from!;
       if (from.open === vector) from.open = NONE;
-      const { count } = vector;
-      const peer = from.peer;
-      if (peer === undefined) from.node.dropMany(vector.handles, count, DROP.notConnected);
+      const { count, handles } = vector;
+      const { peer } = from;
+      this.#received = vector;
+      if (peer === undefined) from.node.dropMany(handles, count, DROP.notConnected);
       else {
         const { node } = peer;
         const { half } = node;
-        if (half !== undefined && !node.failed) {
+        if (half === undefined || node.failed) this.#elsewhere(from, peer, handles, count);
+        else {
           try {
-            half.receive(peer, vector.handles, count);
+            half.receive(peer, handles, count);
           } catch (error) {
             this.#fail(node, error);
           }
-          const after = performance.now();
-          node.took(count, (after - before) * 1e6);
-          before = after;
-        } else if (node.failed) node.dropMany(vector.handles, count, DROP.refused);
-        else if (this.#down.has(node.home) || !this.around.cross(node.home, peer.id, vector.handles, count)) {
-          from.node.dropMany(vector.handles, count, DROP.crossing);
+          node.took(count);
+          if (timed) {
+            const after = performance.now();
+            node.lasted((after - before) * 1e6 * TIMED_RUNS);
+            before = after;
+          }
         }
       }
-      vector.next = this.#spare;
-      this.#spare = vector;
+      // Unless it has been passed on, it is free.
+      if (this.#received === vector) {
+        vector.next = this.#spare;
+        this.#spare = vector;
+      }
     }
+  }
+
+  /** The receiver does not run here, or not any more. */
+  #elsewhere(from: DataHook, peer: DataHook, handles: Int32Array, count: number): void {
+    const { node } = peer;
+    if (node.failed) node.dropMany(handles, count, DROP.refused);
+    else if (this.#down.has(node.home) || !this.around.cross(node.home, peer.id, handles, count)) {
+      from.node.dropMany(handles, count, DROP.crossing);
+    }
+  }
+
+  /** The vector that is being received goes on whole, out of `hook`. */
+  passOn(hook: DataHook, count: number): void {
+    const vector = this.#received;
+    if (vector === undefined || hook.open !== NONE) {
+      // What the hook has open goes first.
+      hook.sendMany(vector?.handles ?? this.#arrived, count);
+      return;
+    }
+    if (count === 0) return;
+    this.#received = undefined;
+    vector.from = hook;
+    vector.count = count;
+    vector.next = undefined;
+    if (this.#last === undefined) this.#first = vector;
+    else this.#last.next = vector;
+    this.#last = vector;
+    hook.open = vector;
   }
 
   /** A vector that came from another worker. */
@@ -330,12 +395,14 @@ export class Runtime {
       else this.packets.releaseMany(handles, count);
       return;
     }
+    this.#received = undefined;
+    this.#arrived = handles;
     try {
       half.receive(found, handles, count);
     } catch (error) {
       this.#fail(found.node, error);
     }
-    found.node.took(count, 0);
+    found.node.took(count);
   }
 
   /** What the control half of a node said; false where the node can not take it now. */
@@ -365,7 +432,7 @@ export class Runtime {
 
   /** Shows the counters to the other threads. */
   show(): void {
-    this.#rounds = 0;
+    this.#looks = 0;
     for (const node of this.#nodes.values()) node.counters.show();
     for (const hook of this.#hooks.values()) hook.counters.show();
   }

@@ -148,6 +148,7 @@ function layOut(): NonNullable<typeof pollfds> {
 
 /** Sleeps until there is something to do. Offline: the graph may change meanwhile, and nobody waits for this worker. */
 function sleep(): void {
+  if (runtime.look() > 0) return;
   runtime.show();
   exchange.flush();
   bell.arm();
