@@ -24,8 +24,8 @@ export class Limbo {
   #head = 0;
 
   constructor(limit: number, limitBytes: number) {
-    if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 24) {
-      throw new RangeError(`limbo: entries must be 1 to 2^24, not ${limit}`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 23) {
+      throw new RangeError(`limbo: entries must be 1 to 2^23, not ${limit}`);
     }
     if (!(limitBytes >= 0)) throw new RangeError(`limbo: bytes must be 0 or more, not ${limitBytes}`);
     this.limit = limit;

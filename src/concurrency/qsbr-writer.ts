@@ -32,14 +32,14 @@ import {
 
 /** Distance of tokens that a writer may have open at most. */
 const WINDOW: number = 2 ** 24 * STEP;
-/** Looks before a waiting thread lets others run: some ten microseconds. */
-const SPINS = 500;
+/** Slots looked at before a waiting thread lets others run: some fifty microseconds, less than it takes to fall asleep and wake up. */
+const SPINS = 5000;
 /** Turns of Node's loop that `barrier` waits before it waits for time to pass. */
 const TURNS = 100;
 const LONGEST_NAP_MS = 10;
 
 export interface QsbrWriterOptions {
-  /** Retired and not yet freed, at most. Default 65,536; at most 2^24. */
+  /** Retired and not yet freed, at most. Default 65,536; at most 2^23. */
   entries?: number;
   /** Their bytes, at most. Default 256 MiB. */
   bytes?: number;
@@ -220,7 +220,7 @@ export class QsbrWriter {
   }
 
   #spin(token: number): boolean {
-    for (let left = SPINS; left > 0; left--) if (this.passed(token)) return true;
+    for (let left = SPINS; left > 0; left -= this.#slots) if (this.passed(token)) return true;
     return false;
   }
 

@@ -1,7 +1,15 @@
 // What stands in for src/concurrency/atomics.ts while the model checker runs.
 import { atomic, type ModelArray, notifyOn, view, waitOn } from './engine.ts';
 
-export { tornExchange, weakStore } from './engine.ts';
+export {
+  tornAdd,
+  tornCompareExchange,
+  tornExchange,
+  weakAdd,
+  weakCompareExchange,
+  weakLoad,
+  weakStore,
+} from './engine.ts';
 
 export const LINE_WORDS = 32;
 export const LINE_BYTES: number = LINE_WORDS * 4;
@@ -28,6 +36,15 @@ export function add(array: ModelArray, index: number, value: number): number {
 
 export function exchange(array: ModelArray, index: number, value: number): number {
   return atomic(array, index, () => value);
+}
+
+export function compareExchange(array: ModelArray, index: number, expected: number, value: number): number {
+  return atomic(array, index, old => (old === expected ? value : undefined));
+}
+
+/** A load that a mutant left out. */
+export function noLoad(): number {
+  return 0;
 }
 
 export function wait(array: ModelArray, index: number, value: number, timeoutMs?: number): string {

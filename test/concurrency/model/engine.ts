@@ -31,10 +31,11 @@ interface Local {
   pending: PendingKind;
   /** Cell that a 'readable' or 'notified' waits for. */
   cell: number;
-  /** Stores of others when this thread last looked. */
+  /** Stores of others when this thread began to look. */
   seen: number;
   stores: number;
   finished: boolean;
+  begun: boolean;
 }
 
 interface State {
@@ -56,6 +57,8 @@ export interface Api {
   until(fn: () => boolean): void;
   /** As poll(2) on an eventfd: sleeps until it is readable. */
   poll(fd: number): void;
+  /** Threads take turns up to here, in their order: what goes before is no part of what is explored. */
+  begin(): void;
   /** Fails the check. */
   fail(why: string): never;
   equal(actual: number, expected: number, what: string): void;
@@ -70,6 +73,8 @@ export interface Scenario {
   build(): Program[];
   /** Eventfd writes that all threads together may make. */
   maxWakes?: number;
+  /** Every thread calls `begin`. */
+  ordered?: boolean;
 }
 
 let phase: 'build' | 'setup' | 'run' = 'build';
@@ -77,11 +82,14 @@ let state: State;
 let self = 0; // thread that is running
 let cursor = 0; // next log entry to replay
 let stepped = false; // the live operation of this step is done
+let looking = false; // in `until`
+let looks = false; // and past its first operation: what others store from there on is worth another look
 let threads = 0;
 let cellOf: Map<SharedArrayBuffer, Map<number, number>>;
 let cellCount = 0;
 let eventfds = 0;
 let wakes = 0;
+let ordered = false;
 
 /** Shared memory by bytes, as a typed array would show it. Index access goes through a Proxy. */
 export class ModelArray {
@@ -251,7 +259,9 @@ function enter(pending: PendingKind, at: number): void {
   }
   stepped = true;
   local().clock[self]!++;
+  if (looks) return;
   local().seen = othersStores();
+  looks = looking;
 }
 
 function othersStores(): number {
@@ -274,7 +284,10 @@ export function atomic(
     if (next !== undefined) plainWrite(array, index, next);
     return old;
   }
-  if (replaying()) return local().log[cursor++]!;
+  if (replaying()) {
+    looks = looking;
+    return local().log[cursor++]!;
+  }
   enter('run', -1);
   const mine = local();
   const base = array.offset + index * 4;
@@ -312,10 +325,39 @@ export function weakStore(array: ModelArray, index: number, value: number): void
   plainWrite(array, index, value);
 }
 
+/** A load that a mutant made plain. */
+export function weakLoad(array: ModelArray, index: number): number {
+  return plainRead(array, index);
+}
+
 /** An exchange that a mutant tore in two. */
 export function tornExchange(array: ModelArray, index: number, value: number): number {
   const old = atomic(array, index, () => undefined);
   atomic(array, index, () => value, false);
+  return old;
+}
+
+export function tornAdd(array: ModelArray, index: number, value: number): number {
+  const old = atomic(array, index, () => undefined);
+  atomic(array, index, () => old + value, false);
+  return old;
+}
+
+export function weakAdd(array: ModelArray, index: number, value: number): number {
+  const old = plainRead(array, index);
+  plainWrite(array, index, old + value);
+  return old;
+}
+
+export function tornCompareExchange(array: ModelArray, index: number, expected: number, value: number): number {
+  const old = atomic(array, index, () => undefined);
+  if (old === expected) atomic(array, index, () => value, false);
+  return old;
+}
+
+export function weakCompareExchange(array: ModelArray, index: number, expected: number, value: number): number {
+  const old = plainRead(array, index);
+  if (old === expected) plainWrite(array, index, value);
   return old;
 }
 
@@ -390,15 +432,28 @@ function block(pending: PendingKind, word: number): void {
 
 const api: Api = {
   until(fn) {
-    while (!fn()) {
+    looking = true;
+    for (looks = false; !fn(); looks = false) {
       if (replaying()) cursor++;
       else {
+        looks = true;
         enter('await', -1);
         record(0, 0);
       }
     }
+    looking = false;
+    looks = false;
   },
   poll: fd => block('readable', fd),
+  begin() {
+    if (replaying()) {
+      cursor++;
+      return;
+    }
+    enter('run', -1);
+    state.locals[self]!.begun = true;
+    record(0, 0);
+  },
   fail(why) {
     throw new Violation(why);
   },
@@ -424,11 +479,20 @@ function copyOf(from: State): State {
 function enabled(t: number): boolean {
   const mine = state.locals[t]!;
   if (mine.finished) return false;
+  if (ordered && !mine.begun) {
+    for (let other = 0; other < t; other++) if (!begunOrDone(other)) return false;
+  } else if (ordered) {
+    for (let other = 0; other < threads; other++) if (!begunOrDone(other)) return false;
+  }
   if (mine.pending === 'run') return true;
   if (mine.pending === 'readable') return state.cells[mine.cell]! > 0;
   if (mine.pending === 'notified') return state.cells[mine.cell] === 0;
   self = t;
   return othersStores() > mine.seen;
+}
+
+function begunOrDone(t: number): boolean {
+  return state.locals[t]!.begun || state.locals[t]!.finished;
 }
 
 function keyOf(): string {
@@ -444,6 +508,8 @@ function step(program: Program, t: number): void {
   self = t;
   cursor = 0;
   stepped = false;
+  looking = false;
+  looks = false;
   const mine = state.locals[t]!;
   phase = 'setup';
   const run = program();
@@ -458,6 +524,11 @@ function step(program: Program, t: number): void {
   }
 }
 
+/** What a structure throws on purpose, of type Error itself; the model's own begin with its name. */
+function isComplaint(error: unknown): error is Error {
+  return error instanceof Error && error.constructor === Error && !error.message.startsWith('model');
+}
+
 export interface Outcome {
   states: number;
   violation: Violation | undefined;
@@ -468,6 +539,7 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
   cellOf = new Map();
   cellCount = 0;
   eventfds = 0;
+  ordered = scenario.ordered === true;
   initial = new Int32Array(CELLS);
   touched = [];
   phase = 'build';
@@ -492,6 +564,7 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
       seen: -1,
       stores: 0,
       finished: false,
+      begun: false,
     })),
   };
   // Each thread's first operation is known only after a run up to it; before that every thread can run.
@@ -525,7 +598,9 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
   } catch (error) {
     if (error instanceof Violation) return { states: visited.size, violation: error };
     // A mutant may drive the structure into an assertion of its own: that is a discovery too.
-    if (error instanceof RangeError) return { states: visited.size, violation: new Violation(error.message) };
+    if (error instanceof RangeError || isComplaint(error)) {
+      return { states: visited.size, violation: new Violation(error.message) };
+    }
     throw error;
   }
   return { states: visited.size, violation: undefined };

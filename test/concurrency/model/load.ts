@@ -20,6 +20,12 @@ registerHooks({
     if (parent.includes('?model=')) {
       const standIn = standIns[specifier];
       if (standIn) return { url: standIn, shortCircuit: true };
+      // A structure in several files is one: its other files are seen over the model, too, and each once.
+      const url = new URL(specifier, parent);
+      if (url.href.startsWith(structures.href)) {
+        url.search = new URL(parent).search;
+        return { url: url.href, shortCircuit: true };
+      }
     }
     return next(specifier, context);
   },
@@ -42,31 +48,74 @@ export async function loadModel<Module>(file: string, edit?: (source: string) =>
   return (await import(url.href)) as Module;
 }
 
+/** The modules `files` as one structure over the model, after each file's edits. */
+export async function loadModels<Modules>(
+  files: readonly string[],
+  changes: readonly (readonly [file: string, edit: (source: string) => string])[] = [],
+): Promise<Modules> {
+  const search = `?model=${serial++}`;
+  for (const [file, edit] of changes) {
+    const { href } = new URL(file + search, structures);
+    const before = edits.get(href);
+    edits.set(href, before ? source => edit(before(source)) : edit);
+  }
+  const modules: object[] = [];
+  for (const file of files) modules.push((await import(new URL(file + search, structures).href)) as object);
+  return Object.assign({}, ...modules) as Modules;
+}
+
 export interface Mutant {
   name: string;
   edit: (source: string) => string;
 }
 
-/** For every store and exchange in `file`: one mutant without it, and one in which it is not atomic. */
-export function storeMutants(file: string): Mutant[] {
+/** By operation, what stands in its place: by nothing, and by what is not atomic. */
+const WEAKER: Record<string, readonly [how: string, call: string][]> = {
+  store: [
+    ['without its store', 'void '],
+    ['with a plain store', 'weakStore'],
+  ],
+  exchange: [
+    ['without its exchange', 'load'],
+    ['with a plain exchange', 'tornExchange'],
+  ],
+  load: [
+    ['without its load', 'noLoad'],
+    ['with a plain load', 'weakLoad'],
+  ],
+  add: [
+    ['without its add', 'load'],
+    ['with a torn add', 'tornAdd'],
+    ['with a plain add', 'weakAdd'],
+  ],
+  compareExchange: [
+    ['without its compareExchange', 'load'],
+    ['with a torn compareExchange', 'tornCompareExchange'],
+    ['with a plain compareExchange', 'weakCompareExchange'],
+  ],
+};
+
+/** For every operation of these kinds in `file`: a mutant without it, and those in which it is not atomic. */
+export function operationMutants(file: string, kinds: readonly string[] = Object.keys(WEAKER)): Mutant[] {
   const source = readFileSync(new URL(file, structures), 'utf8');
   const mutants: Mutant[] = [];
-  for (const match of source.matchAll(/(?<![\w.#])(store|exchange)\(/g)) {
+  for (const match of source.matchAll(new RegExp(`(?<![\\w.#])(${kinds.join('|')})\\(`, 'g'))) {
     const at = match.index;
     const operation = match[1]!;
     const line = source.slice(0, at).split('\n').length;
-    const replace = (by: string) => (text: string) =>
-      withImport(text.slice(0, at) + by + text.slice(at + operation.length));
-    const removed = operation === 'store' ? 'void (' : 'load(';
-    const cut = (by: string) => (text: string) =>
-      withImport(text.slice(0, at) + by + text.slice(at + operation.length + 1));
-    mutants.push({ name: `${file}:${line} without its ${operation}`, edit: cut(removed) });
-    mutants.push({
-      name: `${file}:${line} with a plain ${operation}`,
-      edit: replace(operation === 'store' ? 'weakStore' : 'tornExchange'),
-    });
+    for (const [how, call] of WEAKER[operation]!) {
+      mutants.push({
+        name: `${file}:${line} ${how}`,
+        edit: text => withImport(text.slice(0, at) + call + text.slice(at + operation.length)),
+      });
+    }
   }
   return mutants;
+}
+
+/** The same for stores and exchanges alone: what a structure has whose loads its scenarios need not doubt. */
+export function storeMutants(file: string): Mutant[] {
+  return operationMutants(file, ['store', 'exchange']);
 }
 
 /** An edit that must apply exactly once. */
@@ -81,5 +130,9 @@ export function swap(name: string, before: string, after: string): Mutant {
 }
 
 function withImport(source: string): string {
-  return `import { tornExchange, weakStore } from './atomics.ts';\n${source}`;
+  const weaker =
+    'noLoad, tornAdd, tornCompareExchange, tornExchange, weakAdd, weakCompareExchange, weakLoad, weakStore';
+  // A file may lack `load`, which stands in for what is left out: an import of the same name twice is an error.
+  const load = /\bload\b[^;]*from '.\/atomics.ts'/.test(source) ? '' : 'load, ';
+  return `import { ${load}${weaker} } from './atomics.ts';\n${source}`;
 }
