@@ -34,7 +34,7 @@ function calibrate(): number {
 function quiescent(spins: number): { without: number; with: number } {
   const reader = new QsbrReader(Qsbr.create(1), 0);
   reader.online();
-  const vectors = Math.ceil(2_000_000 / spins);
+  const vectors = Math.ceil(200_000 / spins);
   const [without, after] = [
     () => {
       for (let i = 0; i < vectors; i++) vectorOf(spins);
@@ -47,7 +47,7 @@ function quiescent(spins: number): { without: number; with: number } {
     },
   ];
   const least = { without: Number.POSITIVE_INFINITY, with: Number.POSITIVE_INFINITY };
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 600; i++) {
     least.without = Math.min(least.without, best(1, vectors, without));
     least.with = Math.min(least.with, best(1, vectors, after));
   }

@@ -4,14 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explore } from './model/engine.ts';
 import { loadModels, type Mutant, operationMutants, swap } from './model/load.ts';
-import {
-  FILES,
-  largeScenarios,
-  type QsbrModules,
-  qsbrScenarios,
-  SCALE,
-  wrapScenarios,
-} from './model/qsbr-scenarios.ts';
+import { largeScenarios, qsbrScenarios } from './model/qsbr-scenarios.ts';
+import { FILES, type QsbrModules } from './model/qsbr-world.ts';
+import { SCALE, wrapScenarios } from './model/qsbr-wrap.ts';
 
 type Change = readonly [file: string, edit: (source: string) => string];
 
