@@ -1,5 +1,6 @@
 // The node types that every graph has.
 import type { NodeType } from '../graph/type.ts';
+import { bpf } from './bpf.ts';
 import { echo } from './echo.ts';
 import { fib4 } from './fib4.ts';
 import { hole } from './hole.ts';
@@ -9,4 +10,4 @@ import { socket } from './socket.ts';
 import { split } from './split.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [echo, fib4, hole, hub, ipfwd, socket, split, tee];
+export const standardTypes: readonly NodeType[] = [bpf, echo, fib4, hole, hub, ipfwd, socket, split, tee];
