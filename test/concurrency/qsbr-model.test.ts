@@ -1,5 +1,6 @@
 // Every interleaving of readers and writers of a reclamation domain, on its real source; and every atomic operation of it left
-// out, torn or made plain must be found out, as must every step of the algorithm.
+// out, torn or made plain must be found out, as must every step of the algorithm. Not among them are statistics (`Qsbr.stats`, the
+// heartbeat's `tally`): nothing depends on them; and the nap of `synchronize`, on a word that nobody else has.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { explore } from './model/engine.ts';
