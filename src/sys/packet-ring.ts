@@ -61,7 +61,7 @@ const ETH_P_8021Q = 0x8100;
 const LINK_HEADER_BYTES = 18;
 
 export interface PacketRingOptions extends PacketSocketOptions {
-  /** Slots of the receiving ring, 0 = none. 1024 unless told. */
+  /** Slots of the receiving ring, 0 = none. 4096 unless told: some milliseconds, in which a thread may not be run. */
   readonly receiveFrames?: number;
   /** Slots of the transmitting ring, 0 = none. 256 unless told. */
   readonly transmitFrames?: number;
@@ -133,7 +133,7 @@ export class PacketRing {
    * can not be, a SysError where the kernel refuses.
    */
   constructor(name: string, options: PacketRingOptions = {}) {
-    const { receiveFrames = 1024, transmitFrames = 256, slotBytes = 2048, fanout } = options;
+    const { receiveFrames = 4096, transmitFrames = 256, slotBytes = 2048, fanout } = options;
     if (!(slotBytes >= 256 && slotBytes <= 65_536 && (slotBytes & (slotBytes - 1)) === 0)) {
       throw new RangeError(`slots of ${slotBytes} bytes`);
     }
