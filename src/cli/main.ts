@@ -14,6 +14,10 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
   check -c FILE                                   read a configuration and say what is wrong with it
   replay FILE [-c COMMAND]...                     have a recorded run of bgp again, and ask about its end
       [--answers] [--until SECONDS]               what was asked and logged then; stop before the end
+  ngctl [-d] [-f FILE] [-n NAME] [COMMAND ...]    speak to the graph of a running daemon as ngctl(8) does; without
+      [--run-dir DIR | --standalone]              COMMAND: a shell; standalone: with a graph of its own
+  nghook [-adlnsS] [-m MSG] PATH [HOOK]           packets of a hook from standard input and to standard output
+      [--run-dir DIR | --standalone]
   demo [--once] [--routes N]                      a small network in namespaces of its own
   help, --help                                    this text
   --version                                       which version this is
@@ -28,6 +32,8 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   sh: async () => (await import('./sh.ts')).sh,
   check: async () => (await import('./check.ts')).check,
   replay: async () => (await import('./replay.ts')).replay,
+  ngctl: async () => (await import('./ngctl.ts')).ngctl,
+  nghook: async () => (await import('./ngctl.ts')).nghook,
   demo: async () => (await import('./demo/demo.ts')).demo,
 };
 

@@ -1,4 +1,10 @@
 // netgraph: nodes joined by hooks, and packets that run through them in worker threads while the graph is rebuilt.
+export { NgctlClient } from './control/client.ts';
+export { graphMessenger } from './control/local.ts';
+export type { Messenger, Reply, RuntimeRow } from './control/messenger.ts';
+export { Ngctl, type NgctlOptions, type Outcome } from './control/ngctl.ts';
+export { type OpenAlone, type ProgramStreams, runNgctl, runNghook } from './control/program.ts';
+export { type MakeMessenger, NgctlService, type NgctlServiceOptions } from './control/service.ts';
 export { formatId, parseAddress } from './graph/address.ts';
 export { NetgraphError, type NetgraphErrorCode } from './graph/error.ts';
 export { Graph, type GraphEvents } from './graph/graph.ts';

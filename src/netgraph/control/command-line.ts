@@ -7,12 +7,16 @@ export function splitWords(line: string): string[] {
 }
 
 /** getopt(3): letters of `known` in front of the operands; undefined where another letter is there. A letter followed by `:`
- *  takes a value. */
+ *  takes a value, and so does a name of `long` (`--run-dir DIR`, `--run-dir=DIR`). */
 export function getopt(
   argv: readonly string[],
   known: string,
+  long: readonly string[] = [],
 ): { readonly options: ReadonlyMap<string, readonly string[]>; readonly operands: readonly string[] } | undefined {
   const options = new Map<string, string[]>();
+  const give = (name: string, value: string): void => {
+    options.set(name, [...(options.get(name) ?? []), value]);
+  };
   let at = 0;
   for (; at < argv.length; at++) {
     const arg = argv[at]!;
@@ -21,19 +25,26 @@ export function getopt(
       break;
     }
     if (!arg.startsWith('-') || arg === '-') break;
+    if (arg.startsWith('--')) {
+      const [name, given] = arg.slice(2).split(/=(.*)/s, 2) as [string, string?];
+      const valued = long.includes(`${name}:`);
+      if (!valued && (given !== undefined || !long.includes(name))) return undefined;
+      const value = valued ? (given ?? argv[++at]) : '';
+      if (value === undefined) return undefined;
+      give(name, value);
+      continue;
+    }
     for (let i = 1; i < arg.length; i++) {
       const letter = arg[i]!;
       const where = letter === ':' ? -1 : known.indexOf(letter);
       if (where < 0) return undefined;
-      const values = options.get(letter) ?? [];
-      options.set(letter, values);
       if (known[where + 1] !== ':') {
-        values.push('');
+        give(letter, '');
         continue;
       }
       const value = i + 1 < arg.length ? arg.slice(i + 1) : argv[++at];
       if (value === undefined) return undefined;
-      values.push(value);
+      give(letter, value);
       break;
     }
   }

@@ -1,0 +1,146 @@
+// A Messenger in the process of the graph: a socket node with messages in ASCII and as values. What comes from elsewhere is held to the
+// forms of the commands before a node sees it.
+import { formatId } from '../graph/address.ts';
+import { NetgraphError } from '../graph/error.ts';
+import type { Graph } from '../graph/graph.ts';
+import { commandOf, send, sendAscii } from '../graph/messages.ts';
+import type { Node } from '../graph/node.ts';
+import type { Sender } from '../graph/type.ts';
+import { type Command, findCommand } from '../message/command.ts';
+import { type Form, fromBinary, printAscii, toBinary } from '../message/form.ts';
+import { GENERIC_COMMANDS } from '../message/generic.ts';
+import { type SocketControl, socketOf } from '../node/socket.ts';
+import { addCounts } from '../worker/counts.ts';
+import { NODE_COUNTERS } from '../worker/runtime.ts';
+import type { Messenger, Reply, RuntimeRow } from './messenger.ts';
+
+/** Makes a socket node in the graph, of this name where one is told. Throws NetgraphError: EADDRINUSE, EINVAL. */
+export function graphMessenger(graph: Graph, name?: string): Messenger {
+  return new GraphMessenger(graph, name);
+}
+
+class GraphMessenger implements Messenger {
+  readonly #graph: Graph;
+  readonly #node: Node;
+  readonly #socket: SocketControl;
+
+  constructor(graph: Graph, name: string | undefined) {
+    this.#graph = graph;
+    this.#node = graph.create('socket', name);
+    this.#socket = socketOf(this.#node);
+  }
+
+  get name(): string {
+    return this.#node.address;
+  }
+
+  async request(path: string, command: string, args?: unknown): Promise<unknown> {
+    const { node } = this.#graph.find(path, this.#here());
+    return (await send(this.#graph, this.#node, path, command, checked(node, command, args))).args;
+  }
+
+  async message(path: string, command: string, ascii: string): Promise<readonly Reply[]> {
+    const { answer, ascii: text } = await sendAscii(this.#graph, this.#here(), path, command, ascii);
+    const { command: row, args, from } = answer;
+    if (args === undefined && !row.reply) return [];
+    return [{ command: row.name, cmd: row.cmd, from: formatId(from.id), ascii: text, response: true }];
+  }
+
+  async write(hook: string, data: Uint8Array): Promise<void> {
+    this.#socket.write(hook, data);
+  }
+
+  onMessage(fn: (reply: Reply) => void): void {
+    this.#socket.onMessage = (name, args, sender) => fn(asReply(name, args, sender));
+  }
+
+  onData(fn: (hook: string, data: Uint8Array) => void): void {
+    this.#socket.onData = fn;
+  }
+
+  async runtime(): Promise<readonly RuntimeRow[]> {
+    const rows: RuntimeRow[] = [];
+    for (const node of this.#graph.nodes) {
+      if (!node.type.data) continue;
+      const only = node.worker;
+      for (let worker = 0; worker < this.#graph.plane.workers; worker++)
+        if (only < 0 || only === worker) rows.push(this.#row(node, worker));
+    }
+    return rows;
+  }
+
+  async close(): Promise<void> {
+    this.#graph.shutdown(this.#node);
+  }
+
+  /** Addresses are walked from here, but not from a node that somebody ended. */
+  #here(): Node {
+    if (this.#node.state === 'there') return this.#node;
+    throw new NetgraphError('ENOTCONN', `the socket node ${this.name} is gone`);
+  }
+
+  #row(node: Node, worker: number): RuntimeRow {
+    const { plane } = this.#graph;
+    let sum = new Float64Array(NODE_COUNTERS.length);
+    // One worker's counters are the sum, which an inline plane brings up to date.
+    if (plane.workers === 1) sum = new Float64Array(plane.counts(node.place, sum.length));
+    else addCounts(plane.memory.memory, node.place, worker, sum);
+    const count = (name: string): number => sum[NODE_COUNTERS.indexOf(name)] ?? 0;
+    const drops = NODE_COUNTERS.reduce((total, name, i) => total + (name.startsWith('drop.') ? sum[i]! : 0), 0);
+    return {
+      node: node.name ?? node.address.slice(0, -1),
+      type: node.type.name,
+      worker,
+      vectors: count('vectors'),
+      packets: count('packets'),
+      drops,
+      ns: count('ns'),
+    };
+  }
+}
+
+/** The argument as the command's form has it. EINVAL where it is of another form, or not known. */
+function checked(node: Node, name: string, args: unknown): unknown {
+  let form: Form<unknown> | undefined;
+  try {
+    form = commandOf(node, name).command.args;
+  } catch (error) {
+    // The node may take what no table knows.
+    if (node.control.received) return args;
+    throw error;
+  }
+  if (args === undefined) {
+    if (form === undefined || name === 'textconfig') return undefined;
+    throw new NetgraphError('EINVAL', `message '${name}' takes an argument`);
+  }
+  if (!form) throw new NetgraphError('EINVAL', `message '${name}' takes no argument: ${JSON.stringify(args)}`);
+  try {
+    return fromBinary(form, toBinary(form, args));
+  } catch (error) {
+    if (error instanceof NetgraphError) throw error;
+    throw new NetgraphError('EINVAL', `no argument of '${name}': ${JSON.stringify(args)?.slice(0, 200)}`);
+  }
+}
+
+/** What somebody sends us is described by the sender's own table, or the generic one. */
+function asReply(name: string, args: unknown, { node }: Sender): Reply {
+  const row: Command | undefined =
+    (node && findCommand<Command>(node.type.messages, name)) ?? findCommand(GENERIC_COMMANDS, name);
+  return {
+    command: name,
+    cmd: row?.cmd ?? 0,
+    from: node ? formatId(node.id) : '[0]:',
+    ascii: textOf(row?.args ?? row?.reply, args),
+    response: false,
+  };
+}
+
+function textOf(form: Form<unknown> | undefined, args: unknown): string | undefined {
+  if (args === undefined || typeof args === 'string') return args;
+  try {
+    if (form) return printAscii(form, args);
+  } catch {
+    // It is of no form that we know.
+  }
+  return JSON.stringify(args);
+}

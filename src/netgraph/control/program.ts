@@ -1,0 +1,156 @@
+// The programs ngctl and nghook: their options, where the graph is that they speak to, and what they end with.
+import { createReadStream, createWriteStream, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { CODES, NetgraphError } from '../graph/error.ts';
+import { NgctlClient } from './client.ts';
+import { getopt } from './command-line.ts';
+import { OUTPUT_LIMIT, SOCKET_NAME } from './frame.ts';
+import { interactive } from './interactive.ts';
+import type { Messenger } from './messenger.ts';
+import { nghook } from './nghook.ts';
+import { EX_NOINPUT, EX_OSERR, EX_USAGE, exitCode, Ngctl } from './ngctl.ts';
+import { why } from './packet-bytes.ts';
+
+const RUN_DIR = '/run/grevy';
+const LONG: readonly string[] = ['run-dir:', 'standalone'];
+const NGCTL_USAGE = 'usage: ngctl [-d] [-f file] [-n name] [--run-dir DIR | --standalone] [command ...]\n';
+const NGHOOK_USAGE = 'usage: nghook [-adlnsS] [-m msg]* [--run-dir DIR | --standalone] path [hookname]\n';
+
+export interface ProgramStreams {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Somebody sits there. */
+  readonly terminal: boolean;
+}
+
+/** A Messenger on a graph that this process has for itself, and what ends it. */
+export type OpenAlone = (name: string | undefined) => Promise<{ messenger: Messenger; close: () => Promise<void> }>;
+
+interface Opened {
+  readonly messenger: Messenger;
+  readonly ended: Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+type Options = ReadonlyMap<string, readonly string[]>;
+
+async function open(
+  program: string,
+  options: Options,
+  name: string | undefined,
+  openAlone: OpenAlone,
+  stderr: Writable,
+): Promise<Opened | undefined> {
+  const runDir = options.get('run-dir')?.at(-1) ?? RUN_DIR;
+  const path = join(runDir, SOCKET_NAME);
+  try {
+    if (options.has('standalone')) {
+      const { messenger, close } = await openAlone(name);
+      return { messenger, close, ended: new Promise(() => {}) };
+    }
+    const client = await NgctlClient.connect(path, name);
+    return { messenger: client, close: () => client.close(), ended: client.closed };
+  } catch (error) {
+    if (error instanceof NetgraphError) {
+      stderr.write(`${program}: can't create node: ${CODES[error.code]}\n${program}: ${error.explanation}\n`);
+      return undefined;
+    }
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    const nobody = code === 'ENOENT' || code === 'ECONNREFUSED';
+    stderr.write(
+      `${program}: ${path}: ${nobody ? `no daemon answers (is 'grevy run --run-dir ${runDir}' running?)` : why(error)}\n`,
+    );
+    return undefined;
+  }
+}
+
+/** `ngctl` with these arguments; gives the exit code. */
+export async function runNgctl(
+  argv: readonly string[],
+  streams: ProgramStreams,
+  openAlone: OpenAlone,
+): Promise<number> {
+  const { stdin, stdout, stderr, terminal } = streams;
+  const given = getopt(argv, 'df:n:', LONG);
+  if (!given) {
+    stderr.write(`ngctl: ${NGCTL_USAGE}`);
+    return EX_USAGE;
+  }
+  const { options, operands } = given;
+  const file = options.get('f')?.at(-1);
+  if (operands.length === 0 && file === undefined && !terminal) {
+    stderr.write(`ngctl: no command specified\nngctl: ${NGCTL_USAGE}`);
+    return EX_USAGE;
+  }
+  let script: Readable | undefined;
+  if (operands.length === 0 && file !== undefined) {
+    try {
+      script = file === '-' ? stdin : createReadStream(file, { fd: openSync(file, 'r') });
+    } catch (error) {
+      stderr.write(`ngctl: ${file}: ${why(error)}\n`);
+      return EX_NOINPUT;
+    }
+  }
+  const name = options.get('n')?.at(-1) ?? `ngctl${process.pid}`;
+  const opened = await open('ngctl', options, name, openAlone, stderr);
+  if (!opened) return EX_OSERR;
+  try {
+    const ngctl = new Ngctl(opened.messenger, {
+      print: text => stdout.write(text),
+      printError: text => stderr.write(text),
+      debugLevel: options.get('d')?.length ?? 0,
+    });
+    if (operands.length > 0) return exitCode(await ngctl.run(operands));
+    if (script) return exitCode(await ngctl.runScript(createInterface({ input: script, crlfDelay: Infinity })));
+    await interactive(ngctl, opened.messenger, { input: stdin, output: stdout, ended: opened.ended });
+    return 0;
+  } finally {
+    script?.destroy();
+    await opened.close();
+  }
+}
+
+/** `nghook` with these arguments; gives the exit code. */
+export async function runNghook(
+  argv: readonly string[],
+  streams: ProgramStreams,
+  openAlone: OpenAlone,
+): Promise<number> {
+  const { stdin, stdout, stderr } = streams;
+  const given = getopt(argv, 'adlm:nsS', LONG);
+  const [path, hook = 'debug'] = given?.operands ?? [];
+  if (!given || path === undefined || given.operands.length > 2) {
+    stderr.write(NGHOOK_USAGE);
+    return EX_USAGE;
+  }
+  const { options } = given;
+  const opened = await open('nghook', options, undefined, openAlone, stderr);
+  if (!opened) return EX_OSERR;
+  // Under inetd(8) and its like both ends are one socket.
+  const output = options.has('s') ? createWriteStream('', { fd: 0, autoClose: false }) : stdout;
+  const input = options.has('S') ? createReadStream('', { fd: 1, autoClose: false }) : stdin;
+  try {
+    return await nghook(opened.messenger, {
+      path,
+      hook,
+      ascii: options.has('a'),
+      loop: options.has('l'),
+      messages: options.get('m') ?? [],
+      ...(options.has('n') ? {} : { input }),
+      write: data => {
+        if (output.writableLength > OUTPUT_LIMIT) return false;
+        output.write(data);
+        return true;
+      },
+      printError: text => stderr.write(text),
+      ended: opened.ended,
+    });
+  } finally {
+    input.destroy();
+    await opened.close();
+  }
+}
