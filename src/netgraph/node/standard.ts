@@ -6,8 +6,9 @@ import { fib4 } from './fib4.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { ipfwd } from './ipfwd.ts';
+import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
 import { split } from './split.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [bpf, echo, fib4, hole, hub, ipfwd, socket, split, tee];
+export const standardTypes: readonly NodeType[] = [bpf, echo, fib4, hole, hub, ipfwd, one2many, socket, split, tee];
