@@ -29,6 +29,7 @@ export async function openGraph(options: OpenOptions = {}): Promise<Graph> {
           memory,
           ...(packets ? { packets } : {}),
           ...(clock ? { clock } : {}),
+          ...(rest.namespace === undefined ? {} : { namespace: rest.namespace }),
         })
       : await WorkerPlane.start({ ...rest, ...(packets ? { packets } : {}), workers, memory });
   const graph = new Graph(plane, standardTypes, { trouble });

@@ -7,6 +7,7 @@ export { Ethtool } from './ethtool.ts';
 export { FrameCopy } from './frame-copy.ts';
 export { FrameVector } from './frame-vector.ts';
 export * from './icmp6.ts';
+export * from './interface.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
 export { mapMemory, type Mapping } from './mapping.ts';
 export * from './memory.ts';

@@ -22,8 +22,10 @@ const SIOCGIFMTU = 0x8921;
 
 /** How the kernel chooses the socket of a group that gets a frame. */
 const FANOUT = {
-  /** By flow: addresses, protocol and ports. */
+  /** By flow: addresses, protocol and ports; fragments are put together first. */
   hash: 0,
+  /** The same, but fragments come as they are, by their addresses alone. For who forwards: it may not get what its link could not carry. */
+  flow: 0,
   /** One after the other. */
   roundRobin: 1,
   /** By the processor that received it. */

@@ -2,6 +2,7 @@
 import type { NodeType } from '../graph/type.ts';
 import { bpf } from './bpf.ts';
 import { echo } from './echo.ts';
+import { ether } from './ether.ts';
 import { fib4 } from './fib4.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
@@ -11,4 +12,16 @@ import { socket } from './socket.ts';
 import { split } from './split.ts';
 import { tee } from './tee.ts';
 
-export const standardTypes: readonly NodeType[] = [bpf, echo, fib4, hole, hub, ipfwd, one2many, socket, split, tee];
+export const standardTypes: readonly NodeType[] = [
+  bpf,
+  echo,
+  ether,
+  fib4,
+  hole,
+  hub,
+  ipfwd,
+  one2many,
+  socket,
+  split,
+  tee,
+];

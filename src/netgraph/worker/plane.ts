@@ -25,6 +25,8 @@ export interface Plane {
   readonly workers: number;
   readonly memory: GraphMemory;
   readonly maxPacketBytes: number;
+  /** Path of the network namespace that the workers are in; undefined: the process's own. */
+  readonly namespace: string | undefined;
   /** Whose plane this is: called once, before the first commit. */
   attach(events: PlaneEvents): void;
   /**
@@ -51,6 +53,8 @@ export interface InlineOptions {
   readonly packets?: Omit<PacketsShape, 'workers'>;
   /** Milliseconds; performance.now unless told. */
   readonly clock?: () => number;
+  /** Where nodes open their interfaces; the caller's own thread stays where it is. */
+  readonly namespace?: string;
 }
 
 /** The graph runs where it is called: `step` is a round. */
@@ -58,14 +62,16 @@ export class InlinePlane implements Plane {
   readonly workers = 1;
   readonly memory: GraphMemory;
   readonly maxPacketBytes: number;
+  readonly namespace: string | undefined;
   readonly packets: Packets;
   readonly runtime: Runtime;
   #events: PlaneEvents | undefined;
   readonly #announced: Map<number, SharedArrayBuffer> = new Map();
   #next = 1;
 
-  constructor({ types, memory, packets, clock }: InlineOptions) {
+  constructor({ types, memory, packets, clock, namespace }: InlineOptions) {
     this.memory = memory;
+    this.namespace = namespace;
     const shape = { perWorker: 1024, maxBytes: 2048, ...packets, workers: 1 };
     this.maxPacketBytes = shape.maxBytes;
     this.packets = new Packets(createPackets(shape), shape, 0);

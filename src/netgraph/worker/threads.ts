@@ -41,6 +41,7 @@ export class WorkerPlane implements Plane {
   readonly workers: number;
   readonly memory: GraphMemory;
   readonly maxPacketBytes: number;
+  readonly namespace: string | undefined;
   /** Grace periods of the graph's workers, for who shares more with them. */
   readonly qsbr: QsbrWriter;
   readonly #options: WorkersOptions;
@@ -80,6 +81,7 @@ export class WorkerPlane implements Plane {
     this.#options = options;
     this.workers = workers;
     this.memory = memory;
+    this.namespace = options.namespace;
     this.#shape = { perWorker: 16_384, maxBytes: 2048, ...options.packets, workers };
     this.maxPacketBytes = this.#shape.maxBytes;
     this.#packets = createPackets(this.#shape);

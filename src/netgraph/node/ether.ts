@@ -1,0 +1,296 @@
+// ng_ether(4): an Ethernet interface of the host. FreeBSD has such a node for each interface; here a program asks for one:
+//
+//    mkpeer ether a lower;  name a eth0;  msg eth0: attach { ifname="eth0" }
+//
+//    lower (or divert)   what comes in by the interface, instead of to the host (lib/divert.ts), or with `setdivert 0` as well as to it;
+//                        what is sent here leaves by the interface
+//    upper               a copy of what the host sends. Linux has no place where a program could take it out of the host's hands, or
+//                        have the host receive: what is sent here is dropped with a count. An eiface node is both.
+//    orphans             what comes in of an ethertype that the host does not know; what is sent here leaves by the interface
+//
+// Unlike FreeBSD's, the node ends by `shutdown` as well as by `detach`, and when the interface is gone.
+import {
+  ARPHRD_ETHER,
+  closeFd,
+  interfaceAddress,
+  interfaceIndexOf,
+  interfaceMtu,
+  interfaceName,
+  openPacketSocket,
+  setInterfaceAddress,
+  setMulticast,
+  setPromiscuous,
+} from '../../sys/index.ts';
+import { checkNodeName } from '../graph/address.ts';
+import { NetgraphError } from '../graph/error.ts';
+import type { Hook } from '../graph/node.ts';
+import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { NGM_READONLY } from '../message/command.ts';
+import { mac, string, struct, uint32 } from '../message/form.ts';
+import { Divert } from './lib/divert.ts';
+import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts';
+import { asking, inside, macBytes, macText } from './lib/namespace.ts';
+
+/** PACKET_FANOUT groups are the namespace's; of two processes there the kernel refuses the second to ask for one in use. */
+let nextGroup = process.pid << 6;
+
+interface Attached {
+  readonly ifname: string;
+  readonly ifindex: number;
+  readonly group: number;
+  readonly slotBytes: number;
+  /** For questions, and for what lasts as long as a socket: promiscuous mode, groups. It receives nothing. */
+  readonly fd: number;
+}
+
+class EtherControl extends ControlHalf {
+  #attached: Attached | undefined;
+  #divert: Divert | undefined;
+  #diverts = true;
+  #promisc = false;
+  #autosrc = true;
+  readonly #groups: Set<string> = new Set();
+
+  override newHook({ name }: Hook): void {
+    const { hooks } = this.node;
+    if (name !== 'lower' && name !== 'divert' && name !== 'upper' && name !== 'orphans') {
+      throw new NetgraphError('EINVAL', `ether has hooks lower (or divert), upper and orphans, not '${name}'`);
+    }
+    // Two names of one hook.
+    if ((name === 'lower' && hooks.has('divert')) || (name === 'divert' && hooks.has('lower'))) {
+      throw new NetgraphError('EISCONN', `node ${this.node.address} has lower and divert joined: they are one`);
+    }
+    this.#settle();
+  }
+
+  override connected(): void {
+    this.#settle();
+    this.node.reconfigure();
+  }
+
+  override disconnected(): void {
+    this.#settle();
+    this.node.reconfigure();
+    if (this.#attached === undefined && this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+  }
+
+  override shutdown(): void {
+    // Not before it is sure.
+    this.node.graph.retire(() => this.#release());
+  }
+
+  override config(): EtherConfig {
+    const attached = this.node.hooks.size > 0 ? this.#attached : undefined;
+    return {
+      ring: attached && {
+        ifname: attached.ifname,
+        ifindex: attached.ifindex,
+        namespace: this.node.graph.plane.namespace,
+        group: attached.group,
+        slotBytes: attached.slotBytes,
+      },
+      autosrc: this.#autosrc,
+    };
+  }
+
+  override told(): void {
+    const attached = this.#attached;
+    if (!attached) return;
+    try {
+      interfaceName(attached.fd, attached.ifindex);
+    } catch {
+      this.node.graph.trouble(`node ${this.node.address}: its interface ${attached.ifname} is gone`);
+      this.node.graph.shutdown(this.node);
+    }
+  }
+
+  override status(): string {
+    const attached = this.#attached;
+    if (!attached) return 'attached to nothing';
+    const lower = this.#divert ? 'lower instead of the host' : 'lower as well as the host';
+    return `${this.#name(attached)}, ${lower}${this.#promisc ? ', promiscuous' : ''}`;
+  }
+
+  attach(ifname: string): void {
+    const { node } = this;
+    const before = this.#attached;
+    if (before) throw new NetgraphError('EBUSY', `node ${node.address} is ${before.ifname}'s already`);
+    this.#attached = inside(node.graph.plane.namespace, () => asking(() => open(ifname)));
+    try {
+      this.#settle();
+      node.graph.change(() => {
+        node.reconfigure();
+        this.#called(ifname);
+      });
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  ifname(): string {
+    return this.#name(this.#have());
+  }
+
+  ifindex(): number {
+    return this.#have().ifindex;
+  }
+
+  address(): string {
+    const attached = this.#have();
+    return asking(() => macText(interfaceAddress(attached.fd, this.#name(attached)).address));
+  }
+
+  setAddress(address: string): void {
+    const attached = this.#have();
+    asking(() => setInterfaceAddress(attached.fd, this.#name(attached), macBytes(address)));
+    this.node.reconfigure();
+  }
+
+  get promisc(): number {
+    return this.#promisc ? 1 : 0;
+  }
+
+  setPromisc(on: boolean): void {
+    const { fd, ifindex } = this.#have();
+    if (on === this.#promisc) return;
+    asking(() => setPromiscuous(fd, ifindex, on));
+    this.#promisc = on;
+  }
+
+  get autosrc(): number {
+    return this.#autosrc ? 1 : 0;
+  }
+
+  setAutosrc(on: boolean): void {
+    this.#autosrc = on;
+    this.node.reconfigure();
+  }
+
+  get diverts(): number {
+    return this.#diverts ? 1 : 0;
+  }
+
+  setDiverts(on: boolean): void {
+    const before = this.#diverts;
+    this.#diverts = on;
+    try {
+      this.#settle();
+    } catch (error) {
+      this.#diverts = before;
+      throw error;
+    }
+  }
+
+  group(address: string, on: boolean): void {
+    const { fd, ifindex } = this.#have();
+    if ((Number.parseInt(address, 16) & 1) === 0) throw new NetgraphError('EINVAL', `${address} is no group's address`);
+    if (on === this.#groups.has(address)) {
+      if (on) throw new NetgraphError('EADDRINUSE', `node ${this.node.address} has ${address} already`);
+      throw new NetgraphError('ENOENT', `node ${this.node.address} does not have ${address}`);
+    }
+    asking(() => setMulticast(fd, ifindex, macBytes(address), on));
+    if (on) this.#groups.add(address);
+    else this.#groups.delete(address);
+  }
+
+  #release(): void {
+    this.#divert?.close();
+    this.#divert = undefined;
+    if (this.#attached) closeFd(this.#attached.fd);
+    this.#attached = undefined;
+  }
+
+  #have(): Attached {
+    if (this.#attached) return this.#attached;
+    throw new NetgraphError('ENXIO', `node ${this.node.address} is attached to no interface`);
+  }
+
+  /** The host is shut out just as long as there is who gets the frames instead. */
+  #settle(): void {
+    const { hooks } = this.node;
+    const attached = this.#attached;
+    const wanted = attached && this.#diverts && (hooks.has('lower') || hooks.has('divert'));
+    if (!wanted) {
+      this.#divert?.close();
+      this.#divert = undefined;
+      return;
+    }
+    const { id, graph } = this.node;
+    this.#divert ??= inside(graph.plane.namespace, () => {
+      try {
+        return new Divert(this.#name(attached), `grevy-${process.pid}-${id}-${attached.group}`);
+      } catch (error) {
+        const said = (error as Error).message;
+        throw new NetgraphError(
+          'EOPNOTSUPP',
+          `the kernel does not let ${attached.ifname} be taken from the host (${said}); setdivert 0 gives copies`,
+        );
+      }
+    });
+  }
+
+  #name(attached: Attached): string {
+    return asking(() => interfaceName(attached.fd, attached.ifindex));
+  }
+
+  /** As on FreeBSD the node is called as the interface, unless it has a name, or the name is another's. */
+  #called(ifname: string): void {
+    const { node } = this;
+    const name = ifname.replaceAll(/[.:]/g, '_');
+    if (node.name !== undefined || node.graph.named(name)) return;
+    checkNodeName(name);
+    node.graph.rename(node, name);
+  }
+}
+
+function open(ifname: string): Attached {
+  const fd = openPacketSocket();
+  try {
+    const ifindex = interfaceIndexOf(fd, ifname);
+    if (interfaceAddress(fd, ifname).type !== ARPHRD_ETHER) {
+      throw new NetgraphError('EINVAL', `interface '${ifname}' is not Ethernet`);
+    }
+    // A slot holds the kernel's header and ours, tag and all.
+    const slotBytes = Math.min(65_536, Math.max(2048, 2 ** Math.ceil(Math.log2(interfaceMtu(fd, ifname) + 96))));
+    nextGroup = (nextGroup + 1) & 0xffff;
+    return { ifname, ifindex, group: nextGroup, slotBytes, fd };
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+const flag = (value: number): boolean => {
+  if (value > 1) throw new NetgraphError('EINVAL', `${value} is neither 0 nor 1`);
+  return value === 1;
+};
+
+export const ether: NodeType = {
+  name: 'ether',
+  cookie: 1_108_206_947,
+  messages: [
+    command({ name: 'getifname', cmd: 1 | NGM_READONLY, reply: string, handle: (e: EtherControl) => e.ifname() }),
+    command({ name: 'getifindex', cmd: 2 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.ifindex() }),
+    command({ name: 'getenaddr', cmd: 3 | NGM_READONLY, reply: mac, handle: (e: EtherControl) => e.address() }),
+    command({ name: 'setenaddr', cmd: 4, args: mac, handle: (e: EtherControl, address) => e.setAddress(address) }),
+    command({ name: 'getpromisc', cmd: 5 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.promisc }),
+    command({ name: 'setpromisc', cmd: 6, args: uint32, handle: (e: EtherControl, on) => e.setPromisc(flag(on)) }),
+    command({ name: 'getautosrc', cmd: 7 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.autosrc }),
+    command({ name: 'setautosrc', cmd: 8, args: uint32, handle: (e: EtherControl, on) => e.setAutosrc(flag(on)) }),
+    command({ name: 'addmulti', cmd: 9, args: mac, handle: (e: EtherControl, address) => e.group(address, true) }),
+    command({ name: 'delmulti', cmd: 10, args: mac, handle: (e: EtherControl, address) => e.group(address, false) }),
+    command({ name: 'detach', cmd: 11, handle: (e: EtherControl) => e.node.graph.shutdown(e.node) }),
+    command({
+      name: 'attach',
+      cmd: 100,
+      args: struct({ ifname: string }),
+      handle: (e: EtherControl, { ifname }) => e.attach(ifname),
+    }),
+    command({ name: 'getdivert', cmd: 101 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.diverts }),
+    command({ name: 'setdivert', cmd: 102, args: uint32, handle: (e: EtherControl, on) => e.setDiverts(flag(on)) }),
+  ],
+  control: EtherControl,
+  data: EtherData,
+  counters: ETHER_COUNTERS,
+};

@@ -1,0 +1,294 @@
+// An ether node in a worker: a ring of the interface of its own, of which the kernel fills its part of the flows (PACKET_FANOUT).
+//
+//   kernel ─▶ ring ── poll ──▶ lower | orphans     what came in, the VLAN tag that the kernel took out put back
+//                     └──────▶ upper               what the host sends
+//   kernel ◀─ ring ◀─ receive ─ lower, orphans     one system call a vector
+//
+// A frame begins at 2 modulo 4 on both sides, so that words are copied as words, and the IP header behind it stands at a multiple of 4.
+import {
+  FrameCopy,
+  interfaceAddress,
+  interfaceMtu,
+  interfaceName,
+  PacketRing,
+  setOption,
+  socketError,
+} from '../../../sys/index.ts';
+import { set4, set6 } from '../../lib/checksum.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6, read16, write16 } from '../../lib/ip.ts';
+import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
+import { DataHalf, DROP } from '../../worker/half.ts';
+import type { DataHook } from '../../worker/runtime.ts';
+import { inside } from './namespace.ts';
+
+export interface EtherConfig {
+  /** Undefined: attached to nothing, or no hook to send to. */
+  readonly ring: EtherRing | undefined;
+  readonly autosrc: boolean;
+}
+
+export interface EtherRing {
+  readonly ifname: string;
+  readonly ifindex: number;
+  readonly namespace: string | undefined;
+  /** PACKET_FANOUT group. */
+  readonly group: number;
+  readonly slotBytes: number;
+}
+
+/** What a worker says when its ring finds that the interface is down or gone. */
+export interface EtherTold {
+  readonly errno: number;
+}
+
+export const ETHER_COUNTERS: readonly string[] = ['received', 'transmitted', 'lost', 'truncated'];
+const RECEIVED = 0;
+const TRANSMITTED = 1;
+const LOST = 2;
+const TRUNCATED = 3;
+
+const HEADER = 14;
+const TAG = 4;
+const ETHERTYPE_VLAN = 0x8100;
+const ETHERTYPE_SERVICE_VLAN = 0x88a8;
+const OUTGOING = 4;
+const SOL_PACKET = 263;
+const PACKET_IGNORE_OUTGOING = 23;
+/** Milliseconds between two looks at what the kernel counts, and at the interface's MTU and address. */
+const LOOK_MS = 1000;
+/** The kernel had no room for what was to be sent: it is asked again. */
+const AGAIN_MS = 1;
+
+export class EtherData extends DataHalf<EtherConfig> {
+  override source = false;
+  #ring: PacketRing | undefined;
+  #config: EtherRing | undefined;
+  #in: FrameCopy | undefined;
+  #out: FrameCopy | undefined;
+  #lower: DataHook | undefined;
+  #upper: DataHook | undefined;
+  #orphans: DataHook | undefined;
+  #autosrc = false;
+  #mtu = 0;
+  #address: Uint8Array = new Uint8Array(6);
+  #looked = 0;
+  #errorLooked = 0;
+
+  override configure({ ring, autosrc }: EtherConfig): void {
+    const before = this.#config;
+    this.#config = ring;
+    this.#autosrc = autosrc;
+    if (ring === undefined || before?.ifindex !== ring.ifindex || before.slotBytes !== ring.slotBytes) this.#close();
+    if (ring !== undefined && this.#ring === undefined) this.#open(ring);
+    this.fd = this.#ring?.fd ?? -1;
+    this.source = this.#ring !== undefined;
+    this.#find();
+    if (this.#ring) this.#look();
+  }
+
+  override hookAdded(): void {
+    this.#find();
+  }
+
+  override hookRemoved(): void {
+    this.#find();
+  }
+
+  override poll(budget: number): number {
+    const ring = this.#ring!;
+    const { packets } = this.node;
+    let found = 0;
+    while (found < budget) {
+      // Without a packet for it, it waits in the ring.
+      const handle = packets.allocate();
+      if (handle === 0) break;
+      if (!ring.next()) {
+        packets.release(handle);
+        break;
+      }
+      found++;
+      const to = this.#receiver(ring);
+      if (to === undefined) packets.release(handle);
+      else if (this.#take(ring, handle)) to.send(handle);
+      else this.node.drop(handle, DROP.tooBig);
+    }
+    if (found > 0) {
+      ring.release();
+      const { counts } = this.node;
+      counts[RECEIVED] = counts[RECEIVED]! + found;
+      // A busy graph reads its clock once a round, so this is cheap.
+      if (this.due === Number.POSITIVE_INFINITY) this.due = this.node.now() + LOOK_MS;
+    } else this.#lookForError();
+    return found;
+  }
+
+  override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    const ring = this.#ring;
+    const { packets } = this.node;
+    if (hook === this.#upper || ring === undefined) {
+      // AF_PACKET sends, and does not have the host receive: eiface is for that.
+      this.node.dropMany(handles, count, hook === this.#upper ? DROP.refused : DROP.notConnected);
+      return;
+    }
+    const { words, bytes } = packets;
+    const copy = this.#out!;
+    const address = this.#address;
+    const autosrc = this.#autosrc && hook === this.#lower;
+    const longest = this.#mtu + HEADER + TAG;
+    for (let i = 0; i < count; i++) {
+      const handle = handles[i]!;
+      const length = words[handle + PKT_LENGTH]!;
+      const data = words[handle + PKT_DATA]!;
+      if (length < HEADER) {
+        this.node.drop(handle, DROP.malformed);
+        continue;
+      }
+      if (length > longest) {
+        this.node.drop(handle, DROP.tooBig);
+        continue;
+      }
+      let at = ring.reserve(length);
+      if (at < 0) {
+        ring.kick();
+        at = ring.reserve(length);
+        if (at < 0) {
+          this.node.drop(handle, DROP.refused);
+          continue;
+        }
+      }
+      if (autosrc) for (let j = 0; j < 6; j++) bytes[data + 6 + j] = address[j]!;
+      copy.copy(data, at, length);
+      ring.commit();
+      packets.release(handle);
+    }
+    this.#kick(ring);
+  }
+
+  override timer(now: number): void {
+    if (this.#ring === undefined) return;
+    this.#kick(this.#ring);
+    if (now - this.#looked >= LOOK_MS) this.#look();
+  }
+
+  override close(): void {
+    this.#close();
+  }
+
+  #kick(ring: PacketRing): void {
+    const { dropped, refused, congested } = ring;
+    const taken = ring.kick();
+    const { counts } = this.node;
+    counts[TRANSMITTED] = counts[TRANSMITTED]! + taken;
+    for (let lost = ring.dropped + ring.refused - dropped - refused; lost > 0; lost--) this.node.miss(DROP.refused);
+    if (ring.congested !== congested) this.due = this.node.now() + AGAIN_MS;
+  }
+
+  /** Where the frame goes that the ring stands at. */
+  #receiver(ring: PacketRing): DataHook | undefined {
+    if (ring.packetType === OUTGOING) return this.#upper;
+    if (this.#lower !== undefined) return this.#lower;
+    return this.#orphans !== undefined && isOrphan(ring.bytes, ring.offset + 12) ? this.#orphans : undefined;
+  }
+
+  /** The ring's frame into the packet; false where it is too long for one. */
+  #take(ring: PacketRing, handle: number): boolean {
+    const { packets } = this.node;
+    const { words, bytes } = packets;
+    const data = words[handle + PKT_DATA]! + 2;
+    const tag = ring.vlanTci < 0 ? 0 : TAG;
+    const length = ring.length + tag;
+    if (length + 2 > packets.maxBytes) return false;
+    this.#in!.copy(ring.offset, data + tag, ring.length);
+    if (tag > 0) {
+      for (let i = 0; i < 12; i++) bytes[data + i] = bytes[data + tag + i]!;
+      write16(bytes, data + 12, ring.vlanTpid);
+      write16(bytes, data + 14, ring.vlanTci);
+    }
+    words[handle + PKT_DATA] = data;
+    words[handle + PKT_LENGTH] = length;
+    words[handle + PKT_INTERFACE] = ring.ifindex;
+    words[handle + PKT_FLAGS] = (bytes[data]! & 1) === 0 ? 0 : PKT_FLAG_MULTICAST;
+    // A sender on this machine left it to a device, and there is none on the way.
+    if (ring.checksumMissing) complete(bytes, data, length);
+    return true;
+  }
+
+  #find(): void {
+    this.#lower = this.node.hook('lower') ?? this.node.hook('divert');
+    this.#orphans = this.node.hook('orphans');
+    const upper = this.node.hook('upper');
+    const ring = this.#ring;
+    if (ring) setOption(ring.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, upper ? 0 : 1);
+    this.#upper = upper;
+  }
+
+  #open(config: EtherRing): void {
+    const { workers, packets } = this.node;
+    const fanout = workers > 1 ? { fanout: { group: config.group, mode: 'flow' as const } } : {};
+    const ring = inside(
+      config.namespace,
+      () => new PacketRing(config.ifname, { slotBytes: config.slotBytes, receiveFrames: 2048, ...fanout }),
+    );
+    this.#ring = ring;
+    this.#in = new FrameCopy(ring.bytes, packets.bytes);
+    this.#out = new FrameCopy(packets.bytes, ring.bytes);
+  }
+
+  #close(): void {
+    this.#ring?.close();
+    this.#ring = undefined;
+    this.#in = undefined;
+    this.#out = undefined;
+  }
+
+  /** What the kernel has counted, and how the interface is now. */
+  #look(): void {
+    const ring = this.#ring!;
+    this.#looked = this.node.now();
+    const { counts } = this.node;
+    const { lost, truncated } = ring;
+    counts[LOST] = counts[LOST]! + ring.countLost() - lost;
+    counts[TRUNCATED] = truncated;
+    try {
+      const name = interfaceName(ring.fd, ring.ifindex);
+      this.#mtu = interfaceMtu(ring.fd, name);
+      this.#address = interfaceAddress(ring.fd, name).address;
+      ring.mtu = this.#mtu;
+    } catch {
+      this.#lookForError();
+    }
+  }
+
+  /** A ring of an interface that went down is readable, and nothing is in it. */
+  #lookForError(): void {
+    const now = this.node.now();
+    if (now === this.#errorLooked) return;
+    this.#errorLooked = now;
+    const errno = socketError(this.#ring!.fd);
+    if (errno !== 0) this.node.tell({ errno } satisfies EtherTold);
+  }
+}
+
+/** Whether the host knows nothing of the ethertype: not IPv4, IPv6, ARP or a VLAN's. `at` is where it stands. */
+function isOrphan(bytes: Uint8Array, at: number): boolean {
+  const type = read16(bytes, at);
+  return !(
+    type === ETHERTYPE_IP ||
+    type === ETHERTYPE_IPV6 ||
+    type === ETHERTYPE_ARP ||
+    type === ETHERTYPE_VLAN ||
+    type === ETHERTYPE_SERVICE_VLAN
+  );
+}
+
+/** Makes the TCP, UDP or ICMP checksum of the frame. */
+function complete(bytes: Uint8Array, data: number, length: number): void {
+  let at = HEADER;
+  let type = read16(bytes, data + 12);
+  while ((type === ETHERTYPE_VLAN || type === ETHERTYPE_SERVICE_VLAN) && at + TAG <= length) {
+    type = read16(bytes, data + at + 2);
+    at += TAG;
+  }
+  if (type === ETHERTYPE_IP) set4(bytes, data + at, length - at);
+  else if (type === ETHERTYPE_IPV6) set6(bytes, data + at, length - at);
+}
