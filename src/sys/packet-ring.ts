@@ -114,8 +114,8 @@ export class PacketRing {
   readonly #words: Int32Array;
   readonly #halves: Uint16Array;
   readonly #slotBytes: number;
-  readonly #receiveFrames: number;
-  readonly #transmitFrames: number;
+  #receiveFrames: number;
+  #transmitFrames: number;
   readonly #transmitBase: number;
   #longest = 0;
   /** Slot that `next` looks at. */
@@ -293,13 +293,15 @@ export class PacketRing {
     return this.lost;
   }
 
-  /** Closes socket and rings. */
+  /** Closes socket and rings; what was not kicked is not sent. `next` finds nothing from now on, `reserve` no slot. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // Nothing more is to be found in it, or put into it.
-    this.#walked = this.#receiveFrames;
-    this.#asked = this.#transmitFrames;
+    // Rings of no slots: nothing is found in them, and nothing put into them.
+    this.#receiveFrames = 0;
+    this.#transmitFrames = 0;
+    this.#walked = 0;
+    this.#asked = 0;
     this.#mapping.unmap();
     closeFd(this.fd);
   }

@@ -107,8 +107,24 @@ describe('packet rings', () => {
     tx.close();
     assert.equal(tx.bytes.length, 0);
     assert.equal(tx.next(), false);
-    assert.equal(tx.reserve(60), -1);
     closeFd(fd);
+  });
+
+  test('a ring that was closed with frames in it does nothing more', () => {
+    const a = ring(left);
+    const b = ring(right);
+    assert.ok(put(a, frame(1)));
+    a.kick();
+    arrive(b);
+    for (const each of [a, b]) {
+      assert.ok(put(each, frame(2)));
+      each.close();
+      assert.equal(each.next(), false);
+      each.release();
+      assert.equal(each.kick(), 0);
+      each.mtu = 1500;
+      assert.equal(each.reserve(60), -1);
+    }
   });
 
   test('what arrives is walked in its order, and slots are given back', async () => {
