@@ -5,10 +5,14 @@ import { IPPROTO_TCP, ip4HeaderLength, ip6Upper, read16, write16 } from './ip.ts
 
 /** The option was lowered. */
 export const MSS_CLAMPED = 1;
-/** Not a SYN with the option, or it offers no more than that anyway. */
+/** Not a SYN with options. */
 export const MSS_UNTOUCHED = 0;
-/** Cut short, or options that do not add up. */
+/** A SYN with options that offers no more than that anyway, or has not this one. */
+export const MSS_KEPT = 2;
+/** Cut short. */
 export const MSS_MALFORMED = -1;
+/** A SYN whose options do not add up: whoever it is for may judge that. */
+export const MSS_BAD_OPTIONS = -2;
 
 const SYN = 0x02;
 const OPTION_END = 0;
@@ -37,6 +41,7 @@ export function clampMss(bytes: Uint8Array, offset: number, length: number, most
   if ((bytes[tcp + 13]! & SYN) === 0) return MSS_UNTOUCHED;
   const options = tcp + ((bytes[tcp + 12]! >>> 4) << 2);
   if (options < tcp + 20 || options > end) return MSS_MALFORMED;
+  if (options === tcp + 20) return MSS_UNTOUCHED;
   for (let at = tcp + 20; at < options; ) {
     const kind = bytes[at]!;
     if (kind === OPTION_END) break;
@@ -45,11 +50,11 @@ export function clampMss(bytes: Uint8Array, offset: number, length: number, most
       continue;
     }
     const size = at + 1 < options ? bytes[at + 1]! : 0;
-    if (size < 2 || at + size > options) return MSS_MALFORMED;
+    if (size < 2 || at + size > options) return MSS_BAD_OPTIONS;
     if (kind === OPTION_MSS) {
-      if (size !== 4) return MSS_MALFORMED;
+      if (size !== 4) return MSS_BAD_OPTIONS;
       const offered = read16(bytes, at + 2);
-      if (offered <= most) return MSS_UNTOUCHED;
+      if (offered <= most) return MSS_KEPT;
       write16(bytes, at + 2, most);
       // An option may start anywhere. In the sum, a word at an odd place counts with its bytes swapped (RFC 1071 §2 (B)).
       const odd = ((at - tcp) & 1) !== 0;
@@ -59,7 +64,7 @@ export function clampMss(bytes: Uint8Array, offset: number, length: number, most
     }
     at += size;
   }
-  return MSS_UNTOUCHED;
+  return MSS_KEPT;
 }
 
 function swap(word: number): number {

@@ -1,6 +1,7 @@
 // The node types that every graph has.
 import type { NodeType } from '../graph/type.ts';
 import { bpf } from './bpf.ts';
+import { checksum } from './checksum.ts';
 import { echo } from './echo.ts';
 import { ether } from './ether.ts';
 import { fib4 } from './fib4.ts';
@@ -10,10 +11,12 @@ import { ipfwd } from './ipfwd.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
 import { split } from './split.ts';
+import { tcpmss } from './tcpmss.ts';
 import { tee } from './tee.ts';
 
 export const standardTypes: readonly NodeType[] = [
   bpf,
+  checksum,
   echo,
   ether,
   fib4,
@@ -23,5 +26,6 @@ export const standardTypes: readonly NodeType[] = [
   one2many,
   socket,
   split,
+  tcpmss,
   tee,
 ];

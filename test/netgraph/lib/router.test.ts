@@ -47,7 +47,14 @@ import {
   writeNeighborAdvert,
   writeNeighborSolicit,
 } from '../../../src/netgraph/lib/nd.ts';
-import { clampMss, MSS_CLAMPED, MSS_MALFORMED, MSS_UNTOUCHED } from '../../../src/netgraph/lib/tcpmss.ts';
+import {
+  clampMss,
+  MSS_BAD_OPTIONS,
+  MSS_CLAMPED,
+  MSS_KEPT,
+  MSS_MALFORMED,
+  MSS_UNTOUCHED,
+} from '../../../src/netgraph/lib/tcpmss.ts';
 import { icmp, ip4, ip6, tcp, tshark, udp } from './packets.ts';
 
 const MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
@@ -63,11 +70,11 @@ describe('tcpmss', () => {
       for (const bytes of [ip4(tcp(1, 2, 0x02, options), { protocol: 6 }), ip6(tcp(1, 2, 0x12, options), 6, A6, B6)]) {
         const verify = bytes[0]! >>> 4 === 4 ? verify4 : verify6;
         const at = bytes.length - options.length + before.length + 2;
-        assert.equal(clampMss(bytes, 0, bytes.length, 1460), MSS_UNTOUCHED);
+        assert.equal(clampMss(bytes, 0, bytes.length, 1460), MSS_KEPT);
         assert.equal(clampMss(bytes, 0, bytes.length, 1212), MSS_CLAMPED);
         assert.equal(read16(bytes, at), 1212);
         assert.equal(verify(bytes, 0, bytes.length), CHECK_OK, `${before.length} bytes before`);
-        assert.equal(clampMss(bytes, 0, bytes.length, 1212), MSS_UNTOUCHED);
+        assert.equal(clampMss(bytes, 0, bytes.length, 1212), MSS_KEPT);
       }
     }
   });
@@ -88,7 +95,7 @@ describe('tcpmss', () => {
     ]) {
       const bytes = ip4(tcp(1, 2, 0x02, bad), { protocol: 6 });
       const copy = bytes.slice();
-      assert.equal(clampMss(bytes, 0, bytes.length, 500), MSS_MALFORMED, String(bad));
+      assert.equal(clampMss(bytes, 0, bytes.length, 500), MSS_BAD_OPTIONS, String(bad));
       assert.deepEqual(bytes, copy);
     }
     const whole = ip4(tcp(1, 2, 0x02, mss), { protocol: 6 });
