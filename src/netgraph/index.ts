@@ -6,10 +6,19 @@ export { Ngctl, type NgctlOptions, type Outcome } from './control/ngctl.ts';
 export { type OpenAlone, type ProgramStreams, runNgctl, runNghook } from './control/program.ts';
 export { type MakeMessenger, NgctlService, type NgctlServiceOptions } from './control/service.ts';
 export { formatId, parseAddress } from './graph/address.ts';
+export {
+  ConfiguredGraph,
+  difference,
+  type EdgeConfiguration,
+  type GraphConfiguration,
+  type NodeConfiguration,
+  type Operation,
+  type Told,
+} from './graph/configuration.ts';
 export { NetgraphError, type NetgraphErrorCode } from './graph/error.ts';
 export { Graph, type GraphEvents } from './graph/graph.ts';
 export { GraphMemory } from './graph/memory.ts';
-export { type Answer, send, sendAscii } from './graph/messages.ts';
+export { type Answer, send, sendAscii, tell } from './graph/messages.ts';
 export { Hook, Node } from './graph/node.ts';
 export { command, ControlHalf, type NodeType, type Sender, type TypeCommand } from './graph/type.ts';
 export * as form from './message/form.ts';

@@ -236,7 +236,10 @@ export class Graph {
       const { name } = node;
       if (name !== undefined) this.#names.delete(name);
       this.#undo(() => {
-        this.#nodes.set(node.id, node);
+        // Where it stood: nodes are in the order of their numbers.
+        const all = [...this.#nodes.values(), node].sort((a, b) => a.id - b.id);
+        this.#nodes.clear();
+        for (const each of all) this.#nodes.set(each.id, each);
         if (name !== undefined) this.#names.set(name, node);
       });
       this.#act({ op: 'remove', id: node.id });

@@ -105,16 +105,22 @@ export async function send(
   name: string,
   args?: unknown,
 ): Promise<Answer> {
+  const { node } = graph.find(path, from);
+  const command = findFor(node, name)?.command ?? { name, cmd: 0 };
+  return { from: node, command, args: await tell(graph, from, path, name, args) };
+}
+
+/** As `send`, at once: it may be part of a change. What the handler gave, which may be a promise. */
+export function tell(graph: Graph, from: Node | undefined, path: string, name: string, args?: unknown): unknown {
   const { node, hook } = graph.find(path, from);
   const found = findFor(node, name);
   const sender = { node: from, hook };
-  const result: unknown = graph.change(() => {
+  return graph.change(() => {
     if (!found) return receive(node, name, args, sender);
     if (found.cookie === NGM_GENERIC_COOKIE) return GENERIC[name]!(node, args as never, graph, sender);
     const row = node.type.messages.find(each => each.name === name)!;
     return row.handle(node.control as never, args as never, sender);
   });
-  return { from: node, command: found?.command ?? { name, cmd: 0 }, args: await result };
 }
 
 /** The same with the argument in ASCII: the answer's too, undefined where it has none. */

@@ -34,6 +34,8 @@ export class Node {
   readonly place: Place;
   name: string | undefined = undefined;
   readonly hooks: Map<string, Hook> = new Map();
+  /** It stays when its last hook goes, though its type would end it. */
+  persistent = false;
   /** Set by the graph right after the node is there. */
   control!: ControlHalf;
   state: 'making' | 'there' | 'going' | 'gone' = 'making';

@@ -13,6 +13,7 @@ import { array, hookbuf, ipv4, string, struct, uint32 } from '../message/form.ts
 import { PKT_DATA, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/runtime.ts';
+import { endsAlone } from './lib/alone.ts';
 import { formatIp4, parseIp4 } from '../../net/index.ts';
 
 /** A route as messages have it; gateway 0.0.0.0: the destination is on the link. */
@@ -71,7 +72,7 @@ export class Fib4Control extends ControlHalf {
   /** Routes of a hook that goes go with it. */
   override disconnected({ name }: Hook): void {
     for (const [prefix, { nextHop }] of this.#routes) if (nextHop.hook === name) this.remove(prefix);
-    if (this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+    endsAlone(this.node);
   }
 
   override shutdown(): void {

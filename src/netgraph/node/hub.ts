@@ -6,10 +6,8 @@ import type { DataHook } from '../worker/runtime.ts';
 import { endsAlone } from './lib/alone.ts';
 
 class HubControl extends ControlHalf {
-  persistent = false;
-
   override disconnected(): void {
-    if (!this.persistent) endsAlone(this.node);
+    endsAlone(this.node);
   }
 }
 
@@ -38,7 +36,9 @@ class HubData extends DataHalf {
 export const hub: NodeType = {
   name: 'hub',
   cookie: 1082189597,
-  messages: [command({ name: 'setpersistent', cmd: 1, handle: (hub: HubControl) => void (hub.persistent = true) })],
+  messages: [
+    command({ name: 'setpersistent', cmd: 1, handle: (hub: HubControl) => void (hub.node.persistent = true) }),
+  ],
   control: HubControl,
   data: HubData,
 };
