@@ -8,7 +8,6 @@ import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { Fib4, Fib4Reader } from '../lib/fib4.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { array, hookbuf, ipv4, string, struct, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
@@ -220,7 +219,7 @@ export const fib4: NodeType = {
       args: struct({ prefix: string }),
       handle: (fib: Fib4Control, { prefix }) => fib.remove(prefix),
     }),
-    command({ name: 'getroutes', cmd: 3 | NGM_READONLY, reply: routes, handle: (fib: Fib4Control) => fib.list() }),
+    command({ name: 'getroutes', cmd: 3, reply: routes, handle: (fib: Fib4Control) => fib.list() }),
   ],
   control: Fib4Control,
   data: Fib4Data,

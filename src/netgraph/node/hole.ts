@@ -1,5 +1,4 @@
 // ng_hole(4): the end of everything, data and messages. Each hook counts what it swallowed.
-import { NGM_READONLY } from '../message/command.ts';
 import { string, struct, uint64 } from '../message/form.ts';
 import { NetgraphError } from '../graph/error.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
@@ -47,7 +46,7 @@ export const hole: NodeType = {
   messages: [
     command({
       name: 'getstats',
-      cmd: 1 | NGM_READONLY,
+      cmd: 1,
       args: string,
       reply: stats,
       handle: (hole: HoleControl, hook) => hole.stats(hook, false),

@@ -1,6 +1,5 @@
 // ng_tee(4): a wire with two taps. What goes right to left is copied out of right2left, what goes left to right out of left2right; what comes
 // in by right2left goes out of right, by left2right out of left, and is not copied. Where the node ends, the wire is mended: left's and right's peers are joined.
-import { NGM_READONLY } from '../message/command.ts';
 import { struct, uint64 } from '../message/form.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
@@ -127,7 +126,7 @@ export const tee: NodeType = {
   messages: [
     command({
       name: 'getstats',
-      cmd: 1 | NGM_READONLY,
+      cmd: 1,
       reply: stats,
       handle: (tee: TeeControl) => tee.stats(false),
     }),
