@@ -10,7 +10,7 @@ export class NatFragments {
   readonly #destination: Int32Array = new Int32Array(PLACES);
   readonly #key: Int32Array = new Int32Array(PLACES).fill(-1);
   readonly #expires: Int32Array = new Int32Array(PLACES);
-  readonly #address: Uint32Array = new Uint32Array(PLACES);
+  readonly #address: Int32Array = new Int32Array(PLACES);
 
   /** The first fragment came with these addresses, and its own one became `address`. */
   remember(source: number, destination: number, id: number, protocol: number, address: number, second: number): void {

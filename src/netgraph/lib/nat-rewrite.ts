@@ -1,7 +1,7 @@
 // One side of a packet gets another address and port: the header's checksum, and that of TCP, UDP or ICMP, are brought along by what has
 // changed (RFC 3022 §4.1, RFC 1624), so a packet that came broken leaves broken and its receiver notices.
 import { checksumOffset, udpNonZero, update16, update32 } from './checksum.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, read16, read32, write16, write32 } from './ip.ts';
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, read16, readInt32, write16, write32 } from './ip.ts';
 import { NAT_MALFORMED, NAT_UNSUPPORTED } from './nat-options.ts';
 
 export const SOURCE = 0;
@@ -22,7 +22,7 @@ export function rewrite(
   port: number,
 ): void {
   const at = ip + 12 + side * 4;
-  const before = read32(bytes, at);
+  const before = readInt32(bytes, at);
   write32(bytes, at, address);
   write16(bytes, ip + 10, update32(read16(bytes, ip + 10), before, address));
   if (protocol === IPPROTO_ICMP) {

@@ -8,7 +8,7 @@
 // inner hosts by their outer addresses are turned round (hairpinning, §6). Packets are rewritten in place; what is not translated is left
 // untouched, and says why.
 import { CHECK_OK, finish, sum, verify4 } from './checksum.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, ip4HeaderLength, read16, read32, write16 } from './ip.ts';
+import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, ip4HeaderLength, read16, readInt32, write16 } from './ip.ts';
 import { isIcmp4Error } from './icmp.ts';
 import { NatFragments } from './nat-fragments.ts';
 import { hasPorts, NatPorts } from './nat-ports.ts';
@@ -65,7 +65,8 @@ export class Nat {
   readonly #table: NatTable;
   readonly #fragmentsOut: NatFragments = new NatFragments();
   readonly #fragmentsIn: NatFragments = new NatFragments();
-  #addresses: Uint32Array;
+  /** Addresses are signed words here and in the table: V8 passes those on without a box. */
+  #addresses: Int32Array;
   #ports: NatPorts;
   readonly #redirects: Map<number, Redirected> = new Map();
   /** Whole addresses that are redirected, both ways. */
@@ -84,12 +85,12 @@ export class Nat {
     this.#strict = options.strict ?? false;
     this.#random = options.random ?? Math.random;
     this.#table = new NatTable(this.#limit, Math.floor(nowMs / 1000), mapping => this.#release(mapping));
-    this.#addresses = Uint32Array.from(options.addresses);
+    this.#addresses = Int32Array.from(options.addresses);
     this.#ports = new NatPorts(this.#addresses.length);
   }
 
   get addresses(): readonly number[] {
-    return [...this.#addresses];
+    return Array.from(this.#addresses, address => address >>> 0);
   }
 
   stats(): NatStats {
@@ -103,7 +104,7 @@ export class Nat {
 
   /** Other outer addresses. Sessions end where NAT_RESET_ON_ADDR_CHANGE is set; else they keep what they have. */
   setAddresses(addresses: readonly number[]): void {
-    const next = Uint32Array.from(addresses);
+    const next = Int32Array.from(addresses);
     if (next.length === this.#addresses.length && next.every((address, i) => address === this.#addresses[i])) return;
     const table = this.#table;
     if ((this.flags & NAT_RESET_ON_ADDR_CHANGE) !== 0) table.endWhere(() => true);
@@ -120,7 +121,7 @@ export class Nat {
     });
     for (const { mapping } of this.#redirects.values()) if (mapping >= 0) seen.add(mapping);
     for (const mapping of seen) {
-      const pool = next.indexOf(table.outerAddress[mapping]! >>> 0);
+      const pool = next.indexOf(table.outerAddress[mapping]!);
       table.pool[mapping] = hasPorts(table.protocol[mapping]!) ? pool : -1;
       if (table.pool[mapping]! >= 0) this.#ports.take(pool, table.protocol[mapping]!, table.outerPort[mapping]!);
     }
@@ -134,8 +135,9 @@ export class Nat {
   }
 
   #redirected(redirect: NatRedirect): Redirected {
-    const { protocol, localAddress, localPort } = redirect;
-    const alias = redirect.aliasAddress === 0 ? this.#addresses[0] : redirect.aliasAddress;
+    const { protocol, localPort } = redirect;
+    const localAddress = redirect.localAddress | 0;
+    const alias = redirect.aliasAddress === 0 ? this.#addresses[0] : redirect.aliasAddress | 0;
     if (alias === undefined) throw new NatRedirectError('the NAT has no address to redirect from');
     if (protocol === IPPROTO_ICMP) throw new NatRedirectError('ICMP goes with a whole address, not by itself');
     let mapping = -1;
@@ -174,14 +176,17 @@ export class Nat {
       return true;
     }
     this.#localOf.delete(alias);
-    if (this.#aliasOf.get(redirect.localAddress) === alias) this.#aliasOf.delete(redirect.localAddress);
-    table.endWhere(session => table.outerAddress[table.mapping[session]!] === (alias | 0));
+    const local = redirect.localAddress | 0;
+    if (this.#aliasOf.get(local) === alias) this.#aliasOf.delete(local);
+    table.endWhere(session => table.outerAddress[table.mapping[session]!] === alias);
     return true;
   }
 
   /** Redirects by id, with the alias address that each has now. */
   redirects(): Map<number, NatRedirect> {
-    return new Map([...this.#redirects].map(([id, { redirect, alias }]) => [id, { ...redirect, aliasAddress: alias }]));
+    return new Map(
+      [...this.#redirects].map(([id, { redirect, alias }]) => [id, { ...redirect, aliasAddress: alias >>> 0 }]),
+    );
   }
 
   /** A packet from inside: one of NAT_…. */
@@ -201,10 +206,10 @@ export class Nat {
   #out(bytes: Uint8Array, offset: number, length: number, nowMs: number): number {
     const header = ip4HeaderLength(bytes, offset, length);
     if (header < 0) return NAT_MALFORMED;
-    const source = read32(bytes, offset + 12);
+    const source = readInt32(bytes, offset + 12);
     if ((this.flags & NAT_PROXY_ONLY) !== 0 || !this.#isInner(source)) return NAT_PASSED;
     const second = Math.floor(nowMs / 1000);
-    const destination = read32(bytes, offset + 16);
+    const destination = readInt32(bytes, offset + 16);
     const protocol = bytes[offset + 9]!;
     const fragment = read16(bytes, offset + 6);
     const id = read16(bytes, offset + 4);
@@ -244,7 +249,7 @@ export class Nat {
       }
     }
     this.#track(session, protocol, bytes, upper, OUT, second);
-    const outer = table.outerAddress[mapping]! >>> 0;
+    const outer = table.outerAddress[mapping]!;
     rewrite(bytes, offset, upper, room, protocol, SOURCE, outer, table.outerPort[mapping]!);
     if ((fragment & 0x2000) !== 0) this.#fragmentsOut.remember(source, destination, id, protocol, outer, second);
     if (
@@ -262,8 +267,8 @@ export class Nat {
     if (header < 0) return NAT_MALFORMED;
     if ((this.flags & NAT_PROXY_ONLY) !== 0) return NAT_PASSED;
     const second = Math.floor(nowMs / 1000);
-    const source = read32(bytes, offset + 12);
-    const destination = read32(bytes, offset + 16);
+    const source = readInt32(bytes, offset + 12);
+    const destination = readInt32(bytes, offset + 16);
     const protocol = bytes[offset + 9]!;
     const fragment = read16(bytes, offset + 6);
     const id = read16(bytes, offset + 4);
@@ -285,7 +290,7 @@ export class Nat {
     let mapping = table.findOuter(protocol, destination, port);
     const fresh = mapping < 0;
     if (fresh) {
-      const local = this.#localOf.get(destination) ?? (this.#isOuter(destination) ? this.target : 0);
+      const local = this.#localOf.get(destination) ?? (this.#isOuter(destination) ? this.target | 0 : 0);
       if (local === 0) return this.#unasked();
       if (table.findInner(protocol, local, port) >= 0) return this.#unasked(); // it has another outer port by now
       mapping = this.#add(protocol, local, port, destination, port);
@@ -295,7 +300,7 @@ export class Nat {
     if (session < 0) {
       const only = table.onlyAddress[mapping]!;
       const onlyPort = table.onlyPort[mapping]!;
-      if ((only !== 0 && only !== (source | 0)) || (onlyPort !== 0 && onlyPort !== remotePort)) return this.#unasked();
+      if ((only !== 0 && only !== source) || (onlyPort !== 0 && onlyPort !== remotePort)) return this.#unasked();
       if (this.#strict && !fresh && table.fixed[mapping] === 0) return NAT_NO_MAPPING;
       session = table.addSession(mapping, source, remotePort, second + NAT_TIMEOUTS.other);
       if (session < 0) {
@@ -304,7 +309,7 @@ export class Nat {
       }
     }
     this.#track(session, protocol, bytes, upper, IN, second);
-    const inner = table.innerAddress[mapping]! >>> 0;
+    const inner = table.innerAddress[mapping]!;
     rewrite(bytes, offset, upper, room, protocol, DESTINATION, inner, table.innerPort[mapping]!);
     if ((fragment & 0x2000) !== 0) this.#fragmentsIn.remember(source, destination, id, protocol, inner, second);
     return NAT_TRANSLATED;
@@ -335,14 +340,14 @@ export class Nat {
     if (protocol === IPPROTO_ICMP && isIcmp4Error(bytes[upper]!)) return NAT_MALFORMED;
     const port = portOf(bytes, upper, protocol, side);
     const remotePort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, 1 - side);
-    const address = read32(bytes, quoted + 12 + side * 4);
-    const remote = read32(bytes, quoted + 12 + (1 - side) * 4);
+    const address = readInt32(bytes, quoted + 12 + side * 4);
+    const remote = readInt32(bytes, quoted + 12 + (1 - side) * 4);
     const table = this.#table;
     const inward = side === SOURCE;
     const mapping = inward ? table.findOuter(protocol, address, port) : table.findInner(protocol, address, port);
     if (mapping < 0) return inward ? this.#unasked() : NAT_NO_MAPPING;
     if (table.findSession(mapping, remote, remotePort) < 0) return NAT_NO_MAPPING;
-    const to = (inward ? table.innerAddress[mapping]! : table.outerAddress[mapping]!) >>> 0;
+    const to = inward ? table.innerAddress[mapping]! : table.outerAddress[mapping]!;
     const toPort = inward ? table.innerPort[mapping]! : table.outerPort[mapping]!;
     rewrite(bytes, quoted, upper, total - header - 8 - quotedHeader, protocol, side, to, toPort);
     rewrite(bytes, offset, 0, 0, IPPROTO_ICMP, own, to, 0);

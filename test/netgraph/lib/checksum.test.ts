@@ -57,6 +57,11 @@ describe('checksum', () => {
         const bytes = new Uint8Array(offset + data.length + 3).fill(0xaa);
         bytes.set(data, offset);
         assert.equal(checksum(bytes, offset, data.length), plain(data));
+        // The same within a larger memory, and by turns in another.
+        const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 9), 9);
+        shared.set(bytes);
+        assert.equal(checksum(shared, offset, data.length), plain(data));
+        assert.equal(checksum(bytes, offset, data.length), plain(data));
       }),
     );
     const long = new Uint8Array(65535).fill(0xff);
