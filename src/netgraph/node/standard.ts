@@ -10,6 +10,7 @@ import { hub } from './hub.ts';
 import { ipfwd } from './ipfwd.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
+import { source } from './source.ts';
 import { split } from './split.ts';
 import { tcpmss } from './tcpmss.ts';
 import { tee } from './tee.ts';
@@ -25,6 +26,7 @@ export const standardTypes: readonly NodeType[] = [
   ipfwd,
   one2many,
   socket,
+  source,
   split,
   tcpmss,
   tee,

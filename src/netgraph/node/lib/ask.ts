@@ -1,0 +1,84 @@
+// What a control half asks the data half of a node that runs in one worker, since only that one knows: a question goes by `say`, its
+// answer comes by `tell`. A worker that dies answers nothing; its successor says that it is new, and is asked again: a question changes nothing.
+//
+//    control  asks.ask(question) ──say──▶ heard(value): answer(this.node, value, …)     data
+//             asks.told(value)   ◀─tell─
+import { NetgraphError } from '../../graph/error.ts';
+import type { Node } from '../../graph/node.ts';
+import type { DataContext } from '../../worker/half.ts';
+
+/** What is said. */
+export interface Question<Q> {
+  readonly ask: number;
+  readonly question: Q;
+}
+
+interface Answer {
+  readonly answered: number;
+  readonly answer: unknown;
+}
+
+/** What a fresh data half tells. */
+const FRESH = { fresh: true } as const;
+
+export class Asks<Q, A> {
+  readonly #node: Node;
+  readonly #waiting: Map<number, PromiseWithResolvers<A> & { readonly question: Q }> = new Map();
+  #next = 1;
+  /** Data halves that there have been: more than one where a worker died. */
+  lives = 0;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  /** ENOBUFS where too much waits for the worker already. */
+  ask(question: Q): Promise<A> {
+    const ask = this.#next++;
+    sayTo(this.#node, { ask, question } satisfies Question<Q>);
+    const waits = { ...Promise.withResolvers<A>(), question };
+    this.#waiting.set(ask, waits);
+    return waits.promise;
+  }
+
+  /** Takes what was told where it is an answer, or a new data half. */
+  told(value: unknown): boolean {
+    if (typeof value !== 'object' || value === null) return false;
+    if ('fresh' in value) {
+      this.lives++;
+      for (const [ask, { question }] of this.#waiting) sayTo(this.#node, { ask, question } satisfies Question<Q>);
+      return true;
+    }
+    if (!('answered' in value)) return false;
+    const { answered, answer } = value as Answer;
+    const waits = this.#waiting.get(answered);
+    this.#waiting.delete(answered);
+    waits?.resolve(answer as A);
+    return true;
+  }
+
+  /** Nobody answers any more. */
+  end(why: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new NetgraphError('EIO', why));
+    this.#waiting.clear();
+  }
+}
+
+/** Says something to the node's worker, or throws ENOBUFS. */
+export function sayTo(node: Node, value: unknown): void {
+  if (!node.say(value)) throw new NetgraphError('ENOBUFS', `too much waits for node ${node.address} already`);
+}
+
+/** For the constructor of a data half that is asked things. */
+export function tellFresh(node: DataContext): void {
+  node.tell(FRESH);
+}
+
+export function isQuestion<Q>(value: unknown): value is Question<Q> {
+  return typeof value === 'object' && value !== null && 'ask' in value;
+}
+
+/** False where it is to be asked again: too much waits for the control half. */
+export function answer(node: DataContext, { ask }: Question<unknown>, value: unknown): boolean {
+  return node.tell({ answered: ask, answer: value } satisfies Answer);
+}

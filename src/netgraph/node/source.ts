@@ -1,0 +1,240 @@
+// ng_source(4): keeps what comes in by `input`, and when it is told to start sends copies of it out of `output`, round and round, so many
+// in all, as fast as it can or by a rate. Counters and the time can be written into each.
+//
+//    input ─▶ [ p0 p1 p2 … ] ─▶ a copy of the next, with up to 4 counters and the time written into it ─▶ output
+//
+// FreeBSD's node fills the queue of the interface behind `output`, as far as that has room. Ours knows no interface: without a rate
+// it sends a vector a round, and so much at once as there are packets for.
+import { NetgraphError } from '../graph/error.ts';
+import type { Hook } from '../graph/node.ts';
+import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { NGM_READONLY } from '../message/command.ts';
+import { hint16, hint8, int32, int64, string, struct, uint32, uint64, uint8 } from '../message/form.ts';
+import { endsAlone } from './lib/alone.ts';
+import { Asks, sayTo } from './lib/ask.ts';
+import { onlyHooks } from './lib/hook-of.ts';
+import { type Counter, type Said, SourceData, type SourceState, type Stamp } from './lib/source-data.ts';
+
+// FreeBSD's struct timeval on amd64.
+const timeval = struct({ tv_sec: int64, tv_usec: int64 });
+/** struct ng_source_stats */
+const stats = struct({
+  outOctets: uint64,
+  outFrames: uint64,
+  queueOctets: uint32,
+  queueFrames: uint32,
+  maxPps: uint32,
+  startTime: timeval,
+  endTime: timeval,
+  elapsedTime: timeval,
+  lastTime: timeval,
+});
+
+/** struct ng_source_embed_info */
+const stampForm = struct({ offset: hint16, flags: hint8 });
+/** struct ng_source_embed_cnt_info */
+const counterForm = struct({
+  offset: hint16,
+  flags: hint8,
+  width: uint8,
+  next_val: uint32,
+  min_val: uint32,
+  max_val: uint32,
+  increment: int32,
+  index: uint8,
+});
+
+const COUNTERS = 4;
+const NO_COUNTER: Counter = {
+  offset: 0,
+  flags: 0,
+  width: 0,
+  next_val: 0,
+  min_val: 0,
+  max_val: 0,
+  increment: 0,
+  index: 0,
+};
+
+class SourceControl extends ControlHalf {
+  readonly #asks: Asks<'state', SourceState> = new Asks(this.node);
+  #pps = 0;
+  stamp: Stamp = { offset: 0, flags: 0 };
+  /** Each with a number that is another whenever it was set: the data half counts on where it is the same. */
+  readonly #counters: { readonly set: number; readonly counter: Counter }[] = Array.from(
+    { length: COUNTERS },
+    (_, index) => ({ set: 0, counter: { ...NO_COUNTER, index } }),
+  );
+  #sets = 0;
+  #runs = 0;
+  /** The run that has not ended yet; 0: none. */
+  #run = 0;
+
+  override newHook(hook: Hook): void {
+    onlyHooks(hook, ['input', 'output']);
+  }
+
+  override disconnected({ name }: Hook): void {
+    if (name === 'output') this.node.graph.shutdown(this.node);
+    else endsAlone(this.node);
+  }
+
+  override shutdown(): void {
+    this.#asks.end(`node ${this.node.address} has ended`);
+  }
+
+  override config(): unknown {
+    return { pps: this.#pps, stamp: this.stamp, counters: [...this.#counters] };
+  }
+
+  override told(_worker: number, value: unknown): void {
+    if (!this.#asks.told(value)) {
+      if ((value as { ended: number }).ended === this.#run) this.#run = 0;
+    } else if (this.#asks.lives > 1) {
+      // What it was sending died with its worker.
+      this.#asks.lives = 1;
+      this.#run = 0;
+    }
+  }
+
+  start(packets: number): void {
+    if (!this.node.hooks.has('output')) {
+      throw new NetgraphError('ENOTCONN', `node ${this.node.address} has no hook 'output'`);
+    }
+    if (this.#run !== 0) throw new NetgraphError('EBUSY', `node ${this.node.address} is sending`);
+    sayTo(this.node, { start: packets, run: ++this.#runs } satisfies Said);
+    this.#run = this.#runs;
+  }
+
+  stop(): void {
+    sayTo(this.node, 'stop' satisfies Said);
+    this.#run = 0;
+  }
+
+  clearData(): void {
+    sayTo(this.node, 'clrdata' satisfies Said);
+  }
+
+  setPps(pps: number): void {
+    this.#pps = pps;
+    this.node.reconfigure();
+  }
+
+  setStamp(stamp: Stamp): void {
+    this.stamp = stamp;
+    this.node.reconfigure();
+  }
+
+  setCounter(counter: Counter): void {
+    const { index, width, min_val, max_val } = counter;
+    checkIndex(index);
+    if (![1, 2, 4].includes(width)) throw new NetgraphError('EINVAL', `width=${width}: a counter has 1, 2 or 4 bytes`);
+    if (min_val > max_val) throw new NetgraphError('EINVAL', `min_val=${min_val} is more than max_val=${max_val}`);
+    this.#counters[index] = { set: ++this.#sets, counter };
+    this.node.reconfigure();
+  }
+
+  async counter(index: number): Promise<Counter> {
+    checkIndex(index);
+    const { next } = await this.#asks.ask('state');
+    return { ...this.#counters[index]!.counter, next_val: next[index]! };
+  }
+
+  async stats(clear: boolean): Promise<object> {
+    const state = await this.#asks.ask('state');
+    const { outOctets, outFrames } = this.node.counts();
+    if (clear) this.clearStats();
+    const { start, end, last } = state;
+    return {
+      outOctets,
+      outFrames,
+      queueOctets: state.octets,
+      queueFrames: state.frames,
+      maxPps: this.#pps,
+      startTime: timevalOf(start),
+      endTime: timevalOf(end),
+      elapsedTime: timevalOf(start === 0 ? 0 : (end === 0 ? state.now : end) - start),
+      lastTime: timevalOf(last),
+    };
+  }
+
+  clearStats(): void {
+    this.node.graph.clearCounts(this.node);
+    sayTo(this.node, 'clrstats' satisfies Said);
+  }
+}
+
+function checkIndex(index: number): void {
+  if (index >= COUNTERS) throw new NetgraphError('EINVAL', `index ${index}: counters are 0 to ${COUNTERS - 1}`);
+}
+
+function timevalOf(ms: number): { tv_sec: number; tv_usec: number } {
+  const us = Math.round(ms * 1000);
+  return { tv_sec: Math.floor(us / 1e6), tv_usec: us % 1e6 };
+}
+
+export const source: NodeType = {
+  name: 'source',
+  cookie: 1110646684,
+  messages: [
+    command({
+      name: 'getstats',
+      cmd: 1 | NGM_READONLY,
+      reply: stats,
+      handle: (source: SourceControl) => source.stats(false) as Promise<never>,
+    }),
+    command({ name: 'clrstats', cmd: 2, handle: (source: SourceControl) => source.clearStats() }),
+    command({
+      name: 'getclrstats',
+      cmd: 3,
+      reply: stats,
+      handle: (source: SourceControl) => source.stats(true) as Promise<never>,
+    }),
+    command({
+      name: 'start',
+      cmd: 4,
+      args: uint64,
+      handle: (source: SourceControl, packets) => source.start(packets),
+    }),
+    command({ name: 'stop', cmd: 5, handle: (source: SourceControl) => source.stop() }),
+    command({ name: 'clrdata', cmd: 6, handle: (source: SourceControl) => source.clearData() }),
+    command({
+      name: 'setiface',
+      cmd: 7,
+      args: string,
+      handle: (_source: SourceControl, name) => {
+        throw new NetgraphError('EOPNOTSUPP', `interface '${name}': a source sends to its hook, and asks no interface`);
+      },
+    }),
+    command({ name: 'setpps', cmd: 8, args: uint32, handle: (source: SourceControl, pps) => source.setPps(pps) }),
+    command({
+      name: 'settimestamp',
+      cmd: 9,
+      args: stampForm,
+      handle: (source: SourceControl, stamp) => source.setStamp(stamp),
+    }),
+    command({
+      name: 'gettimestamp',
+      cmd: 10 | NGM_READONLY,
+      reply: stampForm,
+      handle: (source: SourceControl) => source.stamp,
+    }),
+    command({
+      name: 'setcounter',
+      cmd: 11,
+      args: counterForm,
+      handle: (source: SourceControl, counter) => source.setCounter(counter),
+    }),
+    command({
+      name: 'getcounter',
+      cmd: 12 | NGM_READONLY,
+      args: uint8,
+      reply: counterForm,
+      handle: (source: SourceControl, index) => source.counter(index),
+    }),
+  ],
+  control: SourceControl,
+  data: SourceData,
+  runsIn: 'one',
+  counters: ['outOctets', 'outFrames'],
+};
