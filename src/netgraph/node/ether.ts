@@ -30,6 +30,7 @@ import { mac, string, struct, uint32 } from '../message/form.ts';
 import { Divert } from './lib/divert.ts';
 import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts';
 import { asking, inside, macBytes, macText } from './lib/namespace.ts';
+import { releaseAtEnd } from './lib/release.ts';
 
 /** PACKET_FANOUT groups are the namespace's; of two processes there the kernel refuses the second to ask for one in use. */
 let nextGroup = process.pid << 6;
@@ -75,8 +76,7 @@ class EtherControl extends ControlHalf {
   }
 
   override shutdown(): void {
-    // Not before it is sure.
-    this.node.graph.retire(() => this.#release());
+    releaseAtEnd(this.node, () => this.#release());
   }
 
   override config(): EtherConfig {
@@ -99,7 +99,7 @@ class EtherControl extends ControlHalf {
     try {
       interfaceName(attached.fd, attached.ifindex);
     } catch {
-      this.node.graph.trouble(`node ${this.node.address}: its interface ${attached.ifname} is gone`);
+      this.node.graph.trouble(`interface ${attached.ifname} of node ${this.node.address} is gone`);
       this.node.graph.shutdown(this.node);
     }
   }

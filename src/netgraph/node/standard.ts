@@ -3,10 +3,12 @@ import type { NodeType } from '../graph/type.ts';
 import { bpf } from './bpf.ts';
 import { checksum } from './checksum.ts';
 import { echo } from './echo.ts';
+import { eiface } from './eiface.ts';
 import { ether } from './ether.ts';
 import { fib4 } from './fib4.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
+import { iface } from './iface.ts';
 import { ipfwd } from './ipfwd.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
@@ -19,10 +21,12 @@ export const standardTypes: readonly NodeType[] = [
   bpf,
   checksum,
   echo,
+  eiface,
   ether,
   fib4,
   hole,
   hub,
+  iface,
   ipfwd,
   one2many,
   socket,

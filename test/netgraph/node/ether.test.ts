@@ -181,7 +181,7 @@ describe('ether', () => {
       },
       { what: 'the end of the node' },
     );
-    assert.match(inline.trouble.splice(0).join(), /gone\.5 is gone/);
+    assert.match(inline.trouble.splice(0).join(), /gone\.5 of node gone_5: is gone/);
     await inline.close();
   });
 
