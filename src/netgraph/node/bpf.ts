@@ -10,7 +10,6 @@ import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { BPF_RET_K, type BpfInstruction, BpfProgramError, checkBpf } from '../lib/bpf.ts';
 import { type BpfFilter, compileBpf } from '../lib/bpf-compile.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { array, hint16, hookbuf, int32, struct, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
@@ -213,14 +212,14 @@ export const bpf: NodeType = {
     }),
     command({
       name: 'getprogram',
-      cmd: 2 | NGM_READONLY,
+      cmd: 2,
       args: hookbuf,
       reply: hookProgram,
       handle: (bpf: BpfControl, hook) => bpf.program(hook),
     }),
     command({
       name: 'getstats',
-      cmd: 3 | NGM_READONLY,
+      cmd: 3,
       args: hookbuf,
       reply: hookStats,
       handle: (bpf: BpfControl, hook) => bpf.stats(hook, false),

@@ -16,7 +16,6 @@ import {
   ip4HeaderLength,
   ip6Upper,
 } from '../lib/ip.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { struct, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
@@ -181,7 +180,7 @@ export const checksum: NodeType = {
   messages: [
     command({
       name: 'getdlt',
-      cmd: 1 | NGM_READONLY,
+      cmd: 1,
       reply: uint8,
       handle: (checksum: ChecksumControl) => checksum.dlt,
     }),
@@ -193,7 +192,7 @@ export const checksum: NodeType = {
     }),
     command({
       name: 'getconfig',
-      cmd: 3 | NGM_READONLY,
+      cmd: 3,
       reply: settings,
       handle: (checksum: ChecksumControl) => checksum.settings,
     }),
@@ -211,7 +210,7 @@ export const checksum: NodeType = {
     }),
     command({
       name: 'getstats',
-      cmd: 6 | NGM_READONLY,
+      cmd: 6,
       reply: stats,
       handle: (checksum: ChecksumControl) => checksum.stats(false),
     }),

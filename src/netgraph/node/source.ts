@@ -8,7 +8,6 @@
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { hint16, hint8, int32, int64, string, struct, uint32, uint64, uint8 } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks, sayTo } from './lib/ask.ts';
@@ -179,7 +178,7 @@ export const source: NodeType = {
   messages: [
     command({
       name: 'getstats',
-      cmd: 1 | NGM_READONLY,
+      cmd: 1,
       reply: stats,
       handle: (source: SourceControl) => source.stats(false) as Promise<never>,
     }),
@@ -215,7 +214,7 @@ export const source: NodeType = {
     }),
     command({
       name: 'gettimestamp',
-      cmd: 10 | NGM_READONLY,
+      cmd: 10,
       reply: stampForm,
       handle: (source: SourceControl) => source.stamp,
     }),
@@ -227,7 +226,7 @@ export const source: NodeType = {
     }),
     command({
       name: 'getcounter',
-      cmd: 12 | NGM_READONLY,
+      cmd: 12,
       args: uint8,
       reply: counterForm,
       handle: (source: SourceControl, index) => source.counter(index),

@@ -4,7 +4,6 @@
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { clampMss, MSS_CLAMPED, MSS_MALFORMED, MSS_UNTOUCHED } from '../lib/tcpmss.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { hookbuf, struct, uint16, uint64, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
@@ -127,7 +126,7 @@ export const tcpmss: NodeType = {
   messages: [
     command({
       name: 'getstats',
-      cmd: 1 | NGM_READONLY,
+      cmd: 1,
       args: hookbuf,
       reply: hookStats,
       handle: (tcpmss: TcpmssControl, hook) => tcpmss.stats(hook, false),
