@@ -20,7 +20,11 @@ afterEach(() => inline.close());
 
 function read(fields: readonly string[], from: string = file): string[] {
   const args = ['-r', from, '-n', '-T', 'fields', '-E', 'separator=|', ...fields.flatMap(field => ['-e', field])];
-  const text = execFileSync('tshark', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const text = execFileSync('tshark', args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 64 << 20,
+  });
   return text === '' ? [] : text.replace(/\n$/, '').split('\n');
 }
 
