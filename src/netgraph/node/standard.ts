@@ -1,6 +1,7 @@
 // The node types that every graph has.
 import type { NodeType } from '../graph/type.ts';
 import { bpf } from './bpf.ts';
+import { bridge } from './bridge.ts';
 import { capture } from './capture.ts';
 import { checksum } from './checksum.ts';
 import { echo } from './echo.ts';
@@ -20,6 +21,7 @@ import { tee } from './tee.ts';
 
 export const standardTypes: readonly NodeType[] = [
   bpf,
+  bridge,
   capture,
   checksum,
   echo,

@@ -76,8 +76,12 @@ const runtime = new Runtime(
 const commits = new CommitReader(data.commits, data.ring, worker);
 const qsbr = new QsbrReader(data.qsbr, worker);
 
+let applying = false;
+
 function applyCommits(): void {
+  applying = true;
   commits.take(frame => runtime.apply(decodeActions(frame)));
+  applying = false;
   pollfds = undefined;
 }
 
@@ -86,6 +90,8 @@ const heard: Extract<Down, { kind: 'say' }>[] = [];
 
 /** Hands on what nodes were said, up to what one can not take now. */
 function listen(): void {
+  // Who looks for announced memory in the middle of a commit may hear something for the nodes: they are told after it.
+  if (applying) return;
   // It was said after the commit of what it is said to.
   if (commits.pending) applyCommits();
   let done = 0;
