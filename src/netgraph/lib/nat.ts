@@ -97,6 +97,18 @@ export class Nat {
     return { sessions: this.#table.sessions, mappings: this.#table.mappings, limit: this.#limit };
   }
 
+  /** Sessions by protocol. */
+  sessionsOf(): Map<number, number> {
+    const table = this.#table;
+    const counts = new Map<number, number>();
+    table.endWhere(session => {
+      const protocol = table.protocol[table.mapping[session]!]!;
+      counts.set(protocol, (counts.get(protocol) ?? 0) + 1);
+      return false;
+    });
+    return counts;
+  }
+
   /** Ends what is due; to be called about once a second. Returns how many sessions ended. */
   expire(nowMs: number): number {
     return this.#table.expire(Math.floor(nowMs / 1000));

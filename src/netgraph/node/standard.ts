@@ -12,6 +12,7 @@ import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { iface } from './iface.ts';
 import { ipfwd } from './ipfwd.ts';
+import { nat } from './nat.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
 import { source } from './source.ts';
@@ -32,6 +33,7 @@ export const standardTypes: readonly NodeType[] = [
   hub,
   iface,
   ipfwd,
+  nat,
   one2many,
   socket,
   source,
