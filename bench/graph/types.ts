@@ -1,4 +1,4 @@
-// Node types of the benchmarks: a source of ready IPv4 packets in memory, and a sink that counts them.
+// Node types of the benchmarks: sources of packets in memory, stages that only hand on, and what measures.
 import {
   command,
   ControlHalf,
@@ -8,85 +8,89 @@ import {
   type NodeType,
   PKT_DATA,
   PKT_LENGTH,
+  type TypeCommand,
 } from '../../src/netgraph/index.ts';
 
-class Plain extends ControlHalf {
+/** A control half that only passes on what it is told. */
+export class Settings extends ControlHalf {
   settings: unknown = undefined;
+
   override config(): unknown {
     return this.settings;
   }
 }
 
-/** Destinations that packets go to in turn. */
+/** `set` with any value: the data halves are configured with it. */
+export const set: TypeCommand = command({
+  name: 'set',
+  cmd: 1,
+  handle: (control: Settings, args: unknown) => {
+    control.settings = args;
+    control.node.reconfigure();
+  },
+});
+
 export interface GeneratorConfig {
-  readonly running: boolean;
-  /** IPv4 destinations in network order; a packet each in turn. */
+  /** IPv4 destinations as words in memory's order, a packet each in turn. */
   readonly destinations: Int32Array;
+  /** Of a packet, in bytes. */
   readonly length: number;
 }
 
-class GeneratorData extends DataHalf<GeneratorConfig> {
+/** Fresh packets with an IPv4 header each, as fast as they are taken. */
+class GeneratorData extends DataHalf<GeneratorConfig | undefined> {
   override readonly source = true;
-  #out: DataHook | undefined;
-  #config: GeneratorConfig = { running: false, destinations: new Int32Array(1), length: 64 };
+  #destinations: Int32Array | undefined;
   #next = 0;
   readonly #handles = new Int32Array(256);
   readonly #header = new Int32Array(5);
-
-  constructor(node: DataContext) {
-    super(node);
-    const bytes = new Uint8Array(this.#header.buffer);
-    bytes.set([0x45, 0, 0, 64, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0]);
-  }
+  /** Sum of the header's words with no destination. */
+  #sum = 0;
+  #length = 0;
 
   override configure(config: GeneratorConfig | undefined): void {
-    if (config) this.#config = config;
+    if (!config) return;
+    this.#destinations = config.destinations;
+    this.#length = config.length;
+    this.#next = 0;
+    const bytes = new Uint8Array(this.#header.buffer);
+    // UDP from 10.0.0.1, do not fragment, time to live 64.
+    bytes.set([0x45, 0, config.length >> 8, config.length, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0]);
+    this.#sum = this.#header.reduce((sum, word) => sum + (word & 0xffff) + (word >>> 16), 0);
   }
-  override hookAdded(hook: DataHook): void {
-    this.#out = hook;
-  }
-  override hookRemoved(): void {
-    this.#out = undefined;
-  }
+
   override receive(_hook: DataHook, handles: Int32Array, count: number): void {
     this.node.dropMany(handles, count, 0);
   }
 
   override poll(budget: number): number {
-    const out = this.#out;
-    const { destinations, running, length } = this.#config;
-    if (!out || !running) return 0;
+    const out = this.node.hooks[0];
+    const destinations = this.#destinations;
+    if (!out || !destinations) return 0;
     const { packets } = this.node;
     const handles = this.#handles;
     const count = packets.allocateMany(handles, budget);
     const { words } = packets;
     const header = this.#header;
-    const h0 = header[0]!;
-    const h1 = header[1]!;
-    const h3 = header[3]!;
+    const first = header[0]!;
+    const second = header[1]!;
+    const third = header[2]!;
+    const source = header[3]!;
+    const length = this.#length;
     let next = this.#next;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
       const at = words[handle + PKT_DATA]! >> 2;
-      words[handle + PKT_LENGTH] = length;
       const destination = destinations[next]!;
       if (++next === destinations.length) next = 0;
-      words[at] = h0;
-      words[at + 1] = h1;
-      // TTL 64, UDP; the checksum of a header with this destination.
-      let sum =
-        0x4011 +
-        0x4500 +
-        length +
-        0x4000 +
-        0x0a00 +
-        1 +
-        (((destination & 255) << 8) | ((destination >>> 8) & 255)) +
-        ((((destination >>> 16) & 255) << 8) | (destination >>> 24));
+      let sum = this.#sum + (destination & 0xffff) + (destination >>> 16);
       sum = (sum & 0xffff) + (sum >>> 16);
-      sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
-      words[at + 2] = 64 | (17 << 8) | ((sum >>> 8) << 16) | ((sum & 255) << 24);
-      words[at + 3] = h3;
+      sum = (sum & 0xffff) + (sum >>> 16);
+      words[handle + PKT_LENGTH] = length;
+      words[at] = first;
+      words[at + 1] = second;
+      words[at + 2] = third | (~sum << 16);
+      words[at + 3] = source;
       words[at + 4] = destination;
     }
     this.#next = next;
@@ -98,14 +102,78 @@ class GeneratorData extends DataHalf<GeneratorConfig> {
 export const generator: NodeType = {
   name: 'bench-generator',
   cookie: 1,
-  messages: [
-    command({
-      name: 'set',
-      cmd: 1,
-      handle: (control: Plain, args) => ((control.settings = args), control.node.reconfigure()),
-    }),
-  ],
-  control: Plain,
+  messages: [set],
+  control: Settings,
   data: GeneratorData,
   url: import.meta.url,
 };
+
+/** `objects` handles that are no packets, the same ones for ever: what dpdk-test's source sends. */
+class ObjectsData extends DataHalf<{ readonly objects: number } | undefined> {
+  override readonly source = true;
+  #handles = new Int32Array(0);
+
+  override configure(config: { readonly objects: number } | undefined): void {
+    this.#handles = Int32Array.from({ length: config?.objects ?? 256 }, (_, i) => i + 1);
+  }
+
+  override receive(): void {}
+
+  override poll(): number {
+    const handles = this.#handles;
+    const { hooks } = this.node;
+    // Several hooks: a part for each.
+    const share = Math.trunc(handles.length / hooks.length);
+    for (let i = 0; i < hooks.length; i++) hooks[i]!.sendMany(handles, share, i * share);
+    return handles.length;
+  }
+}
+
+/** Hands on; to several hooks by shares in percent, in one piece each. */
+class StageData extends DataHalf<{ readonly shares: readonly number[] } | undefined> {
+  #outs: DataHook[] = [];
+  #shares: readonly number[] = [];
+
+  override configure(config: { readonly shares: readonly number[] } | undefined): void {
+    this.#shares = config?.shares ?? [100];
+  }
+
+  override hookAdded(hook: DataHook): void {
+    if (hook.name.startsWith('out')) this.#outs.push(hook);
+  }
+
+  override receive(_hook: DataHook, handles: Int32Array, count: number): void {
+    const outs = this.#outs;
+    if (outs.length === 1) {
+      outs[0]!.pass(count);
+      return;
+    }
+    // The first share stays where it is.
+    const stays = Math.trunc((count * this.#shares[0]!) / 100);
+    let at = stays;
+    for (let i = 1; i < outs.length; i++) {
+      const share = i === outs.length - 1 ? count - at : Math.trunc((count * this.#shares[i]!) / 100);
+      outs[i]!.sendMany(handles, share, at);
+      at += share;
+    }
+    outs[0]!.pass(stays);
+  }
+}
+
+/** The end of objects that are no packets. */
+class EndData extends DataHalf {
+  override receive(): void {}
+}
+
+const plain = (name: string, cookie: number, data: new (context: DataContext) => DataHalf): NodeType => ({
+  name,
+  cookie,
+  messages: [set],
+  control: Settings,
+  data,
+  url: import.meta.url,
+});
+
+export const objects: NodeType = plain('bench-objects', 2, ObjectsData);
+export const stage: NodeType = plain('bench-stage', 3, StageData);
+export const end: NodeType = plain('bench-end', 4, EndData);

@@ -38,11 +38,11 @@ const OWN: number = NODE_COUNTERS.length;
 /** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
 const MAX_VECTORS = 4096;
 /** Rounds of a busy worker from one look at the clock and the timers to the next: a look costs as much as some ten packets. */
-const LOOK_ROUNDS = 8;
+const LOOK_ROUNDS = 16;
 /** Looks after which it shows its counters. */
 const SHOW_LOOKS = 8;
 /** Of so many runs one is timed, and stands for all. */
-const TIMED_RUNS = 8;
+const TIMED_RUNS = 64;
 
 /** What the runtime asks of whoever runs it. */
 export interface Surroundings {
@@ -110,16 +110,24 @@ export class DataHook {
     this.#runtime.passOn(this, count);
   }
 
-  /** Sends many. */
-  sendMany(handles: Int32Array, count: number): void {
-    let sent = 0;
-    while (sent < count) {
+  /** Sends `count` packets of the array, from `first` on. */
+  sendMany(handles: Int32Array, count: number, first = 0): void {
+    if (count === VECTOR && handles.length === VECTOR && this.open === NONE) {
+      // The engine's own copy of a whole array takes 17 ns, a loop 240.
+      const vector = this.#runtime.openFor(this);
+      vector.handles.set(handles);
+      vector.count = VECTOR;
+      return;
+    }
+    let sent = first;
+    const last = first + count;
+    while (sent < last) {
       let vector = this.open;
       if (vector.count === VECTOR) vector = this.#runtime.openFor(this);
       const into = vector.handles;
       let at = vector.count;
       const room = VECTOR - at;
-      const end = count - sent < room ? count : sent + room;
+      const end = last - sent < room ? last : sent + room;
       while (sent < end) into[at++] = handles[sent++]!;
       vector.count = at;
     }
