@@ -108,13 +108,19 @@ export const generator: NodeType = {
   url: import.meta.url,
 };
 
-/** `objects` handles that are no packets, the same ones for ever: what dpdk-test's source sends. */
+/** `objects` handles that are no packets, the same ones for ever: what dpdk-test's source sends. Several hooks get a part each. */
 class ObjectsData extends DataHalf<{ readonly objects: number } | undefined> {
   override readonly source = true;
+  #objects = 256;
   #handles = new Int32Array(0);
 
   override configure(config: { readonly objects: number } | undefined): void {
-    this.#handles = Int32Array.from({ length: config?.objects ?? 256 }, (_, i) => i + 1);
+    this.#objects = config?.objects ?? 256;
+    this.#share();
+  }
+
+  override hookAdded(): void {
+    this.#share();
   }
 
   override receive(): void {}
@@ -122,10 +128,13 @@ class ObjectsData extends DataHalf<{ readonly objects: number } | undefined> {
   override poll(): number {
     const handles = this.#handles;
     const { hooks } = this.node;
-    // Several hooks: a part for each.
-    const share = Math.trunc(handles.length / hooks.length);
-    for (let i = 0; i < hooks.length; i++) hooks[i]!.sendMany(handles, share, i * share);
-    return handles.length;
+    for (let i = 0; i < hooks.length; i++) hooks[i]!.sendMany(handles, handles.length);
+    return this.#objects;
+  }
+
+  #share(): void {
+    const length = Math.trunc(this.#objects / Math.max(1, this.node.hooks.length));
+    this.#handles = Int32Array.from({ length }, (_, i) => i + 1);
   }
 }
 

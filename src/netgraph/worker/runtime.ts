@@ -20,7 +20,7 @@ import type { Packets } from '../packet/packets.ts';
 import { Counts } from './counts.ts';
 import { type DataContext, DataHalf, DROP, DROP_REASONS } from './half.ts';
 import type { Action, Place } from './plan.ts';
-import { NONE, VECTOR, Vector } from './vector.ts';
+import { NONE, VECTOR, type Vector, VectorPool } from './vector.ts';
 
 /** Counters that every node has, before its type's own. */
 export const NODE_COUNTERS: readonly string[] = [
@@ -37,6 +37,8 @@ const OWN: number = NODE_COUNTERS.length;
 
 /** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
 const MAX_VECTORS = 4096;
+/** Packets that are copied into another vector rather than handed over in one of their own. */
+const FEW = 24;
 /** Rounds of a busy worker from one look at the clock and the timers to the next: a look costs as much as some ten packets. */
 const LOOK_ROUNDS = 16;
 /** Looks after which it shows its counters. */
@@ -112,24 +114,17 @@ export class DataHook {
 
   /** Sends `count` packets of the array, from `first` on. */
   sendMany(handles: Int32Array, count: number, first = 0): void {
-    if (count === VECTOR && handles.length === VECTOR && this.open === NONE) {
-      // The engine's own copy of a whole array takes 17 ns, a loop 240.
-      const vector = this.#runtime.openFor(this);
-      vector.handles.set(handles);
-      vector.count = VECTOR;
-      return;
-    }
     let sent = first;
     const last = first + count;
     while (sent < last) {
       let vector = this.open;
       if (vector.count === VECTOR) vector = this.#runtime.openFor(this);
-      const into = vector.handles;
-      let at = vector.count;
+      const at = vector.count;
       const room = VECTOR - at;
       const end = last - sent < room ? last : sent + room;
-      while (sent < end) into[at++] = handles[sent++]!;
-      vector.count = at;
+      this.#runtime.copy(vector, at, handles, sent, end);
+      vector.count = at + end - sent;
+      sent = end;
     }
   }
 }
@@ -230,7 +225,7 @@ export class Runtime {
   #halves: DataHalf[] = [];
   #first: Vector | undefined = undefined;
   #last: Vector | undefined = undefined;
-  #spare: Vector | undefined = undefined;
+  readonly #vectors: VectorPool = new VectorPool();
   #rounds = 0;
   #looks = 0;
   #runs = 0;
@@ -331,7 +326,10 @@ export class Runtime {
     }
     for (let i = 0; i < MAX_VECTORS; i++) {
       const vector = this.#first;
-      if (vector === undefined) return;
+      if (vector === undefined) {
+        this.#received = undefined;
+        return;
+      }
       this.#first = vector.next;
       if (this.#first === undefined) this.#last = undefined;
       const from = vector.from!;
@@ -359,10 +357,7 @@ export class Runtime {
         }
       }
       // Unless it has been passed on, it is free.
-      if (this.#received === vector) {
-        vector.next = this.#spare;
-        this.#spare = vector;
-      }
+      if (this.#received === vector) this.#vectors.give(vector);
     }
   }
 
@@ -378,8 +373,8 @@ export class Runtime {
   /** The vector that is being received goes on whole, out of `hook`. */
   passOn(hook: DataHook, count: number): void {
     const vector = this.#received;
-    if (vector === undefined || hook.open !== NONE) {
-      // What the hook has open goes first.
+    if (vector === undefined || (count < FEW && hook.open !== NONE)) {
+      // A few are better with those that go the same way already.
       hook.sendMany(vector?.handles ?? this.#arrived, count);
       return;
     }
@@ -423,14 +418,27 @@ export class Runtime {
     return taken;
   }
 
+  /** Handles from `first` to `end` of an array into a vector, from `at` on. */
+  copy(vector: Vector, at: number, handles: Int32Array, first: number, end: number): void {
+    const received = this.#received;
+    if (end - first >= FEW) {
+      if (received !== undefined && handles === received.handles && received.base >= 0 && vector.base >= 0) {
+        this.#vectors.slab.copyWithin(vector.base + at, received.base + first, received.base + end);
+        return;
+      }
+      if (at === 0 && first === 0 && end === handles.length) {
+        vector.handles.set(handles);
+        return;
+      }
+    }
+    const into = vector.handles;
+    while (first < end) into[at++] = handles[first++]!;
+  }
+
   /** A vector for `hook`, at the end of what is ready. */
   openFor(hook: DataHook): Vector {
-    let vector = this.#spare;
-    if (vector === undefined) vector = new Vector();
-    else this.#spare = vector.next;
+    const vector = this.#vectors.take();
     vector.from = hook;
-    vector.count = 0;
-    vector.next = undefined;
     if (this.#last === undefined) this.#first = vector;
     else this.#last.next = vector;
     this.#last = vector;
