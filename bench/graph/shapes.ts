@@ -170,9 +170,13 @@ export async function measureShape(shape: Shape, runs: number, ms: number): Prom
 
 /** Millions of objects a second in dpdk-test, by its names of the shapes. */
 export async function measureDpdk(): Promise<Map<string, number>> {
-  const child = spawn('dpdk-test', ['--no-huge', '-m', '1024', '--no-pci', '--no-telemetry', '--file-prefix', `grevy${process.pid}`, '-l', '0,1'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    'dpdk-test',
+    ['--no-huge', '-m', '1024', '--no-pci', '--no-telemetry', '--file-prefix', `grevy${process.pid}`, '-l', '0,1'],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   let text = '';
   child.stdout.setEncoding('utf8');
   const done = new Promise<void>((resolve, reject) => {

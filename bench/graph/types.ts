@@ -44,8 +44,8 @@ class GeneratorData extends DataHalf<GeneratorConfig | undefined> {
   #next = 0;
   readonly #handles = new Int32Array(256);
   readonly #header = new Int32Array(5);
-  /** Sum of the header's words with no destination. */
-  #sum = 0;
+  /** The word with the checksum, by destination. */
+  #checksums = new Int32Array(0);
   #length = 0;
 
   override configure(config: GeneratorConfig | undefined): void {
@@ -56,7 +56,13 @@ class GeneratorData extends DataHalf<GeneratorConfig | undefined> {
     const bytes = new Uint8Array(this.#header.buffer);
     // UDP from 10.0.0.1, do not fragment, time to live 64.
     bytes.set([0x45, 0, config.length >> 8, config.length, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0]);
-    this.#sum = this.#header.reduce((sum, word) => sum + (word & 0xffff) + (word >>> 16), 0);
+    const sum = this.#header.reduce((sum, word) => sum + (word & 0xffff) + (word >>> 16), 0);
+    this.#checksums = config.destinations.map(destination => {
+      let all = sum + (destination & 0xffff) + (destination >>> 16);
+      all = (all & 0xffff) + (all >>> 16);
+      all = (all & 0xffff) + (all >>> 16);
+      return this.#header[2]! | (~all << 16);
+    });
   }
 
   override receive(_hook: DataHook, handles: Int32Array, count: number): void {
@@ -74,24 +80,20 @@ class GeneratorData extends DataHalf<GeneratorConfig | undefined> {
     const header = this.#header;
     const first = header[0]!;
     const second = header[1]!;
-    const third = header[2]!;
     const source = header[3]!;
+    const checksums = this.#checksums;
     const length = this.#length;
     let next = this.#next;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
       const at = words[handle + PKT_DATA]! >> 2;
-      const destination = destinations[next]!;
-      if (++next === destinations.length) next = 0;
-      let sum = this.#sum + (destination & 0xffff) + (destination >>> 16);
-      sum = (sum & 0xffff) + (sum >>> 16);
-      sum = (sum & 0xffff) + (sum >>> 16);
       words[handle + PKT_LENGTH] = length;
       words[at] = first;
       words[at + 1] = second;
-      words[at + 2] = third | (~sum << 16);
+      words[at + 2] = checksums[next]!;
       words[at + 3] = source;
-      words[at + 4] = destination;
+      words[at + 4] = destinations[next]!;
+      if (++next === destinations.length) next = 0;
     }
     this.#next = next;
     out.sendMany(handles, count);

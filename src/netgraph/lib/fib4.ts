@@ -66,6 +66,17 @@ export class Fib4Reader {
     return word & FIB_HOP_MASK;
   }
 
+  /** The same for the word that the four bytes are in memory: the address's first byte is the lowest. */
+  lookupWord(address: number): number {
+    const table = this.#words;
+    let word = table[((address & 255) << 8) | ((address >>> 8) & 255)]!;
+    if (word < 0) {
+      word = table[(word & FIB_GROUP_MASK) + ((address >>> 16) & 255)]!;
+      if (word < 0) word = table[(word & FIB_GROUP_MASK) + (address >>> 24)]!;
+    }
+    return word & FIB_HOP_MASK;
+  }
+
   /** `lookup` of `count` addresses into `nextHops`. */
   lookupMany(addresses: Uint32Array, nextHops: Int32Array, count: number): void {
     const table = this.#words;

@@ -182,23 +182,31 @@ class Fib4Data extends DataHalf<Fib4Config> {
     const gateways = this.#gateways;
     // As long as all go out of the hook of the first, the vector stays as it is.
     let same: DataHook | undefined;
+    let last = 0;
+    let gateway = 0;
     let good = 0;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
-      const nextHop = words[handle + PKT_LENGTH]! < 20 ? 0 : fib.lookupAt(bytes, words[handle + PKT_DATA]! + 16);
-      const out = nextHop < outs.length ? outs[nextHop] : undefined;
-      if (out === undefined) {
-        this.node.drop(handle, words[handle + PKT_LENGTH]! < 20 ? DROP.malformed : DROP.noRoute);
-        continue;
+      const at = words[handle + PKT_DATA]!;
+      const short = words[handle + PKT_LENGTH]! < 20;
+      let nextHop = 0;
+      if (!short) nextHop = (at & 3) === 0 ? fib.lookupWord(words[(at >> 2) + 4]!) : fib.lookupAt(bytes, at + 16);
+      if (nextHop !== last || nextHop === 0) {
+        const out = nextHop < outs.length ? outs[nextHop] : undefined;
+        if (out === undefined) {
+          this.node.drop(handle, short ? DROP.malformed : DROP.noRoute);
+          continue;
+        }
+        last = nextHop;
+        gateway = gateways[nextHop]!;
+        if (out !== same) {
+          if (same !== undefined) same.sendMany(handles, good);
+          same = out;
+          good = 0;
+        }
       }
-      words[handle + PKT_NEXT_HOP] = gateways[nextHop]!;
-      if (out === same) handles[good++] = handle;
-      else {
-        if (same !== undefined) same.sendMany(handles, good);
-        same = out;
-        good = 1;
-        handles[0] = handle;
-      }
+      words[handle + PKT_NEXT_HOP] = gateway;
+      handles[good++] = handle;
     }
     if (same !== undefined) same.pass(good);
   }

@@ -139,7 +139,7 @@ export class Packets {
     return handle;
   }
 
-  /** Up to `count` empty packets into `into`; how many. */
+  /** Up to `count` packets into `into`; how many. Their lengths are the caller's to set. */
   allocateMany(into: Int32Array, count: number): number {
     const free = this.#free;
     let left = this.#count;
@@ -150,7 +150,6 @@ export class Packets {
       const handle = free[--left]!;
       into[i] = handle;
       words[handle + PKT_DATA] = (handle << 2) + PKT_WORDS * 4 + HEADROOM;
-      words[handle + PKT_LENGTH] = 0;
       words[handle + PKT_MARK] = 0;
       words[handle + PKT_NEXT_HOP] = 0;
       words[handle + PKT_FLAGS] = 0;
