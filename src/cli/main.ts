@@ -10,6 +10,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [-n, --vrfwnetns]                           each named network namespace is a VRF, rather than devices
       [--no-rehearsal]                            saves a second of CPU at the start; the first full table takes longer
       [--record FILE]                             everything that bgp is told, for replay
+      [--graph-workers N]                         threads of the graph that ngctl speaks to (1)
   sh [--run-dir DIR] [-c COMMAND]...              talk to a running daemon; without -c: a shell
   check -c FILE                                   read a configuration and say what is wrong with it
   replay FILE [-c COMMAND]...                     have a recorded run of bgp again, and ask about its end

@@ -17,6 +17,7 @@ export async function run(argv: readonly string[]): Promise<number> {
       vrfwnetns: { type: 'boolean', short: 'n', default: false },
       'no-rehearsal': { type: 'boolean', default: false },
       record: { type: 'string' },
+      'graph-workers': { type: 'string' },
     },
   });
   if (values.config === undefined) {
@@ -33,6 +34,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     process.stderr.write(`grevy run: -s ${bufferSize}: a number of bytes is needed\n`);
     return ExitCode.usage;
   }
+  const workers = values['graph-workers'];
+  if (workers !== undefined && !(/^[1-9]\d?$/.test(workers) && Number(workers) <= 64)) {
+    process.stderr.write(`grevy run: --graph-workers ${workers}: 1 to 64\n`);
+    return ExitCode.usage;
+  }
   return await runDaemon({
     configFile: resolve(values.config),
     runDir: resolve(values['run-dir']),
@@ -43,6 +49,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     ...(values.record === undefined ? {} : { record: resolve(values.record) }),
     ...(wait === undefined ? {} : { gracefulRestartMs: Number(wait) * 1000 }),
     ...(bufferSize === undefined ? {} : { receiveBuffer: Number(bufferSize) }),
+    ...(workers === undefined ? {} : { graphWorkers: Number(workers) }),
     version: version(),
   });
 }

@@ -1,4 +1,4 @@
-// The daemon: reads the configuration, takes the run directory, starts the threads, opens the shell's socket, and waits to
+// The daemon: reads the configuration, takes the run directory, starts the threads, opens the sockets of shell and ngctl, and waits to
 // be told to stop.
 //
 //    SIGTERM, SIGINT   stop in order: sessions are closed, routes withdrawn from the kernel (unless `retain`); a second
@@ -11,6 +11,7 @@ import { TaskLoop } from '../concurrency/index.ts';
 import { keepLargeMemoryApart } from '../sys/index.ts';
 import { type ConfigProblem, Grammar, loadConfig } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
+import { GraphService } from './graph-service.ts';
 import { hostname } from './main-commands.ts';
 import { RunDirectoryInUse, takeRunDirectory } from './run-directory.ts';
 import { Supervisor } from './supervisor.ts';
@@ -34,6 +35,8 @@ export interface DaemonOptions {
   readonly rehearse?: boolean;
   /** The file for a tape of bgp's run (bgp/record). */
   readonly record?: string;
+  /** Threads of the graph (netgraph), once it is opened; 1 unless told. */
+  readonly graphWorkers?: number;
   readonly version: string;
   /** For the whole of an orderly stop. */
   readonly stopDeadlineMs?: number;
@@ -134,12 +137,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       endNow();
     },
   });
+  const graph = new GraphService({ runDir, workers: options.graphWorkers ?? 1, log });
   const vty = new VtyService({
     runDir,
     configFile,
     version: options.version,
     thread: name => supervisor.thread(name),
-    threads: () => supervisor.threads(),
+    threads: () => [...supervisor.threads(), ...graph.threads()],
+    graph,
     tasks: () => loop.stats(),
   });
   // The name stands in main's part of the configuration, and bgp announces it to its peers: it has to know it before the
@@ -151,6 +156,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await supervisor.start();
     report(await vty.load(text, configFile));
     await vty.listen();
+    await graph.listen();
     running = true;
     log(`grevy ${options.version} runs: process ${process.pid}, run directory ${runDir}`);
     log(`${await signals.first}: stopping`);
@@ -164,6 +170,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     endNow();
   });
   await vty.close();
+  await graph.close();
   const clean = await supervisor.stop(options.stopDeadlineMs ?? STOP_DEADLINE_MS);
   if (!clean) {
     log('the daemon ends although threads still run, routes stay in the kernel');

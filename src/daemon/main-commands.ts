@@ -27,6 +27,8 @@ import {
   type ThreadStatus,
 } from '../vty/index.ts';
 import type { RunningConfiguration } from './configuration.ts';
+import { graphCommands } from './graph-commands.ts';
+import type { GraphView } from './graph-service.ts';
 
 export interface ThreadInfo {
   readonly name: string;
@@ -49,6 +51,8 @@ export interface MainState {
   threads(): readonly ThreadInfo[];
   /** Asks every thread, main included, for its status; one that does not answer in time is left out. */
   statuses(): Promise<readonly { readonly name: string; readonly status: ThreadStatus }[]>;
+  /** The daemon's graph; undefined where there can be none. */
+  readonly graph: GraphView | undefined;
   /** Called when a `log …` line comes or goes. */
   logChanged(line: string, present: boolean): void;
 }
@@ -258,6 +262,8 @@ export const mainCommands: CommandSet<MainState> = commandSet<MainState>(
       help: [SHOW, "The daemon's threads: state and restarts", JSON_HELP],
       run: showThreads,
     }),
+
+    ...graphCommands,
 
     // Lines of the configuration.
     kept('frr version VERSION', ['FRRouting', 'FRRouting configuration version', 'Version string'], {

@@ -1,10 +1,10 @@
 // The shell's socket: RUN_DIR/vty.sock. A session is a connection; several live side by side. The protocol is one JSON
 // object a line, both ways (docs/vty-protocol.md). What a command shows is pulled from its thread piece by piece and only as fast
 // as the socket takes it, so a shell that stops reading stops the command, not the daemon.
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import type net from 'node:net';
 import { join } from 'node:path';
 import type { TaskStats } from '../concurrency/index.ts';
+import { LocalSocket } from '../sys/index.ts';
 import {
   type Block,
   type CommandReply,
@@ -20,6 +20,7 @@ import {
 } from '../vty/index.ts';
 import { allCommands } from './commands.ts';
 import { type Owner, RunningConfiguration } from './configuration.ts';
+import type { GraphView } from './graph-service.ts';
 import { type Filter, FILTERS, makeFilter } from './filter.ts';
 import { hostname, type MainState, mainCommands, type ShellSession, type ThreadInfo } from './main-commands.ts';
 
@@ -37,6 +38,8 @@ export interface VtyServiceOptions {
   readonly threads: () => readonly ThreadInfo[];
   /** Accounts of main's own loop. */
   readonly tasks?: () => readonly TaskStats[];
+  /** The daemon's graph, for `show graph`. */
+  readonly graph?: GraphView;
   /** Command tables; the daemon's own unless told. `main`'s must be among them. */
   readonly commands?: readonly CommandSet<never>[];
   readonly logChanged?: (line: string, present: boolean) => void;
@@ -56,11 +59,10 @@ export const SOCKET_NAME = 'vty.sock';
 export class VtyService {
   readonly configuration: RunningConfiguration;
   readonly #options: VtyServiceOptions;
-  readonly #server: net.Server;
+  readonly #socket: LocalSocket;
   readonly #sessions = new Set<VtySession>();
   readonly #main: Owner;
   readonly #state: MainState;
-  #socketPath = '';
 
   constructor(options: VtyServiceOptions) {
     this.#options = options;
@@ -78,6 +80,7 @@ export class VtyService {
         ...options.threads().filter(thread => thread.name !== 'main'),
       ],
       statuses: () => this.#statuses(),
+      graph: options.graph,
       logChanged: (line, present) => options.logChanged?.(line, present),
     };
     const handler = commandHandler(mainCommands, this.#state, {
@@ -85,7 +88,7 @@ export class VtyService {
       tables: () => ({ sessions: this.#sessions.size }),
     });
     this.#main = { request: async message => handler(message) };
-    this.#server = net.createServer(socket => this.#accept(socket));
+    this.#socket = new LocalSocket(join(options.runDir, SOCKET_NAME), socket => this.#accept(socket));
   }
 
   /** Reads a configuration and puts it into force; gives what is wrong with it. Where a line is not understood nothing was
@@ -103,32 +106,15 @@ export class VtyService {
     return name === 'main' ? this.#main : this.#options.thread(name);
   }
 
-  /** Opens the socket. Refuses where another daemon answers on it. */
+  /** Opens the socket and gives its path. Refuses where another daemon answers on it. */
   async listen(): Promise<string> {
-    const path = join(this.#options.runDir, SOCKET_NAME);
-    mkdirSync(this.#options.runDir, { recursive: true });
-    if (await answers(path)) throw new Error(`${path}: another daemon answers here; use another --run-dir`);
-    rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-      // The socket exists from here on; nobody but owner and group may use it.
-      chmodSync(path, 0o660);
-    });
-    this.#socketPath = path;
-    return path;
+    await this.#socket.listen();
+    return this.#socket.path;
   }
 
   async close(): Promise<void> {
     for (const session of this.#sessions) session.close();
-    if (!this.#server.listening) return;
-    await new Promise<void>(resolve => {
-      this.#server.close(() => resolve());
-    });
-    rmSync(this.#socketPath, { force: true });
+    await this.#socket.close();
   }
 
   #accept(socket: net.Socket): void {
@@ -450,18 +436,6 @@ function drained(socket: net.Socket): Promise<void> {
     };
     socket.on('drain', done);
     socket.on('close', done);
-  });
-}
-
-/** Somebody listens on this socket. */
-function answers(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = net.connect(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
   });
 }
 

@@ -31,3 +31,4 @@ export {
 export * from './socket-port.ts';
 export * from './tap.ts';
 export * from './watch.ts';
+export { LocalSocket } from './local-socket.ts';

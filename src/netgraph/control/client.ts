@@ -76,6 +76,10 @@ export class NgctlClient implements Messenger {
     await this.#call({ op: 'write', hook, data });
   }
 
+  async load(file: string): Promise<readonly string[]> {
+    return (await this.#call({ op: 'load', file })) as readonly string[];
+  }
+
   async runtime(): Promise<readonly RuntimeRow[]> {
     return (await this.#call({ op: 'runtime' })) as readonly RuntimeRow[];
   }

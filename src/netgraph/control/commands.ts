@@ -1,5 +1,6 @@
 // The commands of ngctl(8): what each takes, sends and prints.
 import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { formatId } from '../graph/address.ts';
 import { CODES, NetgraphError } from '../graph/error.ts';
 import type { Connect, HookList, MkPeer, Name, NameList, RmHook, TypeList } from '../message/generic.ts';
@@ -29,6 +30,8 @@ export interface NgctlCommand {
   readonly summary: string;
   readonly description?: string;
   readonly aliases: readonly string[];
+  /** FreeBSD's has no such command: it makes no abbreviation of theirs ambiguous. */
+  readonly ours?: boolean;
   run(session: Session, args: readonly string[]): Promise<Outcome>;
 }
 
@@ -210,6 +213,23 @@ export const COMMANDS: readonly NgctlCommand[] = [
     },
   },
   {
+    usage: 'load <filename>',
+    summary: 'Make the node types of a module known',
+    description:
+      'The file exports one node type or more, written in TypeScript or JavaScript; the process of the graph loads it, and so do its ' +
+      'workers. What is loaded stays until that process ends. FreeBSD loads kernel modules instead, with kldload(8).',
+    aliases: [],
+    ours: true,
+    async run(session, args) {
+      const [file] = args;
+      if (file === undefined || args.length > 1) return 'usage';
+      const names = await send(session, `load ${file}`, () => session.messenger.load(resolve(file)));
+      if (!names) return 'error';
+      for (const name of names) session.print(`${name}\n`);
+      return 'ok';
+    },
+  },
+  {
     usage: 'mkpeer [path] <type> <hook> <peerhook>',
     summary: 'Make a node of <type> and join it to the node at <path>',
     description:
@@ -349,7 +369,9 @@ export function nameOf(command: NgctlCommand): string {
 /** The command of which `word` is a beginning, whatever the case, by its name or an alias; says so where there is not one. */
 export function findCommand(session: Session, word: string): NgctlCommand | undefined {
   const start = word.toLowerCase();
-  const found = COMMANDS.filter(command => [nameOf(command), ...command.aliases].some(name => name.startsWith(start)));
+  const all = COMMANDS.filter(command => [nameOf(command), ...command.aliases].some(name => name.startsWith(start)));
+  const theirs = all.filter(command => !command.ours);
+  const found = theirs.length > 0 ? theirs : all;
   if (found.length === 1) return found[0];
   session.warn(`"${word}": ${found.length > 1 ? 'ambiguous' : 'unknown'} command`);
   return undefined;

@@ -70,7 +70,7 @@ export function dumpAscii(data: Uint8Array): string {
   return out;
 }
 
-/** `show graph runtime`, which FreeBSD does not have: what VPP shows of its graph. */
+/** `show graph runtime`, which FreeBSD does not have: what VPP shows of its graph, and below it why packets ended. */
 export function formatRuntime(rows: readonly RuntimeRow[]): string {
   const columns: readonly (readonly [string, (row: RuntimeRow) => string])[] = [
     ['Name', ({ node }) => node],
@@ -82,8 +82,18 @@ export function formatRuntime(rows: readonly RuntimeRow[]): string {
     ['ns/Packet', ({ ns, packets }) => ratio(ns, packets)],
     ['Packets/Vector', ({ vectors, packets }) => ratio(packets, vectors)],
   ];
-  const cells = [columns.map(([title]) => title), ...rows.map(row => columns.map(([, cell]) => cell(row)))];
-  const widths = columns.map((_, i) => Math.max(...cells.map(line => (line[i] as string).length)));
+  const drops = rows.flatMap(({ node, worker, reasons }) =>
+    Object.entries(reasons).map(([reason, count]) => [node, reason, String(worker), String(count)]),
+  );
+  return (
+    table([columns.map(([title]) => title), ...rows.map(row => columns.map(([, cell]) => cell(row)))]) +
+    (drops.length === 0 ? '' : `\n${table([['Name', 'Reason', 'Worker', 'Drops'], ...drops])}`)
+  );
+}
+
+/** Columns as wide as what stands in them; two of words, then numbers. */
+function table(cells: readonly (readonly string[])[]): string {
+  const widths = cells[0]!.map((_, i) => Math.max(...cells.map(line => line[i]!.length)));
   return cells
     .map(line => line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))))
     .map(line => `${line.join('  ').trimEnd()}\n`)

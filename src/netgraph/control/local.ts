@@ -3,6 +3,7 @@
 import { formatId } from '../graph/address.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { Graph } from '../graph/graph.ts';
+import { loadTypes } from '../graph/load.ts';
 import { commandOf, send, sendAscii } from '../graph/messages.ts';
 import type { Node } from '../graph/node.ts';
 import type { Sender } from '../graph/type.ts';
@@ -10,9 +11,8 @@ import { type Command, findCommand } from '../message/command.ts';
 import { type Form, fromBinary, printAscii, toBinary } from '../message/form.ts';
 import { GENERIC_COMMANDS } from '../message/generic.ts';
 import { type SocketControl, socketOf } from '../node/socket.ts';
-import { addCounts } from '../worker/counts.ts';
-import { NODE_COUNTERS } from '../worker/runtime.ts';
 import type { Messenger, Reply, RuntimeRow } from './messenger.ts';
+import { runtimeOf } from './runtime.ts';
 
 /** Makes a socket node in the graph, of this name where one is told. Throws NetgraphError: EADDRINUSE, EINVAL. */
 export function graphMessenger(graph: Graph, name?: string): Messenger {
@@ -58,15 +58,12 @@ class GraphMessenger implements Messenger {
     this.#socket.onData = fn;
   }
 
+  async load(file: string): Promise<readonly string[]> {
+    return loadTypes(this.#graph, file);
+  }
+
   async runtime(): Promise<readonly RuntimeRow[]> {
-    const rows: RuntimeRow[] = [];
-    for (const node of this.#graph.nodes) {
-      if (!node.type.data) continue;
-      const only = node.worker;
-      for (let worker = 0; worker < this.#graph.plane.workers; worker++)
-        if (only < 0 || only === worker) rows.push(this.#row(node, worker));
-    }
-    return rows;
+    return runtimeOf(this.#graph);
   }
 
   async close(): Promise<void> {
@@ -77,25 +74,6 @@ class GraphMessenger implements Messenger {
   #here(): Node {
     if (this.#node.state === 'there') return this.#node;
     throw new NetgraphError('ENOTCONN', `the socket node ${this.name} is gone`);
-  }
-
-  #row(node: Node, worker: number): RuntimeRow {
-    const { plane } = this.#graph;
-    let sum = new Float64Array(NODE_COUNTERS.length);
-    // One worker's counters are the sum, which an inline plane brings up to date.
-    if (plane.workers === 1) sum = new Float64Array(plane.counts(node.place, sum.length));
-    else addCounts(plane.memory.memory, node.place, worker, sum);
-    const count = (name: string): number => sum[NODE_COUNTERS.indexOf(name)] ?? 0;
-    const drops = NODE_COUNTERS.reduce((total, name, i) => total + (name.startsWith('drop.') ? sum[i]! : 0), 0);
-    return {
-      node: node.name ?? node.address.slice(0, -1),
-      type: node.type.name,
-      worker,
-      vectors: count('vectors'),
-      packets: count('packets'),
-      drops,
-      ns: count('ns'),
-    };
   }
 }
 

@@ -23,7 +23,10 @@ export interface RuntimeRow {
   /** How often packets were brought to it. */
   readonly vectors: number;
   readonly packets: number;
+  /** Packets that ended here. */
   readonly drops: number;
+  /** The same by reason (DROP_REASONS), those that have happened. */
+  readonly reasons: Readonly<Record<string, number>>;
   /** Nanoseconds spent in it. */
   readonly ns: number;
 }
@@ -41,6 +44,8 @@ export interface Messenger {
   /** What comes unasked. */
   onMessage(fn: (reply: Reply) => void): void;
   onData(fn: (hook: string, data: Uint8Array) => void): void;
+  /** Makes the node types that a module exports known to the graph: its path, from /. Gives their names. */
+  load(file: string): Promise<readonly string[]>;
   /** All nodes on all workers. */
   runtime(): Promise<readonly RuntimeRow[]>;
   /** The socket node is gone when it settles, its hooks with it. */

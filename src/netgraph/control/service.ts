@@ -1,9 +1,9 @@
 // The ngctl socket of a daemon: RUN_DIR/ngctl.sock. A connection is a socket node of the graph, which goes with it. Requests of
 // a connection are done one after the other; what comes unasked is sent between them, and dropped, and counted, where the
 // client does not read.
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
-import net from 'node:net';
+import type net from 'node:net';
 import { join } from 'node:path';
+import { LocalSocket } from '../../sys/index.ts';
 import { NetgraphError } from '../graph/error.ts';
 import {
   encodeFrame,
@@ -32,13 +32,11 @@ const PENDING_LIMIT = 256;
 
 export class NgctlService {
   readonly #options: NgctlServiceOptions;
-  readonly #server: net.Server;
   readonly #sessions = new Set<Session>();
-  #path = '';
+  #socket: LocalSocket | undefined;
 
   constructor(options: NgctlServiceOptions) {
     this.#options = options;
-    this.#server = net.createServer(socket => this.#accept(socket));
   }
 
   /** Connections that are open. */
@@ -48,34 +46,20 @@ export class NgctlService {
 
   /** Opens the socket and gives its path. Refuses where another daemon answers on it. */
   async listen(): Promise<string> {
-    const path = join(this.#options.runDir, SOCKET_NAME);
-    mkdirSync(this.#options.runDir, { recursive: true });
-    if (await answers(path)) throw new Error(`${path}: another daemon answers here; use another --run-dir`);
-    rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(path, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-      // The socket exists from here on; nobody but owner and group may use it.
-      chmodSync(path, 0o660);
-    });
-    this.#path = path;
-    return path;
+    const socket = new LocalSocket(join(this.#options.runDir, SOCKET_NAME), client => this.accept(client));
+    await socket.listen();
+    this.#socket = socket;
+    return socket.path;
   }
 
   /** Ends all connections, and their nodes, and removes the socket. */
   async close(): Promise<void> {
     await Promise.all([...this.#sessions].map(session => session.close()));
-    if (!this.#server.listening) return;
-    await new Promise<void>(resolve => {
-      this.#server.close(() => resolve());
-    });
-    rmSync(this.#path, { force: true });
+    await this.#socket?.close();
   }
 
-  #accept(socket: net.Socket): void {
+  /** Serves a connection: of its own socket, or of one that somebody else listens on. */
+  accept(socket: net.Socket): void {
     // The other end went away: a write to it fails, and that is all there is to it.
     socket.on('error', () => {});
     if (this.#sessions.size >= SESSION_LIMIT) {
@@ -94,6 +78,7 @@ type Request = { readonly id: number } & (
   | { readonly op: 'request'; readonly path: string; readonly command: string; readonly args?: unknown }
   | { readonly op: 'message'; readonly path: string; readonly command: string; readonly ascii: string }
   | { readonly op: 'write'; readonly hook: string; readonly data: Uint8Array }
+  | { readonly op: 'load'; readonly file: string }
   | { readonly op: 'runtime' | 'close' }
 );
 
@@ -102,6 +87,7 @@ const FIELDS: Readonly<Record<Request['op'], Readonly<Record<string, (value: unk
   request: { path: isString, command: isString },
   message: { path: isString, command: isString, ascii: isString },
   write: { hook: isString, data: value => value instanceof Uint8Array },
+  load: { file: isString },
   runtime: {},
   close: {},
 };
@@ -218,6 +204,8 @@ class Session {
         return messenger.message(request.path, request.command, request.ascii);
       case 'write':
         return messenger.write(request.hook, request.data);
+      case 'load':
+        return messenger.load(request.file);
       case 'runtime':
         return messenger.runtime();
     }
@@ -267,17 +255,5 @@ function drained(socket: net.Socket): Promise<void> {
     socket.on('close', done);
     // It closed before we came to wait.
     if (socket.destroyed) done();
-  });
-}
-
-/** Somebody listens on this socket. */
-function answers(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = net.connect(path);
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
   });
 }

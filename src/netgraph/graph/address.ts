@@ -61,6 +61,11 @@ export function checkHookName(name: string): void {
   checkName('hook', name);
 }
 
+/** Throws NetgraphError EINVAL where `name` can name no node type. */
+export function checkTypeName(name: string): void {
+  checkName('type', name);
+}
+
 function checkName(kind: string, name: string): void {
   if (name === '') throw new NetgraphError('EINVAL', `a ${kind}'s name is empty`);
   if (Buffer.byteLength(name) > NAME_LIMIT)

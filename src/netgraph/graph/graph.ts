@@ -94,21 +94,26 @@ export class Graph {
     return this.#types.get(name);
   }
 
-  /** Makes a type known. One of that name that nobody uses is replaced; EEXIST where there are nodes of it. */
+  /** Makes a type known. EEXIST where there is another of that name. */
   addType(type: NodeType): void {
     const before = this.#types.get(type.name);
-    if (before && before !== type) throw new NetgraphError('EEXIST', `there is a node type '${type.name}' already`);
+    if (before === type) return;
+    if (before) throw new NetgraphError('EEXIST', `there is a node type '${type.name}' already`);
     if (type.data && type.url === undefined) {
       throw new NetgraphError(
         'EINVAL',
         `node type '${type.name}' does not say the URL of its module, so workers can not load it`,
       );
     }
-    this.#types.set(type.name, type);
-    if (type.url === undefined) return;
-    const { url } = type;
-    this.#loaded.set(type.name, url);
-    this.change(() => this.#act({ op: 'type', name: type.name, url }));
+    this.change(() => {
+      this.#types.set(type.name, type);
+      this.#undo(() => this.#types.delete(type.name));
+      const { url } = type;
+      if (url === undefined) return;
+      this.#loaded.set(type.name, url);
+      this.#undo(() => this.#loaded.delete(type.name));
+      this.#act({ op: 'type', name: type.name, url });
+    });
   }
 
   /** What went wrong that no caller is there to hear of. */

@@ -48,14 +48,7 @@ const GENERIC: Readonly<Record<string, Handler>> = {
     graph.rmhook(hook);
   },
   nodeinfo: (node: Node): NodeInfo => nodeInfoOf(node),
-  listhooks: (node: Node): HookList => ({
-    nodeinfo: nodeInfoOf(node),
-    linkinfo: [...node.hooks.values()].map(hook => ({
-      ourhook: hook.name,
-      peerhook: hook.peer!.name,
-      nodeinfo: nodeInfoOf(hook.peer!.node),
-    })),
-  }),
+  listhooks: (node: Node): HookList => hookListOf(node),
   listnames: (_node: Node, _args: undefined, graph: Graph): NameList =>
     listOf([...graph.nodes].filter(node => node.name !== undefined)),
   listnodes: (_node: Node, _args: undefined, graph: Graph): NameList => listOf([...graph.nodes]),
@@ -172,6 +165,18 @@ function commandByNumber(node: Node, cookie: number, cmd: number): Found {
 function receive(node: Node, name: string, args: unknown, sender: Sender): unknown {
   if (node.control.received) return node.control.received(name, args, sender);
   throw new NetgraphError('EINVAL', `nodes of type '${node.type.name}' do not know the message '${name}'`);
+}
+
+/** A node, its hooks, and who is at their other ends. */
+export function hookListOf(node: Node): HookList {
+  return {
+    nodeinfo: nodeInfoOf(node),
+    linkinfo: [...node.hooks.values()].map(hook => ({
+      ourhook: hook.name,
+      peerhook: hook.peer!.name,
+      nodeinfo: nodeInfoOf(hook.peer!.node),
+    })),
+  };
 }
 
 function nodeInfoOf(node: Node): NodeInfo {

@@ -21,6 +21,15 @@ export interface PlaneEvents {
   stalled(worker: number, ms: number): void;
 }
 
+/** How a worker does. */
+export interface Health {
+  readonly state: 'running' | 'restarting' | 'failed';
+  /** Deaths so far. */
+  readonly deaths: number;
+  /** What the last one died of. */
+  readonly lastError?: string;
+}
+
 export interface Plane {
   readonly workers: number;
   readonly memory: GraphMemory;
@@ -43,6 +52,7 @@ export interface Plane {
   say(worker: number, node: number, value: unknown): boolean;
   /** Counters at a place, summed over the workers. */
   counts(place: Place, counters: number): Float64Array;
+  health(worker: number): Health;
   close(): Promise<void>;
 }
 
@@ -132,6 +142,10 @@ export class InlinePlane implements Plane {
     const sum = new Float64Array(counters);
     addCounts(this.memory.memory, place, 0, sum);
     return sum;
+  }
+
+  health(): Health {
+    return { state: 'running', deaths: 0 };
   }
 
   close(): Promise<void> {

@@ -15,7 +15,8 @@
 // old or wholly by the new graph. What a loop still has on its way by an edge that the commit takes is dropped and counted.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { NodeType } from '../graph/type.ts';
+import { isNodeType } from '../graph/load.ts';
+import { ControlHalf, type NodeType } from '../graph/type.ts';
 import type { Packets } from '../packet/packets.ts';
 import { Counts } from './counts.ts';
 import { type DataContext, DataHalf, DROP, DROP_REASONS } from './half.ts';
@@ -559,7 +560,14 @@ export class Runtime {
   #load(name: string, url: string): void {
     if (this.#types.has(name)) return;
     // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
-    this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
+    let type: NodeType;
+    try {
+      type = typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name);
+    } catch (error) {
+      // The graph's thread could load it. Nodes of it fail here, and nothing else does.
+      type = unusable(name, error);
+    }
+    this.#types.set(name, type);
   }
 
   #guard(half: DataHalf, fn: () => void): void {
@@ -578,11 +586,21 @@ export class Runtime {
 }
 
 /** The node type `name` that a module exports. */
-export function typeIn(module: object, name: string): NodeType {
-  for (const value of Object.values(module) as unknown[]) {
-    if (typeof value === 'object' && value !== null && (value as NodeType).name === name && 'control' in value) {
-      return value as NodeType;
+function typeIn(module: object, name: string): NodeType {
+  const type = (Object.values(module) as unknown[]).find(value => isNodeType(value) && value.name === name);
+  if (!type) throw new Error(`the module exports no node type ${name}`);
+  return type as NodeType;
+}
+
+/** Stands for a type that could not be loaded. */
+function unusable(name: string, error: unknown): NodeType {
+  class Unusable extends DataHalf {
+    constructor(context: DataContext) {
+      super(context);
+      throw error;
     }
+
+    override receive(): void {}
   }
-  throw new Error(`the module exports no node type ${name}`);
+  return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Unusable };
 }

@@ -16,7 +16,7 @@ import { CommitWriter, Commits } from './commits.ts';
 import { addCounts } from './counts.ts';
 import { createExchange, type ExchangeMemory } from './exchange.ts';
 import { type Action, encodeActions, type Place } from './plan.ts';
-import type { Plane, PlaneEvents } from './plane.ts';
+import type { Health, Plane, PlaneEvents } from './plane.ts';
 import { type Down, TALK_LIMIT, type Up, type WorkerThreadData } from './thread-data.ts';
 import { VECTOR } from './vector.ts';
 
@@ -58,6 +58,7 @@ export class WorkerPlane implements Plane {
   readonly #talk: Int32Array;
   readonly #announced: Map<number, SharedArrayBuffer> = new Map();
   readonly #threads: (Thread | undefined)[] = [];
+  readonly #health: Health[];
   readonly #stalled: Set<number> = new Set();
   #events: PlaneEvents | undefined;
   #nextMemory = 1;
@@ -80,6 +81,7 @@ export class WorkerPlane implements Plane {
     if (!Number.isInteger(workers) || workers < 1 || workers > 64) throw new RangeError(`${workers} workers: 1 to 64`);
     this.#options = options;
     this.workers = workers;
+    this.#health = Array.from({ length: workers }, () => ({ state: 'running', deaths: 0 }));
     this.memory = memory;
     this.namespace = options.namespace;
     this.#shape = { perWorker: 16_384, maxBytes: 2048, ...options.packets, workers };
@@ -159,6 +161,10 @@ export class WorkerPlane implements Plane {
     return sum;
   }
 
+  health(worker: number): Health {
+    return this.#health[worker]!;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -219,6 +225,8 @@ export class WorkerPlane implements Plane {
 
   async #died(worker: number, error: Error): Promise<void> {
     this.#threads[worker] = undefined;
+    const deaths = this.#health[worker]!.deaths + 1;
+    this.#health[worker] = { state: 'restarting', deaths, lastError: error.message };
     this.qsbr.dead(worker);
     this.#commits.remove(worker);
     if (this.#closed) return;
@@ -243,6 +251,7 @@ export class WorkerPlane implements Plane {
       this.qsbr.dead(worker);
       error = failure instanceof Error ? failure : new Error(String(failure));
     }
+    this.#health[worker] = { state: replaced ? 'running' : 'failed', deaths, lastError: error.message };
     this.#events?.died(worker, error, replaced);
   }
 

@@ -91,10 +91,24 @@ export class FakeMessenger implements Messenger {
     this.#onData = fn;
   }
 
+  async load(file: string): Promise<readonly string[]> {
+    if (!file.endsWith('good.ts')) throw new NetgraphError('ENOENT', `there is no module '${file}'`);
+    return ['good', 'better'];
+  }
+
   async runtime(): Promise<readonly RuntimeRow[]> {
     return [
-      { node: 'bnet0', type: 'bridge', worker: 0, vectors: 10, packets: 640, drops: 3, ns: 32_000 },
-      { node: '[20]', type: 'hole', worker: 11, vectors: 0, packets: 0, drops: 0, ns: 0 },
+      {
+        node: 'bnet0',
+        type: 'bridge',
+        worker: 0,
+        vectors: 10,
+        packets: 640,
+        drops: 3,
+        reasons: { rate: 1, filtered: 2 },
+        ns: 32_000,
+      },
+      { node: '[20]', type: 'hole', worker: 11, vectors: 0, packets: 0, drops: 0, reasons: {}, ns: 0 },
     ];
   }
 

@@ -111,6 +111,7 @@ describe('what FreeBSD prints', () => {
     prints('msg bnet0: getstats 0', `Rec'd response "getstats" (3) from "[1f]:":\nArgs:\t{ recvOctets=7 }\n`));
   test('msg without an argument', () =>
     prints('msg bnet0: getnothing', `Rec'd response "getnothing" (4) from "bnet0:":\nNo arguments\n`));
+  test('load', () => prints('lo /x/good.ts', 'good\nbetter\n'));
   test('status', () => prints('status fxp0:', 'Status for "fxp0:":\nup\n'));
   test('no status', () => prints('status bnet0:', 'No status available for "bnet0:"\n'));
   test('config', () => prints('config fxp0:', 'Config for "fxp0:":\nas it was\n'));
@@ -122,6 +123,10 @@ describe('what FreeBSD prints', () => {
       `Name   Type    Worker  Vectors  Packets  Drops  ns/Packet  Packets/Vector
 bnet0  bridge       0       10      640      3      50.00           64.00
 [20]   hole        11        0        0      0       0.00            0.00
+
+Name   Reason    Worker  Drops
+bnet0  rate           0      1
+bnet0  filtered       0      2
 `,
     ));
 
@@ -170,7 +175,7 @@ bnet0  bridge       0       10      640      3      50.00           64.00
     assert.equal(await run.ngctl.runLine('?'), 'ok');
     const lines = run.out.split('\n');
     assert.equal(lines[0], 'Available commands:');
-    assert.equal(lines.length, 19);
+    assert.equal(lines.length, 20);
     assert.match(run.out, /^ {2}mkpeer {5}Make a node/m);
     run.out = '';
     assert.equal(await run.ngctl.runLine('help rmhook'), 'ok');
@@ -234,6 +239,9 @@ describe('what goes wrong', () => {
     ));
   test('an unknown command', () => fails('frobnicate', 'error', 'ngctl: "frobnicate": unknown command\n'));
   test('a beginning of several', () => fails('s fxp0:', 'error', 'ngctl: "s": ambiguous command\n'));
+  test('l is list, as ever', () => fails('l all', 'usage', 'ngctl: usage: list [-ln]\n'));
+  test('no such module', () =>
+    fails('load /x', 'error', "ngctl: load /x: No such file or directory\nngctl: there is no module '/x'\n"));
   test('no byte', () => fails('write a 256', 'error', 'ngctl: invalid byte "256"\n'));
   test('no file', () =>
     fails('write a -f /nowhere', 'error', `ngctl: can't read file "/nowhere": No such file or directory\n`));

@@ -1,0 +1,75 @@
+// Node types from a file: known to all workers, or to nobody; one that only fails in a worker takes nothing else along.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test } from 'node:test';
+import { loadTypes, openGraph, socketOf } from '../../../src/netgraph/index.ts';
+import { temporaryDirectory } from '../../lib/temporary.ts';
+import { until } from '../../lib/wait.ts';
+
+const directory = temporaryDirectory();
+const index = pathToFileURL(join(import.meta.dirname, '../../../src/netgraph/index.ts')).href;
+
+function module(name: string, text: string): string {
+  const file = join(directory, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+const PASS = `import { ControlHalf, DataHalf } from '${index}';
+import { isMainThread } from 'node:worker_threads';
+class Control extends ControlHalf {}
+class Data extends DataHalf {
+  receive(hook, handles, count) { hook.sendMany(handles, count); }
+}
+const type = name => ({ name, cookie: 1, messages: [], control: Control, data: Data });
+`;
+
+test('what can not be loaded is refused, and nothing of it stays', async t => {
+  const graph = await openGraph({ workers: 0 });
+  t.after(() => graph.close());
+  const before = [...graph.types].length;
+  for (const [file, code, text] of [
+    ['relative.ts', 'EINVAL', /relative\.ts/],
+    [join(directory, 'none.ts'), 'ENOENT', /none\.ts/],
+    [module('syntax.ts', 'export const = 3;'), 'EINVAL', /syntax\.ts/],
+    [module('missing.ts', "import './gone.ts';"), 'EINVAL', /gone\.ts/],
+    [module('throws.ts', "throw new Error('no luck');export {}"), 'EINVAL', /no luck/],
+    [module('waits.ts', 'await 1; export const a = 1;'), 'EINVAL', /waits\.ts/],
+    [module('empty.ts', 'export const a = {};'), 'EINVAL', /no node type/],
+    // The second is refused, so the first is gone too.
+    [module('twice.mjs', `${PASS}export const a = type('fresh'); export const b = type('tee');`), 'EEXIST', /'tee'/],
+    [module('name.mjs', `${PASS}export const a = type('a.b');`), 'EINVAL', /a\.b/],
+  ] as const) {
+    assert.throws(
+      () => loadTypes(graph, file),
+      (error: { code?: string; message?: string }) => error.code === code && text.test(error.message ?? ''),
+      file,
+    );
+    assert.equal([...graph.types].length, before, file);
+  }
+});
+
+test('a type runs in every worker; one that fails there fails alone', async t => {
+  const trouble: string[] = [];
+  const graph = await openGraph({ workers: 2, trouble: text => trouble.push(text) });
+  t.after(() => graph.close());
+  const good = module('good.mjs', `${PASS}export const a = type('pass'); export const b = type('pass2');`);
+  assert.deepEqual(loadTypes(graph, good), ['pass', 'pass2']);
+  loadTypes(
+    graph,
+    module('bad.mjs', `${PASS}if (!isMainThread) throw new Error('not here');export const a = type('bad');`),
+  );
+  graph.create('bad', 'bad');
+  await until(() => trouble.length === 2, { what: () => `both workers to say so: ${trouble.join()}` });
+  assert.match(trouble[0]!, /node bad: of type bad failed in worker [01]: Error: not here/);
+  const me = graph.create('socket', 'me');
+  const came: string[] = [];
+  socketOf(me).onData = (_, data) => came.push(Buffer.from(data).toString());
+  graph.mkpeer(me, 'pass', 'a', 'b');
+  socketOf(me).write('a', Buffer.from('hello'));
+  await until(() => came.length === 1, { what: 'the packet' });
+  assert.deepEqual(came, ['hello']);
+  assert.equal(trouble.length, 2);
+});
