@@ -1,0 +1,77 @@
+// The graph's speed, in one run: forwarding in memory, what its parts cost, beside netgraph's gate and beside dpdk-test, and what traffic
+// notices of a graph that is rebuilt all the time. Prints tables, then one line of targets met or missed.
+//
+//    npm run bench:graph            dpdk-test is in Debian's package dpdk-dev
+import { summary, table, type Target } from '../lib/report.ts';
+import { compare, reclamationCost } from './forward.ts';
+import { measureGrace } from './grace.ts';
+import { measureRebuild } from './rebuild.ts';
+import { measureDpdk, measureShape, SHAPES } from './shapes.ts';
+
+const targets: Target[] = [];
+
+const [plain, gate] = await compare(1, 'plain', 'gate');
+const [plain2, gate2] = await compare(2, 'plain', 'gate');
+const [unloaded, idle] = await compare(1, 'plain', 'idle');
+const reclamation = await reclamationCost();
+table(
+  ['four-node IPv4 forwarding in memory', 'million packets/s', 'beside it', 'x'],
+  [
+    ['one worker; with a reader/writer gate a node', plain, gate, plain / gate],
+    ['two workers; with a reader/writer gate a node', plain2, gate2, plain2 / gate2],
+    ['one worker; with twenty idle nodes', unloaded, idle, idle / unloaded],
+  ],
+);
+table(
+  ['of the processor, ns a packet', 'with', 'without', 'cost, %'],
+  [['reclamation', reclamation.with, reclamation.without, (reclamation.with / reclamation.without - 1) * 100]],
+);
+targets.push(
+  { name: 'forwarding', value: Math.max(plain, unloaded), least: 40, unit: ' Mpps' },
+  { name: 'reclamation', value: (reclamation.with / reclamation.without - 1) * 100, most: 2, unit: ' %' },
+  { name: 'idle types', value: (1 - idle / unloaded) * 100, most: 3, unit: ' %' },
+);
+
+const dpdk = await measureDpdk();
+const shapes: (string | number)[][] = [];
+for (const shape of SHAPES) {
+  const ours = await measureShape(shape, 6, 300);
+  const theirs = dpdk.get(shape.dpdk) ?? Number.NaN;
+  shapes.push([shape.name, ours, theirs, ours / theirs]);
+}
+table(['million objects/s to the sinks', 'Grevy', 'dpdk-test', 'x'], shapes);
+targets.push({
+  name: 'dpdk-test, least',
+  value: Math.min(...shapes.map(row => row[3] as number)),
+  least: 0.5,
+  unit: ' x',
+});
+
+const rebuilds: (string | number)[][] = [];
+for (const mpps of [0, 20, 3]) {
+  const { calm, rebuilt } = await measureRebuild(mpps, 8, 500);
+  const what = mpps === 0 ? 'as many as go' : `${mpps} million/s offered`;
+  rebuilds.push([what, calm.rate, rebuilt.rate, rebuilt.rebuilds, calm.p50, rebuilt.p50, calm.p999, rebuilt.p999]);
+  targets.push(
+    { name: `rebuilding, ${what}: throughput`, value: (1 - rebuilt.rate / calm.rate) * 100, most: 2, unit: ' %' },
+    { name: 'p99.9', value: rebuilt.p999 / calm.p999, most: 2, unit: ' x' },
+  );
+}
+table(
+  ['rebuilding', 'Mpps calm', 'Mpps rebuilt', 'rebuilds/s', 'p50 µs calm', 'rebuilt', 'p99.9 µs calm', 'rebuilt'],
+  rebuilds,
+);
+
+const graces: (string | number)[][] = [];
+for (const vector of [32, 64, 256]) {
+  const grace = await measureGrace(vector);
+  graces.push([`vectors of ${vector}`, grace.p50, grace.p99, grace.allP50, grace.allP99]);
+  if (vector !== 64) continue;
+  targets.push(
+    { name: 'grace period p50', value: grace.p50, most: 2, unit: ' µs' },
+    { name: 'p99', value: grace.p99, most: 10, unit: ' µs' },
+  );
+}
+table(['grace period, µs, worker busy', 'p50', 'p99', 'p50 of all runs', 'p99 of all runs'], graces);
+
+summary('bench:graph', targets);
