@@ -361,11 +361,13 @@ export class Graph {
 
   /** Ends every node, and the workers. */
   async close(): Promise<void> {
-    this.change(() => {
-      for (const node of this.#nodes.values()) this.shutdown(node);
-    });
-    await this.plane.settled();
-    await this.plane.close();
+    try {
+      this.change(() => {
+        for (const node of this.#nodes.values()) this.shutdown(node);
+      });
+    } finally {
+      await this.plane.close();
+    }
   }
 
   #addHook(node: Node, name: string): Hook {

@@ -83,6 +83,8 @@ export function createPackets(shape: PacketsShape): SharedArrayBuffer {
 /** Where a packet goes that is not of this worker's slots. */
 export interface Returns {
   giveBack(handle: number): void;
+  /** Which of these the worker still has, and is not about to give back. */
+  held(handles: readonly number[]): number[];
 }
 
 /** One worker's view of all packets, and the owner of its own slots. */
@@ -184,6 +186,18 @@ export class Packets {
   /** Whether the slot is of this worker's part. */
   owns(handle: number): boolean {
     return handle >= this.#first && handle < this.#end;
+  }
+
+  /** Those of these slots that are neither free nor on their way home: somebody's in this worker, or lost. Not for hot paths. */
+  used(handles: Iterable<number>): number[] {
+    const free = new Set(this.#free.subarray(0, this.#count));
+    const own: number[] = [];
+    const others: number[] = [];
+    for (const handle of new Set(handles)) {
+      if (!this.owns(handle)) others.push(handle);
+      else if (!free.has(handle)) own.push(handle);
+    }
+    return others.length === 0 ? own : [...own, ...this.#returns!.held(others)];
   }
 
   /** After a predecessor died: these slots are free, all others of the part are somebody's still. */

@@ -13,7 +13,7 @@
 // Why what was taken away may be freed after a grace period: the token of the grace period is drawn after the epoch was stored. A reader that
 // has seen the token and then loads the epoch sees the new one, and does the frame before it touches another packet; so the order
 // in a worker is quiescent first, epoch after. Where it is the other way round, it may say that it holds nothing while it runs the old
-// graph for one more vector. A worker that is offline does the same when it comes back.
+// graph for one more vector. A worker that is offline does the same when it comes back. `Pause` keeps that order.
 import {
   ByteConsumer,
   ByteProducer,
@@ -21,6 +21,7 @@ import {
   LINE_BYTES,
   LINE_WORDS,
   load,
+  type QsbrReader,
   store,
   words,
 } from '../../concurrency/index.ts';
@@ -48,12 +49,11 @@ export class CommitWriter {
   readonly maxBytes: number;
   readonly #words: Int32Array;
   readonly #rings: (ByteProducer | undefined)[];
-  #epoch: number;
+  #epoch = 0;
 
   constructor(memory: SharedArrayBuffer, rings: readonly SharedArrayBuffer[]) {
     this.#words = words(memory, 0, memory.byteLength / 4);
     this.#rings = rings.map(ring => new ByteProducer(ring));
-    this.#epoch = load(this.#words, EPOCH);
     this.maxBytes = this.#rings[0]!.maxFrame;
   }
 
@@ -91,8 +91,8 @@ export class CommitWriter {
     producer.commit();
     producer.publish();
     this.#rings[worker] = producer;
-    // One frame is the whole graph, so the worker is one behind.
-    store(this.#words, appliedWord(worker), (this.#epoch - 1) | 0);
+    // One frame is the whole graph, so the worker is one behind. Plain: the last that had the word is dead, the next is not born.
+    this.#words[appliedWord(worker)] = (this.#epoch - 1) | 0;
     return true;
   }
 }
@@ -108,7 +108,7 @@ export class CommitReader {
     this.#words = words(memory, 0, memory.byteLength / 4);
     this.#ring = new ByteConsumer(ring);
     this.#mine = appliedWord(worker);
-    this.#epoch = load(this.#words, this.#mine);
+    this.#epoch = this.#words[this.#mine]!;
   }
 
   /** There are commits to do: one load. */
@@ -126,5 +126,42 @@ export class CommitReader {
     }
     this.#ring.release();
     store(this.#words, this.#mine, epoch);
+  }
+}
+
+/** What a worker does between two vectors. */
+export class Pause {
+  readonly #qsbr: QsbrReader;
+  readonly #commits: CommitReader;
+  readonly #apply: (frame: Uint8Array) => void;
+
+  constructor(qsbr: QsbrReader, commits: CommitReader, apply: (frame: Uint8Array) => void) {
+    this.#qsbr = qsbr;
+    this.#commits = commits;
+    this.#apply = apply;
+  }
+
+  /** Does the commits that there are. Also for who has taken something from another worker, before it looks at it. */
+  catchUp(): void {
+    if (this.#commits.pending) this.#commits.take(this.#apply);
+  }
+
+  /** The worker holds nothing of the graph's memory; when this returns, it has the graph as it is. */
+  between(): void {
+    this.#qsbr.quiescent();
+    this.catchUp();
+  }
+
+  /** The worker begins. */
+  begin(): void {
+    this.#qsbr.online();
+    this.catchUp();
+  }
+
+  /** Has `fn` wait for something. Nobody waits for the worker meanwhile, and the graph may change. */
+  away(fn: () => void): void {
+    this.#qsbr.offline();
+    fn();
+    this.begin();
   }
 }

@@ -27,12 +27,14 @@ export class Counts {
     this.#words = place && words(memory, place.offset + worker * place.stride, 1 + 2 * counters);
     this.#version = 0;
     if (!this.#words) return;
-    // What a predecessor in this worker's place had counted goes on.
-    this.#version = load(this.#words, 0) & ~1;
+    // What a predecessor in this worker's place had counted goes on. It is dead, so nobody else writes: plain reads.
+    this.#version = this.#words[0]!;
     for (let i = 0; i < counters; i++) {
-      this.values[i] = (load(this.#words, 2 + 2 * i) >>> 0) * 2 ** 32 + (load(this.#words, 1 + 2 * i) >>> 0);
+      this.values[i] = (this.#words[2 + 2 * i]! >>> 0) * 2 ** 32 + (this.#words[1 + 2 * i]! >>> 0);
       this.#shown[i] = this.values[i]!;
     }
+    // It died while it wrote. Not back to the version before: a reader may have seen that one, and half of what came after.
+    if (this.#version & 1) store(this.#words, 0, (this.#version = (this.#version + 1) | 0));
   }
 
   /** Shows what has changed. */

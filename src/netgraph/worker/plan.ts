@@ -38,8 +38,6 @@ export type Action =
   | { readonly op: 'join'; readonly a: number; readonly b: number }
   | { readonly op: 'unhook'; readonly hook: number }
   | { readonly op: 'remove'; readonly id: number }
-  /** A worker died, or its successor is there: packets for nodes in it are dropped, or cross again. */
-  | { readonly op: 'worker'; readonly worker: number; readonly up: boolean }
   /** For a grace period that only frees. */
   | { readonly op: 'nothing' };
 

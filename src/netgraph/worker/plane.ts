@@ -99,6 +99,7 @@ export class InlinePlane implements Plane {
           queueMicrotask(() => this.#events?.told(node, 0, copy));
           return true;
         },
+        showFree: () => {},
         cross: () => false,
         failed: (node, error) => this.#events?.failed(node, 0, error),
       },

@@ -59,7 +59,9 @@ export interface Surroundings {
   /** Milliseconds. */
   clock(): number;
   tell(node: number, value: unknown): boolean;
-  /** Hands a vector to the worker where the hook's node runs; false where the ring is full. */
+  /** Shows how many packets of the worker's own are free. */
+  showFree(slots: number): void;
+  /** Hands a vector to the worker where the hook's node runs; false where the ring is full, or nobody is there. */
   cross(worker: number, hook: number, handles: Int32Array, count: number): boolean;
   /** A node's own code failed: it is said, and the node's packets are dropped from then on. */
   failed(node: number, error: Error): void;
@@ -143,6 +145,8 @@ export class DataNode implements DataContext {
   /** Absent where the node runs elsewhere. */
   half: DataHalf | undefined = undefined;
   failed = false;
+  /** Packets that it had been handed when it failed and that are in no place that the runtime knows: it may have kept them. */
+  strays: readonly number[] = [];
   readonly #all: Float64Array;
   readonly #runtime: Runtime;
 
@@ -234,8 +238,6 @@ export class Runtime {
   #received: Vector | undefined = undefined;
   /** What a node has been handed that came from another worker. */
   #arrived: Int32Array = NONE.handles;
-  /** Workers that died and have no successor yet. */
-  readonly #down: Set<number> = new Set();
 
   constructor(around: Surroundings, types: readonly NodeType[]) {
     this.around = around;
@@ -347,7 +349,7 @@ export class Runtime {
           try {
             half.receive(peer, handles, count);
           } catch (error) {
-            this.#fail(node, error);
+            this.#fail(node, error, handles.subarray(0, count));
           }
           node.took(count);
           if (timed) {
@@ -366,7 +368,7 @@ export class Runtime {
   #elsewhere(from: DataHook, peer: DataHook, handles: Int32Array, count: number): void {
     const { node } = peer;
     if (node.failed) node.dropMany(handles, count, DROP.refused);
-    else if (this.#down.has(node.home) || !this.around.cross(node.home, peer.id, handles, count)) {
+    else if (!this.around.cross(node.home, peer.id, handles, count)) {
       from.node.dropMany(handles, count, DROP.crossing);
     }
   }
@@ -404,7 +406,7 @@ export class Runtime {
     try {
       half.receive(found, handles, count);
     } catch (error) {
-      this.#fail(found.node, error);
+      this.#fail(found.node, error, handles.subarray(0, count));
     }
     found.node.took(count);
   }
@@ -452,13 +454,18 @@ export class Runtime {
     this.#looks = 0;
     for (const node of this.#nodes.values()) node.counters.show();
     for (const hook of this.#hooks.values()) hook.counters.show();
+    this.around.showFree(this.packets.free);
   }
 
   apply(actions: readonly Action[]): void {
     for (const action of actions) this.#apply(action);
-    const halves = [...this.#nodes.values()].flatMap(node => (node.half ? [node.half] : []));
-    this.#halves = halves;
-    this.#sources = halves.filter(half => half.source);
+    this.#gather();
+  }
+
+  /** The halves that are asked for timers and packets: those of nodes that failed are not any more. */
+  #gather(): void {
+    this.#halves = [...this.#nodes.values()].flatMap(node => (node.half && !node.failed ? [node.half] : []));
+    this.#sources = this.#halves.filter(half => half.source);
   }
 
   /** Every node ends; for the end of the worker. */
@@ -512,15 +519,11 @@ export class Runtime {
         const node = this.#nodes.get(action.id);
         if (!node) return;
         for (const hook of node.hooks.slice()) this.#unhook(hook);
-        if (node.half) this.#guard(node.half, () => node.half!.close());
+        if (node.half) this.#end(node, node.half);
         node.counters.show();
         this.#nodes.delete(node.id);
         return;
       }
-      case 'worker':
-        if (action.up) this.#down.delete(action.worker);
-        else this.#down.add(action.worker);
-        return;
       case 'nothing':
         return;
     }
@@ -559,30 +562,66 @@ export class Runtime {
 
   #load(name: string, url: string): void {
     if (this.#types.has(name)) return;
-    // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
-    let type: NodeType;
     try {
-      type = typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name);
+      // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
+      this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
     } catch (error) {
-      // The graph's thread could load it. Nodes of it fail here, and nothing else does.
-      type = unusable(name, error);
+      // The type's nodes fail, not the worker: its successor would fare no better.
+      this.#types.set(name, brokenType(name, error));
     }
-    this.#types.set(name, type);
   }
 
+  /** Calls a node's code. One that failed is in no state to be called, but to end. */
   #guard(half: DataHalf, fn: () => void): void {
+    const node = half.node as DataNode;
+    if (node.failed) return;
     try {
       fn();
     } catch (error) {
-      this.#fail(half.node as DataNode, error);
+      this.#fail(node, error);
     }
   }
 
-  #fail(node: DataNode, error: unknown): void {
+  #end(node: DataNode, half: DataHalf): void {
+    try {
+      half.close();
+    } catch (error) {
+      this.#fail(node, error);
+    }
+    // What it had kept it has given back now; what is still nowhere nobody else will.
+    const strays = this.#unplaced(node.strays);
+    node.dropMany(Int32Array.from(strays), strays.length, DROP.removed);
+  }
+
+  /** `received`: what it had been handed. It may have sent, dropped or kept any part of it, and the array is its own to write in; what
+   *  it was about to allocate or had taken out of a queue is lost until the worker ends. */
+  #fail(node: DataNode, error: unknown, received?: Int32Array): void {
     node.failed = true;
-    this.#sources = this.#sources.filter(half => half.node !== node);
+    if (received) node.strays = this.#unplaced(received);
+    this.#gather();
     this.around.failed(node.id, error instanceof Error ? error : new Error(String(error)));
   }
+
+  /** Of these packets those that are not free, not on their way, and not another worker's. */
+  #unplaced(handles: Iterable<number>): number[] {
+    const moving = new Set<number>();
+    for (let vector = this.#first; vector; vector = vector.next) {
+      for (let i = 0; i < vector.count; i++) moving.add(vector.handles[i]!);
+    }
+    return this.packets.used(handles).filter(handle => !moving.has(handle));
+  }
+}
+
+/** Stands for a type whose module can not be had. */
+function brokenType(name: string, error: unknown): NodeType {
+  class Broken extends DataHalf {
+    constructor(node: DataContext) {
+      super(node);
+      throw error;
+    }
+    override receive(): void {}
+  }
+  return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Broken };
 }
 
 /** The node type `name` that a module exports. */
@@ -590,17 +629,4 @@ function typeIn(module: object, name: string): NodeType {
   const type = (Object.values(module) as unknown[]).find(value => isNodeType(value) && value.name === name);
   if (!type) throw new Error(`the module exports no node type ${name}`);
   return type as NodeType;
-}
-
-/** Stands for a type that could not be loaded. */
-function unusable(name: string, error: unknown): NodeType {
-  class Unusable extends DataHalf {
-    constructor(context: DataContext) {
-      super(context);
-      throw error;
-    }
-
-    override receive(): void {}
-  }
-  return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Unusable };
 }

@@ -1,11 +1,10 @@
 // A worker: packets run here. Its loop waits for nothing while it is online, and takes no lock ever.
 //
-//    ┌▶ commits? do them ─▶ timers ─▶ each source: poll, run to completion ─▶ quiescent ─▶ packets of other workers ─┐
+//    ┌▶ timers ─▶ each source: poll, run to completion, pause ─▶ packets of other workers ─▶ loops of nodes ─▶ pause ┐
 //    │                                                              nothing to do                                    │
-//    └────────────── online ◀── poll(2): sources' descriptors, bell, next timer ◀── offline, counters shown ◀────────┘
+//    └───────── online, commits ◀── poll(2): sources' descriptors, bell, next timer ◀── offline, counters shown ◀────┘
 //
-// After every source's vector the worker says that it is quiescent, and only then looks whether there is a commit (commits.ts says why
-// in this order).
+// In a pause the worker says that it is quiescent, and does the commits that there are (commits.ts, `Pause`).
 import {
   type Doorbell,
   Doorbell as Bell,
@@ -14,12 +13,13 @@ import {
   QsbrReader,
   sub,
   threadSide,
+  wait,
   words,
 } from '../../concurrency/index.ts';
 import { E, enterNetworkNamespace, errno, libc, SysError } from '../../sys/index.ts';
 import { standardTypes } from '../node/standard.ts';
 import { Packets } from '../packet/packets.ts';
-import { CommitReader } from './commits.ts';
+import { CommitReader, Pause } from './commits.ts';
 import { Exchange } from './exchange.ts';
 import { decodeActions } from './plan.ts';
 import { Runtime } from './runtime.ts';
@@ -28,6 +28,8 @@ import { type Down, TALK_LIMIT, type WorkerThreadData } from './thread-data.ts';
 const POLLIN = 1;
 /** Milliseconds between looks for what main posts, under load: an idle worker is rung. */
 const LISTEN_MS = 1;
+/** Milliseconds that memory may be later than the commit that names it. */
+const ANNOUNCE_MS = 5000;
 
 const side = threadSide<WorkerThreadData>();
 const data = side.data;
@@ -43,6 +45,7 @@ if (data.successor) {
   exchange.reclaim(handle => mine.add(handle));
   packets.restore(handle => mine.has(handle));
 }
+const nap = words(new SharedArrayBuffer(4), 0, 1);
 const announced = new Map(data.announced);
 const talk = words(data.talk, 0, data.talk.byteLength / 4);
 const told = 2 * worker * 32;
@@ -55,8 +58,8 @@ const runtime = new Runtime(
     packets,
     memory: data.memory,
     announced(id) {
-      // It was posted before the commit that names it.
-      if (!announced.has(id)) side.poll();
+      // It was posted before the commit that names it; to a worker that has just begun, as soon as that is known to be ready.
+      for (let ms = 0; !announced.has(id) && ms < ANNOUNCE_MS; ms++) if (side.poll() === 0) wait(nap, 0, 0, 1);
       const memory = announced.get(id);
       if (!memory) throw new Error(`memory ${id} was never announced`);
       return memory;
@@ -68,6 +71,7 @@ const runtime = new Runtime(
       side.post({ kind: 'tell', node, value });
       return true;
     },
+    showFree: free => exchange.show(free),
     cross: (to, hook, handles, count) => exchange.cross(to, hook, handles, count),
     failed: (node, error) => side.post({ kind: 'failed', node, error }),
   },
@@ -75,25 +79,18 @@ const runtime = new Runtime(
 );
 const commits = new CommitReader(data.commits, data.ring, worker);
 const qsbr = new QsbrReader(data.qsbr, worker);
-
-let applying = false;
-
-function applyCommits(): void {
-  applying = true;
-  commits.take(frame => runtime.apply(decodeActions(frame)));
-  applying = false;
+const pause = new Pause(qsbr, commits, frame => {
+  runtime.apply(decodeActions(frame));
   pollfds = undefined;
-}
+});
 
 /** What nodes were said and did not take yet, in order. */
 const heard: Extract<Down, { kind: 'say' }>[] = [];
 
 /** Hands on what nodes were said, up to what one can not take now. */
 function listen(): void {
-  // Who looks for announced memory in the middle of a commit may hear something for the nodes: they are told after it.
-  if (applying) return;
   // It was said after the commit of what it is said to.
-  if (commits.pending) applyCommits();
+  pause.catchUp();
   let done = 0;
   while (done < heard.length && runtime.heard(heard[done]!.node, heard[done]!.value)) done++;
   heard.splice(0, done);
@@ -110,8 +107,8 @@ side.onMessage(body => {
       announced.delete(message.id);
       break;
     case 'say':
+      // Not at once: it may be that a commit is being done.
       heard.push(message);
-      listen();
       break;
     case 'die':
       throw new Error('told to die');
@@ -125,7 +122,7 @@ side.onStop(() => {
 
 const arrived = (hook: number, handles: Int32Array, count: number): void => {
   // Who sent it may have done a commit that is new to us.
-  if (commits.pending) applyCommits();
+  pause.catchUp();
   runtime.arrive(hook, handles, count);
   if (runtime.busy) runtime.run();
 };
@@ -166,14 +163,13 @@ function sleep(): void {
     const { due } = runtime;
     const ms = due === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(due - performance.now()));
     const { bytes, halves, count } = pollfds ?? layOut();
-    qsbr.offline();
-    const ready = libc.poll(bytes, count, ms);
-    if (ready < 0 && errno() !== E.EINTR) throw new SysError('poll', errno());
-    qsbr.online();
-    if (ready > 0) {
+    pause.away(() => {
+      const ready = libc.poll(bytes, count, ms);
+      if (ready < 0 && errno() !== E.EINTR) throw new SysError('poll', errno());
+      if (ready <= 0) return;
       if (halves[3]! !== 0) bell.answer();
       if (halves[7]! !== 0) side.bell.answer();
-    }
+    });
   }
   bell.disarm();
   side.bell.disarm();
@@ -181,15 +177,13 @@ function sleep(): void {
 
 function run(): void {
   let listened = 0;
-  qsbr.online();
+  pause.begin();
   while (!side.stopping) {
-    if (commits.pending) applyCommits();
     let found = runtime.begin();
-    const { sources } = runtime;
-    for (let i = 0; i < sources.length; i++) {
-      found += runtime.poll(sources[i]!, data.vector);
-      qsbr.quiescent();
-      if (commits.pending) break;
+    // A commit may change what sources there are: then one may have no turn in this round, or two.
+    for (let i = 0; i < runtime.sources.length; i++) {
+      found += runtime.poll(runtime.sources[i]!, data.vector);
+      pause.between();
     }
     if (workers > 1) {
       found += exchange.drain(arrived, freed);
@@ -200,7 +194,7 @@ function run(): void {
       runtime.run();
       found++;
     }
-    qsbr.quiescent();
+    pause.between();
     if (runtime.nowMs - listened > LISTEN_MS) {
       listened = runtime.nowMs;
       side.poll();

@@ -6,15 +6,16 @@
 //      told   ◀───── messages ───────────────  tell       bounded: TALK_LIMIT on their way at most, more is refused and counted
 //                                              ◀── packets for nodes that run in one worker, slots that go home ──▶
 //
-// A worker that dies is taken out: it holds nothing any more, so what waited for it is freed. The others are told to send it nothing; when
-// they have done so its packets are gathered, and another thread takes its place with the graph as it is by then.
+// A worker that dies is taken out: it holds nothing any more, so what waited for it is freed, and nothing more is sent to it. Another
+// thread takes its place at once, with the graph as it is by then and the packets that the dead one had. Nobody has to wait for that: not
+// the other workers, and not the successor for them, who may be dead or stand still as well.
 import { add, Doorbell, load, Qsbr, QsbrWriter, store, sub, Thread, words } from '../../concurrency/index.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { GraphMemory } from '../graph/memory.ts';
 import { createPackets, packetStride, type PacketsShape } from '../packet/packets.ts';
 import { CommitWriter, Commits } from './commits.ts';
 import { addCounts } from './counts.ts';
-import { createExchange, type ExchangeMemory } from './exchange.ts';
+import { createExchange, type ExchangeMemory, Exchanges } from './exchange.ts';
 import { type Action, encodeActions, type Place } from './plan.ts';
 import type { Health, Plane, PlaneEvents } from './plane.ts';
 import { type Down, TALK_LIMIT, type Up, type WorkerThreadData } from './thread-data.ts';
@@ -36,6 +37,8 @@ export interface WorkersOptions {
 }
 
 const LOOK_MS = 100;
+/** How long the end waits for workers to do what was committed. */
+const CLOSE_MS = 5000;
 
 export class WorkerPlane implements Plane {
   readonly workers: number;
@@ -48,6 +51,7 @@ export class WorkerPlane implements Plane {
   readonly #shape: PacketsShape;
   readonly #packets: SharedArrayBuffer;
   readonly #exchange: ExchangeMemory;
+  readonly #exchanges: Exchanges;
   readonly #qsbrMemory: SharedArrayBuffer;
   readonly #commitMemory: SharedArrayBuffer;
   readonly #rings: SharedArrayBuffer[];
@@ -60,6 +64,10 @@ export class WorkerPlane implements Plane {
   readonly #threads: (Thread | undefined)[] = [];
   readonly #health: Health[];
   readonly #stalled: Set<number> = new Set();
+  /** What is to be said to threads that begin, by worker. */
+  readonly #starting: Map<number, Down[]> = new Map();
+  /** Successors on their way. */
+  readonly #restarts: Set<Promise<void>> = new Set();
   #events: PlaneEvents | undefined;
   #nextMemory = 1;
   #look: NodeJS.Timeout | undefined;
@@ -68,7 +76,10 @@ export class WorkerPlane implements Plane {
   static async start(options: WorkersOptions): Promise<WorkerPlane> {
     const plane = new WorkerPlane(options);
     try {
-      await Promise.all(plane.#bells.map((_, worker) => plane.#start(worker, false)));
+      // All of them, so that none is on its way when there is an end.
+      for (const outcome of await Promise.allSettled(plane.#bells.map((_, worker) => plane.#start(worker, false)))) {
+        if (outcome.status === 'rejected') throw outcome.reason;
+      }
     } catch (error) {
       await plane.close();
       throw error;
@@ -88,6 +99,7 @@ export class WorkerPlane implements Plane {
     this.maxPacketBytes = this.#shape.maxBytes;
     this.#packets = createPackets(this.#shape);
     this.#exchange = createExchange(workers, this.#shape.perWorker, packetStride(this.#shape) / 4);
+    this.#exchanges = new Exchanges(this.#exchange);
     this.#qsbrMemory = Qsbr.create(workers);
     this.qsbr = new QsbrWriter(this.#qsbrMemory);
     this.#commitMemory = Commits.create(workers);
@@ -124,8 +136,9 @@ export class WorkerPlane implements Plane {
     this.#watch();
   }
 
+  /** A worker that is dead does not count; its successor does. */
   async settled(): Promise<void> {
-    for (let turn = 0; !this.#ringers.every((_, worker) => this.#commits.applied(worker)); turn++) {
+    for (let turn = 0; !this.#applied(); turn++) {
       await (turn < 1000
         ? new Promise(resolve => setImmediate(resolve))
         : new Promise(resolve => setTimeout(resolve, 1)));
@@ -165,12 +178,30 @@ export class WorkerPlane implements Plane {
     return this.#health[worker]!;
   }
 
+  /** Ends the workers, when they have done what was committed; one that does not within seconds is terminated. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    let timer: NodeJS.Timeout | undefined;
+    const settled = this.settled();
+    await Promise.race([settled, new Promise(resolve => (timer = setTimeout(resolve, CLOSE_MS)))]);
+    clearTimeout(timer);
     this.#closed = true;
     clearInterval(this.#look);
-    await Promise.all(this.#threads.map(async thread => thread?.stop()));
+    await Promise.all(this.#restarts);
+    await Promise.all(
+      this.#threads.map(async (thread, worker) => {
+        await thread?.stop();
+        this.qsbr.dead(worker);
+      }),
+    );
+    await settled;
+    this.qsbr.reclaim();
     for (const bell of this.#bells) Doorbell.close(bell);
+  }
+
+  /** Packets of its own that a worker had free when it last told, which it does now and then, and before it sleeps. */
+  freePackets(worker: number): number {
+    return this.#exchanges.free(worker);
   }
 
   /** The thread of a worker. */
@@ -201,14 +232,25 @@ export class WorkerPlane implements Plane {
       successor,
       namespace: this.#options.namespace,
     };
-    this.#threads[worker] = await Thread.start({
-      name: `graph-${worker}`,
-      entry: new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url),
-      data,
-      ownLoop: true,
-      onMessage: body => this.#hear(worker, body as Up),
-      onCrash: error => void this.#died(worker, error),
-    });
+    const later: Down[] = [];
+    this.#starting.set(worker, later);
+    try {
+      const thread = await Thread.start({
+        name: `graph-${worker}`,
+        entry: new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url),
+        data,
+        ownLoop: true,
+        onMessage: body => this.#hear(worker, body as Up),
+        onCrash: error => {
+          const restart = this.#died(worker, error).finally(() => this.#restarts.delete(restart));
+          this.#restarts.add(restart);
+        },
+      });
+      this.#threads[worker] = thread;
+      for (const message of later) thread.post(message);
+    } finally {
+      this.#starting.delete(worker);
+    }
   }
 
   #hear(worker: number, message: Up): void {
@@ -227,24 +269,22 @@ export class WorkerPlane implements Plane {
     this.#threads[worker] = undefined;
     const deaths = this.#health[worker]!.deaths + 1;
     this.#health[worker] = { state: 'restarting', deaths, lastError: error.message };
-    this.qsbr.dead(worker);
+    this.#exchanges.setUp(worker, false);
     this.#commits.remove(worker);
+    this.qsbr.dead(worker);
+    this.qsbr.reclaim();
+    store(this.#talk, 2 * worker * 32, 0);
+    store(this.#talk, (2 * worker + 1) * 32, 0);
     if (this.#closed) return;
     let replaced = false;
     try {
-      // The others stop sending to it, and when all have done so its packets are nobody's.
-      this.commit([{ op: 'worker', worker, up: false }], []);
-      await this.settled();
-      if (this.#closed) return;
-      store(this.#talk, 2 * worker * 32, 0);
-      store(this.#talk, (2 * worker + 1) * 32, 0);
       const ring = Commits.createRing(this.#options.ringBytes ?? 4 << 20);
       this.#rings[worker] = ring;
       if (!this.#commits.join(worker, ring, encodeActions(this.#events?.snapshot() ?? []))) {
         throw new NetgraphError('EMSGSIZE', 'the graph is larger than a ring of commits');
       }
       await this.#start(worker, true);
-      this.commit([{ op: 'worker', worker, up: true }], []);
+      this.#exchanges.setUp(worker, true);
       replaced = true;
     } catch (failure) {
       this.#commits.remove(worker);
@@ -257,6 +297,7 @@ export class WorkerPlane implements Plane {
 
   #post(message: Down): void {
     for (const thread of this.#threads) thread?.post(message);
+    for (const later of this.#starting.values()) later.push(message);
   }
 
   /** Looks after what was retired, until all of it is freed. */
@@ -268,12 +309,16 @@ export class WorkerPlane implements Plane {
         this.#stalled.add(slot);
         this.#events?.stalled(slot, ms);
       }
-      if (this.qsbr.stats().limbo > 0 || !this.#ringers.every((_, worker) => this.#commits.applied(worker))) return;
+      if (this.qsbr.stats().limbo > 0 || !this.#applied()) return;
       this.#stalled.clear();
       clearInterval(this.#look);
       this.#look = undefined;
     }, LOOK_MS);
     this.#look.unref();
+  }
+
+  #applied(): boolean {
+    return this.#ringers.every((_, worker) => this.#commits.applied(worker));
   }
 
   #behind(): string {
