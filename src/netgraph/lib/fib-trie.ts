@@ -30,7 +30,7 @@
 //   16 bits, 4, 4 …                                           149        23        23
 //
 // Twenty-four bits at once are faster, but a default route alone then touches 64 MB; 16-8-8 touches a quarter of one.
-import { addressBits, type Family, formatIp4, formatIp6, maskWord, PrefixTable } from '../../net/index.ts';
+import { addressBits, type Family, formatIp4, formatIp6, maskWord, type Prefix, PrefixTable } from '../../net/index.ts';
 import { store, words } from '../../concurrency/index.ts';
 
 /** Words of the root: one for every value of the first sixteen bits. */
@@ -117,6 +117,25 @@ export class FibTrie {
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
     const id = this.#prefixes.find(w0, w1, w2, w3, length);
     return id < 0 ? 0 : this.#hops[id]!;
+  }
+
+  /** Routes are numbered below this, with gaps; a number is a route's as long as it is there. */
+  get routeLimit(): number {
+    return this.#prefixes.capacity;
+  }
+
+  /** The next hop of the route of this number, 0 where there is none. */
+  hopOf(route: number): number {
+    return this.#prefixes.has(route) ? this.#hops[route]! : 0;
+  }
+
+  prefixOf(route: number): Prefix {
+    return this.#prefixes.prefix(route);
+  }
+
+  /** The route of the longest prefix that holds the address, -1 where there is none. */
+  match(w0: number, w1: number, w2: number, w3: number): number {
+    return this.#prefixes.match(w0, w1, w2, w3, this.#bits);
   }
 
   /** Adds a route or replaces its next hop. RangeError for what is not a prefix or a next hop; FibFullError changes nothing. */

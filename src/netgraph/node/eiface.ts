@@ -6,7 +6,6 @@ import { interfaceAddress, linux, setInterfaceAddress } from '../../sys/index.ts
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook, Node } from '../graph/node.ts';
 import { command, type NodeType } from '../graph/type.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { array, mac, string, struct, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
@@ -85,10 +84,10 @@ export const eiface: NodeType = {
   name: 'eiface',
   cookie: 948_105_892,
   messages: [
-    command({ name: 'getifname', cmd: 1 | NGM_READONLY, reply: string, handle: (e: EifaceControl) => e.ifname() }),
+    command({ name: 'getifname', cmd: 1, reply: string, handle: (e: EifaceControl) => e.ifname() }),
     command({
       name: 'getifaddrs',
-      cmd: 2 | NGM_READONLY,
+      cmd: 2,
       reply: struct({ count: uint32, addrs: array({ element: string, length: ({ count }: Addresses) => count }) }),
       handle: (e: EifaceControl) => e.addresses(),
     }),

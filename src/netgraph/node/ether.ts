@@ -25,7 +25,6 @@ import { checkNodeName } from '../graph/address.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { mac, string, struct, uint32 } from '../message/form.ts';
 import { Divert } from './lib/divert.ts';
 import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts';
@@ -270,13 +269,13 @@ export const ether: NodeType = {
   name: 'ether',
   cookie: 1_108_206_947,
   messages: [
-    command({ name: 'getifname', cmd: 1 | NGM_READONLY, reply: string, handle: (e: EtherControl) => e.ifname() }),
-    command({ name: 'getifindex', cmd: 2 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.ifindex() }),
-    command({ name: 'getenaddr', cmd: 3 | NGM_READONLY, reply: mac, handle: (e: EtherControl) => e.address() }),
+    command({ name: 'getifname', cmd: 1, reply: string, handle: (e: EtherControl) => e.ifname() }),
+    command({ name: 'getifindex', cmd: 2, reply: uint32, handle: (e: EtherControl) => e.ifindex() }),
+    command({ name: 'getenaddr', cmd: 3, reply: mac, handle: (e: EtherControl) => e.address() }),
     command({ name: 'setenaddr', cmd: 4, args: mac, handle: (e: EtherControl, address) => e.setAddress(address) }),
-    command({ name: 'getpromisc', cmd: 5 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.promisc }),
+    command({ name: 'getpromisc', cmd: 5, reply: uint32, handle: (e: EtherControl) => e.promisc }),
     command({ name: 'setpromisc', cmd: 6, args: uint32, handle: (e: EtherControl, on) => e.setPromisc(flag(on)) }),
-    command({ name: 'getautosrc', cmd: 7 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.autosrc }),
+    command({ name: 'getautosrc', cmd: 7, reply: uint32, handle: (e: EtherControl) => e.autosrc }),
     command({ name: 'setautosrc', cmd: 8, args: uint32, handle: (e: EtherControl, on) => e.setAutosrc(flag(on)) }),
     command({ name: 'addmulti', cmd: 9, args: mac, handle: (e: EtherControl, address) => e.group(address, true) }),
     command({ name: 'delmulti', cmd: 10, args: mac, handle: (e: EtherControl, address) => e.group(address, false) }),
@@ -287,7 +286,7 @@ export const ether: NodeType = {
       args: struct({ ifname: string }),
       handle: (e: EtherControl, { ifname }) => e.attach(ifname),
     }),
-    command({ name: 'getdivert', cmd: 101 | NGM_READONLY, reply: uint32, handle: (e: EtherControl) => e.diverts }),
+    command({ name: 'getdivert', cmd: 101, reply: uint32, handle: (e: EtherControl) => e.diverts }),
     command({ name: 'setdivert', cmd: 102, args: uint32, handle: (e: EtherControl, on) => e.setDiverts(flag(on)) }),
   ],
   control: EtherControl,

@@ -4,7 +4,6 @@
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook, Node } from '../graph/node.ts';
 import { command, type NodeType } from '../graph/type.ts';
-import { NGM_READONLY } from '../message/command.ts';
 import { string, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
@@ -71,10 +70,10 @@ export const iface: NodeType = {
   name: 'iface',
   cookie: 1_108_312_559,
   messages: [
-    command({ name: 'getifname', cmd: 1 | NGM_READONLY, reply: string, handle: (i: IfaceControl) => i.ifname() }),
+    command({ name: 'getifname', cmd: 1, reply: string, handle: (i: IfaceControl) => i.ifname() }),
     command({ name: 'point2point', cmd: 2, handle: () => {} }),
     command({ name: 'broadcast', cmd: 3, handle: (i: IfaceControl) => i.broadcast() }),
-    command({ name: 'getifindex', cmd: 4 | NGM_READONLY, reply: uint32, handle: (i: IfaceControl) => i.ifindex }),
+    command({ name: 'getifindex', cmd: 4, reply: uint32, handle: (i: IfaceControl) => i.ifindex }),
   ],
   control: IfaceControl,
   data: IfaceData,

@@ -8,6 +8,7 @@ import { echo } from './echo.ts';
 import { eiface } from './eiface.ts';
 import { ether } from './ether.ts';
 import { fib4 } from './fib4.ts';
+import { fib6 } from './fib6.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { iface } from './iface.ts';
@@ -29,6 +30,7 @@ export const standardTypes: readonly NodeType[] = [
   eiface,
   ether,
   fib4,
+  fib6,
   hole,
   hub,
   iface,
