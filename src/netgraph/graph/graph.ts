@@ -116,6 +116,11 @@ export class Graph {
     });
   }
 
+  /** A change that was refused is being undone: what it made was never told to any worker. */
+  get undoing(): boolean {
+    return this.#undoing;
+  }
+
   /** What went wrong that no caller is there to hear of. */
   trouble(text: string): void {
     this.#events.trouble?.(text);

@@ -13,6 +13,7 @@ import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { iface } from './iface.ts';
 import { ipfwd } from './ipfwd.ts';
+import { ksocket } from './ksocket.ts';
 import { nat } from './nat.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
@@ -35,6 +36,7 @@ export const standardTypes: readonly NodeType[] = [
   hub,
   iface,
   ipfwd,
+  ksocket,
   nat,
   one2many,
   socket,
