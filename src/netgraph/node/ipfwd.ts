@@ -1,96 +1,107 @@
-// What a router does to an IPv4 packet before it is sent on (RFC 1812 §5.2, §5.3.1): the header is checked, and the time to live goes
-// down by one.
+// A router between its interfaces and its FIB (RFC 1812; RFC 8200 and RFC 4443 for IPv6): it checks what came in, takes one from its time to
+// live, and tells senders what became of packets that went no further.
+//
+//    in ──────▶ ipfwd ──────▶ out        to a fib4 or fib6
+//    noroute ─▶       ──────▶ icmp       its errors and echo replies, as packets to be routed: to another hook of the fib
+//    nohost  ─▶       ◀─────▶ local      what is for the router itself; what it sends, which is only routed
+//    toobig  ─▶
+//
+// `noroute` is for what a fib found no route for (net unreachable), `nohost` for what an arp or nd node got no answer about (host
+// unreachable), `toobig` for what an ipfrag node may not cut (fragmentation needed, packet too big).
+import { parseInterfaceAddress, formatAddress, type Family } from '../../net/index.ts';
 import type { Hook } from '../graph/node.ts';
 import { NetgraphError } from '../graph/error.ts';
-import { ControlHalf, type NodeType } from '../graph/type.ts';
-import { decrementTtl, ip4HeaderOk } from '../lib/checksum.ts';
-import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
-import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { array, string, struct, uint32 } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
+import { type IpfwdConfig, IpfwdData, IPFWD_COUNTERS } from './lib/ipfwd-data.ts';
+import type { OwnAddress } from './lib/router-addresses.ts';
+
+const HOOKS: readonly string[] = ['in', 'out', 'icmp', 'local', 'noroute', 'nohost', 'toobig'];
+
+interface Address {
+  /** IPv4 or IPv6. */
+  address: string;
+  /** Of the interface that it belongs to: errors about what came in by it are from this address. 0: any. */
+  ifindex: number;
+}
 
 class IpfwdControl extends ControlHalf {
+  #addresses: readonly OwnAddress[] = [];
+  // As Linux has them (icmp_msgs_per_sec, icmp_msgs_burst).
+  #rate = 1000;
+  #burst = 50;
+
   override newHook({ name }: Hook): void {
-    if (name !== 'in' && name !== 'out') throw new NetgraphError('EINVAL', `ipfwd has hooks in and out, not '${name}'`);
+    if (!HOOKS.includes(name)) throw new NetgraphError('EINVAL', `ipfwd has hooks ${HOOKS.join(', ')}, not '${name}'`);
   }
 
   override disconnected(): void {
     endsAlone(this.node);
   }
-}
 
-class IpfwdData extends DataHalf {
-  override receive(_hook: DataHook, handles: Int32Array, count: number): void {
-    const out = this.node.hook('out');
-    if (!out) {
-      this.node.dropMany(handles, count, DROP.notConnected);
-      return;
-    }
-    const { words } = this.node.packets;
-    let good = 0;
-    for (let i = 0; i < count; i++) {
-      const handle = handles[i]!;
-      const at = words[handle + PKT_DATA]!;
-      const w = at >> 2;
-      const a = words[w]!;
-      if ((at & 3) !== 0 || (a & 0xff) !== 0x45 || words[handle + PKT_LENGTH]! < 20) {
-        if (this.#slow(handle)) handles[good++] = handle;
-        continue;
-      }
-      // A ones' complement sum does not mind the order of bytes (RFC 1071 §2), so it is taken of the words as memory has them.
-      const b = words[w + 1]!;
-      const c = words[w + 2]!;
-      const d = words[w + 3]!;
-      const e = words[w + 4]!;
-      let sum =
-        (a & 0xffff) +
-        (a >>> 16) +
-        (b & 0xffff) +
-        (b >>> 16) +
-        (c & 0xffff) +
-        (c >>> 16) +
-        (d & 0xffff) +
-        (d >>> 16) +
-        (e & 0xffff) +
-        (e >>> 16);
-      sum = (sum & 0xffff) + (sum >>> 16);
-      if (sum !== 0xffff && sum !== 0x1fffe) {
-        this.node.drop(handle, DROP.malformed);
-        continue;
-      }
-      if ((c & 0xff) <= 1) {
-        this.node.drop(handle, DROP.expired);
-        continue;
-      }
-      // The time to live is the word's lowest byte, the checksum its upper half with the more significant byte below. One less of the one is
-      // 0x0100 more of the other (RFC 1141), and what carries out of the upper byte goes round to the lower: here it does by itself.
-      words[w + 2] = c + 0xffff;
-      handles[good++] = handle;
-    }
-    out.pass(good);
+  override config(): IpfwdConfig {
+    return { addresses: this.#addresses, rate: this.#rate, burst: this.#burst };
   }
 
-  /** The same for a header that is not on a word's boundary. False where the packet has ended here. */
-  #slow(handle: number): boolean {
-    const { words, bytes } = this.node.packets;
-    const at = words[handle + PKT_DATA]!;
-    if (bytes[at] !== 0x45 || words[handle + PKT_LENGTH]! < 20 || !ip4HeaderOk(bytes, at, 20)) {
-      this.node.drop(handle, DROP.malformed);
-      return false;
-    }
-    if (bytes[at + 8]! <= 1) {
-      this.node.drop(handle, DROP.expired);
-      return false;
-    }
-    decrementTtl(bytes, at);
-    return true;
+  set(list: readonly Address[]): void {
+    this.#addresses = list.map(({ address, ifindex }) => {
+      const parsed = address.includes('/') ? undefined : parseInterfaceAddress(address);
+      if (!parsed) throw new NetgraphError('EINVAL', `'${address}' is no address`);
+      return { family: parsed.family, words: parsed.words, ifindex };
+    });
+    this.node.reconfigure();
+  }
+
+  list(): { count: number; addresses: Address[] } {
+    const addresses = this.#addresses.map(({ family, words, ifindex }) => ({
+      address: formatAddress(family as Family, words),
+      ifindex,
+    }));
+    return { count: addresses.length, addresses };
+  }
+
+  limit(rate: number, burst: number): void {
+    if (burst < 1) throw new NetgraphError('EINVAL', `errors at once: at least 1, not ${burst}`);
+    this.#rate = rate;
+    this.#burst = burst;
+    this.node.reconfigure();
+  }
+
+  get limits(): { rate: number; burst: number } {
+    return { rate: this.#rate, burst: this.#burst };
   }
 }
+
+const addresses = struct({
+  count: uint32,
+  addresses: array({
+    element: struct({ address: string, ifindex: uint32 }),
+    length: ({ count }: { count: number }) => count,
+  }),
+});
+const limits = struct({ rate: uint32, burst: uint32 });
 
 export const ipfwd: NodeType = {
   name: 'ipfwd',
   cookie: 1764288002,
-  messages: [],
+  messages: [
+    command({
+      name: 'setaddresses',
+      cmd: 1,
+      args: addresses,
+      handle: (r: IpfwdControl, args) => r.set(args.addresses),
+    }),
+    command({ name: 'getaddresses', cmd: 2, reply: addresses, handle: (r: IpfwdControl) => r.list() }),
+    command({
+      name: 'setlimit',
+      cmd: 3,
+      args: limits,
+      handle: (r: IpfwdControl, { rate, burst }) => r.limit(rate, burst),
+    }),
+    command({ name: 'getlimit', cmd: 4, reply: limits, handle: (r: IpfwdControl) => r.limits }),
+  ],
   control: IpfwdControl,
   data: IpfwdData,
+  counters: IPFWD_COUNTERS,
 };

@@ -12,6 +12,7 @@ import { fib6 } from './fib6.ts';
 import { hole } from './hole.ts';
 import { hub } from './hub.ts';
 import { iface } from './iface.ts';
+import { ipfrag } from './ipfrag.ts';
 import { ipfwd } from './ipfwd.ts';
 import { ksocket } from './ksocket.ts';
 import { nat } from './nat.ts';
@@ -35,6 +36,7 @@ export const standardTypes: readonly NodeType[] = [
   hole,
   hub,
   iface,
+  ipfrag,
   ipfwd,
   ksocket,
   nat,
