@@ -23,10 +23,12 @@ export function runtimeOf(graph: Graph): RuntimeRow[] {
 }
 
 function rowOf({ plane }: Graph, node: Node, worker: number): RuntimeRow {
-  let sum = new Float64Array(NODE_COUNTERS.length);
+  const own = node.type.counters?.length ?? 0;
+  let all = new Float64Array(own + NODE_COUNTERS.length);
   // One worker's counters are the sum, which an inline plane brings up to date.
-  if (plane.workers === 1) sum = new Float64Array(plane.counts(node.place, sum.length));
-  else addCounts(plane.memory.memory, node.place, worker, sum);
+  if (plane.workers === 1) all = new Float64Array(plane.counts(node.place, all.length));
+  else addCounts(plane.memory.memory, node.place, worker, all);
+  const sum = all.subarray(own);
   const reasons: Record<string, number> = {};
   let drops = 0;
   NODE_COUNTERS.forEach((name, i) => {

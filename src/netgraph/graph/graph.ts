@@ -426,7 +426,7 @@ export class Graph {
   #sum(target: Node | Hook): { names: readonly string[]; sum: Float64Array } {
     const names =
       target instanceof Node
-        ? [...NODE_COUNTERS, ...(target.type.counters ?? [])]
+        ? [...(target.type.counters ?? []), ...NODE_COUNTERS]
         : (target.node.type.hookCounters ?? []);
     const { place } = target;
     return { names, sum: place ? this.plane.counts(place, names.length) : new Float64Array(names.length) };

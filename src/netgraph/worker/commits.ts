@@ -116,12 +116,12 @@ export class CommitReader {
     return load(this.#words, EPOCH) !== this.#epoch;
   }
 
-  /** Has `fn` do every commit that there is; its bytes are the frame's own, good until it returns. */
-  take(fn: (frame: Uint8Array) => void): void {
+  /** Has `fn` do every commit that there is: `size` bytes from `offset` on of the ring's, good until it returns. */
+  take(fn: (bytes: Uint8Array, offset: number, size: number) => void): void {
     const epoch = load(this.#words, EPOCH);
     while (this.#epoch !== epoch) {
       if (!this.#ring.next()) throw new Error(`commit ${this.#epoch + 1} of ${epoch} is not in the ring`);
-      fn(this.#ring.bytes.subarray(this.#ring.offset, this.#ring.offset + this.#ring.size));
+      fn(this.#ring.bytes, this.#ring.offset, this.#ring.size);
       this.#epoch = (this.#epoch + 1) | 0;
     }
     this.#ring.release();
@@ -133,9 +133,13 @@ export class CommitReader {
 export class Pause {
   readonly #qsbr: QsbrReader;
   readonly #commits: CommitReader;
-  readonly #apply: (frame: Uint8Array) => void;
+  readonly #apply: (bytes: Uint8Array, offset: number, size: number) => void;
 
-  constructor(qsbr: QsbrReader, commits: CommitReader, apply: (frame: Uint8Array) => void) {
+  constructor(
+    qsbr: QsbrReader,
+    commits: CommitReader,
+    apply: (bytes: Uint8Array, offset: number, size: number) => void,
+  ) {
     this.#qsbr = qsbr;
     this.#commits = commits;
     this.#apply = apply;

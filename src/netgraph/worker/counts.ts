@@ -18,29 +18,46 @@ export class Counts {
   /** Counter i, in this worker's memory. */
   readonly values: Float64Array;
   readonly #shown: Float64Array;
-  readonly #words: Int32Array | undefined;
-  #version: number;
+  #words: Int32Array | undefined;
+  /** Word of the block, where it has one. */
+  #at = 0;
+  #version = 0;
 
   constructor(memory: SharedArrayBuffer, place: Place | undefined, worker: number, counters: number) {
     this.values = new Float64Array(counters);
     this.#shown = new Float64Array(counters);
-    this.#words = place && words(memory, place.offset + worker * place.stride, 1 + 2 * counters);
+    this.#begin(memory, place, worker);
+  }
+
+  /** The counters of a node or hook that is no more begin again, for another: arrays cost more to make than nodes. */
+  reuse(memory: SharedArrayBuffer, place: Place | undefined, worker: number): void {
+    this.values.fill(0);
+    this.#shown.fill(0);
+    this.#begin(memory, place, worker);
+  }
+
+  #begin(memory: SharedArrayBuffer, place: Place | undefined, worker: number): void {
+    this.#words = place && wholeOf(memory);
     this.#version = 0;
-    if (!this.#words) return;
+    const words = this.#words;
+    if (!words) return;
+    const at = (this.#at = (place!.offset + worker * place!.stride) >> 2);
+    if (words[at] === 0) return;
     // What a predecessor in this worker's place had counted goes on. It is dead, so nobody else writes: plain reads.
-    this.#version = this.#words[0]!;
-    for (let i = 0; i < counters; i++) {
-      this.values[i] = (this.#words[2 + 2 * i]! >>> 0) * 2 ** 32 + (this.#words[1 + 2 * i]! >>> 0);
+    this.#version = words[at]!;
+    for (let i = 0; i < this.values.length; i++) {
+      this.values[i] = (words[at + 2 + 2 * i]! >>> 0) * 2 ** 32 + (words[at + 1 + 2 * i]! >>> 0);
       this.#shown[i] = this.values[i]!;
     }
     // It died while it wrote. Not back to the version before: a reader may have seen that one, and half of what came after.
-    if (this.#version & 1) store(this.#words, 0, (this.#version = (this.#version + 1) | 0));
+    if (this.#version & 1) store(words, at, (this.#version = (this.#version + 1) | 0));
   }
 
   /** Shows what has changed. */
   show(): void {
     const words = this.#words;
     if (!words) return;
+    const at = this.#at;
     const { values } = this;
     const shown = this.#shown;
     let open = false;
@@ -50,15 +67,24 @@ export class Counts {
       if (value === before) continue;
       if (!open) {
         open = true;
-        store(words, 0, (this.#version = (this.#version + 1) | 0));
+        store(words, at, (this.#version = (this.#version + 1) | 0));
       }
       shown[i] = value;
-      store(words, 1 + 2 * i, value | 0 /* modulo 2^32 */);
+      store(words, at + 1 + 2 * i, value | 0 /* modulo 2^32 */);
       const high = Math.floor(value / 2 ** 32);
-      if (high !== Math.floor(before / 2 ** 32)) store(words, 2 + 2 * i, high);
+      if (high !== Math.floor(before / 2 ** 32)) store(words, at + 2 + 2 * i, high);
     }
-    if (open) store(words, 0, (this.#version = (this.#version + 1) | 0));
+    if (open) store(words, at, (this.#version = (this.#version + 1) | 0));
   }
+}
+
+const views: WeakMap<SharedArrayBuffer, Int32Array> = new WeakMap();
+
+/** All of a memory as words; one view for all counters in it. */
+function wholeOf(memory: SharedArrayBuffer): Int32Array {
+  let view = views.get(memory);
+  if (!view) views.set(memory, (view = words(memory, 0, memory.byteLength >> 2)));
+  return view;
 }
 
 /** Adds one worker's counters to `sum`; false where the worker was in the middle of writing them for a thousand looks: it has died

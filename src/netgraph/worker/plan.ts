@@ -41,10 +41,181 @@ export type Action =
   /** For a grace period that only frees. */
   | { readonly op: 'nothing' };
 
-export function encodeActions(actions: readonly Action[]): Uint8Array {
-  return serialize(actions);
+// The frame of a commit: words, one action after the other. The engine's own serialization of the same objects took five microseconds
+// a rebuild on each side; this takes half of one.
+//
+//    op, its fields        numbers as words
+//    text                  length, then two characters a word
+//    config                bytes (-1: undefined), then those of the engine's serialization, padded
+
+const TYPE = 1;
+const NODE = 2;
+const CONFIGURE = 3;
+const HOOK = 4;
+const JOIN = 5;
+const UNHOOK = 6;
+const REMOVE = 7;
+const NOTHING = 8;
+
+let buffer = new Int32Array(1024);
+let at = 0;
+
+function room(count: number): void {
+  if (at + count <= buffer.length) return;
+  const larger = new Int32Array(Math.max(2 * buffer.length, at + count));
+  larger.set(buffer);
+  buffer = larger;
 }
 
-export function decodeActions(bytes: Uint8Array): readonly Action[] {
-  return deserialize(bytes) as Action[];
+function putText(text: string): void {
+  room(1 + text.length);
+  buffer[at++] = text.length;
+  for (let i = 0; i < text.length; i += 2) buffer[at++] = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16);
+}
+
+function putConfig(config: unknown): void {
+  if (config === undefined) {
+    room(1);
+    buffer[at++] = -1;
+    return;
+  }
+  const bytes = serialize(config);
+  const count = (bytes.length + 3) >> 2;
+  room(1 + count);
+  buffer[at++] = bytes.length;
+  new Uint8Array(buffer.buffer, at * 4, bytes.length).set(bytes);
+  at += count;
+}
+
+function put(a: number, b: number, c: number): void {
+  room(3);
+  buffer[at++] = a;
+  buffer[at++] = b;
+  buffer[at++] = c;
+}
+
+function putPlace(place: Place | undefined): void {
+  room(2);
+  buffer[at++] = place ? place.offset : -1;
+  buffer[at++] = place ? place.stride : 0;
+}
+
+/** The frame; good until the next is made. */
+export function encodeActions(actions: readonly Action[]): Uint8Array {
+  at = 0;
+  for (const action of actions) {
+    switch (action.op) {
+      case 'type':
+        put(TYPE, 0, 0);
+        putText(action.name);
+        putText(action.url);
+        break;
+      case 'node':
+        put(NODE, action.id, action.worker);
+        putPlace(action.place);
+        putText(action.type);
+        putText(action.name);
+        putConfig(action.config);
+        break;
+      case 'configure':
+        put(CONFIGURE, action.id, 0);
+        putConfig(action.config);
+        break;
+      case 'hook':
+        put(HOOK, action.node, action.hook);
+        putPlace(action.place);
+        putText(action.name);
+        break;
+      case 'join':
+        put(JOIN, action.a, action.b);
+        break;
+      case 'unhook':
+        put(UNHOOK, action.hook, 0);
+        break;
+      case 'remove':
+        put(REMOVE, action.id, 0);
+        break;
+      case 'nothing':
+        put(NOTHING, 0, 0);
+        break;
+    }
+  }
+  return new Uint8Array(buffer.buffer, 0, at * 4);
+}
+
+let frame: Int32Array = buffer;
+let next = 0;
+
+function takeText(): string {
+  const length = frame[next++]!;
+  let text = '';
+  for (let i = 0; i < length; i++) text += String.fromCharCode((frame[next + (i >> 1)]! >>> (16 * (i & 1))) & 0xffff);
+  next += (length + 1) >> 1;
+  return text;
+}
+
+function takeConfig(): unknown {
+  const length = frame[next++]!;
+  if (length < 0) return undefined;
+  // A copy: the engine does not read shared memory.
+  const bytes = new Uint8Array(length);
+  bytes.set(new Uint8Array(frame.buffer, frame.byteOffset + next * 4, length));
+  next += (length + 3) >> 2;
+  return deserialize(bytes);
+}
+
+function takePlace(): Place | undefined {
+  const offset = frame[next++]!;
+  const stride = frame[next++]!;
+  return offset < 0 ? undefined : { offset, stride };
+}
+
+/** What a frame of `encodeActions` says, `size` bytes from `offset` on, which is a word's boundary. */
+export function decodeActions(bytes: Uint8Array, offset = 0, size: number = bytes.byteLength): readonly Action[] {
+  if (frame.buffer !== bytes.buffer || frame.byteOffset !== bytes.byteOffset) {
+    frame = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
+  }
+  next = offset >> 2;
+  const end = (offset + size) >> 2;
+  const actions: Action[] = [];
+  while (next < end) {
+    const op = frame[next++]!;
+    const a = frame[next++]!;
+    const b = frame[next++]!;
+    switch (op) {
+      case TYPE:
+        actions.push({ op: 'type', name: takeText(), url: takeText() });
+        break;
+      case NODE: {
+        const place = takePlace()!;
+        const type = takeText();
+        const name = takeText();
+        actions.push({ op: 'node', id: a >>> 0, type, name, worker: b, place, config: takeConfig() });
+        break;
+      }
+      case CONFIGURE:
+        actions.push({ op: 'configure', id: a >>> 0, config: takeConfig() });
+        break;
+      case HOOK: {
+        const place = takePlace();
+        actions.push({ op: 'hook', node: a >>> 0, hook: b, name: takeText(), place });
+        break;
+      }
+      case JOIN:
+        actions.push({ op: 'join', a, b });
+        break;
+      case UNHOOK:
+        actions.push({ op: 'unhook', hook: a });
+        break;
+      case REMOVE:
+        actions.push({ op: 'remove', id: a >>> 0 });
+        break;
+      case NOTHING:
+        actions.push({ op: 'nothing' });
+        break;
+      default:
+        throw new Error(`a commit says ${op} at word ${next - 3}, which is no action`);
+    }
+  }
+  return actions;
 }

@@ -23,7 +23,7 @@ import { type DataContext, DataHalf, DROP, DROP_REASONS } from './half.ts';
 import type { Action, Place } from './plan.ts';
 import { NONE, VECTOR, type Vector, VectorPool } from './vector.ts';
 
-/** Counters that every node has, before its type's own. */
+/** Counters that every node has, after its type's own. */
 export const NODE_COUNTERS: readonly string[] = [
   'vectors',
   'packets',
@@ -34,7 +34,6 @@ const VECTORS = 0;
 const PACKETS = 1;
 const NS = 2;
 const DROPS = 3;
-const OWN: number = NODE_COUNTERS.length;
 
 /** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
 const MAX_VECTORS = 4096;
@@ -46,6 +45,11 @@ const LOOK_ROUNDS = 16;
 const SHOW_LOOKS = 8;
 /** Of so many runs one is timed, and stands for all. */
 const TIMED_RUNS = 64;
+
+/** Counters of nodes and hooks that are gone, kept of each size. */
+const SPARE_COUNTS = 256;
+/** Of hooks whose type counts nothing by hook. */
+const NO_COUNTS: Counts = new Counts(new SharedArrayBuffer(0), undefined, 0, 0);
 
 /** What the runtime asks of whoever runs it. */
 export interface Surroundings {
@@ -148,6 +152,8 @@ export class DataNode implements DataContext {
   /** Packets that it had been handed when it failed and that are in no place that the runtime knows: it may have kept them. */
   strays: readonly number[] = [];
   readonly #all: Float64Array;
+  /** Where the counters that every node has begin. */
+  readonly #base: number;
   readonly #runtime: Runtime;
 
   constructor(runtime: Runtime, id: number, name: string, type: NodeType, home: number, counters: Counts) {
@@ -158,7 +164,8 @@ export class DataNode implements DataContext {
     this.home = home;
     this.counters = counters;
     this.#all = counters.values;
-    this.counts = counters.values.subarray(OWN);
+    this.counts = counters.values;
+    this.#base = counters.values.length - NODE_COUNTERS.length;
   }
 
   get worker(): number {
@@ -178,17 +185,17 @@ export class DataNode implements DataContext {
   }
 
   drop(handle: number, reason: number): void {
-    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + 1;
+    this.#count(DROPS + reason, 1);
     this.#runtime.packets.release(handle);
   }
 
   dropMany(handles: Int32Array, count: number, reason: number): void {
-    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + count;
+    this.#count(DROPS + reason, count);
     this.#runtime.packets.releaseMany(handles, count);
   }
 
   miss(reason: number): void {
-    this.#all[DROPS + reason] = this.#all[DROPS + reason]! + 1;
+    this.#count(DROPS + reason, 1);
   }
 
   tell(value: unknown): boolean {
@@ -205,14 +212,18 @@ export class DataNode implements DataContext {
 
   /** A vector was received. */
   took(packets: number): void {
-    const all = this.#all;
-    all[VECTORS] = all[VECTORS]! + 1;
-    all[PACKETS] = all[PACKETS]! + packets;
+    this.#count(VECTORS, 1);
+    this.#count(PACKETS, packets);
   }
 
   /** What receiving has cost. */
   lasted(ns: number): void {
-    this.#all[NS] = this.#all[NS]! + ns;
+    this.#count(NS, ns);
+  }
+
+  #count(counter: number, by: number): void {
+    const at = this.#base + counter;
+    this.#all[at] = this.#all[at]! + by;
   }
 }
 
@@ -231,6 +242,8 @@ export class Runtime {
   #first: Vector | undefined = undefined;
   #last: Vector | undefined = undefined;
   readonly #vectors: VectorPool = new VectorPool();
+  /** By how many counters they have. */
+  readonly #spareCounts: Map<number, Counts[]> = new Map();
   #rounds = 0;
   #looks = 0;
   #runs = 0;
@@ -459,7 +472,6 @@ export class Runtime {
 
   apply(actions: readonly Action[]): void {
     for (const action of actions) this.#apply(action);
-    this.#gather();
   }
 
   /** The halves that are asked for timers and packets: those of nodes that failed are not any more. */
@@ -493,7 +505,9 @@ export class Runtime {
         return;
       case 'configure': {
         const half = this.#nodes.get(action.id)?.half;
-        if (half) this.#guard(half, () => half.configure(action.config));
+        if (!half) return;
+        this.#guard(half, () => half.configure(action.config));
+        this.#enlist(half);
         return;
       }
       case 'hook': {
@@ -502,7 +516,10 @@ export class Runtime {
         const hook = new DataHook(this, node, action.hook, action.name, counters);
         this.#hooks.set(hook.id, hook);
         node.hooks.push(hook);
-        if (node.half) this.#guard(node.half, () => node.half!.hookAdded(hook));
+        const { half } = node;
+        if (!half) return;
+        this.#guard(half, () => half.hookAdded(hook));
+        this.#enlist(half);
         return;
       }
       case 'join': {
@@ -519,9 +536,13 @@ export class Runtime {
         const node = this.#nodes.get(action.id);
         if (!node) return;
         for (const hook of node.hooks.slice()) this.#unhook(hook);
-        if (node.half) this.#end(node, node.half);
-        node.counters.show();
+        if (node.half) {
+          leave(this.#halves, node.half);
+          leave(this.#sources, node.half);
+          this.#end(node, node.half);
+        }
         this.#nodes.delete(node.id);
+        this.#keep(node.counters);
         return;
       }
       case 'nothing':
@@ -532,16 +553,27 @@ export class Runtime {
   #addNode(action: Extract<Action, { op: 'node' }>): void {
     const type = this.#types.get(action.type);
     if (!type) throw new Error(`the plan has a node of type ${action.type}, which this worker does not know`);
-    const counters = this.#counts(action.place, OWN + (type.counters?.length ?? 0));
+    const counters = this.#counts(action.place, NODE_COUNTERS.length + (type.counters?.length ?? 0));
     const node = new DataNode(this, action.id, action.name, type, action.worker, counters);
     this.#nodes.set(node.id, node);
     if (!type.data || (action.worker >= 0 && action.worker !== this.worker)) return;
     try {
       node.half = new type.data(node);
       node.half.configure(action.config);
+      this.#halves.push(node.half);
+      this.#enlist(node.half);
     } catch (error) {
       this.#fail(node, error);
     }
+  }
+
+  /** Whether it is a source may change whenever it is told something. */
+  #enlist(half: DataHalf): void {
+    const node = half.node as DataNode;
+    const listed = this.#sources.includes(half);
+    if (half.source === listed || node.failed) return;
+    if (listed) leave(this.#sources, half);
+    else this.#sources.push(half);
   }
 
   #unhook(hook: DataHook | undefined): void {
@@ -552,12 +584,30 @@ export class Runtime {
     if (peer) peer.peer = undefined;
     // What it has sent and nobody has received yet is dropped in its turn, since it leads nowhere.
     hook.peer = undefined;
-    if (node.half) this.#guard(node.half, () => node.half!.hookRemoved(hook));
-    hook.counters.show();
+    const { half } = node;
+    if (half) {
+      this.#guard(half, () => half.hookRemoved(hook));
+      this.#enlist(half);
+    }
+    this.#keep(hook.counters);
   }
 
   #counts(place: Place | undefined, counters: number): Counts {
-    return new Counts(this.around.memory, place, this.worker, counters);
+    if (!place) return NO_COUNTS;
+    const { memory } = this.around;
+    const spare = this.#spareCounts.get(counters)?.pop();
+    if (!spare) return new Counts(memory, place, this.worker, counters);
+    spare.reuse(memory, place, this.worker);
+    return spare;
+  }
+
+  /** Counters of what is gone are kept for others. */
+  #keep(counts: Counts): void {
+    if (counts === NO_COUNTS) return;
+    const { length } = counts.values;
+    const spare = this.#spareCounts.get(length);
+    if (!spare) this.#spareCounts.set(length, [counts]);
+    else if (spare.length < SPARE_COUNTS) spare.push(counts);
   }
 
   #load(name: string, url: string): void {
@@ -588,6 +638,7 @@ export class Runtime {
     } catch (error) {
       this.#fail(node, error);
     }
+    if (node.strays.length === 0) return;
     // What it had kept it has given back now; what is still nowhere nobody else will.
     const strays = this.#unplaced(node.strays);
     node.dropMany(Int32Array.from(strays), strays.length, DROP.removed);
@@ -622,6 +673,11 @@ function brokenType(name: string, error: unknown): NodeType {
     override receive(): void {}
   }
   return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Broken };
+}
+
+function leave(halves: DataHalf[], half: DataHalf): void {
+  const at = halves.indexOf(half);
+  if (at >= 0) halves.splice(at, 1);
 }
 
 /** The node type `name` that a module exports. */

@@ -79,8 +79,8 @@ const runtime = new Runtime(
 );
 const commits = new CommitReader(data.commits, data.ring, worker);
 const qsbr = new QsbrReader(data.qsbr, worker);
-const pause = new Pause(qsbr, commits, frame => {
-  runtime.apply(decodeActions(frame));
+const pause = new Pause(qsbr, commits, (bytes, offset, size) => {
+  runtime.apply(decodeActions(bytes, offset, size));
   pollfds = undefined;
 });
 
