@@ -110,13 +110,18 @@ export class Netflow9Exporter {
   readonly buffer: Uint8Array;
   /** Records in the buffer, templates not counted. */
   count = 0;
+  /** Bytes of a datagram at most: what there is room for, unless told less. */
+  limit: number;
+  /** Templates go out again after so many datagrams, or so many seconds. */
+  templatePackets: number = NETFLOW9_TEMPLATE_PACKETS;
+  templateSeconds: number = NETFLOW9_TEMPLATE_SECONDS;
   readonly #sourceId: number;
   #at = HEADER9;
   #templates = 0; // templates in the buffer
   #set = 0; // where the flow set starts that is open, 0: none is
   #setFamily = 0;
   #sequence = 0;
-  #sinceTemplates: number = NETFLOW9_TEMPLATE_PACKETS;
+  #sinceTemplates = 0;
   #templatesAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(sourceId = 0, maxBytes: number = NETFLOW9_MAX_BYTES) {
@@ -125,6 +130,7 @@ export class Netflow9Exporter {
     }
     this.#sourceId = sourceId;
     this.buffer = new Uint8Array(maxBytes);
+    this.limit = maxBytes;
   }
 
   /** Adds a flow; false where there is no room for it: `finish`, send, and add it again. */
@@ -135,7 +141,7 @@ export class Netflow9Exporter {
     const record = family === 4 ? RECORD4 : RECORD6;
     const opens = this.#set === 0 || this.#setFamily !== family;
     // Room for the padding of the set that closes, the header of the next, the record and its own padding.
-    if (this.#at + (opens ? 3 + 4 : 0) + record + 3 > out.length) return false;
+    if (this.#at + (opens ? 3 + 4 : 0) + record + 3 > this.limit) return false;
     if (opens) {
       this.#close();
       this.#set = this.#at;
@@ -170,8 +176,7 @@ export class Netflow9Exporter {
 
   #writeTemplates(uptimeMs: number): void {
     const due =
-      this.#sinceTemplates >= NETFLOW9_TEMPLATE_PACKETS ||
-      uptimeMs - this.#templatesAtMs >= NETFLOW9_TEMPLATE_SECONDS * 1000;
+      this.#sinceTemplates >= this.templatePackets || uptimeMs - this.#templatesAtMs >= this.templateSeconds * 1000;
     if (!due) return;
     this.#sinceTemplates = 0;
     this.#templatesAtMs = uptimeMs;

@@ -16,6 +16,7 @@ import { ipfrag } from './ipfrag.ts';
 import { ipfwd } from './ipfwd.ts';
 import { ksocket } from './ksocket.ts';
 import { nat } from './nat.ts';
+import { netflow } from './netflow.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
 import { source } from './source.ts';
@@ -40,6 +41,7 @@ export const standardTypes: readonly NodeType[] = [
   ipfwd,
   ksocket,
   nat,
+  netflow,
   one2many,
   socket,
   source,
