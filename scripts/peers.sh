@@ -14,6 +14,7 @@ need util-linux unshare nsenter setpriv
 need iputils-ping ping
 need procps ps sysctl
 need tshark tshark capinfos
+need nftables nft
 # Elsewhere, the tests in a virtual machine fail, and say so.
 if [ "$(uname -m)" = x86_64 ]; then
   need qemu-system-x86 qemu-system-x86_64
