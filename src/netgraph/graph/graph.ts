@@ -16,6 +16,10 @@ import type { Action, Place } from '../worker/plan.ts';
 import type { Plane } from '../worker/plane.ts';
 import { NODE_COUNTERS } from '../worker/runtime.ts';
 
+/** Numbers of nodes are words, those of hooks go through rings of handles, which are not negative. */
+const MOST_NODES = 0xffff_ffff;
+const MOST_HOOKS = 0x7fff_ffff;
+
 export interface GraphEvents {
   /** A node's code failed in a worker, or a worker died or stands still: what happened, in words. */
   trouble?(text: string): void;
@@ -39,8 +43,10 @@ export class Graph {
   readonly #names: Map<string, Node> = new Map();
   readonly #cleared: WeakMap<Node | Hook, Float64Array> = new WeakMap();
   readonly #events: GraphEvents;
-  #nextNode = 1;
-  #nextHook = 1;
+  #nextNode = 0;
+  #nextHook = 0;
+  /** Numbers of all hooks. */
+  readonly #hooks: Set<number> = new Set();
   #change: Change | undefined;
   /** What types do on their own when a hook goes, they may not do when it goes because it was never there. */
   #undoing = false;
@@ -154,10 +160,7 @@ export class Graph {
     return this.change(() => {
       const type = this.#types.get(typeName);
       if (!type) throw new NetgraphError('ENXIO', `there is no node type '${typeName}'`);
-      const id = this.#nextNode;
-      // 32 bits, as FreeBSD's; none is used twice in the life of a graph.
-      if (id > 0xffff_ffff) throw new NetgraphError('ENOBUFS', 'all node IDs have been used');
-      this.#nextNode++;
+      const id = this.#nodeNumber();
       const place = this.#place(NODE_COUNTERS.length + (type.counters?.length ?? 0));
       const worker = type.runsIn === 'one' ? id % this.plane.workers : -1;
       const node = new Node(this, id, type, worker, place);
@@ -375,15 +378,30 @@ export class Graph {
     }
   }
 
+  /** 32 bits, as FreeBSD's: the numbers go round, and one that is in use is passed over. */
+  #nodeNumber(): number {
+    do this.#nextNode = this.#nextNode >= MOST_NODES ? 1 : this.#nextNode + 1;
+    while (this.#nodes.has(this.#nextNode));
+    return this.#nextNode;
+  }
+
+  #hookNumber(): number {
+    do this.#nextHook = this.#nextHook >= MOST_HOOKS ? 1 : this.#nextHook + 1;
+    while (this.#hooks.has(this.#nextHook));
+    return this.#nextHook;
+  }
+
   #addHook(node: Node, name: string): Hook {
     if (node.state !== 'there') throw new NetgraphError('EINVAL', `node ${node.address} is going`);
     checkFree(node, name);
     const counters = node.type.hookCounters?.length ?? 0;
-    const hook = new Hook(node, this.#nextHook++, name, counters > 0 ? this.#place(counters) : undefined);
+    const hook = new Hook(node, this.#hookNumber(), name, counters > 0 ? this.#place(counters) : undefined);
     node.control.newHook(hook);
     node.hooks.set(name, hook);
+    this.#hooks.add(hook.id);
     this.#undo(() => {
       node.hooks.delete(name);
+      this.#hooks.delete(hook.id);
       hook.peer = undefined;
       if (node.state === 'there') node.control.disconnected(hook);
     });
@@ -412,7 +430,9 @@ export class Graph {
   #dropHook(hook: Hook): void {
     const { node, name } = hook;
     node.hooks.delete(name);
+    this.#hooks.delete(hook.id);
     this.#undo(() => {
+      this.#hooks.add(hook.id);
       // Where it stood: hooks are in the order of their numbers.
       const all = [...node.hooks.values(), hook].sort((a, b) => a.id - b.id);
       node.hooks.clear();

@@ -1,5 +1,5 @@
 // What a commit tells the workers: a list of actions, done one after the other between two vectors. It is data, because a function can
-// not cross threads: each worker makes its own objects of it. Nodes and hooks are numbers that are never used again.
+// not cross threads: each worker makes its own objects of it. Nodes and hooks are numbers.
 //
 //    types       a module that exports the NodeType of that name is loaded by its URL
 //    places      where a node's or hook's counters lie in the graph's memory: said by the plan, so that a worker that comes later
