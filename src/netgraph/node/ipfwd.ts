@@ -1,12 +1,13 @@
 // A router between its interfaces and its FIB (RFC 1812; RFC 8200 and RFC 4443 for IPv6): it checks what came in, takes one from its time to
 // live, and tells senders what became of packets that went no further.
 //
-//    in ──────▶ ipfwd ──────▶ out        to a fib4 or fib6
+//    in… ─────▶ ipfwd ──────▶ out        to a fib4 or fib6
 //    noroute ─▶       ──────▶ icmp       its errors and echo replies, as packets to be routed: to another hook of the fib
 //    nohost  ─▶       ◀─────▶ local      what is for the router itself; what it sends, which is only routed
 //    toobig  ─▶
 //
-// `noroute` is for what a fib found no route for (net unreachable), `nohost` for what an arp or nd node got no answer about (host
+// There may be an input for each interface: in0, in1, … An arp node's `ip` goes both ways, so a split stands between: what comes from the link
+// goes on to `in…`, what the fib sends comes in by the split's `in`. `noroute` is for what a fib found no route for (net unreachable), `nohost` for what an arp or nd node got no answer about (host
 // unreachable), `toobig` for what an ipfrag node may not cut (fragmentation needed, packet too big).
 import { parseInterfaceAddress, formatAddress, type Family } from '../../net/index.ts';
 import type { Hook } from '../graph/node.ts';
@@ -14,10 +15,10 @@ import { NetgraphError } from '../graph/error.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { array, string, struct, uint32 } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
-import { type IpfwdConfig, IpfwdData, IPFWD_COUNTERS } from './lib/ipfwd-data.ts';
+import { type IpfwdConfig, IpfwdData, IPFWD_COUNTERS, isInput } from './lib/ipfwd-data.ts';
 import type { OwnAddress } from './lib/router-addresses.ts';
 
-const HOOKS: readonly string[] = ['in', 'out', 'icmp', 'local', 'noroute', 'nohost', 'toobig'];
+const HOOKS: readonly string[] = ['out', 'icmp', 'local', 'noroute', 'nohost', 'toobig'];
 
 interface Address {
   /** IPv4 or IPv6. */
@@ -33,7 +34,8 @@ class IpfwdControl extends ControlHalf {
   #burst = 50;
 
   override newHook({ name }: Hook): void {
-    if (!HOOKS.includes(name)) throw new NetgraphError('EINVAL', `ipfwd has hooks ${HOOKS.join(', ')}, not '${name}'`);
+    if (HOOKS.includes(name) || isInput(name)) return;
+    throw new NetgraphError('EINVAL', `ipfwd has hooks in, in0 to in999, ${HOOKS.join(', ')}, not '${name}'`);
   }
 
   override disconnected(): void {

@@ -1,5 +1,6 @@
 // The node types that every graph has.
 import type { NodeType } from '../graph/type.ts';
+import { arp } from './arp.ts';
 import { bpf } from './bpf.ts';
 import { bridge } from './bridge.ts';
 import { capture } from './capture.ts';
@@ -16,6 +17,7 @@ import { ipfrag } from './ipfrag.ts';
 import { ipfwd } from './ipfwd.ts';
 import { ksocket } from './ksocket.ts';
 import { nat } from './nat.ts';
+import { nd } from './nd.ts';
 import { netflow } from './netflow.ts';
 import { one2many } from './one2many.ts';
 import { socket } from './socket.ts';
@@ -25,6 +27,7 @@ import { tcpmss } from './tcpmss.ts';
 import { tee } from './tee.ts';
 
 export const standardTypes: readonly NodeType[] = [
+  arp,
   bpf,
   bridge,
   capture,
@@ -41,6 +44,7 @@ export const standardTypes: readonly NodeType[] = [
   ipfwd,
   ksocket,
   nat,
+  nd,
   netflow,
   one2many,
   socket,

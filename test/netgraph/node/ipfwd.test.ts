@@ -195,6 +195,8 @@ test('for the router itself: echo is answered, the rest is for local', async () 
   );
   assert.match((await inline.ascii(node, 'getaddresses'))!, /^{ count=3 addresses=\[ { address="192.0.2.1" }/);
   inline.refusesHook(node, 'EINVAL', 'side', 'side');
+  inline.join(node, 'in12');
+  assert.equal((await one('in12', ip4({ to: '10.0.0.1' }, udp(1))))?.hook, 'out');
 });
 
 test('options: a route and times are recorded, a route from the source is not followed, a mistake is told', async () => {

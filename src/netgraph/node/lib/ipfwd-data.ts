@@ -49,6 +49,13 @@ const ERRORS = 0;
 const LIMITED = 1;
 const LOCAL = 2;
 
+const INPUT = 1;
+
+/** Whether a hook of this name is where packets to be forwarded come in. */
+export function isInput(name: string): boolean {
+  return /^in\d{0,3}$/.test(name);
+}
+
 /** By the first byte of an IPv4 source: no host that a packet could come from (RFC 1812 §5.3.7): this network, loopback, groups and beyond. */
 const BAD_SOURCE: Uint8Array = Uint8Array.from({ length: 256 }, (_, i) => (i === 0 || i === 127 || i >= 224 ? 1 : 0));
 /** The same of destinations; groups are not forwarded here either. */
@@ -66,7 +73,8 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
     this.#limiter = new ErrorLimiter(rate, burst, this.node.now());
   }
 
-  override hookAdded(): void {
+  override hookAdded(hook: DataHook): void {
+    hook.role = isInput(hook.name) ? INPUT : 0;
     this.#find();
   }
 
@@ -75,6 +83,10 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (hook.role === INPUT) {
+      this.#forward(handles, count);
+      return;
+    }
     switch (hook.name) {
       case 'noroute':
         for (let i = 0; i < count; i++) this.#back(handles[i]!, DROP.noRoute);
@@ -84,9 +96,6 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
         return;
       case 'toobig':
         for (let i = 0; i < count; i++) this.#back(handles[i]!, DROP.tooBig);
-        return;
-      case 'in':
-        this.#forward(handles, count);
         return;
       default: {
         // What the router itself sends (`local`) is only routed.
