@@ -122,7 +122,10 @@ describe('arp', () => {
     inline.pass(1);
     inline.write('ip', packet);
     const came = await outs('lower');
-    assert.deepEqual(came.map(bytes => bytes.length).toSorted((a, b) => a - b), [42, 43]);
+    assert.deepEqual(
+      came.map(bytes => bytes.length).toSorted((a, b) => a - b),
+      [42, 43],
+    );
     const question = came.find(bytes => bytes.length === 42)!;
     assert.equal(hex(question.subarray(0, 6)), hex(THEIRS), 'a unicast poll');
     inline.write('lower', reply(THEIRS, '10.0.0.2'));
