@@ -32,6 +32,6 @@ export { openGraph, type OpenOptions } from './open.ts';
 export * from './packet/packets.ts';
 export { type DataContext, DataHalf, DROP, DROP_REASONS, type DropReason } from './worker/half.ts';
 export { InlinePlane, type InlineOptions, type Plane, type PlaneEvents } from './worker/plane.ts';
-export { DataHook } from './worker/runtime.ts';
+export { DataHook } from './worker/node.ts';
 export { WorkerPlane, type WorkersOptions } from './worker/threads.ts';
 export { VECTOR } from './worker/vector.ts';

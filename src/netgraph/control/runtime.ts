@@ -3,7 +3,7 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Node } from '../graph/node.ts';
 import { addCounts } from '../worker/counts.ts';
-import { NODE_COUNTERS } from '../worker/runtime.ts';
+import { NODE_COUNTERS } from '../worker/node.ts';
 import type { RuntimeRow } from './messenger.ts';
 
 const VECTORS = NODE_COUNTERS.indexOf('vectors');

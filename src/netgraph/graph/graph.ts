@@ -14,7 +14,7 @@ import type { NodeType } from './type.ts';
 import { blockBytes } from '../worker/counts.ts';
 import type { Action, Place } from '../worker/plan.ts';
 import type { Plane } from '../worker/plane.ts';
-import { NODE_COUNTERS } from '../worker/runtime.ts';
+import { NODE_COUNTERS } from '../worker/node.ts';
 
 /** Numbers of nodes are words, those of hooks go through rings of handles, which are not negative. */
 const MOST_NODES = 0xffff_ffff;

@@ -17,7 +17,7 @@ import { ETHERTYPE_ARP, ETHERTYPE_IP, read16, read32 } from '../lib/ip.ts';
 import { ipv4 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import type { Neighbor } from './lib/neighbors.ts';
 import { ResolverControl, resolverMessages } from './lib/resolver-control.ts';
 import { ANSWERED, CONFLICTS, ETHER_HEADER, RESOLVER_COUNTERS, ResolverData, sameMac } from './lib/resolver-data.ts';

@@ -13,7 +13,7 @@ import { type BpfFilter, compileBpf } from '../lib/bpf-compile.ts';
 import { array, hint16, hookbuf, int32, struct, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
 

@@ -1,7 +1,7 @@
 // ng_echo(4): what comes in by a hook goes out of it again, data and messages alike.
 import { ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
 import { DataHalf } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 class EchoControl extends ControlHalf {

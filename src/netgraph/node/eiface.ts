@@ -9,7 +9,7 @@ import { command, type NodeType } from '../graph/type.ts';
 import { array, mac, string, struct, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { asking, inside, macBytes, macText } from './lib/namespace.ts';
 import { TAP_COUNTERS, TapControl, TapData } from './lib/tap-node.ts';
 

@@ -9,7 +9,7 @@ import { IPPROTO_TCP, IPPROTO_UDP, read16, read32 } from '../lib/ip.ts';
 import { ipv4, string, struct, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { FibControl, fibForms } from './lib/fib-control.ts';
 import { choose, FibData, mix } from './lib/fib-data.ts';
 

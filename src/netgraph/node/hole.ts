@@ -4,7 +4,7 @@ import { NetgraphError } from '../graph/error.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { DataHalf } from '../worker/half.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 const OCTETS = 0;

@@ -2,7 +2,7 @@
 // is known before the first copy is made, since nothing changes in the middle of a vector.
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 class HubControl extends ControlHalf {

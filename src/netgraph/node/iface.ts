@@ -7,7 +7,7 @@ import { command, type NodeType } from '../graph/type.ts';
 import { string, uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { TAP_COUNTERS, TapControl, TapData } from './lib/tap-node.ts';
 
 class IfaceControl extends TapControl {

@@ -7,7 +7,7 @@ import { FRAGMENT_FORBIDDEN, fragmentCount, writeFragment } from '../lib/fragmen
 import { uint32 } from '../message/form.ts';
 import { PKT_DATA, PKT_FLAGS, PKT_INTERFACE, PKT_LENGTH, PKT_MARK, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 /** Every link carries so much of IPv4 (RFC 791 §3.1). */

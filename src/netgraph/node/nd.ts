@@ -20,7 +20,7 @@ import {
 import { ipv6 } from '../message/form.ts';
 import { PKT_DATA, PKT_FLAG_NEXT_HOP6, PKT_FLAGS, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { type DataContext, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { INCOMPLETE, type Neighbor, REACHABLE } from './lib/neighbors.ts';
 import { ResolverControl, resolverMessages } from './lib/resolver-control.ts';
 import { ANSWERED, ETHER_HEADER, RESOLVER_COUNTERS, ResolverData, sameMac } from './lib/resolver-data.ts';

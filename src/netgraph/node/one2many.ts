@@ -10,7 +10,7 @@ import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
 

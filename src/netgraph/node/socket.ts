@@ -7,7 +7,7 @@ import { NetgraphError } from '../graph/error.ts';
 import type { Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 
 /** A frame, either way. */
 interface Frame {

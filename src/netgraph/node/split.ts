@@ -4,7 +4,7 @@ import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { ControlHalf, type NodeType } from '../graph/type.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 class SplitControl extends ControlHalf {

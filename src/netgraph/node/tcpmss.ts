@@ -7,7 +7,7 @@ import { clampMss, MSS_CLAMPED, MSS_MALFORMED, MSS_UNTOUCHED } from '../lib/tcpm
 import { hookbuf, struct, uint16, uint64, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
 

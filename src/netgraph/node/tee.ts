@@ -6,7 +6,7 @@ import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
-import type { DataHook } from '../worker/runtime.ts';
+import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 
 const HOOKS = ['right', 'left', 'right2left', 'left2right'] as const;

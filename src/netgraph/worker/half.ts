@@ -6,7 +6,7 @@
 //    due / timer(now)                  wants to be called at a time
 //    fd                                readable when `poll` would find something: the worker sleeps on it
 import type { Packets } from '../packet/packets.ts';
-import type { DataHook } from './runtime.ts';
+import type { DataHook } from './node.ts';
 
 /** Why a packet ended. Every drop has one; `show` gives them by these names. */
 export const DROP_REASONS = [

@@ -3,7 +3,7 @@
 //
 // Their handles lie in one array, a piece for each, because the engine copies within an array in 20 to 30 ns whatever the length, and a
 // loop needs one for each handle.
-import type { DataHook } from './runtime.ts';
+import type { DataHook } from './node.ts';
 
 /** Packets of a vector, at most. */
 export const VECTOR = 256;

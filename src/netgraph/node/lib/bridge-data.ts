@@ -4,7 +4,7 @@ import { load, store, words } from '../../../concurrency/index.ts';
 import { MAC_DONE, MAC_FULL, MAC_UNSTABLE, MacTable } from '../../lib/mac-table.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 
 /** Muted links, by the hook's number modulo this: the hook, and the tick when it ends. Of two that meet the later one is muted. */
 const MUTES = 1024;

@@ -3,7 +3,7 @@ import { libc } from '../../../sys/index.ts';
 import { DIRECTION_IN, DIRECTION_UNKNOWN, PCAPNG_PACKET_OVERHEAD, writePacket } from '../../lib/pcapng.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { WallClock } from './wall-clock.ts';
 
 /** Bytes of packets that are told of at once. */

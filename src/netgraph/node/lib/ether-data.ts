@@ -18,7 +18,7 @@ import { set4, set6 } from '../../lib/checksum.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6, read16, write16 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { inside } from './namespace.ts';
 
 export interface EtherConfig {

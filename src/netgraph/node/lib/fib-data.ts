@@ -2,7 +2,7 @@
 // one path of several.
 import { PKT_FLAG_NEXT_HOP6, PKT_FLAGS, PKT_NEXT_HOP } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { type FibConfig, NO_ROUTE } from './fib-control.ts';
 
 export abstract class FibData extends DataHalf<FibConfig> {

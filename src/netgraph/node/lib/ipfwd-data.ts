@@ -33,7 +33,7 @@ import {
   PKT_NEXT_HOP,
 } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { OPTIONS_RECORDED, OPTIONS_SOURCE_ROUTE, routeOptions } from './ip-options.ts';
 import { type OwnAddress, RouterAddresses } from './router-addresses.ts';
 

@@ -3,7 +3,7 @@
 import { SocketPort } from '../../../sys/index.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 
 /** Packets that wait for the socket at most. */
 const WAITING_LIMIT = 256;

@@ -13,7 +13,7 @@ import {
 } from '../../lib/nat.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { answer, isQuestion, tellFresh } from './ask.ts';
 import { DLT_EN10MB, ETHER_OTHER, etherPayload } from './dlt.ts';
 

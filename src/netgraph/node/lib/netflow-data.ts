@@ -4,7 +4,7 @@ import { ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../../lib/ip.ts';
 import { Netflow5Exporter, Netflow9Exporter } from '../../lib/netflow.ts';
 import { PKT_DATA, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { answer, isQuestion, tellFresh } from './ask.ts';
 import { DLT_EN10MB, ETHER_OTHER, etherPayload } from './dlt.ts';
 import { WallClock } from './wall-clock.ts';

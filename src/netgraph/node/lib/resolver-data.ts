@@ -7,7 +7,7 @@ import type { AddressWords } from '../../../net/index.ts';
 import { write16 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import {
   DELAY,
   INCOMPLETE,

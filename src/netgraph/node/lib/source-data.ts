@@ -2,7 +2,7 @@
 import { write16, write32 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
-import type { DataHook } from '../../worker/runtime.ts';
+import type { DataHook } from '../../worker/node.ts';
 import { VECTOR } from '../../worker/vector.ts';
 import { answer, isQuestion, tellFresh } from './ask.ts';
 import { WallClock } from './wall-clock.ts';
