@@ -6,7 +6,7 @@
 //    nohost  ─▶       ◀─────▶ local      what is for the router itself; what it sends, which is only routed
 //    toobig  ─▶
 //
-// There may be an input for each interface: in0, in1, … An arp node's `ip` goes both ways, so a split stands between: what comes from the link
+// There may be several of those on the left: in0, in1, … An arp node's `ip` goes both ways, so a split stands between: what comes from the link
 // goes on to `in…`, what the fib sends comes in by the split's `in`. `noroute` is for what a fib found no route for (net unreachable), `nohost` for what an arp or nd node got no answer about (host
 // unreachable), `toobig` for what an ipfrag node may not cut (fragmentation needed, packet too big).
 import { parseInterfaceAddress, formatAddress, type Family } from '../../net/index.ts';
@@ -15,10 +15,8 @@ import { NetgraphError } from '../graph/error.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { array, string, struct, uint32 } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
-import { type IpfwdConfig, IpfwdData, IPFWD_COUNTERS, isInput } from './lib/ipfwd-data.ts';
+import { type IpfwdConfig, IpfwdData, IPFWD_COUNTERS, roleOf } from './lib/ipfwd-data.ts';
 import type { OwnAddress } from './lib/router-addresses.ts';
-
-const HOOKS: readonly string[] = ['out', 'icmp', 'local', 'noroute', 'nohost', 'toobig'];
 
 interface Address {
   /** IPv4 or IPv6. */
@@ -34,8 +32,11 @@ class IpfwdControl extends ControlHalf {
   #burst = 50;
 
   override newHook({ name }: Hook): void {
-    if (HOOKS.includes(name) || isInput(name)) return;
-    throw new NetgraphError('EINVAL', `ipfwd has hooks in, in0 to in999, ${HOOKS.join(', ')}, not '${name}'`);
+    if (roleOf(name) !== 0) return;
+    throw new NetgraphError(
+      'EINVAL',
+      `ipfwd has hooks out, icmp, local, in…, noroute…, nohost… and toobig… (a number at the end), not '${name}'`,
+    );
   }
 
   override disconnected(): void {

@@ -49,11 +49,25 @@ const ERRORS = 0;
 const LIMITED = 1;
 const LOCAL = 2;
 
+// What a hook is for.
 const INPUT = 1;
+const NO_ROUTE = 2;
+const NO_HOST = 3;
+const TOO_BIG = 4;
+const ROLES: Readonly<Record<string, number>> = {
+  out: 5,
+  icmp: 6,
+  local: 7,
+  in: INPUT,
+  noroute: NO_ROUTE,
+  nohost: NO_HOST,
+  toobig: TOO_BIG,
+};
 
-/** Whether a hook of this name is where packets to be forwarded come in. */
-export function isInput(name: string): boolean {
-  return /^in\d{0,3}$/.test(name);
+/** What a hook of this name is for; 0: there is none. Of those that packets come in by there may be several, numbered. */
+export function roleOf(name: string): number {
+  const role = ROLES[name.replace(/\d{1,3}$/, '')] ?? 0;
+  return role > TOO_BIG && /\d$/.test(name) ? 0 : role;
 }
 
 /** By the first byte of an IPv4 source: no host that a packet could come from (RFC 1812 §5.3.7): this network, loopback, groups and beyond. */
@@ -74,7 +88,7 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
   }
 
   override hookAdded(hook: DataHook): void {
-    hook.role = isInput(hook.name) ? INPUT : 0;
+    hook.role = roleOf(hook.name);
     this.#find();
   }
 
@@ -83,18 +97,17 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
-    if (hook.role === INPUT) {
-      this.#forward(handles, count);
-      return;
-    }
-    switch (hook.name) {
-      case 'noroute':
+    switch (hook.role) {
+      case INPUT:
+        this.#forward(handles, count);
+        return;
+      case NO_ROUTE:
         for (let i = 0; i < count; i++) this.#back(handles[i]!, DROP.noRoute);
         return;
-      case 'nohost':
+      case NO_HOST:
         for (let i = 0; i < count; i++) this.#back(handles[i]!, DROP.unresolved);
         return;
-      case 'toobig':
+      case TOO_BIG:
         for (let i = 0; i < count; i++) this.#back(handles[i]!, DROP.tooBig);
         return;
       default: {
