@@ -232,10 +232,17 @@ class MemoryControl extends ControlHalf {
   }
 
   renew(): void {
-    const old = this.#offset;
-    this.#offset = this.#make();
-    this.#free(old);
-    this.node.reconfigure();
+    const [old, value] = [this.#offset, this.#value];
+    try {
+      this.node.graph.change(() => {
+        this.#offset = this.#make();
+        this.#free(old);
+        this.node.reconfigure();
+      });
+    } catch (error) {
+      [this.#offset, this.#value] = [old, value];
+      throw error;
+    }
   }
 
   override shutdown(): void {
