@@ -1,6 +1,14 @@
 // The two threads of bench/packet-ring.ts, each in the namespace it is told: one sends as fast as it can, one forwards.
 import { parentPort, workerData } from 'node:worker_threads';
-import { arena, FrameCopy, inNetworkNamespace, libc, linux, PacketRing } from '../src/sys/index.ts';
+import {
+  arena,
+  FrameCopy,
+  inNetworkNamespace,
+  libc,
+  linux,
+  openPacketRing,
+  type PacketRing,
+} from '../src/sys/index.ts';
 
 const VECTOR = 64;
 /** This long nothing comes before the forwarder sleeps: a sleep and its end cost more than some hundred frames. */
@@ -32,7 +40,7 @@ const port = parentPort!;
 const stopped = new Int32Array(stop);
 
 function open(name: string, receiveFrames: number, transmitFrames: number): PacketRing {
-  return inNetworkNamespace(namespace, () => new PacketRing(name, { receiveFrames, transmitFrames }));
+  return inNetworkNamespace(namespace, () => openPacketRing(name, { receiveFrames, transmitFrames }));
 }
 
 function generate(ring: PacketRing, frame: Uint8Array, ms: number): number {

@@ -2,6 +2,9 @@
 //
 //    mkpeer ether a lower;  name a eth0;  msg eth0: attach { ifname="eth0" }
 //
+// `attach { ifname="eth0" version=3 blockms=1 }` receives by TPACKET_V3: more frames a second, each up to `blockms` late. Version 2,
+// which is what one has without, hands over each at once.
+//
 //    lower (or divert)   what comes in by the interface, instead of to the host (lib/divert.ts), or with `setdivert 0` as well as to it;
 //                        what is sent here leaves by the interface
 //    upper               a copy of what the host sends. Linux has no place where a program could take it out of the host's hands, or
@@ -34,13 +37,25 @@ import { releaseAtEnd } from './lib/release.ts';
 /** PACKET_FANOUT groups are the namespace's; of two processes there the kernel refuses the second to ask for one in use. */
 let nextGroup = process.pid << 6;
 
+/** A frame that waits longer than that is of no use to who sent it. */
+const BLOCK_MS_LIMIT = 1000;
+
 interface Attached {
   readonly ifname: string;
   readonly ifindex: number;
   readonly group: number;
   readonly slotBytes: number;
+  readonly version: 2 | 3;
+  readonly blockMs: number;
   /** For questions, and for what lasts as long as a socket: promiscuous mode, groups. It receives nothing. */
   readonly fd: number;
+}
+
+interface Attach {
+  readonly ifname: string;
+  /** Of TPACKET; 0 = 2. */
+  readonly version?: number;
+  readonly blockms?: number;
 }
 
 class EtherControl extends ControlHalf {
@@ -87,6 +102,8 @@ class EtherControl extends ControlHalf {
         namespace: this.node.graph.plane.namespace,
         group: attached.group,
         slotBytes: attached.slotBytes,
+        version: attached.version,
+        blockMs: attached.blockMs,
       },
       autosrc: this.#autosrc,
     };
@@ -110,11 +127,12 @@ class EtherControl extends ControlHalf {
     return `${this.#name(attached)}, ${lower}${this.#promisc ? ', promiscuous' : ''}`;
   }
 
-  attach(ifname: string): void {
+  attach({ ifname, version = 0, blockms = 0 }: Attach): void {
     const { node } = this;
     const before = this.#attached;
     if (before) throw new NetgraphError('EBUSY', `node ${node.address} is ${before.ifname}'s already`);
-    this.#attached = inside(node.graph.plane.namespace, () => asking(() => open(ifname)));
+    const ring = ringOf(version, blockms);
+    this.#attached = inside(node.graph.plane.namespace, () => asking(() => open(ifname, ring)));
     try {
       this.#settle();
       node.graph.change(() => {
@@ -243,7 +261,18 @@ class EtherControl extends ControlHalf {
   }
 }
 
-function open(ifname: string): Attached {
+/** How a message says it: 0 = what is best for a router. */
+function ringOf(version: number, blockMs: number): Pick<Attached, 'version' | 'blockMs'> {
+  if (version !== 0 && version !== 2 && version !== 3) {
+    throw new NetgraphError('EINVAL', `version ${version} of packet rings: 2 or 3`);
+  }
+  if (blockMs > BLOCK_MS_LIMIT || (blockMs > 0 && version !== 3)) {
+    throw new NetgraphError('EINVAL', `blockms ${blockMs}: 1 to ${BLOCK_MS_LIMIT}, with version 3`);
+  }
+  return { version: version === 3 ? 3 : 2, blockMs: blockMs || 1 };
+}
+
+function open(ifname: string, ring: Pick<Attached, 'version' | 'blockMs'>): Attached {
   const fd = openPacketSocket();
   try {
     const ifindex = interfaceIndexOf(fd, ifname);
@@ -253,7 +282,7 @@ function open(ifname: string): Attached {
     // A slot holds the kernel's header and ours, tag and all.
     const slotBytes = Math.min(65_536, Math.max(2048, 2 ** Math.ceil(Math.log2(interfaceMtu(fd, ifname) + 96))));
     nextGroup = (nextGroup + 1) & 0xffff;
-    return { ifname, ifindex, group: nextGroup, slotBytes, fd };
+    return { ifname, ifindex, group: nextGroup, slotBytes, ...ring, fd };
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -283,8 +312,8 @@ export const ether: NodeType = {
     command({
       name: 'attach',
       cmd: 100,
-      args: struct({ ifname: string }),
-      handle: (e: EtherControl, { ifname }) => e.attach(ifname),
+      args: struct({ ifname: string, version: uint32, blockms: uint32 }),
+      handle: (e: EtherControl, args) => e.attach(args),
     }),
     command({ name: 'getdivert', cmd: 101, reply: uint32, handle: (e: EtherControl) => e.diverts }),
     command({ name: 'setdivert', cmd: 102, args: uint32, handle: (e: EtherControl, on) => e.setDiverts(flag(on)) }),

@@ -10,7 +10,8 @@ import {
   interfaceAddress,
   interfaceMtu,
   interfaceName,
-  PacketRing,
+  openPacketRing,
+  type PacketRing,
   setOption,
   socketError,
 } from '../../../sys/index.ts';
@@ -34,6 +35,10 @@ export interface EtherRing {
   /** PACKET_FANOUT group. */
   readonly group: number;
   readonly slotBytes: number;
+  /** Of TPACKET. */
+  readonly version: 2 | 3;
+  /** With version 3, milliseconds that a frame may wait for others. */
+  readonly blockMs: number;
 }
 
 /** What a worker says when its ring finds that the interface is down or gone. */
@@ -225,9 +230,9 @@ export class EtherData extends DataHalf<EtherConfig> {
   #open(config: EtherRing): void {
     const { workers, packets } = this.node;
     const fanout = workers > 1 ? { fanout: { group: config.group, mode: 'flow' as const } } : {};
-    const ring = inside(
-      config.namespace,
-      () => new PacketRing(config.ifname, { slotBytes: config.slotBytes, receiveFrames: 2048, ...fanout }),
+    const { namespace, ifname, slotBytes, version, blockMs } = config;
+    const ring = inside(namespace, () =>
+      openPacketRing(ifname, { version, blockMs, slotBytes, receiveFrames: 2048, ...fanout }),
     );
     this.#ring = ring;
     this.#in = new FrameCopy(ring.bytes, packets.bytes);

@@ -1,0 +1,353 @@
+// What rings of both versions have in common (packet-ring.ts): the socket, its memory, and all of transmission. The kernel's header of
+// a frame has the same fields in both versions, in another order; where each stands is the layout.
+import * as c from './constants.ts';
+import { E } from './error.ts';
+import { errno, libc } from './libc.ts';
+import { type Mapping, mapMemory } from './mapping.ts';
+import { PAGE_BYTES } from './memory.ts';
+import {
+  bindPacketSocket,
+  type FanoutMode,
+  interfaceIndex,
+  interfaceMtu,
+  joinFanout,
+  openPacketSocket,
+  type PacketSocketOptions,
+  packetStatistics,
+  SOL_PACKET,
+} from './packet-socket.ts';
+import { closeFd, setOption, setOptionBytes } from './socket.ts';
+
+const PACKET_RX_RING = 5;
+const PACKET_VERSION = 10;
+const PACKET_TX_RING = 13;
+const PACKET_TX_HAS_OFF = 19;
+
+export const STATUS_USER = 1;
+export const STATUS_CHECKSUM_NOT_READY = 8;
+export const STATUS_VLAN_VALID = 0x10;
+export const STATUS_VLAN_TPID_VALID = 0x40;
+export const STATUS_AVAILABLE = 0;
+const STATUS_SEND_REQUEST = 1;
+const STATUS_WRONG_FORMAT = 4;
+
+export const ETH_P_8021Q = 0x8100;
+/** An Ethernet header and a VLAN tag, which the MTU does not count. */
+const LINK_HEADER_BYTES = 18;
+const SOCKADDR_LL_PACKET_TYPE = 10;
+
+export interface PacketRingOptions extends PacketSocketOptions {
+  /** TPACKET_V2, which has no frame wait, unless told; 3 = TPACKET_V3, which moves more of them. */
+  readonly version?: 2 | 3;
+  /** V3: milliseconds after which the kernel hands over a block that is not full, 1 unless told. */
+  readonly blockMs?: number;
+  /** V3: bytes of a block, a power of two. 65536 unless told, or less so that there are four. */
+  readonly blockBytes?: number;
+  /** Slots of the receiving ring, 0 = none. 4096 unless told: some milliseconds, in which a thread may not be run. With V3 as much memory
+   *  as these slots would be, in blocks. */
+  readonly receiveFrames?: number;
+  /** Slots of the transmitting ring, 0 = none. 256 unless told. */
+  readonly transmitFrames?: number;
+  /** Bytes of a slot, a power of two from 256 to 65536; 66 of them are headers. 2048 unless told, which does for an MTU of 1500. */
+  readonly slotBytes?: number;
+  /** The rings of a group share what is received: one ring for each worker. */
+  readonly fanout?: { readonly group: number; readonly mode: FanoutMode };
+}
+
+/** Where a version has what: words of a frame's header, but for the half of one. */
+export interface RingLayout {
+  readonly version: 2 | 3;
+  readonly headerBytes: number;
+  readonly status: number;
+  readonly length: number;
+  readonly macOffsetHalf: number;
+}
+
+export abstract class PacketRing {
+  /** Readable while a frame waits. In error (POLLERR) once after the interface went down: `socketError` takes that back. */
+  readonly fd: number;
+  readonly ifindex: number;
+  /** Both rings; `offset` and what `reserve` returns count in it. Of length 0 after `close`. */
+  readonly bytes: Uint8Array;
+
+  /** Of the frame that `next` came to: where it begins in `bytes`. */
+  offset = 0;
+  length = 0;
+  /** Priority and VLAN of the tag that the kernel took out of the frame; -1 where it took none. */
+  vlanTci = -1;
+  /** Ethertype of that tag. */
+  vlanTpid = 0;
+  /** Whether the TCP or UDP checksum in it is still to be made, since its sender is this machine and left it to the hardware. */
+  checksumMissing = false;
+  /** When it came, wall clock. */
+  seconds = 0;
+  nanoseconds = 0;
+
+  /** Frames walked. */
+  received = 0;
+  /** Frames passed over, since they are longer than a slot (or were put together by the kernel, GRO). */
+  truncated = 0;
+  /** Frames the kernel took. */
+  transmitted = 0;
+  /** Times that `reserve` had no slot. */
+  full = 0;
+  /** Frames not taken, since of a length that the interface does not send. */
+  refused = 0;
+  /** Frames thrown away, since the interface was down or gone. */
+  dropped = 0;
+  /** Times that the kernel had no room for more; what was left is sent by the next `kick`. */
+  congested = 0;
+  /** Frames the kernel lost, since the receiving ring was full; `countLost` brings it up to date. */
+  lost = 0;
+  /** errno of the last `kick` that was not all taken. */
+  error = 0;
+
+  /** Where the header of that frame is. */
+  protected header = 0;
+  protected readonly words: Int32Array;
+  protected readonly halves: Uint16Array;
+  protected readonly slotBytes: number;
+  protected readonly blockBytes: number;
+  /** The receiving ring; the transmitting one follows it. */
+  protected readonly receiveBytes: number;
+  readonly #mapping: Mapping;
+  readonly #packetTypeByte: number;
+  readonly #statusWord: number;
+  readonly #lengthWord: number;
+  readonly #transmitOffset: number;
+  #transmitFrames: number;
+  #longest = 0;
+  /** Slot that `reserve` gives. */
+  #head = 0;
+  /** Slots before it that the kernel was not seen to take. */
+  #asked = 0;
+  #closed = false;
+
+  protected constructor(name: string, options: PacketRingOptions, layout: RingLayout) {
+    const { receiveFrames = 4096, transmitFrames = 256, slotBytes = 2048, blockMs = 1, fanout } = options;
+    if (!(slotBytes >= 256 && slotBytes <= 65_536 && isPowerOfTwo(slotBytes))) {
+      throw new RangeError(`slots of ${slotBytes} bytes`);
+    }
+    const pageBytes = Math.max(slotBytes, PAGE_BYTES);
+    for (const frames of [receiveFrames, transmitFrames]) {
+      const whole = Number.isInteger(frames) && (frames * slotBytes) % pageBytes === 0;
+      if (!whole || frames < 0 || frames * slotBytes > 2 ** 30) throw new RangeError(`a ring of ${frames} frames`);
+    }
+    const receiveBytes = receiveFrames * slotBytes;
+    let blockBytes = pageBytes;
+    if (layout.version === 3 && receiveFrames > 0) {
+      while (blockBytes < 65_536 && receiveBytes % (8 * blockBytes) === 0) blockBytes *= 2;
+      blockBytes = options.blockBytes ?? blockBytes;
+      if (!(blockBytes >= pageBytes && isPowerOfTwo(blockBytes) && receiveBytes % blockBytes === 0)) {
+        throw new RangeError(`blocks of ${blockBytes} bytes in a ring of ${receiveBytes}`);
+      }
+      // To the kernel 0 is no time, but a guess by the interface's speed.
+      if (!Number.isInteger(blockMs) || blockMs < 1 || blockMs > 10_000)
+        throw new RangeError(`blocks of ${blockMs} ms`);
+    }
+    this.ifindex = interfaceIndex(name);
+    this.fd = openPacketSocket(options);
+    try {
+      setOption(this.fd, SOL_PACKET, PACKET_VERSION, layout.version - 1);
+      setOption(this.fd, SOL_PACKET, PACKET_TX_HAS_OFF, 1);
+      // struct tpacket_req, to which V3 adds: ms, private bytes, features.
+      const words = layout.version === 2 ? 4 : 7;
+      if (receiveFrames > 0) {
+        const request = [blockBytes, receiveBytes / blockBytes, slotBytes, receiveFrames, blockMs, 0, 0];
+        setOptionBytes(
+          this.fd,
+          SOL_PACKET,
+          PACKET_RX_RING,
+          new Uint8Array(Uint32Array.from(request.slice(0, words)).buffer),
+        );
+      }
+      if (transmitFrames > 0) {
+        const request = [pageBytes, (transmitFrames * slotBytes) / pageBytes, slotBytes, transmitFrames, 0, 0, 0];
+        setOptionBytes(
+          this.fd,
+          SOL_PACKET,
+          PACKET_TX_RING,
+          new Uint8Array(Uint32Array.from(request.slice(0, words)).buffer),
+        );
+      }
+      this.mtu = interfaceMtu(this.fd, name);
+      this.#mapping = mapMemory(this.fd, receiveBytes + transmitFrames * slotBytes);
+      try {
+        bindPacketSocket(this.fd, this.ifindex, receiveFrames > 0);
+        if (fanout !== undefined) joinFanout(this.fd, fanout.group, fanout.mode);
+      } catch (error) {
+        this.#mapping.unmap();
+        throw error;
+      }
+    } catch (error) {
+      closeFd(this.fd);
+      throw error;
+    }
+    this.bytes = new Uint8Array(this.#mapping.buffer);
+    this.words = new Int32Array(this.#mapping.buffer);
+    this.halves = new Uint16Array(this.#mapping.buffer);
+    this.slotBytes = slotBytes;
+    this.blockBytes = blockBytes;
+    this.receiveBytes = receiveBytes;
+    this.#transmitFrames = transmitFrames;
+    this.#statusWord = layout.status;
+    this.#lengthWord = layout.length;
+    // Two more, as the kernel has it in what it receives: what follows the Ethernet header lies at a multiple of four.
+    this.#transmitOffset = layout.headerBytes + 2;
+    this.#packetTypeByte = layout.headerBytes + SOCKADDR_LL_PACKET_TYPE;
+    for (let slot = 0; slot < transmitFrames; slot++) {
+      this.halves[2 * this.#wordOf(slot) + layout.macOffsetHalf] = this.#transmitOffset;
+    }
+  }
+
+  /** Tells the ring of a new MTU: `reserve` refuses what is longer, so that the kernel need not. */
+  set mtu(bytes: number) {
+    this.#longest = bytes + LINK_HEADER_BYTES;
+  }
+
+  /** Goes to the next frame, and fills the fields above; false where none waits. The frame stays until `release`. */
+  abstract next(): boolean;
+
+  /** Gives all frames back that `next` has gone through. */
+  abstract release(): void;
+
+  /** The memory is about to go: nothing is found in it from now on. */
+  protected abstract forget(): void;
+
+  /** sll_pkttype of the frame that `next` came to: 0 for us, 1 broadcast, 2 multicast, 3 for others, 4 outgoing. */
+  get packetType(): number {
+    return this.bytes[this.header + this.#packetTypeByte]!;
+  }
+
+  /**
+   * Where in `bytes` a frame of `length` bytes is to be written; -1 = no: there is no free slot (`full`), or the interface sends no
+   * such frame (`refused`). It is sent with the others after `commit`; without, the slot is given again.
+   */
+  reserve(length: number): number {
+    if (!(length > 0 && length <= this.#longest && length <= this.slotBytes - this.#transmitOffset)) {
+      this.refused++;
+      return -1;
+    }
+    const word = this.#wordOf(this.#head);
+    if (
+      this.#asked === this.#transmitFrames ||
+      Atomics.load(this.words, word + this.#statusWord) !== STATUS_AVAILABLE
+    ) {
+      this.full++;
+      return -1;
+    }
+    this.words[word + this.#lengthWord] = length;
+    return (word << 2) + this.#transmitOffset;
+  }
+
+  /** The frame that `reserve` made room for is written. */
+  commit(): void {
+    Atomics.store(this.words, this.#wordOf(this.#head) + this.#statusWord, STATUS_SEND_REQUEST);
+    if (++this.#head === this.#transmitFrames) this.#head = 0;
+    this.#asked++;
+  }
+
+  /** Has the kernel send what was committed: one system call. Frames it took; where some were left, `error` says why. */
+  kick(): number {
+    let taken = 0;
+    // One turn, but one more for each frame that is refused.
+    while (this.#asked > 0) {
+      if (libc.sendto(this.fd, null, 0, c.MSG_DONTWAIT, null, 0) >= 0) {
+        taken += this.#asked;
+        this.#asked = 0;
+        break;
+      }
+      const error = errno();
+      if (error === E.EINTR) continue;
+      this.error = error;
+      taken += this.#passTaken();
+      if (this.#asked === 0) break;
+      if (Atomics.load(this.words, this.#wordOf(this.#oldest()) + this.#statusWord) === STATUS_WRONG_FORMAT) {
+        this.#closeGap();
+        this.refused++;
+      } else if (error === E.ENETDOWN || error === E.ENXIO || error === E.ENODEV) {
+        this.#takeBack();
+        break;
+      } else {
+        this.congested++;
+        break;
+      }
+    }
+    this.transmitted += taken;
+    return taken;
+  }
+
+  /** Asks the kernel how many frames it lost (PACKET_STATISTICS). */
+  countLost(): number {
+    this.lost += packetStatistics(this.fd).lost;
+    return this.lost;
+  }
+
+  /** Closes socket and rings; what was not kicked is not sent. `next` finds nothing from now on, `reserve` no slot. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // Rings of no slots: nothing is found in them, and nothing put into them.
+    this.#transmitFrames = 0;
+    this.#asked = 0;
+    this.forget();
+    this.#mapping.unmap();
+    closeFd(this.fd);
+  }
+
+  #wordOf(transmitSlot: number): number {
+    return (this.receiveBytes + transmitSlot * this.slotBytes) >> 2;
+  }
+
+  /** The first slot that the kernel was not seen to take. */
+  #oldest(): number {
+    const slot = this.#head - this.#asked;
+    return slot < 0 ? slot + this.#transmitFrames : slot;
+  }
+
+  /** The kernel takes slots in their order, and stands at the first that is still asked for, or that it found wrong. */
+  #passTaken(): number {
+    let taken = 0;
+    while (this.#asked > 0) {
+      const status = Atomics.load(this.words, this.#wordOf(this.#oldest()) + this.#statusWord);
+      if (status === STATUS_SEND_REQUEST || status === STATUS_WRONG_FORMAT) break;
+      this.#asked--;
+      taken++;
+    }
+    return taken;
+  }
+
+  /** The kernel does not pass a slot that it found wrong: the frames behind it move up. */
+  #closeGap(): void {
+    let to = this.#oldest();
+    for (this.#asked--; to !== this.#head; ) {
+      const from = to + 1 === this.#transmitFrames ? 0 : to + 1;
+      if (from === this.#head) break;
+      const target = this.#wordOf(to);
+      const source = this.#wordOf(from);
+      const length = this.words[source + this.#lengthWord]!;
+      this.words[target + this.#lengthWord] = length;
+      const begin = (source << 2) + this.#transmitOffset;
+      this.bytes.copyWithin((target << 2) + this.#transmitOffset, begin, begin + length);
+      Atomics.store(this.words, target + this.#statusWord, STATUS_SEND_REQUEST);
+      to = from;
+    }
+    Atomics.store(this.words, this.#wordOf(to) + this.#statusWord, STATUS_AVAILABLE);
+    this.#head = to;
+  }
+
+  /** What nobody will send now is not to be sent later, when it is old. */
+  #takeBack(): void {
+    this.dropped += this.#asked;
+    const first = this.#oldest();
+    for (let slot = first; this.#asked > 0; this.#asked--) {
+      Atomics.store(this.words, this.#wordOf(slot) + this.#statusWord, STATUS_AVAILABLE);
+      if (++slot === this.#transmitFrames) slot = 0;
+    }
+    this.#head = first;
+  }
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return (value & (value - 1)) === 0;
+}
