@@ -1,4 +1,4 @@
-// The two threads of bench/packet-ring.ts, each in the namespace it is told: one sends as fast as it can, one forwards.
+// The thread of bench/packet-ring.ts that forwards, in the namespace it is told.
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   arena,
@@ -15,16 +15,9 @@ const VECTOR = 64;
 const SPIN_MS = 0.1;
 
 export interface Job {
-  readonly role: 'generator' | 'forwarder';
   readonly namespace: string;
-  /** 1 = the forwarder stops. */
+  /** 1 = it stops. */
   readonly stop: SharedArrayBuffer;
-}
-
-/** To the generator: send this frame for so long. Its answer: how many. */
-export interface Run {
-  readonly frame: Uint8Array;
-  readonly ms: number;
 }
 
 /** What the forwarder says when it has stopped. */
@@ -35,30 +28,9 @@ export interface Forwarded {
   readonly cpuMs: number;
 }
 
-const { role, namespace, stop } = workerData as Job;
+const { namespace, stop } = workerData as Job;
 const port = parentPort!;
 const stopped = new Int32Array(stop);
-
-function open(name: string, receiveFrames: number, transmitFrames: number): PacketRing {
-  return inNetworkNamespace(namespace, () => openPacketRing(name, { receiveFrames, transmitFrames }));
-}
-
-function generate(ring: PacketRing, frame: Uint8Array, ms: number): number {
-  let written = 0;
-  const before = ring.transmitted;
-  for (const end = performance.now() + ms; performance.now() < end; ) {
-    for (let i = 0; i < VECTOR; i++) {
-      const at = ring.reserve(frame.length);
-      if (at < 0) break;
-      // A slot keeps what was written into it: after one round of the ring the generator costs as little as it can.
-      if (written < 512) ring.bytes.set(frame, at);
-      written++;
-      ring.commit();
-    }
-    ring.kick();
-  }
-  return ring.transmitted - before;
-}
 
 /** RFC 1812 §5.2.1 as far as it takes no table: time to live, checksum (RFC 1624), the next hop's address. */
 function route(bytes: Uint8Array, at: number): boolean {
@@ -104,26 +76,23 @@ function forward(rx: PacketRing, tx: PacketRing): number {
   return kicks;
 }
 
-if (role === 'generator') {
-  const ring = open('g0', 0, 512);
-  port.on('message', ({ frame, ms }: Run) => port.postMessage(generate(ring, frame, ms)));
-} else {
-  port.on('message', () => {
-    const rx = open('f0', 4096, 0);
-    const tx = open('f1', 0, 1024);
-    port.postMessage('open');
-    const before = process.threadCpuUsage();
-    const kicks = forward(rx, tx);
-    const { user, system } = process.threadCpuUsage(before);
-    const said: Forwarded = {
-      forwarded: tx.transmitted,
-      lost: rx.countLost() + tx.full,
-      kicks,
-      cpuMs: (user + system) / 1000,
-    };
-    rx.close();
-    tx.close();
-    port.postMessage(said);
-  });
-}
+port.on('message', (version: 2 | 3) => {
+  const [rx, tx] = inNetworkNamespace(namespace, () => [
+    openPacketRing('f0', { version, transmitFrames: 0 }),
+    openPacketRing('f1', { version, receiveFrames: 0, transmitFrames: 1024 }),
+  ]);
+  port.postMessage('open');
+  const before = process.threadCpuUsage();
+  const kicks = forward(rx, tx);
+  const { user, system } = process.threadCpuUsage(before);
+  const said: Forwarded = {
+    forwarded: tx.transmitted,
+    lost: rx.countLost() + tx.full,
+    kicks,
+    cpuMs: (user + system) / 1000,
+  };
+  rx.close();
+  tx.close();
+  port.postMessage(said);
+});
 port.postMessage('ready');
