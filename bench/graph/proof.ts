@@ -33,7 +33,7 @@ async function memory(): Promise<Memory> {
   await graph.settled();
   collect();
   const { rss, heapUsed } = process.memoryUsage();
-  return { rss, heap: heapUsed, graph: plane.memory.inUse, limbo: plane.qsbr.stats().limbo };
+  return { rss, heap: heapUsed, graph: plane.memory.inUse, limbo: plane.limbo };
 }
 
 const show = ({ rss, heap, graph: used, limbo }: Memory): string =>

@@ -19,6 +19,7 @@ export { Doorbell } from './doorbell.ts';
 export { EpochGuard, type Pinned } from './epoch-guard.ts';
 export { eventCpuJson, formatEventCpu, type ThreadTaskStats } from './event-cpu.ts';
 export { HandleConsumer, HandleProducer, HandleRing, type QueueStats } from './handle-ring.ts';
+export { Limbo } from './limbo.ts';
 export { PollLoop } from './poll-loop.ts';
 export { QsbrReader } from './qsbr.ts';
 export { Qsbr, type QsbrMemoryStats, type SlotStats } from './qsbr-memory.ts';

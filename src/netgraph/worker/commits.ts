@@ -1,23 +1,27 @@
-// How a commit reaches every worker: a frame in the ring of each, then one word that all of them read before each vector.
+// How a commit reaches every worker: a frame in the ring of each, then one word that all of them read before each vector. And when what a
+// commit took away may be used again.
 //
 //    control                                      worker
-//      reserve a frame in every ring                quiescent()                        the reader's token (concurrency/qsbr.ts)
+//      reserve a frame in every ring                ... a vector, with the graph as it was
 //      write and publish each                       load epoch ── is not mine? ──▶ take as many frames as it is ahead, do them
 //      epoch := epoch + 1   (store)                                                applied := epoch (store)
-//      what the commit took away: retire
+//      every applied >= epoch? free                 ... a vector, with the graph as it is
 //
 // Why a worker that sees the epoch finds its frame: frames are published before the epoch moves. Why two workers agree on a packet that
 // crosses: who sends it has seen epoch n, so n was stored, so every ring holds frame n; who receives it takes it out of the ring
 // between them first, loads the epoch after, and therefore sees n too.
 //
-// Why what was taken away may be freed after a grace period: the token of the grace period is drawn after the epoch was stored. A reader that
-// has seen the token and then loads the epoch sees the new one, and does the frame before it touches another packet; so the order
-// in a worker is quiescent first, epoch after. Where it is the other way round, it may say that it holds nothing while it runs the old
-// graph for one more vector. A worker that is offline does the same when it comes back. `Pause` keeps that order.
+// Why what a commit took away may be freed when every worker has applied it: it does so between two vectors, and from there on nothing that
+// it runs knows of it; what it read and wrote before comes before its store, which the control thread loads. This is reclamation by
+// quiescent states, as concurrency/qsbr.ts, but the state that counts is not that a worker holds nothing (it sleeps, or is between two
+// vectors, or has not begun). A worker that is behind does one commit after the other, and on the way looks at what a later one took
+// away: it makes a node that is gone already, reads its counters, opens its memory. So it is waited for until it has done all of them; who
+// sleeps is woken by each commit, and who begins counts from the moment that its first frame was made of the graph.
 import {
   ByteConsumer,
   ByteProducer,
   ByteRing,
+  Limbo,
   LINE_BYTES,
   LINE_WORDS,
   load,
@@ -27,6 +31,8 @@ import {
 } from '../../concurrency/index.ts';
 
 const EPOCH = 0;
+/** What may wait to be freed, at most. */
+const LIMBO = 65_536;
 
 function appliedWord(worker: number): number {
   return (1 + worker) * LINE_WORDS;
@@ -43,18 +49,30 @@ export const Commits = {
   },
 } as const;
 
+/** A worker that has not done any commit for a while though there are some. */
+export interface StalledWorker {
+  readonly worker: number;
+  readonly ms: number;
+}
+
 /** The graph's side. */
 export class CommitWriter {
   /** Bytes that a commit may have. */
   readonly maxBytes: number;
   readonly #words: Int32Array;
   readonly #rings: (ByteProducer | undefined)[];
+  readonly #limbo: Limbo = new Limbo(LIMBO, 0);
+  /** What each had applied when this was looked at, and since when that is so, where it is behind. */
+  readonly #seen: Int32Array;
+  readonly #since: Float64Array;
   #epoch = 0;
 
   constructor(memory: SharedArrayBuffer, rings: readonly SharedArrayBuffer[]) {
     this.#words = words(memory, 0, memory.byteLength / 4);
     this.#rings = rings.map(ring => new ByteProducer(ring));
     this.maxBytes = this.#rings[0]!.maxFrame;
+    this.#seen = new Int32Array(rings.length);
+    this.#since = new Float64Array(rings.length).fill(Number.POSITIVE_INFINITY);
   }
 
   /** Hands the frame to every worker that there is; false, and nothing has happened, where one has no room for it. */
@@ -72,9 +90,63 @@ export class CommitWriter {
     return true;
   }
 
-  /** Whether the worker does what was committed last. */
-  applied(worker: number): boolean {
-    return this.#rings[worker] === undefined || load(this.#words, appliedWord(worker)) === this.#epoch;
+  /** Whether every worker has done what was committed last. */
+  applied(): boolean {
+    return this.#oldest() === this.#epoch;
+  }
+
+  /** What waits to be freed. */
+  get limbo(): number {
+    return this.#limbo.count;
+  }
+
+  /** Whether so many more may be retired. */
+  admits(count: number): boolean {
+    return this.#limbo.count + count <= LIMBO;
+  }
+
+  /** `free` is called by `reclaim` when no worker can be using what the last commit took away. */
+  retire(free: () => void): void {
+    if (!this.#limbo.admits(0)) throw new Error(`more than ${LIMBO} things wait to be freed`);
+    this.#limbo.push(this.#epoch, free, 0);
+  }
+
+  /** Frees what may be freed, oldest first; how many. */
+  reclaim(): number {
+    let freed = 0;
+    if (this.#limbo.count === 0) return freed;
+    for (const oldest = this.#oldest(); this.#limbo.count > 0 && ((oldest - this.#limbo.token) | 0) >= 0; freed++) {
+      this.#limbo.shift()();
+    }
+    return freed;
+  }
+
+  /** Workers that have not done a commit for at least `ms` though there were some, as far as this has been asked. `now` in milliseconds. */
+  stalled(ms: number, now: number): readonly StalledWorker[] {
+    const found: StalledWorker[] = [];
+    for (let worker = 0; worker < this.#rings.length; worker++) {
+      const applied = this.#applied(worker);
+      if (applied === this.#epoch) this.#since[worker] = Number.POSITIVE_INFINITY;
+      else if (this.#seen[worker] !== applied || this.#since[worker] === Number.POSITIVE_INFINITY) {
+        this.#since[worker] = now;
+      } else if (now - this.#since[worker]! >= ms) found.push({ worker, ms: now - this.#since[worker]! });
+      this.#seen[worker] = applied;
+    }
+    return found;
+  }
+
+  /** One that there is not has done everything. */
+  #applied(worker: number): number {
+    return this.#rings[worker] ? load(this.#words, appliedWord(worker)) : this.#epoch;
+  }
+
+  #oldest(): number {
+    let oldest = this.#epoch;
+    for (let worker = 0; worker < this.#rings.length; worker++) {
+      const applied = this.#applied(worker);
+      if (((applied - oldest) | 0) < 0) oldest = applied;
+    }
+    return oldest;
   }
 
   /** The worker is no more. */
@@ -150,7 +222,7 @@ export class Pause {
     if (this.#commits.pending) this.#commits.take(this.#apply);
   }
 
-  /** The worker holds nothing of the graph's memory; when this returns, it has the graph as it is. */
+  /** Between two vectors; when this returns, the worker has the graph as it is. */
   between(): void {
     this.#qsbr.quiescent();
     this.catchUp();
@@ -162,7 +234,7 @@ export class Pause {
     this.catchUp();
   }
 
-  /** Has `fn` wait for something. Nobody waits for the worker meanwhile, and the graph may change. */
+  /** Has `fn` wait for something, a commit among it. The graph may change meanwhile. */
   away(fn: () => void): void {
     this.#qsbr.offline();
     fn();

@@ -2,7 +2,7 @@
 //
 //    graph's thread                          worker 0 ... N-1
 //      commit ────── ring, epoch, bell ─────▶  does it between two vectors
-//      retire ◀───── qsbr ───────────────────  quiescent
+//      free ◀─────── applied ────────────────  all that there was
 //      told   ◀───── messages ───────────────  tell       bounded: TALK_LIMIT on their way at most, more is refused and counted
 //                                              ◀── packets for nodes that run in one worker, slots that go home ──▶
 //
@@ -45,7 +45,7 @@ export class WorkerPlane implements Plane {
   readonly memory: GraphMemory;
   readonly maxPacketBytes: number;
   readonly namespace: string | undefined;
-  /** Grace periods of the graph's workers, for who shares more with them. */
+  /** Quiescent states of the graph's workers, for who shares more with them than the graph's own, which commits.ts frees. */
   readonly qsbr: QsbrWriter;
   readonly #options: WorkersOptions;
   readonly #shape: PacketsShape;
@@ -121,30 +121,31 @@ export class WorkerPlane implements Plane {
     if (frame.length > this.#commits.maxBytes) {
       throw new NetgraphError('EMSGSIZE', `a change of ${frame.length} bytes: at most ${this.#commits.maxBytes}`);
     }
-    const admitted = this.qsbr.stats();
-    if (admitted.limbo + retired.length > admitted.limit) {
-      this.qsbr.reclaim();
-      if (this.qsbr.stats().limbo + retired.length > admitted.limit) {
-        throw new NetgraphError('ENOBUFS', `${admitted.limbo} things wait to be freed: ${this.#behind()}`);
-      }
+    this.#commits.reclaim();
+    if (!this.#commits.admits(retired.length)) {
+      throw new NetgraphError('ENOBUFS', `${this.#commits.limbo} things wait to be freed: ${this.#behind()}`);
     }
     if (!this.#commits.commit(frame))
       throw new NetgraphError('ENOBUFS', `a worker does not take changes: ${this.#behind()}`);
     for (const ringer of this.#ringers) ringer.ring();
-    for (const free of retired) this.qsbr.retire(free);
-    this.qsbr.reclaim();
+    for (const free of retired) this.#commits.retire(free);
     this.#watch();
+  }
+
+  /** Things that were taken away and that some worker may still look at. */
+  get limbo(): number {
+    return this.#commits.limbo;
   }
 
   /** A worker that is dead does not count; its successor does. */
   async settled(): Promise<void> {
-    for (let turn = 0; !this.#applied(); turn++) {
+    for (let turn = 0; !this.#commits.applied(); turn++) {
       await (turn < 1000
         ? new Promise(resolve => setImmediate(resolve))
         : new Promise(resolve => setTimeout(resolve, 1)));
       if (this.#closed) return;
     }
-    await this.qsbr.barrier();
+    this.#commits.reclaim();
   }
 
   announce(memory: SharedArrayBuffer): number {
@@ -191,11 +192,10 @@ export class WorkerPlane implements Plane {
     await Promise.all(
       this.#threads.map(async (thread, worker) => {
         await thread?.stop();
-        this.qsbr.dead(worker);
+        this.#commits.remove(worker);
       }),
     );
-    await settled;
-    this.qsbr.reclaim();
+    this.#commits.reclaim();
     for (const bell of this.#bells) Doorbell.close(bell);
   }
 
@@ -272,7 +272,7 @@ export class WorkerPlane implements Plane {
     this.#exchanges.setUp(worker, false);
     this.#commits.remove(worker);
     this.qsbr.dead(worker);
-    this.qsbr.reclaim();
+    this.#commits.reclaim();
     store(this.#talk, 2 * worker * 32, 0);
     store(this.#talk, (2 * worker + 1) * 32, 0);
     if (this.#closed) return;
@@ -303,13 +303,13 @@ export class WorkerPlane implements Plane {
   /** Looks after what was retired, until all of it is freed. */
   #watch(): void {
     this.#look ??= setInterval(() => {
-      this.qsbr.reclaim();
-      for (const { slot, ms } of this.qsbr.stalled(this.#options.stallMs ?? 1000)) {
-        if (this.#stalled.has(slot)) continue;
-        this.#stalled.add(slot);
-        this.#events?.stalled(slot, ms);
+      this.#commits.reclaim();
+      for (const { worker, ms } of this.#commits.stalled(this.#options.stallMs ?? 1000, performance.now())) {
+        if (this.#stalled.has(worker)) continue;
+        this.#stalled.add(worker);
+        this.#events?.stalled(worker, ms);
       }
-      if (this.qsbr.stats().limbo > 0 || !this.#applied()) return;
+      if (this.#commits.limbo > 0 || !this.#commits.applied()) return;
       this.#stalled.clear();
       clearInterval(this.#look);
       this.#look = undefined;
@@ -317,14 +317,10 @@ export class WorkerPlane implements Plane {
     this.#look.unref();
   }
 
-  #applied(): boolean {
-    return this.#ringers.every((_, worker) => this.#commits.applied(worker));
-  }
-
   #behind(): string {
-    const stalled = this.qsbr.stalled(1);
+    const stalled = this.#commits.stalled(1, performance.now());
     return stalled.length === 0
       ? 'they come faster than workers take them'
-      : stalled.map(({ slot, ms }) => `worker ${slot} has stood still for ${Math.round(ms)} ms`).join(', ');
+      : stalled.map(({ worker, ms }) => `worker ${worker} has stood still for ${Math.round(ms)} ms`).join(', ');
   }
 }
