@@ -7,6 +7,7 @@ import { capture } from './capture.ts';
 import { checksum } from './checksum.ts';
 import { echo } from './echo.ts';
 import { eiface } from './eiface.ts';
+import { etf } from './etf.ts';
 import { ether } from './ether.ts';
 import { fib4 } from './fib4.ts';
 import { fib6 } from './fib6.ts';
@@ -25,6 +26,7 @@ import { source } from './source.ts';
 import { split } from './split.ts';
 import { tcpmss } from './tcpmss.ts';
 import { tee } from './tee.ts';
+import { vlan } from './vlan.ts';
 
 export const standardTypes: readonly NodeType[] = [
   arp,
@@ -34,6 +36,7 @@ export const standardTypes: readonly NodeType[] = [
   checksum,
   echo,
   eiface,
+  etf,
   ether,
   fib4,
   fib6,
@@ -52,4 +55,5 @@ export const standardTypes: readonly NodeType[] = [
   split,
   tcpmss,
   tee,
+  vlan,
 ];
