@@ -281,6 +281,11 @@ export class Graph {
     this.change(() => this.#change!.dirty.add(node));
   }
 
+  /** For control halves: puts back what they have changed of their own, where the change that is under way comes to nothing. */
+  onUndo(fn: () => void): void {
+    this.#undo(fn);
+  }
+
   /** Memory of `bytes`, zeroed, that data halves may be told of by its offset; freed by `release`. */
   allocate(bytes: number): number {
     const offset = this.plane.memory.allocate(bytes);

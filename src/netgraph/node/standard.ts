@@ -17,16 +17,20 @@ import { iface } from './iface.ts';
 import { ipfrag } from './ipfrag.ts';
 import { ipfwd } from './ipfwd.ts';
 import { ksocket } from './ksocket.ts';
+import { macfilter } from './macfilter.ts';
 import { nat } from './nat.ts';
 import { nd } from './nd.ts';
 import { netflow } from './netflow.ts';
 import { one2many } from './one2many.ts';
+import { patch } from './patch.ts';
 import { socket } from './socket.ts';
 import { source } from './source.ts';
 import { split } from './split.ts';
+import { tag } from './tag.ts';
 import { tcpmss } from './tcpmss.ts';
 import { tee } from './tee.ts';
 import { vlan } from './vlan.ts';
+import { vlanRotate } from './vlan_rotate.ts';
 
 export const standardTypes: readonly NodeType[] = [
   arp,
@@ -46,14 +50,18 @@ export const standardTypes: readonly NodeType[] = [
   ipfrag,
   ipfwd,
   ksocket,
+  macfilter,
   nat,
   nd,
   netflow,
   one2many,
+  patch,
   socket,
   source,
   split,
+  tag,
   tcpmss,
   tee,
   vlan,
+  vlanRotate,
 ];

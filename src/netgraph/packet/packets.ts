@@ -33,6 +33,8 @@ export const PKT_TIME = 6;
 /** Word: next hop that a FIB found, an IPv4 address in network order as a number; 0: the destination is on the link. With
  *  PKT_FLAG_NEXT_HOP6 four words, an IPv6 address. */
 export const PKT_NEXT_HOP = 8;
+/** Four words: tags that nodes of type tag have put on, with PKT_FLAG_TAGS; 0 where there are fewer. */
+export const PKT_TAGS = 12;
 /** Words at the start of a slot that are the packet's, not data: one cache line. */
 export const PKT_WORDS = 16;
 
@@ -46,6 +48,8 @@ export const PKT_FLAG_MULTICAST = 4;
 export const PKT_FLAG_VLAN = 8;
 /** PKT_NEXT_HOP holds an IPv6 address. */
 export const PKT_FLAG_NEXT_HOP6 = 16;
+/** PKT_TAGS holds tags. */
+export const PKT_FLAG_TAGS = 32;
 
 /** Bytes before the data of a fresh packet: room for the headers that tunnels and tags put in front. */
 export const HEADROOM = 64;
@@ -230,7 +234,7 @@ export class Packets {
     words[copy + PKT_DATA] = from + delta;
     words[copy + PKT_LENGTH] = length;
     words[copy + PKT_MARK] = words[handle + PKT_MARK]!;
-    for (let i = PKT_NEXT_HOP; i < PKT_NEXT_HOP + 4; i++) words[copy + i] = words[handle + i]!;
+    for (let i = PKT_NEXT_HOP; i < PKT_TAGS + 4; i++) words[copy + i] = words[handle + i]!;
     words[copy + PKT_VLAN] = words[handle + PKT_VLAN]!;
     words[copy + PKT_FLAGS] = words[handle + PKT_FLAGS]! | PKT_FLAG_COPY;
     words[copy + PKT_INTERFACE] = words[handle + PKT_INTERFACE]!;
