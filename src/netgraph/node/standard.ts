@@ -4,6 +4,7 @@ import { arp } from './arp.ts';
 import { bpf } from './bpf.ts';
 import { bridge } from './bridge.ts';
 import { capture } from './capture.ts';
+import { car } from './car.ts';
 import { checksum } from './checksum.ts';
 import { echo } from './echo.ts';
 import { eiface } from './eiface.ts';
@@ -23,6 +24,7 @@ import { nd } from './nd.ts';
 import { netflow } from './netflow.ts';
 import { one2many } from './one2many.ts';
 import { patch } from './patch.ts';
+import { pipe } from './pipe.ts';
 import { socket } from './socket.ts';
 import { source } from './source.ts';
 import { split } from './split.ts';
@@ -37,6 +39,7 @@ export const standardTypes: readonly NodeType[] = [
   bpf,
   bridge,
   capture,
+  car,
   checksum,
   echo,
   eiface,
@@ -56,6 +59,7 @@ export const standardTypes: readonly NodeType[] = [
   netflow,
   one2many,
   patch,
+  pipe,
   socket,
   source,
   split,

@@ -1,0 +1,111 @@
+// ng_car(4): colours, rates each way, shaping in virtual time, packets instead of bytes, and what is refused.
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, test } from 'node:test';
+import { Inline } from '../lib/inline.ts';
+
+let inline: Inline;
+beforeEach(async () => {
+  inline = await Inline.open();
+});
+afterEach(() => inline.close());
+
+const packet = (length: number): Uint8Array => new Uint8Array(length);
+
+test('single rate: green while there is a burst, yellow by the excess, red beyond; and what passes in the long run', async () => {
+  const node = inline.make('car', 'upper', 'lower');
+  await inline.ascii(
+    node,
+    'setconf',
+    '{ downstream={ cir=80000 cbs=1000 ebs=500 greenAction=1 yellowAction=1 redAction=2 } }',
+  );
+  for (let i = 0; i < 20; i++) inline.write('upper', packet(100));
+  assert.equal((await inline.came()).filter(({ hook }) => hook === 'lower').length, 15);
+  assert.equal(node.counts()['drop.rate'], 5);
+  assert.equal(
+    await inline.ascii(node, 'getclrstats'),
+    '{ downstream={ passed=15 droped=5 green=10 yellow=5 red=5 } }',
+  );
+  // 80,000 bits a second are 100 packets of 100 bytes; 200 are offered.
+  for (let i = 0; i < 2000; i++) {
+    inline.pass(5);
+    inline.write('upper', packet(100));
+  }
+  const passed = (await inline.came()).length;
+  assert.ok(passed >= 995 && passed <= 1016, `${passed} in ten seconds`);
+  // The other way has its own, which was left as it is: 8,192 and 8,192 bytes at once.
+  for (let i = 0; i < 200; i++) inline.write('lower', packet(100));
+  assert.equal((await inline.came()).length, 162);
+});
+
+test('double rate, actions by colour, and packets instead of bytes', async () => {
+  const node = inline.make('car', 'upper', 'lower');
+  await inline.ascii(
+    node,
+    'setconf',
+    '{ upstream={ cir=10 pir=20 cbs=2 ebs=4 greenAction=1 yellowAction=2 redAction=2 mode=1 opt=2 } }',
+  );
+  for (let i = 0; i < 6; i++) inline.write('lower', packet(1000 + i));
+  assert.equal((await inline.came()).length, 2);
+  assert.equal(await inline.ascii(node, 'getstats'), '{ upstream={ passed=2 droped=4 green=2 yellow=2 red=2 } }');
+  inline.pass(100);
+  inline.write('lower', packet(10));
+  assert.equal((await inline.came()).length, 1);
+});
+
+test('shape: what is too early waits, goes in order and at the rate; a change of mode lets it go', async () => {
+  const node = inline.make('car', 'upper', 'lower');
+  const shape = (cir: number): Promise<unknown> =>
+    inline.ascii(
+      node,
+      'setconf',
+      `{ downstream={ cir=${cir} cbs=100 ebs=100 greenAction=1 yellowAction=1 redAction=2 mode=3 } }`,
+    );
+  await shape(8000);
+  const begin = inline.now;
+  for (let i = 0; i < 6; i++)
+    inline.write(
+      'upper',
+      Uint8Array.from({ length: 100 }, () => i),
+    );
+  const order: number[] = [];
+  const when: number[] = [];
+  for (let i = 0; i < 60; i++) {
+    for (const { data } of await inline.came()) {
+      order.push(data[0]!);
+      when.push(Math.round(inline.now - begin));
+    }
+    inline.pass(10);
+  }
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
+  // 8,000 bits a second: one of 100 bytes every 100 ms.
+  assert.deepEqual(when, [0, 100, 200, 300, 400, 500]);
+  for (let i = 0; i < 120; i++) inline.write('upper', packet(100));
+  const { downstream } = await inline.send<{ downstream: { red: number } }>(node, 'getstats');
+  assert.ok(downstream.red > 0, 'the queue is bounded');
+  assert.equal((await inline.came()).length, 1);
+  await inline.ascii(
+    node,
+    'setconf',
+    '{ downstream={ cir=8000 cbs=100 ebs=100 greenAction=1 yellowAction=1 redAction=2 } }',
+  );
+  inline.plane.step();
+  assert.ok((await inline.came()).length > 50);
+  await shape(8000);
+  for (let i = 0; i < 10; i++) inline.write('upper', packet(100));
+});
+
+test('what is refused, and the wire that is mended', async () => {
+  const node = inline.make('car', 'upper', 'lower');
+  inline.refusesHook(node, 'EINVAL', 'other', 'other');
+  const bad: [string, RegExp][] = [
+    ['{ upstream={ cir=1 cbs=1 greenAction=3 yellowAction=1 redAction=2 } }', /greenAction=3/],
+    ['{ upstream={ cir=1 greenAction=1 yellowAction=1 redAction=2 } }', /cbs and ebs/],
+    ['{ upstream={ cir=1 cbs=1 greenAction=1 yellowAction=1 redAction=2 mode=4 } }', /not 4/],
+    ['{ upstream={ cir=1 cbs=1 greenAction=1 yellowAction=1 redAction=2 opt=1 } }', /opt=1/],
+    ['{ downstream={ cir=9 pir=3 cbs=1 greenAction=1 yellowAction=1 redAction=2 mode=1 } }', /pir/],
+  ];
+  for (const [text, why] of bad) await inline.refuses(node, 'EINVAL', 'setconf', text, why);
+  inline.graph.shutdown(node);
+  inline.write('upper', 'through');
+  assert.deepEqual(await inline.texts(), ['lower through']);
+});
