@@ -6,6 +6,7 @@ import { bridge } from './bridge.ts';
 import { capture } from './capture.ts';
 import { car } from './car.ts';
 import { checksum } from './checksum.ts';
+import { counter } from './counter.ts';
 import { echo } from './echo.ts';
 import { eiface } from './eiface.ts';
 import { etf } from './etf.ts';
@@ -41,6 +42,7 @@ export const standardTypes: readonly NodeType[] = [
   capture,
   car,
   checksum,
+  counter,
   echo,
   eiface,
   etf,

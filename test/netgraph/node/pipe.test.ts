@@ -95,7 +95,10 @@ test('bit errors and doubles, as often as they are asked for', async () => {
   for (let i = 0; i < 4000; i++) {
     inline.write('upper', new Uint8Array(100));
     inline.write('lower', new Uint8Array(100));
-    for (const { hook } of await inline.came()) hook === 'lower' ? good++ : doubled++;
+    for (const { hook } of await inline.came()) {
+      if (hook === 'lower') good++;
+      else doubled++;
+    }
   }
   // 800 bits of one wrong in 8,000: e to the power of -0.1, and six standard deviations.
   assert.ok(Math.abs(good - 4000 * Math.exp(-0.1)) < 6 * Math.sqrt(4000 * 0.0861), `${good} good`);
