@@ -37,7 +37,7 @@ test('raw IP and Ethernet, both directions', async () => {
   await inline.ascii(node, 'setdlt', '{ dlt=1 }');
   inline.write('right', frame('0806', new Uint8Array(28)));
   inline.write('right', frame('0800', packets[0]!));
-  inline.write('right', frame('81000005' + '0800', packets[0]!));
+  inline.write('right', frame('810000050800', packets[0]!));
   inline.write('right', frame('88b5', new Uint8Array(2)));
   inline.write('right', 'short');
   assert.equal((await inline.came()).length, 5);
