@@ -94,6 +94,21 @@ export class MacTable {
     return load(words, VERSION) === version ? slot : -1;
   }
 
+  /** The same, for who must not miss one that is there: looks again while addresses are moved about, which takes the writer microseconds. */
+  findSurely(low: number, high: number): number {
+    const words = this.#words;
+    for (;;) {
+      const version = load(words, VERSION);
+      if ((version & 1) !== 0) continue;
+      const slot = this.#search(low, high | USED);
+      if (slot >= 0) {
+        this.value = load(words, slot + VALUE);
+        this.born = load(words, slot + BORN);
+      }
+      if (load(words, VERSION) === version) return slot;
+    }
+  }
+
   /** The host was heard of. It is written once a tick. Where the slot has become another's, that one lives a little longer. */
   touch(slot: number, tick: number): void {
     if (load(this.#words, slot + SEEN) !== tick) store(this.#words, slot + SEEN, tick);

@@ -1,6 +1,6 @@
 // Token buckets that colour packets: the single rate three colour marker of RFC 2697, the two rate one of RFC 2698, and the two further
 // modes of FreeBSD's ng_car, RED (a debt up to the extended burst, with a drop once in a while) and SHAPE (a queue).
-// Colour-blind, as ng_car is.
+// Colour-blind or aware of the colour that a packet has already, as ng_car is.
 //
 // Tokens are bytes, in doubles, so no rate is too slow for the clock. The clock is the caller's: each call is told the time in
 // milliseconds, and one that goes backwards brings no tokens. Buckets are refilled at every packet and not, as ng_car does it, only
@@ -80,32 +80,32 @@ export class Meter {
     return this.#state[EXCESS]!;
   }
 
-  /** The colour of a packet of `length` bytes; not in SHAPE mode. */
-  meter(length: number, nowMs: number): number {
+  /** The colour of a packet of `length` bytes that had `before`, which it can not better; not in SHAPE mode. */
+  meter(length: number, nowMs: number, before: number = GREEN): number {
     this.#refill(nowMs);
     const state = this.#state;
     const committed = state[COMMITTED]!;
     const excess = state[EXCESS]!;
     if (this.#mode === METER_DOUBLE_RATE) {
       // RFC 2698 §3: what is over the peak rate is red; what is not takes peak tokens, green or yellow.
-      if (excess < length) return RED;
+      if (before === RED || excess < length) return RED;
       state[EXCESS] = excess - length;
-      if (committed < length) return YELLOW;
+      if (before === YELLOW || committed < length) return YELLOW;
       state[COMMITTED] = committed - length;
       return GREEN;
     }
-    if (committed >= length) {
+    if (before === GREEN && committed >= length) {
       state[COMMITTED] = committed - length;
       return GREEN;
     }
     if (this.#mode === METER_SINGLE_RATE) {
-      if (excess < length) return RED;
+      if (before === RED || excess < length) return RED;
       state[EXCESS] = excess - length;
       return YELLOW;
     }
     // RED: the packet goes into debt, at most by the extended burst; each packet in debt counts by what it lacks towards the next drop.
-    const lacking = length - committed;
-    if (length + lacking > this.#ebs || excess + lacking >= this.#ebs) {
+    const lacking = Math.max(length - committed, 0);
+    if (before === RED || length + lacking > this.#ebs || excess + lacking >= this.#ebs) {
       state[EXCESS] = 0;
       return RED;
     }

@@ -1,11 +1,11 @@
 // ng_car(4): limits the rate of what goes each way, by token buckets (lib/meter.ts): a packet is green, yellow or red, and each colour is
-// forwarded or dropped. In SHAPE mode packets that are too early wait, up to 99 of them. Downstream is from `upper` to `lower`.
+// forwarded, marked and forwarded, or dropped. In SHAPE mode packets that are too early wait, up to 99 of them. Downstream is from `upper` to `lower`.
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { Meter, METER_SHAPE, METER_SINGLE_RATE, SHAPE_QUEUE, GREEN, RED, YELLOW } from '../lib/meter.ts';
 import { struct, uint64, uint8, type ValueOf } from '../message/form.ts';
-import { PKT_LENGTH } from '../packet/packets.ts';
+import { PKT_COLOUR_SHIFT, PKT_FLAGS, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
@@ -13,6 +13,10 @@ import { onlyHooks } from './lib/hook-of.ts';
 
 const FORWARD = 1;
 const DROP_ACTION = 2;
+/** Forward, and tell the next car what colour it has here. */
+const MARK = 3;
+/** opt: a packet that was marked before can not get a better colour. SHAPE has nothing to do with it. */
+const COLOUR_AWARE = 1;
 /** opt: rates and bursts are in packets. */
 const COUNT_PACKETS = 2;
 /** What a packet counts as then. */
@@ -31,7 +35,7 @@ const hookConf = struct({
 });
 const hookStats = struct({
   passed: uint64,
-  droped: uint64,
+  dropped: uint64,
   green: uint64,
   yellow: uint64,
   red: uint64,
@@ -44,7 +48,7 @@ type HookConf = ValueOf<typeof hookConf>;
 type HookStats = ValueOf<typeof hookStats>;
 type Conf = ValueOf<typeof conf>;
 
-const STATS = ['passed', 'droped', 'green', 'yellow', 'red', 'errors'] as const;
+const STATS = ['passed', 'dropped', 'green', 'yellow', 'red', 'errors'] as const;
 const [PASSED, DROPPED, COLOURS] = [0, 1, 2];
 
 const DEFAULT: HookConf = {
@@ -108,14 +112,11 @@ class CarControl extends ControlHalf {
 
 function checked(way: string, wanted: HookConf): HookConf {
   for (const action of ['greenAction', 'yellowAction', 'redAction'] as const) {
-    if (wanted[action] === FORWARD || wanted[action] === DROP_ACTION) continue;
-    throw new NetgraphError('EINVAL', `${way}: ${action}=${wanted[action]} is neither 1 (forward) nor 2 (drop)`);
+    if (wanted[action] >= FORWARD && wanted[action] <= MARK) continue;
+    throw new NetgraphError('EINVAL', `${way}: ${action}=${wanted[action]} is none of 1 (forward), 2 (drop), 3 (mark)`);
   }
-  if ((wanted.opt & ~COUNT_PACKETS) !== 0) {
-    throw new NetgraphError(
-      'EINVAL',
-      `${way}: opt=${wanted.opt}: 2 (count packets) is known; packets have no colours yet`,
-    );
+  if ((wanted.opt & ~(COLOUR_AWARE | COUNT_PACKETS)) !== 0) {
+    throw new NetgraphError('EINVAL', `${way}: opt=${wanted.opt}: 1 (colour aware) and 2 (count packets) are known`);
   }
   try {
     meterOf(wanted, 0);
@@ -123,6 +124,16 @@ function checked(way: string, wanted: HookConf): HookConf {
     throw new NetgraphError('EINVAL', `${way}: ${(error as Error).message}`);
   }
   return wanted;
+}
+
+/** What a car before has marked the packet as; green where none has. */
+function colourOf(flags: number): number {
+  const mark = (flags >> PKT_COLOUR_SHIFT) & 3;
+  return mark === 0 ? GREEN : mark - 1;
+}
+
+function marked(flags: number, colour: number): number {
+  return (flags & ~(3 << PKT_COLOUR_SHIFT)) | ((colour + 1) << PKT_COLOUR_SHIFT);
 }
 
 /** One way. */
@@ -159,11 +170,15 @@ class Lane {
 
   receive(handles: Int32Array, count: number, out: DataHook | undefined, now: number): void {
     const { counts } = this.#node;
+    const { words } = this.#node.packets;
     const shape = this.#conf.mode === METER_SHAPE;
+    const aware = (this.#conf.opt & COLOUR_AWARE) !== 0;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
       const length = this.#length(handle);
-      const colour = shape ? this.meter.shape(length, this.#waiting, now) : this.meter.meter(length, now);
+      const colour = shape
+        ? this.meter.shape(length, this.#waiting, now)
+        : this.meter.meter(length, now, aware ? colourOf(words[handle + PKT_FLAGS]!) : GREEN);
       const counter = this.#first + COLOURS! + colour;
       counts[counter] = counts[counter]! + 1;
       if (shape && colour === YELLOW) {
@@ -178,7 +193,8 @@ class Lane {
               ? DROP_ACTION
               : this.#conf.redAction
             : this.#conf.yellowAction;
-      if (action === FORWARD) this.#forward(handle, out);
+      if (action === MARK) words[handle + PKT_FLAGS] = marked(words[handle + PKT_FLAGS]!, colour);
+      if (action !== DROP_ACTION) this.#forward(handle, out);
       else {
         counts[this.#first + DROPPED!] = counts[this.#first + DROPPED!]! + 1;
         this.#node.drop(handle, DROP.rate);

@@ -274,7 +274,7 @@ class MacfilterData extends DataHalf<Config> {
       const at = words[handle + PKT_DATA]! + (up ? 6 : 0);
       const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
       let out = target;
-      if (table.find(low, bytes[at + 4]! | (bytes[at + 5]! << 8)) >= 0) {
+      if (table.findSurely(low, bytes[at + 4]! | (bytes[at + 5]! << 8)) >= 0) {
         const number = table.value;
         if (up) out = this.#outs[load(this.#targets, number)];
         this.#count(number, up ? PACKETS_IN! : PACKETS_OUT!, length - HEADER_BYTES);

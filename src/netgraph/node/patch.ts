@@ -25,15 +25,14 @@ const CSUM_KNOWN: number = CSUM_IP | CSUM_UDP | CSUM_TCP | CSUM_IP6_UDP | CSUM_I
 /** Operations of one node. */
 const OPERATIONS = 1024;
 
-const operation = struct({ value: uint64, offset: uint32, length: uint16, mode: uint16 });
+const operation = struct({ offset: uint32, length: uint16, mode: uint16, value: uint64 });
 const config = struct({
   count: uint32,
-  csum_flags: uint32,
+  csum_flags: uint64,
   relative_offset: uint32,
   ops: array({ element: operation, length: ({ count }: { count: number }) => count }),
 });
-const stats = struct({ received: uint64, patched: uint64, dropped: uint64 });
-const dlt = struct({ dlt: uint8 });
+const stats = struct({ Received: uint64, Patched: uint64, Dropped: uint64 });
 
 type Config = ValueOf<typeof config>;
 type Stats = ValueOf<typeof stats>;
@@ -83,8 +82,8 @@ class PatchControl extends ControlHalf {
     this.node.reconfigure();
   }
 
-  get dlt(): { dlt: number } {
-    return { dlt: this.#dlt };
+  get dlt(): number {
+    return this.#dlt;
   }
 
   setDlt(value: number): void {
@@ -97,7 +96,7 @@ class PatchControl extends ControlHalf {
 
   stats(): Stats {
     const { received, patched, dropped } = this.node.counts();
-    return { received: received!, patched: patched!, dropped: dropped! };
+    return { Received: received!, Patched: patched!, Dropped: dropped! };
   }
 }
 
@@ -296,8 +295,8 @@ export const patch: NodeType = {
     command({ name: 'getstats', cmd: 3, reply: stats, handle: (patch: PatchControl) => patch.stats() }),
     command({ name: 'clrstats', cmd: 4, handle: (patch: PatchControl) => void takeStats(patch) }),
     command({ name: 'getclrstats', cmd: 5, reply: stats, handle: takeStats }),
-    command({ name: 'getdlt', cmd: 6, reply: dlt, handle: (patch: PatchControl) => patch.dlt }),
-    command({ name: 'setdlt', cmd: 7, args: dlt, handle: (patch: PatchControl, args) => patch.setDlt(args.dlt) }),
+    command({ name: 'getdlt', cmd: 6, reply: uint8, handle: (patch: PatchControl) => patch.dlt }),
+    command({ name: 'setdlt', cmd: 7, args: uint8, handle: (patch: PatchControl, value) => patch.setDlt(value) }),
   ],
   control: PatchControl,
   data: PatchData,

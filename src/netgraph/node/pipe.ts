@@ -9,6 +9,7 @@ import { DataHalf } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
+import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 import { Lane, LANE_COUNTERS, type LaneConfig, type LaneRun, type LinkConfig } from './lib/pipe-lane.ts';
 
@@ -87,7 +88,6 @@ function chosen(name: string, given: number, before: number, most: number): numb
 
 class PipeControl extends ControlHalf {
   #config: Config = { link: { delay: 0, headerOffset: 0, overhead: 0 }, downstream: LANE, upstream: LANE };
-  #bandwidth = 0;
   readonly #asks: Asks<'run', Run> = new Asks(this.node);
 
   override newHook(hook: Hook): void {
@@ -119,11 +119,13 @@ class PipeControl extends ControlHalf {
 
   set(wanted: Cfg): void {
     const { link } = this.#config;
-    const bandwidth = chosen('bandwidth', wanted.bandwidth, this.#bandwidth, FASTEST);
+    const bandwidth = chosen('bandwidth', wanted.bandwidth, 0, FASTEST);
+    // A link of another speed is another link, which frames packets in its own way unless told.
+    const framing = wanted.bandwidth === 0 ? link.overhead : framingOf(bandwidth);
     const next: LinkConfig = {
       delay: chosen('delay', wanted.delay, link.delay, 10_000_000),
-      headerOffset: chosen('header_offset', wanted.header_offset, link.headerOffset, 64),
-      overhead: chosen('overhead', wanted.overhead, link.overhead, 256),
+      headerOffset: chosen('header_offset', wanted.header_offset, link.headerOffset, 63),
+      overhead: chosen('overhead', wanted.overhead, framing, 255),
     };
     const lane = (way: 'downstream' | 'upstream'): LaneConfig => {
       const before = this.#config[way];
@@ -131,21 +133,34 @@ class PipeControl extends ControlHalf {
       const both = wanted.bandwidth === 0 ? before : { ...before, bandwidth };
       return laneOf(way, wanted[way], both);
     };
+    const wasDown = this.#isDown;
     this.#config = { link: next, downstream: lane('downstream'), upstream: lane('upstream') };
-    this.#bandwidth = bandwidth;
     this.node.reconfigure();
+    this.#tellIfDown(wasDown);
   }
 
   get(): Cfg {
     const { link, downstream, upstream } = this.#config;
+    // What is the same both ways is said once.
+    const same = downstream.bandwidth === upstream.bandwidth;
     return {
-      bandwidth: this.#bandwidth,
+      bandwidth: same ? downstream.bandwidth : 0,
       delay: link.delay,
       header_offset: link.headerOffset,
       overhead: link.overhead,
-      downstream: cfgOf(downstream),
-      upstream: cfgOf(upstream),
+      downstream: { ...cfgOf(downstream), bandwidth: same ? 0 : downstream.bandwidth },
+      upstream: { ...cfgOf(upstream), bandwidth: same ? 0 : upstream.bandwidth },
     };
+  }
+
+  /** Every bit is wrong, one way at least. */
+  get #isDown(): boolean {
+    return this.#config.downstream.ber === 1 || this.#config.upstream.ber === 1;
+  }
+
+  #tellIfDown(wasDown: boolean): void {
+    if (this.#isDown === wasDown) return;
+    for (const hook of this.node.hooks.values()) tellPeer(hook, wasDown ? LINK_IS_UP : LINK_IS_DOWN);
   }
 
   stats(clear: boolean): ValueOf<typeof stats> {
@@ -155,6 +170,12 @@ class PipeControl extends ControlHalf {
     if (clear) this.node.graph.clearCounts(this.node);
     return { downstream: of('downstream'), upstream: of('upstream') };
   }
+}
+
+/** Bytes that a link of this speed puts around a packet, as ng_pipe takes it to be: Ethernet's preamble, check and gap, or HDLC's. */
+function framingOf(bandwidth: number): number {
+  if (bandwidth === 0) return 0;
+  return bandwidth >= 10_000_000 ? 24 : 10;
 }
 
 function laneOf(way: string, wanted: HookCfg, before: LaneConfig): LaneConfig {
@@ -170,7 +191,9 @@ function laneOf(way: string, wanted: HookCfg, before: LaneConfig): LaneConfig {
     queuelen: queuelen === 0 ? LANE.queuelen : queuelen,
     delaylen: chosen(`${way}.delaylen`, wanted.delaylen, before.delaylen, 1_000_000),
     duplicate: chosen(`${way}.duplicate`, wanted.duplicate, before.duplicate, 50),
-    discipline: fifo !== 0 ? 'fifo' : drr !== 0 ? 'drr' : wfq !== 0 ? 'wfq' : before.discipline,
+    // Without a bandwidth nothing waits for its turn.
+    discipline:
+      fifo !== 0 || wanted.bandwidth === -1 ? 'fifo' : drr !== 0 ? 'drr' : wfq !== 0 ? 'wfq' : before.discipline,
     // A mere 1 says that, and no quantum.
     quantum: drr === 0 ? before.quantum : drr >= LEAST_QUANTUM ? drr : QUANTUM,
     drophead: drophead !== 0 || (droptail === 0 && before.drophead),

@@ -27,7 +27,7 @@ class SplitData extends DataHalf {
       return;
     }
     const out = this.node.hook(name === 'in' ? 'mixed' : 'out');
-    if (out) out.sendMany(handles, count);
+    if (out) out.pass(count);
     else this.node.dropMany(handles, count, DROP.notConnected);
   }
 }

@@ -159,26 +159,29 @@ class VlanData extends DataHalf<Config> {
   #decap = false;
   #encap = 0;
   #protocol = 0;
+  /** The hooks are to be found anew: by the next packet, for there may be thousands of changes before it. */
+  #stale = true;
 
   override configure(config: Config): void {
     this.#config = config;
     this.#decap = config.decap;
     this.#encap = config.encap;
     this.#protocol = config.protocol;
-    this.#find();
+    this.#stale = true;
   }
 
   override hookAdded(hook: DataHook): void {
     this.#hooks.set(hook.id, hook);
-    this.#find();
+    this.#stale = true;
   }
 
   override hookRemoved({ id }: DataHook): void {
     this.#hooks.delete(id);
-    this.#find();
+    this.#stale = true;
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#find();
     if (hook === this.#downstream) this.#up(handles, count);
     else if (this.#downstream === undefined) this.node.dropMany(handles, count, DROP.notConnected);
     else this.#down(hook, this.#downstream, handles, count);
@@ -283,6 +286,7 @@ class VlanData extends DataHalf<Config> {
   }
 
   #find(): void {
+    this.#stale = false;
     this.#downstream = this.node.hook('downstream');
     this.#nomatch = this.node.hook('nomatch');
     for (const hook of this.#hooks.values()) hook.role = 0;

@@ -50,6 +50,8 @@ export const PKT_FLAG_VLAN = 8;
 export const PKT_FLAG_NEXT_HOP6 = 16;
 /** PKT_TAGS holds tags. */
 export const PKT_FLAG_TAGS = 32;
+/** Two bits of the flags, shifted by this: the colour that a meter gave it, green 1, yellow 2, red 3; 0 where none did. */
+export const PKT_COLOUR_SHIFT = 6;
 
 /** Bytes before the data of a fresh packet: room for the headers that tunnels and tags put in front. */
 export const HEADROOM = 64;

@@ -118,6 +118,8 @@ test('a reader never sees what was not there, while addresses come, go and are m
   const memory = MacTable.create(32);
   const table = new MacTable(memory);
   const flags = new Int32Array(new SharedArrayBuffer(16));
+  // Of 32 slots 24 may be used, so hosts often stand in each other's way.
+  table.put(25, 7, 250, 1, 0);
   const worker = new Worker(new URL('mac-reader.ts', import.meta.url), { workerData: { memory, flags } });
   const failure = new Promise<never>((_, reject) => worker.once('error', reject));
   try {
@@ -126,7 +128,7 @@ test('a reader never sees what was not there, while addresses come, go and are m
     for (let round = 0; Atomics.load(flags, 0) < 400; round++) {
       for (let i = 0; i < 1000; i++) {
         random = (Math.imul(random, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-        const host = 1 + ((random >> 16) % 24);
+        const host = 1 + ((random >> 16) % 23);
         const choice = (random >> 8) & 3;
         if (choice === 0) table.remove(host, 7);
         else table.put(host, 7, host * 10 + (choice & 1), i, 0);

@@ -23,7 +23,7 @@ test('single rate: green while there is a burst, yellow by the excess, red beyon
   assert.equal(node.counts()['drop.rate'], 5);
   assert.equal(
     await inline.ascii(node, 'getclrstats'),
-    '{ downstream={ passed=15 droped=5 green=10 yellow=5 red=5 } }',
+    '{ downstream={ passed=15 dropped=5 green=10 yellow=5 red=5 } }',
   );
   // 80,000 bits a second are 100 packets of 100 bytes; 200 are offered.
   for (let i = 0; i < 2000; i++) {
@@ -46,7 +46,7 @@ test('double rate, actions by colour, and packets instead of bytes', async () =>
   );
   for (let i = 0; i < 6; i++) inline.write('lower', packet(1000 + i));
   assert.equal((await inline.came()).length, 2);
-  assert.equal(await inline.ascii(node, 'getstats'), '{ upstream={ passed=2 droped=4 green=2 yellow=2 red=2 } }');
+  assert.equal(await inline.ascii(node, 'getstats'), '{ upstream={ passed=2 dropped=4 green=2 yellow=2 red=2 } }');
   inline.pass(100);
   inline.write('lower', packet(10));
   assert.equal((await inline.came()).length, 1);
@@ -94,14 +94,42 @@ test('shape: what is too early waits, goes in order and at the rate; a change of
   for (let i = 0; i < 10; i++) inline.write('upper', packet(100));
 });
 
+test('what one car has marked, another that is aware of colours does not better', async () => {
+  const first = inline.graph.create('car', 'first');
+  const second = inline.graph.create('car', 'second');
+  inline.join(first, 'upper');
+  inline.graph.connect(first, 'lower', second, 'upper');
+  inline.join(second, 'lower');
+  const mark = 'greenAction=3 yellowAction=3 redAction=3';
+  await inline.ascii(first, 'setconf', `{ downstream={ cir=8 cbs=200 ebs=100 ${mark} } }`);
+  const plenty = 'cir=8 cbs=9000 ebs=9000 greenAction=1 yellowAction=1 redAction=1';
+  for (const [mode, ways] of [
+    ['mode=0', 'green=2 yellow=1 red=2'],
+    ['mode=1 pir=8', 'green=2 yellow=1 red=2'],
+    ['mode=2', 'green=2 yellow=1 red=2'],
+    ['mode=0 opt=0', 'green=5'],
+  ] as const) {
+    await inline.ascii(first, 'setconf', `{ downstream={ cir=9 cbs=200 ebs=100 ${mark} } }`);
+    await inline.ascii(first, 'setconf', `{ downstream={ cir=8 cbs=200 ebs=100 ${mark} } }`);
+    await inline.ascii(
+      second,
+      'setconf',
+      `{ downstream={ ${plenty} ${mode.includes('opt') ? mode : `${mode} opt=1`} } }`,
+    );
+    for (let i = 0; i < 5; i++) inline.write('upper', packet(100));
+    assert.equal((await inline.came()).length, 5, 'all are forwarded');
+    assert.equal(await inline.ascii(second, 'getclrstats'), `{ downstream={ passed=5 ${ways} } }`, mode);
+  }
+});
+
 test('what is refused, and the wire that is mended', async () => {
   const node = inline.make('car', 'upper', 'lower');
   inline.refusesHook(node, 'EINVAL', 'other', 'other');
   const bad: [string, RegExp][] = [
-    ['{ upstream={ cir=1 cbs=1 greenAction=3 yellowAction=1 redAction=2 } }', /greenAction=3/],
+    ['{ upstream={ cir=1 cbs=1 greenAction=4 yellowAction=1 redAction=2 } }', /greenAction=4/],
     ['{ upstream={ cir=1 greenAction=1 yellowAction=1 redAction=2 } }', /cbs and ebs/],
     ['{ upstream={ cir=1 cbs=1 greenAction=1 yellowAction=1 redAction=2 mode=4 } }', /not 4/],
-    ['{ upstream={ cir=1 cbs=1 greenAction=1 yellowAction=1 redAction=2 opt=1 } }', /opt=1/],
+    ['{ upstream={ cir=1 cbs=1 greenAction=1 yellowAction=1 redAction=2 opt=4 } }', /opt=4/],
     ['{ downstream={ cir=9 pir=3 cbs=1 greenAction=1 yellowAction=1 redAction=2 mode=1 } }', /pir/],
   ];
   for (const [text, why] of bad) await inline.refuses(node, 'EINVAL', 'setconf', text, why);

@@ -57,7 +57,11 @@ test('bandwidth and delay: each packet after those before it, and then the way',
 
 test('the queue is limited, and drops at its tail or its head; so is what is on its way', async () => {
   const node = inline.make('pipe', 'upper', 'lower');
-  await inline.ascii(node, 'setcfg', '{ bandwidth=8000 downstream={ queuelen=2 } upstream={ queuelen=2 drophead=1 } }');
+  await inline.ascii(
+    node,
+    'setcfg',
+    '{ bandwidth=8000 overhead=-1 downstream={ queuelen=2 } upstream={ queuelen=2 drophead=1 } }',
+  );
   for (const hook of ['upper', 'lower']) for (let i = 0; i < 5; i++) inline.write(hook, Uint8Array.of(i, 0, 0, 0, 0));
   const seen = await watch(30);
   const of = (hook: string): number[] => seen.filter(each => each.hook === hook).map(({ data }) => data[0]!);
@@ -111,7 +115,7 @@ test('what is refused, what is told, and the wire that is mended with what was o
   inline.refusesHook(node, 'EINVAL', 'other', 'other');
   const bad: [string, RegExp][] = [
     ['{ delay=10000001 }', /delay=10000001/],
-    ['{ overhead=257 }', /overhead=257/],
+    ['{ overhead=256 }', /overhead=256/],
     ['{ upstream={ duplicate=51 } }', /upstream.duplicate=51/],
     ['{ upstream={ fifo=1 wfq=1 } }', /not several/],
     ['{ upstream={ droptail=1 drophead=1 } }', /not both/],
@@ -121,13 +125,41 @@ test('what is refused, what is told, and the wire that is mended with what was o
   await inline.ascii(node, 'setcfg', '{ bandwidth=8000 delay=1000 header_offset=14 downstream={ drr=1 } }');
   assert.equal(
     await inline.ascii(node, 'getcfg'),
-    '{ bandwidth=8000 delay=1000 header_offset=14' +
-      ' downstream={ bandwidth=8000 queuelen=50 drr=2048 droptail=1 } upstream={ bandwidth=8000 queuelen=50 fifo=1 droptail=1 } }',
+    '{ bandwidth=8000 delay=1000 header_offset=14 overhead=10' +
+      ' downstream={ queuelen=50 drr=2048 droptail=1 } upstream={ queuelen=50 fifo=1 droptail=1 } }',
   );
   for (let i = 0; i < 3; i++) inline.write('upper', 'waits');
   inline.graph.shutdown(node);
   inline.write('upper', 'through');
   assert.deepEqual(await inline.texts(), ['lower through']);
+});
+
+test('a link of another speed frames its packets otherwise, and one whose bits are all wrong is down', async () => {
+  const node = inline.make('pipe', 'upper', 'lower');
+  const said: string[] = [];
+  inline.socket.onMessage = (name, _args, { hook }) => void said.push(`${hook!.name} ${name}`);
+  const cfg = (): Promise<{ overhead: number; bandwidth: number; upstream: { bandwidth: number } }> =>
+    inline.send(node, 'getcfg');
+  await inline.ascii(node, 'setcfg', '{ bandwidth=10000000 }');
+  assert.equal((await cfg()).overhead, 24);
+  await inline.ascii(node, 'setcfg', '{ bandwidth=9999999 upstream={ bandwidth=1000 wfq=1 } }');
+  const { overhead, bandwidth, upstream } = await cfg();
+  assert.deepEqual([overhead, bandwidth, upstream.bandwidth], [10, 0, 1000]);
+  await inline.ascii(node, 'setcfg', '{ bandwidth=64000 overhead=3 }');
+  assert.equal((await cfg()).overhead, 3);
+  await inline.ascii(node, 'setcfg', '{ bandwidth=-1 upstream={ bandwidth=-1 } }');
+  assert.equal(
+    await inline.ascii(node, 'getcfg'),
+    '{ downstream={ queuelen=50 fifo=1 droptail=1 } upstream={ queuelen=50 fifo=1 droptail=1 } }',
+  );
+  await inline.ascii(node, 'setcfg', '{ upstream={ BER=1 } }');
+  inline.write('lower', 'lost');
+  inline.write('upper', 'good');
+  assert.deepEqual(await inline.texts(), ['lower good']);
+  await inline.ascii(node, 'setcfg', '{ downstream={ BER=1 } }');
+  await inline.ascii(node, 'setcfg', '{ upstream={ BER=-1 } downstream={ BER=-1 } }');
+  await inline.texts();
+  assert.deepEqual(said, ['upper link_is_down', 'lower link_is_down', 'upper link_is_up', 'lower link_is_up']);
 });
 
 test('between two workers, in real time', async () => {

@@ -142,7 +142,7 @@ export class Lane {
     if (this.#queuedFrames === 0 && this.#freeUs < nowUs) this.#freeUs = nowUs;
     const length = this.#length(handle);
     const hash = this.#config.discipline === 'fifo' ? 0 : this.#hash(handle, length);
-    let flow = this.#flows.find(each => each.hash === hash);
+    let flow = this.#flowOf(hash);
     if (flow) flow.packets.push(handle);
     else {
       flow = { hash, packets: new Ring(), deficit: this.#config.quantum, virtual: 0 };
@@ -250,6 +250,12 @@ export class Lane {
     if (longest.packets.length === 0) this.#flows.splice(this.#flows.indexOf(longest), 1);
     this.#tally(QUEUE_DROP, length);
     this.#node.drop(handle, DROP.queueFull);
+  }
+
+  #flowOf(hash: number): Flow | undefined {
+    const flows = this.#flows;
+    for (let i = 0; i < flows.length; i++) if (flows[i]!.hash === hash) return flows[i];
+    return undefined;
   }
 
   /** Flows are pairs of IPv4 hosts; all else is one. */
