@@ -1,5 +1,12 @@
 // What rings of both versions have in common (packet-ring.ts): the socket, its memory, and all of transmission. The kernel's header of
 // a frame has the same fields in both versions, in another order; where each stands is the layout.
+//
+//   slot to transmit   | header of TPACKET | virtio_net_hdr | frame ...      the frame, as in what is received, at 2 modulo 4
+//
+// The kernel would take what follows the Ethernet header as a piece of our page, and then, since no receiver may keep that, allocate a page
+// and copy it (skb_copy_ubufs): a third of what it does for a short frame. How much it copies at once into the frame it sends is said
+// by hdr_len of a virtio_net_hdr (PACKET_VNET_HDR); we say all of it. With that header the kernel compares no length with the MTU, so `reserve`
+// and `commit` do.
 import * as c from './constants.ts';
 import { E } from './error.ts';
 import { errno, libc } from './libc.ts';
@@ -20,7 +27,9 @@ import { closeFd, setOption, setOptionBytes } from './socket.ts';
 
 const PACKET_RX_RING = 5;
 const PACKET_VERSION = 10;
+const PACKET_RESERVE = 12;
 const PACKET_TX_RING = 13;
+const PACKET_VNET_HDR = 15;
 const PACKET_TX_HAS_OFF = 19;
 
 export const STATUS_USER = 1;
@@ -32,8 +41,13 @@ const STATUS_SEND_REQUEST = 1;
 const STATUS_WRONG_FORMAT = 4;
 
 export const ETH_P_8021Q = 0x8100;
-/** An Ethernet header and a VLAN tag, which the MTU does not count. */
-const LINK_HEADER_BYTES = 18;
+const ETH_P_8021AD = 0x88a8;
+/** Of Ethernet, and of a VLAN tag: the MTU counts neither. */
+const ETHER_BYTES = 14;
+const TAG_BYTES = 4;
+/** struct virtio_net_hdr: flags, gso_type, hdr_len:16, three more halves. */
+const VIRTIO_BYTES = 10;
+const VIRTIO_LENGTH_HALF = 1;
 const SOCKADDR_LL_PACKET_TYPE = 10;
 
 export interface PacketRingOptions extends PacketSocketOptions {
@@ -48,7 +62,7 @@ export interface PacketRingOptions extends PacketSocketOptions {
   readonly receiveFrames?: number;
   /** Slots of the transmitting ring, 0 = none. 256 unless told. */
   readonly transmitFrames?: number;
-  /** Bytes of a slot, a power of two from 256 to 65536; 66 of them are headers. 2048 unless told, which does for an MTU of 1500. */
+  /** Bytes of a slot, a power of two from 256 to 65536; 78 of them are headers. 2048 unless told, which does for an MTU of 1500. */
   readonly slotBytes?: number;
   /** The rings of a group share what is received: one ring for each worker. */
   readonly fanout?: { readonly group: number; readonly mode: FanoutMode };
@@ -114,7 +128,7 @@ export abstract class PacketRing {
   readonly #packetTypeByte: number;
   readonly #statusWord: number;
   readonly #lengthWord: number;
-  readonly #transmitOffset: number;
+  readonly #virtioOffset: number;
   #transmitFrames: number;
   #longest = 0;
   /** Slot that `reserve` gives. */
@@ -150,6 +164,9 @@ export abstract class PacketRing {
     try {
       setOption(this.fd, SOL_PACKET, PACKET_VERSION, layout.version - 1);
       setOption(this.fd, SOL_PACKET, PACKET_TX_HAS_OFF, 1);
+      setOption(this.fd, SOL_PACKET, PACKET_VNET_HDR, 1);
+      // What is received has that header too; two more bytes, and it stands at 2 modulo 4 again.
+      setOption(this.fd, SOL_PACKET, PACKET_RESERVE, 2);
       // struct tpacket_req, to which V3 adds: ms, private bytes, features.
       const words = layout.version === 2 ? 4 : 7;
       if (receiveFrames > 0) {
@@ -192,17 +209,16 @@ export abstract class PacketRing {
     this.#transmitFrames = transmitFrames;
     this.#statusWord = layout.status;
     this.#lengthWord = layout.length;
-    // Two more, as the kernel has it in what it receives: what follows the Ethernet header lies at a multiple of four.
-    this.#transmitOffset = layout.headerBytes + 2;
+    this.#virtioOffset = layout.headerBytes;
     this.#packetTypeByte = layout.headerBytes + SOCKADDR_LL_PACKET_TYPE;
     for (let slot = 0; slot < transmitFrames; slot++) {
-      this.halves[2 * this.#wordOf(slot) + layout.macOffsetHalf] = this.#transmitOffset;
+      this.halves[2 * this.#wordOf(slot) + layout.macOffsetHalf] = this.#virtioOffset;
     }
   }
 
   /** Tells the ring of a new MTU: `reserve` refuses what is longer, so that the kernel need not. */
   set mtu(bytes: number) {
-    this.#longest = bytes + LINK_HEADER_BYTES;
+    this.#longest = bytes + ETHER_BYTES;
   }
 
   /** Goes to the next frame, and fills the fields above; false where none waits. The frame stays until `release`. */
@@ -224,7 +240,8 @@ export abstract class PacketRing {
    * such frame (`refused`). It is sent with the others after `commit`; without, the slot is given again.
    */
   reserve(length: number): number {
-    if (!(length > 0 && length <= this.#longest && length <= this.slotBytes - this.#transmitOffset)) {
+    const most = this.slotBytes - this.#virtioOffset - VIRTIO_BYTES;
+    if (!(length >= ETHER_BYTES && length <= this.#longest + TAG_BYTES && length <= most)) {
       this.refused++;
       return -1;
     }
@@ -236,13 +253,24 @@ export abstract class PacketRing {
       this.full++;
       return -1;
     }
-    this.words[word + this.#lengthWord] = length;
-    return (word << 2) + this.#transmitOffset;
+    const at = (word << 2) + this.#virtioOffset;
+    this.words[word + this.#lengthWord] = length + VIRTIO_BYTES;
+    this.halves[(at >> 1) + VIRTIO_LENGTH_HALF] = length;
+    return at + VIRTIO_BYTES;
   }
 
-  /** The frame that `reserve` made room for is written. */
+  /** The frame that `reserve` made room for is written. One that only a VLAN tag may be as long as, and that has none, is refused. */
   commit(): void {
-    Atomics.store(this.words, this.#wordOf(this.#head) + this.#statusWord, STATUS_SEND_REQUEST);
+    const word = this.#wordOf(this.#head);
+    if (this.words[word + this.#lengthWord]! > this.#longest + VIRTIO_BYTES) {
+      const at = (word << 2) + this.#virtioOffset + VIRTIO_BYTES + 12;
+      const type = (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+      if (type !== ETH_P_8021Q && type !== ETH_P_8021AD) {
+        this.refused++;
+        return;
+      }
+    }
+    Atomics.store(this.words, word + this.#statusWord, STATUS_SEND_REQUEST);
     if (++this.#head === this.#transmitFrames) this.#head = 0;
     this.#asked++;
   }
@@ -327,8 +355,8 @@ export abstract class PacketRing {
       const source = this.#wordOf(from);
       const length = this.words[source + this.#lengthWord]!;
       this.words[target + this.#lengthWord] = length;
-      const begin = (source << 2) + this.#transmitOffset;
-      this.bytes.copyWithin((target << 2) + this.#transmitOffset, begin, begin + length);
+      const begin = (source << 2) + this.#virtioOffset;
+      this.bytes.copyWithin((target << 2) + this.#virtioOffset, begin, begin + length);
       Atomics.store(this.words, target + this.#statusWord, STATUS_SEND_REQUEST);
       to = from;
     }
