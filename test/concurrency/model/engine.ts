@@ -12,7 +12,10 @@
 // Plain accesses are no steps of their own. Instead each is checked to be ordered with every conflicting access of another
 // thread by atomics (vector clocks: a store carries its thread's clock, a load that reads it takes it over). So a store that
 // is made too early, made plain, or left out shows up as a data race even where the values happen to be right; and where
-// there is no race, interleaving the atomics alone covers everything.
+// there is no race, interleaving the atomics alone covers everything. Bytes of which the structure says that they may change under
+// its eyes (`relaxed`) are the exception: each access is a step, and orders nothing.
+//
+// A thread may be mortal: then it may end for ever before any of its steps, and another begins when it has.
 export class Violation extends Error {}
 
 class Stop extends Error {}
@@ -75,6 +78,8 @@ export interface Scenario {
   maxWakes?: number;
   /** Every thread calls `begin`. */
   ordered?: boolean;
+  /** Thread `dead` may end at any moment; `heir` begins when it has ended, so or by itself. */
+  mortal?: { readonly dead: number; readonly heir: number };
 }
 
 let phase: 'build' | 'setup' | 'run' = 'build';
@@ -90,6 +95,7 @@ let cellCount = 0;
 let eventfds = 0;
 let wakes = 0;
 let ordered = false;
+let mortal: Scenario['mortal'];
 
 /** Shared memory by bytes, as a typed array would show it. Index access goes through a Proxy. */
 export class ModelArray {
@@ -97,12 +103,14 @@ export class ModelArray {
   readonly offset: number;
   readonly length: number;
   readonly width: 1 | 4;
+  readonly relaxed: boolean;
 
-  constructor(memory: SharedArrayBuffer, offset: number, length: number, width: 1 | 4) {
+  constructor(memory: SharedArrayBuffer, offset: number, length: number, width: 1 | 4, relaxed = false) {
     this.memory = memory;
     this.offset = offset;
     this.length = length;
     this.width = width;
+    this.relaxed = relaxed;
   }
 
   set(source: ArrayLike<number>, at = 0): void {
@@ -114,7 +122,7 @@ export class ModelArray {
   }
 
   subarray(from: number, to: number = this.length): ModelArray {
-    return view(this.memory, this.offset + from * this.width, to - from, this.width);
+    return view(this.memory, this.offset + from * this.width, to - from, this.width, this.relaxed);
   }
 }
 
@@ -130,8 +138,14 @@ const handler: ProxyHandler<ModelArray> = {
   },
 };
 
-export function view(memory: SharedArrayBuffer, offset: number, length: number, width: 1 | 4): ModelArray {
-  return new Proxy(new ModelArray(memory, offset, length, width), handler);
+export function view(
+  memory: SharedArrayBuffer,
+  offset: number,
+  length: number,
+  width: 1 | 4,
+  relaxed = false,
+): ModelArray {
+  return new Proxy(new ModelArray(memory, offset, length, width, relaxed), handler);
 }
 
 function direct(array: ModelArray, index: number): { bytes: DataView; at: number } {
@@ -207,11 +221,12 @@ function checkWrite(array: ModelArray, index: number, at: number, atomic: boolea
 function plainRead(array: ModelArray, index: number): number {
   if (phase !== 'run') return directRead(array, index);
   if (replaying()) return local().log[cursor++]!;
+  if (array.relaxed) enter('run', -1);
   let value = 0;
   let version = 0;
   for (let i = 0; i < array.width; i++) {
     const at = cell(array.memory, array.offset + index * array.width + i);
-    checkRead(array, index, at, false);
+    if (!array.relaxed) checkRead(array, index, at, false);
     state.reads[at * threads + self] = local().clock[self]!;
     value |= state.cells[at]! << (8 * i);
     version = state.version[at]!;
@@ -231,9 +246,10 @@ function plainWrite(array: ModelArray, index: number, value: number): void {
     cursor++;
     return;
   }
+  if (array.relaxed) enter('run', -1);
   for (let i = 0; i < array.width; i++) {
     const at = cell(array.memory, array.offset + index * array.width + i);
-    checkWrite(array, index, at, false);
+    if (!array.relaxed) checkWrite(array, index, at, false);
     write(at, (value >> (8 * i)) & 255, false);
   }
   record(0, 0);
@@ -479,6 +495,7 @@ function copyOf(from: State): State {
 function enabled(t: number): boolean {
   const mine = state.locals[t]!;
   if (mine.finished) return false;
+  if (mortal?.heir === t && !state.locals[mortal.dead]!.finished) return false;
   if (ordered && !mine.begun) {
     for (let other = 0; other < t; other++) if (!begunOrDone(other)) return false;
   } else if (ordered) {
@@ -498,7 +515,7 @@ function begunOrDone(t: number): boolean {
 function keyOf(): string {
   let key = '';
   for (const mine of state.locals) {
-    key += `${mine.key}|${mine.pending === 'await' ? mine.seen : ''}|`;
+    key += `${mine.key}|${mine.finished ? 'f' : mine.pending === 'await' ? mine.seen : ''}|`;
   }
   for (const at of touched) key += `${state.cells[at]!},`;
   return key;
@@ -511,6 +528,10 @@ function step(program: Program, t: number): void {
   looking = false;
   looks = false;
   const mine = state.locals[t]!;
+  if (mortal?.heir === t) {
+    const { clock } = state.locals[mortal.dead]!;
+    for (let i = 0; i < threads; i++) mine.clock[i] = Math.max(mine.clock[i]!, clock[i]!);
+  }
   phase = 'setup';
   const run = program();
   phase = 'run';
@@ -540,6 +561,7 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
   cellCount = 0;
   eventfds = 0;
   ordered = scenario.ordered === true;
+  mortal = scenario.mortal;
   initial = new Int32Array(CELLS);
   touched = [];
   phase = 'build';
@@ -589,6 +611,15 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
         visited.add(key);
         if (visited.size > limit) throw new Violation(`no end: more than ${limit} states`);
         stack.push({ from: state, wakes });
+      }
+      if (mortal && !from.locals[mortal.dead]!.finished) {
+        state = copyOf(from);
+        state.locals[mortal.dead]!.finished = true;
+        const key = keyOf();
+        if (!visited.has(key)) {
+          visited.add(key);
+          stack.push({ from: state, wakes: before });
+        }
       }
       if (!moved && from.locals.some(one => !one.finished)) {
         const stuck = from.locals.map((one, t) => `thread ${t}: ${one.finished ? 'done' : one.pending}`).join(', ');

@@ -9,6 +9,7 @@ const standIns: Record<string, string> = {
   './wake.ts': new URL('./wake.ts', import.meta.url).href,
   '../sys/index.ts': new URL('./sys.ts', import.meta.url).href,
   '../concurrency/index.ts': new URL('./concurrency.ts', import.meta.url).href,
+  '../../concurrency/index.ts': new URL('./concurrency.ts', import.meta.url).href,
   './checked-pool.ts': new URL('./pool.ts', import.meta.url).href,
 };
 const edits = new Map<string, (source: string) => string>();
@@ -133,6 +134,6 @@ function withImport(source: string): string {
   const weaker =
     'noLoad, tornAdd, tornCompareExchange, tornExchange, weakAdd, weakCompareExchange, weakLoad, weakStore';
   // A file may lack `load`, which stands in for what is left out: an import of the same name twice is an error.
-  const load = /\bload\b[^;]*from '.\/atomics.ts'/.test(source) ? '' : 'load, ';
+  const load = /\bload\b[^;]*from '(.\/atomics|..\/..\/concurrency\/index).ts'/.test(source) ? '' : 'load, ';
   return `import { ${load}${weaker} } from './atomics.ts';\n${source}`;
 }
