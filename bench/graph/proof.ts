@@ -53,7 +53,7 @@ async function change(ms: number): Promise<void> {
 console.log(
   `${minutes} minutes, ${workers} worker${workers === 1 ? '' : 's'}, ${number(rate)} changes a second, seed ${seed}`,
 );
-await rebuild.run(2 ** 31 - 1);
+await rebuild.run(Number.MAX_SAFE_INTEGER);
 // Until code is compiled and every list has its length.
 await change(10_000);
 const before = await memory();

@@ -56,7 +56,7 @@ async function crossing(graph: Graph): Promise<{ source: Node; faults: Node[]; r
   }
   // Each in the worker after that of who sends to it.
   for (const fault of [...faults.slice(1), faults[0]!]) graph.mkpeer(fault, 'test-keep', 'out', 'in');
-  await set(graph, source, { running: true, limit: 2 ** 31 - 1 });
+  await set(graph, source, { running: true, limit: Number.MAX_SAFE_INTEGER });
   return { source, faults, refused: () => graph.countsOf(hub)['drop.crossing']! };
 }
 
@@ -121,7 +121,7 @@ test('a worker that stands still is named, changes beyond what it can be told ar
     const source = graph.create('test-traffic', 'source');
     const fault = graph.mkpeer(source, 'test-fault', 'out', 'in');
     const sink = graph.mkpeer(fault, 'test-check', 'out', 'in');
-    await set(graph, source, { running: true, limit: 2 ** 31 - 1 });
+    await set(graph, source, { running: true, limit: Number.MAX_SAFE_INTEGER });
     await fail(graph, fault, { what: 'spin', at: 1, ms: 700, worker: 1 });
     let refusal: { code: string; message: string } | undefined;
     await until(
@@ -160,7 +160,7 @@ for (const workers of [1, 2]) {
         const ill = graph.mkpeer(hub, type, 'i', 'in');
         graph.mkpeer(ill, 'test-keep', 'out', 'in');
         const last = graph.find(`${address(ill)}out`).node;
-        await set(graph, source, { running: true, limit: 2 ** 31 - 1 });
+        await set(graph, source, { running: true, limit: Number.MAX_SAFE_INTEGER });
         await fail(graph, ill, { what: 'throw', at: 2 });
         const failures = type === 'test-fault' ? workers : 1;
         await until(() => trouble.length === before + failures, { what: () => `failures: ${trouble.join('; ')}` });

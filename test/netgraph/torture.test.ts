@@ -34,7 +34,7 @@ async function torture(
       return [all[0]!['looks']! + all[1]!['looks']!, all[0]!['wrong']! + all[1]!['wrong']!];
     };
     control(first).broken = broken;
-    await send(graph, undefined, 'source:', 'set', { running: true, limit: 2 ** 31 - 1 });
+    await send(graph, undefined, 'source:', 'set', { running: true, limit: Number.MAX_SAFE_INTEGER });
     let [looks, wrong] = [0, 0];
     let changes = 0;
     await until(

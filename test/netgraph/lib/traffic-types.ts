@@ -114,7 +114,7 @@ class Traffic extends DataHalf<TrafficConfig | undefined> {
       const handle = this.#handles[i]!;
       const at = words[handle + PKT_DATA]! >> 2;
       words[handle + PKT_LENGTH] = BYTES;
-      words[at] = this.#next++;
+      words[at] = this.#next++ | 0; // modulo 2^32
       words[at + 1] = worker;
       words[at + 2] = words[at + 3] = words[at + 5] = -1;
       words[at + 4] = 0;
@@ -182,7 +182,8 @@ export const CHECKED: readonly string[] = ['received', 'missing', 'disorder', 'm
 /** Every number must be two more than the one before from that worker; both ends of the way must be of one generation, and
  *  what was in between as many as the first was told. */
 class Check extends DataHalf {
-  readonly #last = new Int32Array(64).fill(-1);
+  readonly #last = new Int32Array(64);
+  readonly #begun = new Uint8Array(64);
   readonly #generation = new Int32Array(64).fill(-1);
 
   override receive(_hook: DataHook, handles: Int32Array, count: number): void {
@@ -192,12 +193,14 @@ class Check extends DataHalf {
       const at = words[handles[i]! + PKT_DATA]! >> 2;
       const number = words[at]!;
       const from = words[at + 1]!;
-      const before = this.#last[from]!;
+      // Before the first of either kind.
+      const before = this.#begun[from] ? this.#last[from]! : (number & 1) - 2;
+      const ahead = (number - before) | 0;
+      this.#begun[from] = 1;
       counts[0]!++;
-      if (number <= before) counts[2]!++;
+      if (ahead <= 0) counts[2]!++;
       else {
-        const steps = before < 0 ? number >> 1 : ((number - before) >> 1) - 1;
-        counts[1] = counts[1]! + steps;
+        counts[1] = counts[1]! + (ahead >> 1) - 1;
         this.#last[from] = number;
       }
       const generation = words[at + 2]!;
