@@ -7,6 +7,7 @@ import { compare, reclamationCost } from './forward.ts';
 import { measureGrace } from './grace.ts';
 import { measureRebuild } from './rebuild.ts';
 import { measureDpdk, measureShape, SHAPES } from './shapes.ts';
+import { measureWire, reportWire } from './wire.ts';
 
 const targets: Target[] = [];
 
@@ -73,5 +74,7 @@ for (const vector of [32, 64, 256]) {
   );
 }
 table(['grace period, µs, worker busy', 'p50', 'p99', 'p50 of all runs', 'p99 of all runs'], graces);
+
+targets.push(...reportWire(await measureWire()));
 
 summary('bench:graph', targets);
