@@ -23,6 +23,7 @@ async function withGraph(
     types: allTypes,
     packets: { perWorker: PACKETS, maxBytes: 128 },
     trouble: text => trouble.push(text),
+    stallMs: 20_000,
     ...options,
   });
   try {

@@ -33,6 +33,8 @@ import {
 const EPOCH = 0;
 /** What may wait to be freed, at most. */
 const LIMBO = 65_536;
+/** Commits that a worker does between two vectors, at most: where they come faster than that, packets go on by the graphs in between. */
+const AT_ONCE = 32;
 
 function appliedWord(worker: number): number {
   return (1 + worker) * LINE_WORDS;
@@ -188,16 +190,16 @@ export class CommitReader {
     return load(this.#words, EPOCH) !== this.#epoch;
   }
 
-  /** Has `fn` do every commit that there is: `size` bytes from `offset` on of the ring's, good until it returns. */
-  take(fn: (bytes: Uint8Array, offset: number, size: number) => void): void {
+  /** Has `fn` do the commits that there are, the `most` oldest of them: `size` bytes from `offset` on of the ring's, good until it returns. */
+  take(fn: (bytes: Uint8Array, offset: number, size: number) => void, most: number): void {
     const epoch = load(this.#words, EPOCH);
-    while (this.#epoch !== epoch) {
+    for (let left = most; this.#epoch !== epoch && left > 0; left--) {
       if (!this.#ring.next()) throw new Error(`commit ${this.#epoch + 1} of ${epoch} is not in the ring`);
       fn(this.#ring.bytes, this.#ring.offset, this.#ring.size);
       this.#epoch = (this.#epoch + 1) | 0;
     }
     this.#ring.release();
-    store(this.#words, this.#mine, epoch);
+    store(this.#words, this.#mine, this.#epoch);
   }
 }
 
@@ -217,15 +219,15 @@ export class Pause {
     this.#apply = apply;
   }
 
-  /** Does the commits that there are. Also for who has taken something from another worker, before it looks at it. */
+  /** Does all commits that there are: for who has taken something from another worker, before it looks at it. */
   catchUp(): void {
-    if (this.#commits.pending) this.#commits.take(this.#apply);
+    if (this.#commits.pending) this.#commits.take(this.#apply, Number.POSITIVE_INFINITY);
   }
 
-  /** Between two vectors; when this returns, the worker has the graph as it is. */
+  /** Between two vectors: does some of the commits that there are, nearly always all. */
   between(): void {
     this.#qsbr.quiescent();
-    this.catchUp();
+    if (this.#commits.pending) this.#commits.take(this.#apply, AT_ONCE);
   }
 
   /** The worker begins. */

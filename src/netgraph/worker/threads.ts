@@ -305,7 +305,8 @@ export class WorkerPlane implements Plane {
     this.#look ??= setInterval(() => {
       this.#commits.reclaim();
       for (const { worker, ms } of this.#commits.stalled(this.#options.stallMs ?? 1000, performance.now())) {
-        if (this.#stalled.has(worker)) continue;
+        // Who begins has time for it.
+        if (this.#stalled.has(worker) || this.#starting.has(worker)) continue;
         this.#stalled.add(worker);
         this.#events?.stalled(worker, ms);
       }

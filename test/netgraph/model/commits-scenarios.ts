@@ -106,8 +106,12 @@ function worker(
 
 function run(api: Api, here: World, one: Worker): void {
   api.until(() => {
-    look(api, here, one.graph);
-    one.pause.between();
+    // Who had something to do does not go to sleep.
+    for (let before = -1; before !== one.graph; ) {
+      before = one.graph;
+      look(api, here, one.graph);
+      one.pause.between();
+    }
     return atomics.load(here.shared, DONE) !== 0;
   });
 }
@@ -151,7 +155,9 @@ export function commitScenarios(modules: CommitModules): Scenario[] {
         return [
           () => {
             const writer = new modules.CommitWriter(here.memory, here.rings);
-            return api => next(api, here, writer, 1);
+            return api => {
+              for (const graph of [1, 2]) next(api, here, writer, graph);
+            };
           },
           () => {
             const out = new structures.HandleProducer(crossing);
