@@ -112,6 +112,7 @@ export class InlinePlane implements Plane {
   }
 
   commit(actions: readonly Action[], retired: readonly (() => void)[]): void {
+    this.runtime.readClock();
     this.runtime.apply(decodeActions(encodeActions(actions)));
     for (const free of retired) free();
   }
@@ -135,6 +136,7 @@ export class InlinePlane implements Plane {
   }
 
   say(_worker: number, node: number, value: unknown): boolean {
+    this.runtime.readClock();
     return this.runtime.heard(node, structuredClone(value));
   }
 

@@ -165,6 +165,8 @@ function sleep(): void {
     const { bytes, halves, count } = pollfds ?? layOut();
     pause.away(() => {
       const ready = libc.poll(bytes, count, ms);
+      // Before the commits that woke it are done: they and what comes after them are of this time, not of when it fell asleep.
+      runtime.readClock();
       if (ready < 0 && errno() !== E.EINTR) throw new SysError('poll', errno());
       if (ready <= 0) return;
       if (halves[3]! !== 0) bell.answer();
