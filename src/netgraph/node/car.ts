@@ -256,7 +256,10 @@ class CarData extends DataHalf<Conf> {
     this.#find();
   }
 
-  override hookRemoved(): void {
+  /** What came in by the hook and waits goes with it. */
+  override hookRemoved(hook: DataHook): void {
+    if (hook.name === 'upper') this.#down.close();
+    else this.#up.close();
     this.#find();
   }
 

@@ -184,6 +184,7 @@ function laneOf(way: string, wanted: HookCfg, before: LaneConfig): LaneConfig {
     throw new NetgraphError('EINVAL', `${way}: one of fifo, drr and wfq, not several`);
   }
   if (droptail !== 0 && drophead !== 0) throw new NetgraphError('EINVAL', `${way}: droptail or drophead, not both`);
+  // A queue of none would let nothing through: then it is as long as at first.
   const queuelen = chosen(`${way}.queuelen`, wanted.queuelen, before.queuelen, 1_000_000);
   return {
     bandwidth: chosen(`${way}.bandwidth`, wanted.bandwidth, before.bandwidth, FASTEST),
@@ -250,9 +251,13 @@ class PipeData extends DataHalf<Config> {
     const now = this.node.now();
     const lane = hook === this.#upper ? this.#down : this.#up;
     const out = hook === this.#upper ? this.#lower : this.#upper;
+    if (lane.straight) {
+      lane.pass(handles, count, out);
+      return;
+    }
     for (let i = 0; i < count; i++) {
-      lane.receive(handles[i]!, now * 1000);
-      lane.serve(out, now * 1000);
+      lane.receive(handles[i]!, now);
+      lane.serve(out, now);
     }
     this.#serve(now);
   }
@@ -272,9 +277,7 @@ class PipeData extends DataHalf<Config> {
   }
 
   #serve(now: number): void {
-    const down = this.#down.serve(this.#lower, now * 1000);
-    const up = this.#up.serve(this.#upper, now * 1000);
-    this.due = Math.min(down, up) / 1000;
+    this.due = Math.min(this.#down.serve(this.#lower, now), this.#up.serve(this.#upper, now));
   }
 
   #find(): void {

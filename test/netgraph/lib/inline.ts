@@ -89,6 +89,12 @@ export class Inline {
     this.plane.step();
   }
 
+  /** Moves the clock to this very time, and lets what is due then be done once. */
+  at(time: number): void {
+    this.#clock.now = time;
+    this.plane.step();
+  }
+
   /** What has come out since the last time, in order. */
   async came(): Promise<readonly Came[]> {
     // What a data half tells comes in a turn of its own.

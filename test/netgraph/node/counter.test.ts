@@ -51,3 +51,16 @@ test('raw IP and Ethernet, both directions', async () => {
   inline.write('left', 'through');
   assert.deepEqual(await inline.texts(), ['right through']);
 });
+
+test('what has nowhere to go is counted and dropped; a hook that is not there has counted nothing', async () => {
+  const node = inline.make('counter', 'left');
+  inline.write('left', ip4(udp(1, 2), { protocol: 17 }));
+  assert.equal(node.counts()['drop.notConnected'], 1);
+  assert.equal(
+    await inline.ascii(node, 'getstats'),
+    '{ left={ all={ packets=1 octets=28 } udp={ packets=1 octets=28 } } }',
+  );
+  await inline.ascii(node, 'clrstats');
+  assert.equal(await inline.ascii(node, 'getstats'), '{}');
+  assert.equal(await inline.ascii(node, 'getdlt'), '{ dlt=12 }');
+});

@@ -4,8 +4,11 @@
 //    in ─▶ [ flow │ flow │ flow ] ── bandwidth ──▶ bit errors? ──▶ [ delay ] ─▶ out
 //            the next is the first's head: first in first out, deficit round robin, or the one that would have been sent first
 //
-// Times are microseconds of the worker's clock. The moment at which the link is free again is kept, not the time that is left, so what a late
-// timer loses is made up for.
+// Times are milliseconds of the worker's clock, as timers are asked for: one that is called at its time finds that time come, to the last bit.
+// The moment at which the link is free again is kept, not the time that is left, so what a late timer loses is made up for.
+//
+// A link that is as good as none has packets go by it in whole vectors. On others a flow that ends is kept for the next one: nothing is
+// allocated for a packet.
 import { read32 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DROP } from '../../worker/half.ts';
@@ -89,8 +92,11 @@ class Ring {
   }
 }
 
+/** Flows that are kept for others to come. */
+const SPARE_FLOWS = 64;
+
 interface Flow {
-  readonly hash: number;
+  hash: number;
   readonly packets: Ring;
   deficit: number;
   /** When its head would have been sent if every flow had its part of the link. */
@@ -105,10 +111,11 @@ export class Lane {
   #link: LinkConfig;
   /** In the order in which they are served. */
   readonly #flows: Flow[] = [];
+  readonly #spare: Flow[] = [];
   readonly #delayed = new Ring();
   /** When each of them comes out. */
   readonly #due = new Ring();
-  #freeUs = 0;
+  #free = 0;
   #queuedFrames = 0;
   #queuedOctets = 0;
   #delayedOctets = 0;
@@ -138,26 +145,39 @@ export class Lane {
     };
   }
 
-  receive(handle: number, nowUs: number): void {
-    if (this.#queuedFrames === 0 && this.#freeUs < nowUs) this.#freeUs = nowUs;
+  /** Nothing is to be done to packets, and nobody waits before them. */
+  get straight(): boolean {
+    const { bandwidth, ber, duplicate } = this.#config;
+    if (bandwidth > 0 || ber > 0 || duplicate > 0 || this.#link.delay > 0) return false;
+    return this.#queuedFrames === 0 && this.#delayed.length === 0;
+  }
+
+  /** Sends on what is being received, where the lane is `straight`. */
+  pass(handles: Int32Array, count: number, out: DataHook | undefined): void {
+    const { words } = this.#node.packets;
+    let octets = 0;
+    for (let i = 0; i < count; i++) octets += words[handles[i]! + PKT_LENGTH]!;
+    this.#tally(out ? FORWARDED : DELAY_DROP, octets, count);
+    if (out) out.pass(count);
+    else this.#node.dropMany(handles, count, DROP.notConnected);
+  }
+
+  receive(handle: number, now: number): void {
+    if (this.#queuedFrames === 0 && this.#free < now) this.#free = now;
     const length = this.#length(handle);
     const hash = this.#config.discipline === 'fifo' ? 0 : this.#hash(handle, length);
-    let flow = this.#flowOf(hash);
+    const flow = this.#flowOf(hash);
     if (flow) flow.packets.push(handle);
-    else {
-      flow = { hash, packets: new Ring(), deficit: this.#config.quantum, virtual: 0 };
-      flow.packets.push(handle);
-      this.#insert(flow, length, nowUs, this.#flows.length + 1);
-    }
+    else this.#begin(hash, handle, length, now);
     this.#queuedFrames++;
     this.#queuedOctets += length;
     if (this.#queuedFrames > this.#config.queuelen) this.#dropOne();
   }
 
-  /** Does what is due; when something is next, in microseconds. */
-  serve(out: DataHook | undefined, nowUs: number): number {
-    while (this.#flows.length > 0 && this.#freeUs <= nowUs) this.#send(nowUs);
-    while (this.#due.length > 0 && this.#due.at(0) <= nowUs) {
+  /** Does what is due; when something is next. */
+  serve(out: DataHook | undefined, now: number): number {
+    while (this.#flows.length > 0 && this.#free <= now) this.#send(now);
+    while (this.#due.length > 0 && this.#due.at(0) <= now) {
       this.#due.shift();
       const handle = this.#delayed.shift();
       const length = this.#length(handle);
@@ -170,14 +190,17 @@ export class Lane {
         this.#node.drop(handle, DROP.notConnected);
       }
     }
-    const link = this.#flows.length > 0 ? this.#freeUs : Number.POSITIVE_INFINITY;
+    const link = this.#flows.length > 0 ? this.#free : Number.POSITIVE_INFINITY;
     return this.#due.length > 0 ? Math.min(link, this.#due.at(0)) : link;
   }
 
   /** Everything in it is dropped. */
   clear(): void {
-    for (const { packets } of this.#flows) while (packets.length > 0) this.#node.drop(packets.shift(), DROP.removed);
-    this.#flows.length = 0;
+    while (this.#flows.length > 0) {
+      const { packets } = this.#flows[0]!;
+      while (packets.length > 0) this.#node.drop(packets.shift(), DROP.removed);
+      this.#end(0);
+    }
     while (this.#delayed.length > 0) this.#node.drop(this.#delayed.shift(), DROP.removed);
     this.#due.length = 0;
     this.#queuedFrames = 0;
@@ -186,7 +209,7 @@ export class Lane {
   }
 
   /** The link takes one packet. */
-  #send(nowUs: number): void {
+  #send(now: number): void {
     const { discipline, quantum, bandwidth, duplicate, ber, delaylen } = this.#config;
     const flow = this.#flows[0]!;
     const head = flow.packets.at(0);
@@ -208,11 +231,11 @@ export class Lane {
       this.#queuedOctets -= length;
     }
     const bits = 8 * (length + this.#link.overhead);
-    if (bandwidth > 0) this.#freeUs += (bits * 1e6) / bandwidth;
-    if (flow.packets.length === 0) this.#flows.shift();
+    if (bandwidth > 0) this.#free += (bits * 1e3) / bandwidth;
+    if (flow.packets.length === 0) this.#end(0);
     else if (discipline === 'wfq') {
       this.#flows.shift();
-      this.#insert(flow, this.#length(flow.packets.at(0)), nowUs, this.#flows.length + 1);
+      this.#insert(flow, this.#length(flow.packets.at(0)), now, this.#flows.length + 1);
     }
     // Each bit is wrong by itself.
     const spoilt = ber > 0 && this.#random() >= Math.exp(bits * Math.log1p(-1 / ber));
@@ -222,32 +245,53 @@ export class Lane {
       return;
     }
     this.#delayed.push(handle);
-    this.#due.push(this.#freeUs + this.#link.delay);
+    this.#due.push(this.#free + this.#link.delay / 1000);
     this.#delayedOctets += length;
   }
 
   /** To the end, or of weighted fair queueing before those that would be sent later. */
-  #insert(flow: Flow, length: number, nowUs: number, flows: number): void {
+  #insert(flow: Flow, length: number, now: number, flows: number): void {
     const { discipline, bandwidth } = this.#config;
     if (discipline !== 'wfq' || bandwidth === 0) {
       this.#flows.push(flow);
       return;
     }
-    flow.virtual = nowUs + ((length + this.#link.overhead) * flows * 8e6) / bandwidth;
-    let at = this.#flows.length;
-    while (at > 0 && this.#flows[at - 1]!.virtual > flow.virtual) at--;
-    this.#flows.splice(at, 0, flow);
+    flow.virtual = now + ((length + this.#link.overhead) * flows * 8e3) / bandwidth;
+    const all = this.#flows;
+    let at = all.length;
+    all.push(flow);
+    for (; at > 0 && all[at - 1]!.virtual > flow.virtual; at--) all[at] = all[at - 1]!;
+    all[at] = flow;
+  }
+
+  #begin(hash: number, handle: number, length: number, now: number): void {
+    const flow = this.#spare.pop() ?? { hash, packets: new Ring(), deficit: 0, virtual: 0 };
+    flow.hash = hash;
+    flow.deficit = this.#config.quantum;
+    flow.packets.push(handle);
+    this.#insert(flow, length, now, this.#flows.length + 1);
+  }
+
+  /** The flow at this place has no packets any more. */
+  #end(at: number): void {
+    const all = this.#flows;
+    const flow = all[at]!;
+    all.copyWithin(at, at + 1);
+    all.length--;
+    if (this.#spare.length < SPARE_FLOWS) this.#spare.push(flow);
   }
 
   /** The longest flow pays. */
   #dropOne(): void {
-    let longest = this.#flows[0]!;
-    for (const flow of this.#flows) if (flow.packets.length > longest.packets.length) longest = flow;
+    const all = this.#flows;
+    let at = 0;
+    for (let i = 1; i < all.length; i++) if (all[i]!.packets.length > all[at]!.packets.length) at = i;
+    const longest = all[at]!;
     const handle = this.#config.drophead ? longest.packets.shift() : longest.packets.pop();
     const length = this.#length(handle);
     this.#queuedFrames--;
     this.#queuedOctets -= length;
-    if (longest.packets.length === 0) this.#flows.splice(this.#flows.indexOf(longest), 1);
+    if (longest.packets.length === 0) this.#end(at);
     this.#tally(QUEUE_DROP, length);
     this.#node.drop(handle, DROP.queueFull);
   }
@@ -273,10 +317,10 @@ export class Lane {
     return this.#node.packets.words[handle + PKT_LENGTH]!;
   }
 
-  #tally(pair: number, length: number): void {
+  #tally(pair: number, length: number, frames = 1): void {
     const { counts } = this.#node;
     const octets = this.#first + pair;
     counts[octets] = counts[octets]! + length;
-    counts[octets + 1] = counts[octets + 1]! + 1;
+    counts[octets + 1] = counts[octets + 1]! + frames;
   }
 }
