@@ -7,8 +7,8 @@
 // Times are milliseconds of the worker's clock, as timers are asked for: one that is called at its time finds that time come, to the last bit.
 // The moment at which the link is free again is kept, not the time that is left, so what a late timer loses is made up for.
 //
-// A link that is as good as none has packets go by it in whole vectors. On others a flow that ends is kept for the next one: nothing is
-// allocated for a packet.
+// A link that is as good as none has packets go by it in whole vectors. On others a flow that ends is kept for the next one: no object
+// is made for a packet (but numbers that the engine boxes still are).
 import { read32 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DROP } from '../../worker/half.ts';
