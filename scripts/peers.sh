@@ -15,6 +15,9 @@ need iputils-ping ping
 need procps ps sysctl
 need tshark tshark capinfos
 need nftables nft
+need ethtool ethtool
+need iperf3 iperf3
+need graphviz dot
 # Elsewhere, the tests in a virtual machine fail, and say so.
 if [ "$(uname -m)" = x86_64 ]; then
   need qemu-system-x86 qemu-system-x86_64
