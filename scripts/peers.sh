@@ -16,6 +16,7 @@ need procps ps sysctl
 need tshark tshark capinfos
 need nftables nft
 need ethtool ethtool
+need python3 python3
 need iperf3 iperf3
 need graphviz dot
 # Elsewhere, the tests in a virtual machine fail, and say so.
