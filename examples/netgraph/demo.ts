@@ -79,7 +79,14 @@ export async function tryOut({ name, routed, at }: Network, seconds: number): Pr
 }
 
 /** A host with an interface `eth0`, whose other end is the graph's. */
-async function wire(lab: Lab, host: Namespace, box: Namespace, port: string, mac: string, [address, gateway]: string[]): Promise<void> {
+async function wire(
+  lab: Lab,
+  host: Namespace,
+  box: Namespace,
+  port: string,
+  mac: string,
+  [address, gateway]: string[],
+): Promise<void> {
   await lab.link(host, 'eth0', box, port);
   await box.run('ip', 'link', 'set', port, 'address', mac, 'addrgenmode', 'none');
   // A graph has no cards that cut segments and make checksums for the host.
@@ -89,8 +96,15 @@ async function wire(lab: Lab, host: Namespace, box: Namespace, port: string, mac
 }
 
 /** Mbit/s that arrive. */
-async function iperf(lab: Lab, client: Namespace, server: Namespace, target: string, seconds: number, reverse: boolean): Promise<number> {
-  const serving = server.spawn(['iperf3', '-s', '-1'], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function iperf(
+  lab: Lab,
+  client: Namespace,
+  server: Namespace,
+  target: string,
+  seconds: number,
+  reverse: boolean,
+): Promise<number> {
+  const serving = server.spawn(['iperf3', '-s', '-1', '--forceflush'], { stdio: ['ignore', 'pipe', 'inherit'] });
   await new Promise<void>((resolve, reject) => {
     serving.once('error', reject);
     serving.stdout!.on('data', (text: Buffer) => {

@@ -27,8 +27,8 @@ export function bridge(moment: number): GraphConfiguration {
   };
 }
 
-/** A router between 10.1.0.0/24 and 10.2.0.0/24, which learns its hosts by ARP. The node that fragments for either link is another one at
- *  each moment. */
+/** A router between 10.1.0.0/24 and 10.2.0.0/24, which learns its hosts by ARP. What it sends to either link is counted by another node at
+ *  each moment. The hooks of `fib` stay: a route goes with its hook. */
 export function router(moment: number): GraphConfiguration {
   const nodes: Record<string, NodeConfiguration> = { ip: { type: 'ipfwd' } };
   const edges: EdgeConfiguration[] = [
@@ -38,7 +38,8 @@ export function router(moment: number): GraphConfiguration {
   ];
   const routes: Told[] = [];
   for (const [i, side] of ['left', 'right'].entries()) {
-    const frag = `${side}Frag${moment}`;
+    const frag = `${side}Frag`;
+    const count = `${side}Count${moment}`;
     nodes[side] = interfaceNode(`p${i + 1}`);
     nodes[`${side}Split`] = { type: 'split' };
     nodes[`${side}Arp`] = {
@@ -49,37 +50,51 @@ export function router(moment: number): GraphConfiguration {
       ],
     };
     nodes[frag] = { type: 'ipfrag', tell: [['setmtu', 1500]] };
+    nodes[count] = { type: 'counter' };
     edges.push(
       [`fib.${side}`, `${frag}.in`],
-      [`${frag}.out`, `${side}Split.in`],
+      [`${frag}.out`, `${count}.left`],
+      [`${count}.right`, `${side}Split.in`],
       [`${frag}.toobig`, `ip.toobig${i}`],
       [`${side}Split.out`, `ip.in${i}`],
       [`${side}Split.mixed`, `${side}Arp.ip`],
       [`${side}Arp.lower`, `${side}.lower`],
       [`${side}Arp.nohost`, `ip.nohost${i}`],
     );
-    // Said again at each moment: a route goes with its hook, and the hook is a new one.
-    routes.push(['addroute', { prefix: `10.${i + 1}.0.0/24`, hook: side, gateway: '0.0.0.0', moment }]);
+    routes.push(['addroute', { prefix: `10.${i + 1}.0.0/24`, hook: side, gateway: '0.0.0.0' }]);
   }
   nodes['fib'] = { type: 'fib4', tell: routes };
   return { nodes, edges };
 }
 
-/** A bridge through a link of 20 Mbit/s that is 5 ms long. The counter beside it is another one at each moment; the link stays, or what
- *  is on its way would be lost. */
+/** A bridge, and behind it a link of 20 Mbit/s that is 5 ms long. The counter before the bridge is another one at each moment; the hooks of
+ *  the link stay, since what is on its way goes with the hook that it came in by. */
 export function shaper(moment: number): GraphConfiguration {
-  const none = { bandwidth: 0, BER: 0, queuelen: 0, delaylen: 0, duplicate: 0, fifo: 0, drr: 0, wfq: 0, droptail: 0, drophead: 0 };
+  const none = {
+    bandwidth: 0,
+    BER: 0,
+    queuelen: 0,
+    delaylen: 0,
+    duplicate: 0,
+    fifo: 0,
+    drr: 0,
+    wfq: 0,
+    droptail: 0,
+    drophead: 0,
+  };
   const link = { bandwidth: 20_000_000, delay: 5000, header_offset: 14, overhead: 0, downstream: none, upstream: none };
   return {
     nodes: {
       left: interfaceNode('p1'),
       right: interfaceNode('p2'),
+      br: { type: 'bridge' },
       slow: { type: 'pipe', tell: [['setcfg', link]] },
       [`count${moment}`]: { type: 'counter', tell: [['setdlt', { dlt: 1 }]] },
     },
     edges: [
       ['left.lower', `count${moment}.left`],
-      [`count${moment}.right`, 'slow.upper'],
+      [`count${moment}.right`, 'br.link0'],
+      ['br.link1', 'slow.upper'],
       ['slow.lower', 'right.lower'],
     ],
   };
