@@ -56,7 +56,7 @@ async function comesTo(who: string, read: () => Promise<string[]>, expected: rea
       return last.join() === expected.join();
     },
     {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       what: () => `${who} to have ${expected.join()}; it has ${last.join()}\n${grevy.output()}${peer.output()}`,
     },
   );

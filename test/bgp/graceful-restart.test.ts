@@ -64,7 +64,7 @@ async function kernel(): Promise<string[]> {
   return routes.map(one => one.dst).toSorted();
 }
 
-async function becomes(expected: readonly string[], timeoutMs = 20_000): Promise<void> {
+async function becomes(expected: readonly string[], timeoutMs = 60_000): Promise<void> {
   let last: string[] = [];
   await until(
     async () => {

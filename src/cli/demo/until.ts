@@ -13,7 +13,7 @@ export interface UntilOptions {
 /** Resolves with the first truthy value of `condition`; rejects when `timeoutMs` passed without one. */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20, what }: UntilOptions,
+  { timeoutMs = 30_000, everyMs = 20, what }: UntilOptions,
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
