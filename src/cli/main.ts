@@ -18,7 +18,7 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
   ngctl [-d] [-f FILE] [-n NAME] [COMMAND ...]    speak to the graph of a running daemon as ngctl(8) does; without
       [--run-dir DIR | --standalone]              COMMAND: a shell; standalone: with a graph of its own
   nghook [-adlnsS] [-m MSG] PATH [HOOK]           packets of a hook from standard input and to standard output
-      [--run-dir DIR | --standalone]
+      [-e] [--run-dir DIR | --standalone]         -e: of a program, PATH HOOK PROGRAM [ARGUMENT ...]
   demo [--once] [--routes N]                      a small network in namespaces of its own
   help, --help                                    this text
   --version                                       which version this is

@@ -5,6 +5,7 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 
 export const SOCK_STREAM = 1;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
@@ -42,6 +43,8 @@ export const MSG_PEEK = 2;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_RDWR = 2;
+export const F_DUPFD_CLOEXEC = 1030;
 
 export const POLLIN = 1;
 export const POLLOUT = 4;

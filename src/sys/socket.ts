@@ -115,6 +115,11 @@ export function openTcp(family: typeof c.AF_INET | typeof c.AF_INET6): number {
   return fd;
 }
 
+/** Another descriptor of the same open file. */
+export function duplicateFd(fd: number): number {
+  return check(libc.fcntl(fd, c.F_DUPFD_CLOEXEC, 3), 'fcntl(F_DUPFD_CLOEXEC)');
+}
+
 /** A non-blocking Unix stream socket. */
 export function openUnix(): number {
   return open(c.AF_UNIX, c.SOCK_STREAM);
@@ -122,9 +127,17 @@ export function openUnix(): number {
 
 /** Two connected Unix stream sockets. */
 export function unixPair(): [number, number] {
+  return pair(c.SOCK_STREAM | c.SOCK_NONBLOCK);
+}
+
+/** Two connected Unix sockets that keep packets apart, and block. */
+export function packetPair(): [number, number] {
+  return pair(c.SOCK_SEQPACKET);
+}
+
+function pair(type: number): [number, number] {
   const fds = new Int32Array(2);
-  const type = c.SOCK_STREAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC;
-  check(libc.socketpair(c.AF_UNIX, type, 0, new Uint8Array(fds.buffer)), 'socketpair');
+  check(libc.socketpair(c.AF_UNIX, type | c.SOCK_CLOEXEC, 0, new Uint8Array(fds.buffer)), 'socketpair');
   return [fds[0]!, fds[1]!];
 }
 

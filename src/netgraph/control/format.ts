@@ -129,7 +129,8 @@ export function formatDot(nodes: readonly NodeInfo[], hooks: readonly HookList[]
       out += `\t${end(nodeinfo, ourhook)} -- ${end(peer, peerhook)};\n`;
     }
   }
-  return `${out}};\n`;
+  // FreeBSD's ends with `};`, and graphviz says that this is no graph.
+  return `${out}}\n`;
 }
 
 function quoted(text: string): string {

@@ -16,8 +16,8 @@ export interface NghookOptions {
   readonly loop: boolean;
   /** `command argument`, sent once joined (-m). */
   readonly messages: readonly string[];
-  /** Absent: nothing is read (-n), and nghook runs until it is ended. */
-  readonly input?: AsyncIterable<Uint8Array>;
+  /** Called when joined and told. Absent: nothing is read (-n), and nghook runs until it is ended. */
+  readonly input?: () => AsyncIterable<Uint8Array>;
   /** False: the output takes no more for now, and packets are dropped. */
   readonly write: (data: Uint8Array) => boolean;
   readonly printError: (text: string) => void;
@@ -51,7 +51,7 @@ export async function nghook(messenger: Messenger, options: NghookOptions): Prom
       await messenger.message(path, command, text);
     }
     doing = 'write(hook)';
-    if (options.input) await Promise.race([pump(messenger, options.input), options.ended]);
+    if (options.input) await Promise.race([pump(messenger, options.input()), options.ended]);
     else await options.ended;
     warn(options.input ? 'EOF(stdin)' : 'read EOF from hook');
   } catch (error) {

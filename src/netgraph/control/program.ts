@@ -1,5 +1,5 @@
 // The programs ngctl and nghook: their options, where the graph is that they speak to, and what they end with.
-import { createReadStream, createWriteStream, openSync } from 'node:fs';
+import { createReadStream, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -8,15 +8,19 @@ import { NgctlClient } from './client.ts';
 import { getopt } from './command-line.ts';
 import { OUTPUT_LIMIT, SOCKET_NAME } from './frame.ts';
 import { interactive } from './interactive.ts';
+import { HookProgram } from './hook-program.ts';
 import type { Messenger } from './messenger.ts';
 import { nghook } from './nghook.ts';
 import { EX_NOINPUT, EX_OSERR, EX_USAGE, exitCode, Ngctl } from './ngctl.ts';
 import { why } from './packet-bytes.ts';
+import { inputFrom, outputTo } from './swapped.ts';
 
 const RUN_DIR = '/run/grevy';
 const LONG: readonly string[] = ['run-dir:', 'standalone'];
 const NGCTL_USAGE = 'usage: ngctl [-d] [-f file] [-n name] [--run-dir DIR | --standalone] [command ...]\n';
-const NGHOOK_USAGE = 'usage: nghook [-adlnsS] [-m msg]* [--run-dir DIR | --standalone] path [hookname]\n';
+const NGHOOK_USAGE =
+  'usage: nghook [-adlnsS] [-m msg]* [--run-dir DIR | --standalone] path [hookname]\n' +
+  '   or: nghook -e [-n] [-m msg]* [--run-dir DIR | --standalone] path hookname prog [args...]\n';
 
 export interface ProgramStreams {
   readonly stdin: Readable;
@@ -121,18 +125,29 @@ export async function runNghook(
   openAlone: OpenAlone,
 ): Promise<number> {
   const { stdin, stdout, stderr } = streams;
-  const given = getopt(argv, 'adlm:nsS', LONG);
+  const given = getopt(argv, 'adelm:nsS', LONG);
   const [path, hook = 'debug'] = given?.operands ?? [];
-  if (!given || path === undefined || given.operands.length > 2) {
+  const program = given?.options.has('e') ? given.operands.slice(2) : undefined;
+  if (!given || path === undefined || (program ? program.length === 0 : given.operands.length > 2)) {
     stderr.write(NGHOOK_USAGE);
     return EX_USAGE;
   }
   const { options } = given;
+  if (program && ['a', 'l', 's', 'S'].some(letter => options.has(letter))) {
+    stderr.write(`conflicting options\n${NGHOOK_USAGE}`);
+    return EX_USAGE;
+  }
   const opened = await open('nghook', options, undefined, openAlone, stderr);
   if (!opened) return EX_OSERR;
-  // Under inetd(8) and its like both ends are one socket.
-  const output = options.has('s') ? createWriteStream('', { fd: 0, autoClose: false }) : stdout;
-  const input = options.has('S') ? createReadStream('', { fd: 1, autoClose: false }) : stdin;
+  if (program) {
+    try {
+      return await execute(opened, path, hook, program as [string, ...string[]], options, stderr);
+    } finally {
+      await opened.close();
+    }
+  }
+  const output = options.has('s') ? outputTo(0) : stdout;
+  const input = options.has('S') ? inputFrom(1) : stdin;
   try {
     return await nghook(opened.messenger, {
       path,
@@ -140,7 +155,7 @@ export async function runNghook(
       ascii: options.has('a'),
       loop: options.has('l'),
       messages: options.get('m') ?? [],
-      ...(options.has('n') ? {} : { input }),
+      ...(options.has('n') ? {} : { input: () => input }),
       write: data => {
         if (output.writableLength > OUTPUT_LIMIT) return false;
         output.write(data);
@@ -151,6 +166,43 @@ export async function runNghook(
     });
   } finally {
     input.destroy();
+    if (output !== stdout) output.end();
     await opened.close();
   }
+}
+
+/** nghook -e: gives what the program ended with. */
+async function execute(
+  { messenger, ended }: Opened,
+  path: string,
+  hook: string,
+  argv: readonly [string, ...string[]],
+  options: Options,
+  stderr: Writable,
+): Promise<number> {
+  const program = new HookProgram(argv, !options.has('n'));
+  let warned = '';
+  let failed: number;
+  try {
+    failed = await nghook(messenger, {
+      path,
+      hook,
+      ascii: false,
+      loop: false,
+      messages: options.get('m') ?? [],
+      input: () => program.run(),
+      write: data => program.write(data),
+      printError: text => (warned += text),
+      ended,
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    failed = EX_OSERR;
+    warned = `nghook: ${argv[0]}: ${why(error)}\n`;
+  }
+  const code = await program.end();
+  // That it ended is nothing to tell; that it never began, or that packets were dropped, is.
+  if (code === undefined || warned !== 'nghook: EOF(stdin)\n')
+    stderr.write(warned.replace(/^nghook: EOF\(stdin\)\n/, ''));
+  return code ?? failed;
 }

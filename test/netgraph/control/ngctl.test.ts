@@ -162,7 +162,7 @@ bnet0  filtered       0      2
 		"3" -- "3.lower";
 		"3" -- "3.upper";
 	};
-};
+}
 `;
     await prints('dot', drawing);
     const file = join(temporaryDirectory(), 'graph.dot');
