@@ -256,7 +256,7 @@ export class Graph {
         if (name !== undefined) this.#names.set(name, node);
       });
       this.#act({ op: 'remove', id: node.id });
-      this.#retire(node.place);
+      this.release(node.place.offset);
     });
   }
 
@@ -295,17 +295,14 @@ export class Graph {
 
   /** Frees memory of `allocate` when no worker can be using it any more. */
   release(offset: number): void {
-    this.change(() => {
-      this.#change!.retired.push(() => this.plane.memory.free(offset));
-      // A grace period belongs to a commit, so there has to be one.
-      if (this.#change!.actions.length === 0) this.#change!.actions.push({ op: 'nothing' });
-    });
+    this.retire(() => this.plane.memory.free(offset));
   }
 
   /** Runs `free` when no worker can be using what the present change takes away. */
   retire(free: () => void): void {
     this.change(() => {
       this.#change!.retired.push(free);
+      // A grace period belongs to a commit, so there has to be one.
       if (this.#change!.actions.length === 0) this.#change!.actions.push({ op: 'nothing' });
     });
   }
@@ -445,7 +442,7 @@ export class Graph {
       node.control.newHook(hook);
     });
     this.#act({ op: 'unhook', hook: hook.id });
-    if (hook.place) this.#retire(hook.place);
+    if (hook.place) this.release(hook.place.offset);
   }
 
   #sum(target: Node | Hook): { names: readonly string[]; sum: Float64Array } {
@@ -460,10 +457,6 @@ export class Graph {
   #place(counters: number): Place {
     const stride = blockBytes(counters);
     return { offset: this.allocate(stride * this.plane.workers), stride };
-  }
-
-  #retire(place: Place): void {
-    this.#change!.retired.push(() => this.plane.memory.free(place.offset));
   }
 
   #act(action: Action): void {

@@ -6,8 +6,6 @@ import { IPPROTO_TCP, IPPROTO_UDP, ip4HeaderLength, ip6Upper, read16, read32 } f
 /** Seconds. */
 export const FLOW_ACTIVE_TIMEOUT = 1800;
 export const FLOW_INACTIVE_TIMEOUT = 15;
-/** Flows at most, where nobody says (ng_netflow's CACHESIZE). */
-export const FLOW_CACHE_SIZE = 262_144;
 
 /** `add`: the packet is cut short or malformed. */
 export const FLOW_MALFORMED = -1;

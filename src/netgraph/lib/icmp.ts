@@ -10,7 +10,6 @@ export const ICMP_PARAMETER_PROBLEM = 12;
 export const ICMP_UNREACHABLE_NET = 0;
 export const ICMP_UNREACHABLE_HOST = 1;
 export const ICMP_UNREACHABLE_NEED_FRAGMENT = 4;
-export const ICMP_UNREACHABLE_PROHIBITED = 13;
 
 export const ICMP6_UNREACHABLE = 1;
 export const ICMP6_PACKET_TOO_BIG = 2;
@@ -18,7 +17,6 @@ export const ICMP6_TIME_EXCEEDED = 3;
 export const ICMP6_PARAMETER_PROBLEM = 4;
 /** Codes of ICMP6_UNREACHABLE. */
 export const ICMP6_UNREACHABLE_NO_ROUTE = 0;
-export const ICMP6_UNREACHABLE_PROHIBITED = 1;
 export const ICMP6_UNREACHABLE_ADDRESS = 3;
 
 /** Bytes of an error at most: RFC 1812 §4.3.2.3, and the least MTU of IPv6, RFC 4443 §2.4 (c). */

@@ -11,7 +11,6 @@ export const IPPROTO_ROUTING = 43;
 export const IPPROTO_FRAGMENT = 44;
 export const IPPROTO_AH = 51;
 export const IPPROTO_ICMPV6 = 58;
-export const IPPROTO_NONE = 59;
 export const IPPROTO_DSTOPTS = 60;
 
 export const ETHERTYPE_IP = 0x0800;

@@ -22,10 +22,6 @@ export interface Command<A = unknown, R = unknown> {
   readonly reply?: Form<R>;
 }
 
-/** What A or R of a Command is. */
-export type ArgsOf<C> = C extends { readonly args: Form<infer A> } ? A : undefined;
-export type ReplyOf<C> = C extends { readonly reply: Form<infer R> } ? R : undefined;
-
 export interface Message<A = unknown> {
   /** Whose commands these are: a type's cookie or NGM_GENERIC_COOKIE. */
   readonly cookie: number;

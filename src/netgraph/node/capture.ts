@@ -12,10 +12,10 @@ import { NetgraphError } from '../graph/error.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW, writeInterface, writeSection, writeStatistics } from '../lib/pcapng.ts';
 import { string, struct, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
-import { endsAlone } from './lib/alone.ts';
+import { endsAlone, joinNeighbours } from './lib/alone.ts';
 import { type CaptureConfig, CaptureData, type Chunk } from './lib/capture-data.ts';
 import { CaptureFile } from './lib/capture-file.ts';
-import { DLT_EN10MB, DLT_RAW } from './lib/dlt.ts';
+import { checkDlt, DLT_EN10MB, DLT_RAW } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 
 const order = struct({ file: string, snaplen: uint32, limit: uint64, dlt: uint8 });
@@ -63,8 +63,7 @@ class CaptureControl extends ControlHalf {
   }
 
   override shutdown(): void {
-    const { left, right } = Object.fromEntries(this.node.hooks);
-    if (left && right) this.node.graph.bypass(left, right);
+    joinNeighbours(this.node, 'left', 'right');
     const run = this.#run;
     // Each worker writes what it has left when its half of the node ends.
     if (run && run.state !== 'ended') this.node.graph.retire(() => this.#finish(run));
@@ -81,9 +80,7 @@ class CaptureControl extends ControlHalf {
       throw new NetgraphError('EBUSY', `node ${this.node.address} captures to '${this.#run.file.path}'`);
     }
     const dlt = wanted.dlt === 0 ? DLT_EN10MB : wanted.dlt;
-    if (dlt !== DLT_EN10MB && dlt !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `dlt=${dlt}: ${DLT_EN10MB} (EN10MB) or ${DLT_RAW} (RAW)`);
-    }
+    checkDlt(dlt);
     if (wanted.file === '') throw new NetgraphError('EINVAL', 'file: where to?');
     const names = this.node.hooks.has('in') ? ['in'] : ['left', 'right'];
     const file = new CaptureFile(wanted.file);

@@ -8,7 +8,7 @@ import { struct, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { PKT_COLOUR_SHIFT, PKT_FLAGS, PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { endsAlone } from './lib/alone.ts';
+import { endsAlone, joinNeighbours } from './lib/alone.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 
 const FORWARD = 1;
@@ -81,9 +81,7 @@ class CarControl extends ControlHalf {
   }
 
   override shutdown(): void {
-    const upper = this.node.hooks.get('upper');
-    const lower = this.node.hooks.get('lower');
-    if (upper && lower) this.node.graph.bypass(upper, lower);
+    joinNeighbours(this.node, 'upper', 'lower');
   }
 
   override config(): Conf {

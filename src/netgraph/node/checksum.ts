@@ -21,7 +21,7 @@ import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
-import { DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
+import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 
 // sys/mbuf.h
@@ -66,9 +66,7 @@ class ChecksumControl extends ControlHalf {
   }
 
   setDlt(dlt: number): void {
-    if (dlt !== DLT_EN10MB && dlt !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `data link type ${dlt}: ${DLT_EN10MB} (EN10MB) or ${DLT_RAW} (RAW)`);
-    }
+    checkDlt(dlt);
     this.dlt = dlt;
     this.node.reconfigure();
   }

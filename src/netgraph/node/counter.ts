@@ -1,7 +1,6 @@
 // Counts what passes, and changes nothing: what comes in by `left` goes out of `right`, and the other way round. FreeBSD has no such type.
 // Packets and octets are counted by direction, and by what is in them: the protocol of IPv4 and IPv6, ARP, and all else. `setdlt` says
 // whether packets begin with an Ethernet header (1) or with an IP one (12, as at first).
-import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import {
@@ -17,8 +16,8 @@ import { type Form, struct, uint64, uint8 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { endsAlone } from './lib/alone.ts';
-import { DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
+import { endsAlone, joinNeighbours } from './lib/alone.ts';
+import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 
 /** What is counted, each as packets and octets. */
@@ -60,9 +59,7 @@ class CounterControl extends ControlHalf {
   }
 
   override shutdown(): void {
-    const left = this.node.hooks.get('left');
-    const right = this.node.hooks.get('right');
-    if (left && right) this.node.graph.bypass(left, right);
+    joinNeighbours(this.node, 'left', 'right');
   }
 
   override config(): number {
@@ -70,9 +67,7 @@ class CounterControl extends ControlHalf {
   }
 
   setDlt(value: number): void {
-    if (value !== DLT_EN10MB && value !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `dlt=${value}: ${DLT_EN10MB} (Ethernet) and ${DLT_RAW} (raw IP) are known`);
-    }
+    checkDlt(value);
     this.#dlt = value;
     this.node.reconfigure();
   }

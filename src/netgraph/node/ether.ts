@@ -33,6 +33,7 @@ import { Divert } from './lib/divert.ts';
 import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts';
 import { asking, inside, macBytes, macText } from './lib/namespace.ts';
 import { releaseAtEnd } from './lib/release.ts';
+import { endsAlone } from './lib/alone.ts';
 
 /** PACKET_FANOUT groups are the namespace's; of two processes there the kernel refuses the second to ask for one in use. */
 let nextGroup = process.pid << 6;
@@ -86,7 +87,7 @@ class EtherControl extends ControlHalf {
   override disconnected(): void {
     this.#settle();
     this.node.reconfigure();
-    if (this.#attached === undefined && this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+    if (this.#attached === undefined) endsAlone(this.node);
   }
 
   override shutdown(): void {

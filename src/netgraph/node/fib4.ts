@@ -3,14 +3,15 @@
 // in shared memory: the control half writes it, every worker looks in it without a lock, and 100,000 routes cost no commit.
 import { AF_INET } from '../../net/index.ts';
 import type { Node } from '../graph/node.ts';
-import { command, type NodeType } from '../graph/type.ts';
+import type { NodeType } from '../graph/type.ts';
 import { FIB4_GROUPS, Fib4Reader } from '../lib/fib4.ts';
 import { IPPROTO_TCP, IPPROTO_UDP, read16, read32 } from '../lib/ip.ts';
-import { ipv4, string, struct, uint32 } from '../message/form.ts';
+import { ipv4 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH, PKT_NEXT_HOP } from '../packet/packets.ts';
 import { DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { FibControl, fibForms } from './lib/fib-control.ts';
+import { fibCommands } from './lib/fib-commands.ts';
+import { FibControl } from './lib/fib-control.ts';
 import { choose, FibData, mix } from './lib/fib-data.ts';
 
 export class Fib4Control extends FibControl {
@@ -80,52 +81,10 @@ function flowOf(bytes: Uint8Array, ip: number, length: number): number {
   return hash;
 }
 
-const forms = fibForms(ipv4);
-
 export const fib4: NodeType = {
   name: 'fib4',
   cookie: 1764288001,
-  messages: [
-    command({ name: 'addroute', cmd: 1, args: forms.route, handle: (fib: Fib4Control, route) => fib.add([route]) }),
-    command({
-      name: 'delroute',
-      cmd: 2,
-      args: struct({ prefix: string }),
-      handle: (fib: Fib4Control, { prefix }) => fib.remove([prefix]),
-    }),
-    command({
-      name: 'getroutes',
-      cmd: 3,
-      args: struct({ start: uint32 }),
-      reply: forms.page,
-      handle: (fib: Fib4Control, { start }) => fib.list(start),
-    }),
-    command({
-      name: 'addroutes',
-      cmd: 4,
-      args: forms.routes,
-      handle: (fib: Fib4Control, { routes }) => fib.add(routes),
-    }),
-    command({
-      name: 'delroutes',
-      cmd: 5,
-      args: forms.prefixes,
-      handle: (fib: Fib4Control, { prefixes }) => fib.remove(prefixes),
-    }),
-    command({
-      name: 'addmultipath',
-      cmd: 6,
-      args: forms.multi,
-      handle: (fib: Fib4Control, args) => fib.addMulti(args),
-    }),
-    command({
-      name: 'lookup',
-      cmd: 7,
-      args: struct({ address: ipv4 }),
-      reply: forms.multi,
-      handle: (fib: Fib4Control, { address }) => fib.lookup(address),
-    }),
-  ],
+  messages: fibCommands(ipv4),
   control: Fib4Control,
   data: Fib4Data,
 };

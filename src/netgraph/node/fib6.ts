@@ -2,14 +2,15 @@
 // flag the destination is on the link.
 import { AF_INET6 } from '../../net/index.ts';
 import type { Node } from '../graph/node.ts';
-import { command, type NodeType } from '../graph/type.ts';
+import type { NodeType } from '../graph/type.ts';
 import { FIB6_GROUPS, Fib6Reader } from '../lib/fib6.ts';
 import { IPPROTO_TCP, IPPROTO_UDP, read32 } from '../lib/ip.ts';
-import { ipv6, string, struct, uint32 } from '../message/form.ts';
+import { ipv6 } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { FibControl, fibForms } from './lib/fib-control.ts';
+import { fibCommands } from './lib/fib-commands.ts';
+import { FibControl } from './lib/fib-control.ts';
 import { choose, FibData, mix } from './lib/fib-data.ts';
 
 export class Fib6Control extends FibControl {
@@ -78,52 +79,10 @@ function flowOf(bytes: Uint8Array, ip: number, length: number): number {
   return hash;
 }
 
-const forms = fibForms(ipv6);
-
 export const fib6: NodeType = {
   name: 'fib6',
   cookie: 1764288006,
-  messages: [
-    command({ name: 'addroute', cmd: 1, args: forms.route, handle: (fib: Fib6Control, route) => fib.add([route]) }),
-    command({
-      name: 'delroute',
-      cmd: 2,
-      args: struct({ prefix: string }),
-      handle: (fib: Fib6Control, { prefix }) => fib.remove([prefix]),
-    }),
-    command({
-      name: 'getroutes',
-      cmd: 3,
-      args: struct({ start: uint32 }),
-      reply: forms.page,
-      handle: (fib: Fib6Control, { start }) => fib.list(start),
-    }),
-    command({
-      name: 'addroutes',
-      cmd: 4,
-      args: forms.routes,
-      handle: (fib: Fib6Control, { routes }) => fib.add(routes),
-    }),
-    command({
-      name: 'delroutes',
-      cmd: 5,
-      args: forms.prefixes,
-      handle: (fib: Fib6Control, { prefixes }) => fib.remove(prefixes),
-    }),
-    command({
-      name: 'addmultipath',
-      cmd: 6,
-      args: forms.multi,
-      handle: (fib: Fib6Control, args) => fib.addMulti(args),
-    }),
-    command({
-      name: 'lookup',
-      cmd: 7,
-      args: struct({ address: ipv6 }),
-      reply: forms.multi,
-      handle: (fib: Fib6Control, { address }) => fib.lookup(address),
-    }),
-  ],
+  messages: fibCommands(ipv6),
   control: Fib6Control,
   data: Fib6Data,
 };

@@ -33,7 +33,7 @@ import {
 import { formatIp4, parseIp4 } from '../../net/index.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks } from './lib/ask.ts';
-import { DLT_EN10MB, DLT_RAW } from './lib/dlt.ts';
+import { checkDlt, DLT_RAW } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 import { type NatConfig, NatData } from './lib/nat-data.ts';
 
@@ -152,9 +152,7 @@ class NatControl extends ControlHalf {
   }
 
   setDlt(dlt: number): void {
-    if (dlt !== DLT_EN10MB && dlt !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `data link type ${dlt}: ${DLT_EN10MB} (EN10MB) or ${DLT_RAW} (RAW)`);
-    }
+    checkDlt(dlt);
     this.dlt = dlt;
     this.node.reconfigure();
   }

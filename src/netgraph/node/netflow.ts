@@ -14,7 +14,7 @@ import { NGM_HASREPLY, NGM_READONLY } from '../message/command.ts';
 import { struct, uint16, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks } from './lib/ask.ts';
-import { DLT_EN10MB, DLT_RAW } from './lib/dlt.ts';
+import { checkDlt, DLT_EN10MB } from './lib/dlt.ts';
 import {
   CONF_INGRESS,
   EXPORT_HEADERS,
@@ -147,9 +147,7 @@ class NetflowControl extends ControlHalf {
   }
 
   setDlt({ iface, dlt }: ValueOf<typeof setdlt>): void {
-    if (dlt !== DLT_EN10MB && dlt !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `dlt=${dlt}: ${DLT_EN10MB} (EN10MB) or ${DLT_RAW} (RAW)`);
-    }
+    checkDlt(dlt);
     this.#change(iface, { dlt });
   }
 

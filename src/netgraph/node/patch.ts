@@ -12,7 +12,7 @@ import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
-import { DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
+import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 
 const [SET, ADD, SUB, MUL, DIV, NEG, AND, OR, XOR, SHL, SHR] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
@@ -87,9 +87,7 @@ class PatchControl extends ControlHalf {
   }
 
   setDlt(value: number): void {
-    if (value !== DLT_EN10MB && value !== DLT_RAW) {
-      throw new NetgraphError('EINVAL', `dlt=${value}: ${DLT_EN10MB} (Ethernet) and ${DLT_RAW} (raw IP) are known`);
-    }
+    checkDlt(value);
     this.#dlt = value;
     this.node.reconfigure();
   }

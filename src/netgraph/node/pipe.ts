@@ -7,7 +7,7 @@ import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { int64, struct, uint32, uint64, type ValueOf } from '../message/form.ts';
 import { DataHalf } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { endsAlone } from './lib/alone.ts';
+import { endsAlone, joinNeighbours } from './lib/alone.ts';
 import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
 import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
 import { onlyHooks } from './lib/hook-of.ts';
@@ -100,9 +100,7 @@ class PipeControl extends ControlHalf {
 
   override shutdown(): void {
     this.#asks.end(`node ${this.node.address} has ended`);
-    const upper = this.node.hooks.get('upper');
-    const lower = this.node.hooks.get('lower');
-    if (upper && lower) this.node.graph.bypass(upper, lower);
+    joinNeighbours(this.node, 'upper', 'lower');
   }
 
   override config(): Config {

@@ -8,6 +8,7 @@ import type { Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
 import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
+import { endsAlone } from './lib/alone.ts';
 
 /** A frame, either way. */
 interface Frame {
@@ -37,7 +38,7 @@ export class SocketControl extends ControlHalf {
   }
 
   override disconnected(): void {
-    if (!this.lingers && this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+    if (!this.lingers) endsAlone(this.node);
   }
 
   override told(_worker: number, value: unknown): void {

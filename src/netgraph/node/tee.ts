@@ -7,7 +7,7 @@ import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
-import { endsAlone } from './lib/alone.ts';
+import { endsAlone, joinNeighbours } from './lib/alone.ts';
 
 const HOOKS = ['right', 'left', 'right2left', 'left2right'] as const;
 type HookName = (typeof HOOKS)[number];
@@ -32,9 +32,7 @@ class TeeControl extends ControlHalf {
   }
 
   override shutdown(): void {
-    const left = this.node.hooks.get('left');
-    const right = this.node.hooks.get('right');
-    if (left && right) this.node.graph.bypass(left, right);
+    joinNeighbours(this.node, 'left', 'right');
   }
 
   stats(clear: boolean): Record<HookName, HookStats> {

@@ -38,8 +38,6 @@ export const PKT_TAGS = 12;
 /** Words at the start of a slot that are the packet's, not data: one cache line. */
 export const PKT_WORDS = 16;
 
-/** The layer 4 checksum is known to be right (a device has looked). */
-export const PKT_FLAG_CHECKED = 1;
 /** It is a copy of a packet that goes on elsewhere. */
 export const PKT_FLAG_COPY = 2;
 /** It came as a multicast or broadcast of the link: no ICMP error may answer it (RFC 1122 §3.2.2). */
@@ -101,10 +99,6 @@ export class Packets {
   readonly maxBytes: number;
   /** Slots of this worker. */
   readonly size: number;
-  /** Allocations that found nothing. */
-  refused = 0;
-  /** Free slots at the fewest. */
-  lowWater: number;
   readonly #stride: number; // words
   readonly #first: number;
   readonly #end: number;
@@ -125,7 +119,6 @@ export class Packets {
     this.#free = new Int32Array(shape.perWorker);
     for (let i = 0; i < shape.perWorker; i++) this.#free[i] = this.#end - (i + 1) * this.#stride;
     this.#count = shape.perWorker;
-    this.lowWater = this.#count;
     this.#reserve = shape.perWorker >> 3;
     this.#returns = returns;
   }
@@ -137,12 +130,8 @@ export class Packets {
 
   /** An empty packet with its headroom in front, or 0 where there is none. */
   allocate(): number {
-    if (this.#count === 0) {
-      this.refused++;
-      return 0;
-    }
+    if (this.#count === 0) return 0;
     const handle = this.#free[--this.#count]!;
-    if (this.#count < this.lowWater) this.lowWater = this.#count;
     this.#clear(handle);
     return handle;
   }
@@ -152,7 +141,6 @@ export class Packets {
     const free = this.#free;
     let left = this.#count;
     const n = count < left ? count : left;
-    if (n < count) this.refused += count - n;
     const words = this.words;
     for (let i = 0; i < n; i++) {
       const handle = free[--left]!;
@@ -164,7 +152,6 @@ export class Packets {
       words[handle + PKT_INTERFACE] = 0;
     }
     this.#count = left;
-    if (left < this.lowWater) this.lowWater = left;
     return n;
   }
 
@@ -212,21 +199,16 @@ export class Packets {
     for (let handle = this.#end - this.#stride; handle >= this.#first; handle -= this.#stride) {
       if (isFree(handle)) this.#free[this.#count++] = handle;
     }
-    this.lowWater = this.#count;
   }
 
   /** A copy of data and of what nodes know of the packet, or 0 where there is no packet for it. An eighth of the slots is kept for
    *  packets that come from outside: a graph that copies in a circle would otherwise leave nobody else anything. */
   copy(handle: number): number {
-    if (this.#count <= this.#reserve) {
-      this.refused++;
-      return 0;
-    }
+    if (this.#count <= this.#reserve) return 0;
     const { words } = this;
     const length = words[handle + PKT_LENGTH]!;
     const from = words[handle + PKT_DATA]!;
     const copy = this.#free[--this.#count]!;
-    if (this.#count < this.lowWater) this.lowWater = this.#count;
     // The same headroom, so the same words: whole words are copied, four bytes at a time.
     const delta = (copy - handle) << 2;
     const start = from >> 2;
@@ -292,9 +274,4 @@ export class Packets {
     words[handle + PKT_FLAGS] = 0;
     words[handle + PKT_INTERFACE] = 0;
   }
-}
-
-/** Bytes of memory that packets of this shape need. */
-export function packetsBytes(shape: PacketsShape): number {
-  return (shape.perWorker * shape.workers + 1) * packetStride(shape);
 }

@@ -83,8 +83,6 @@ export class Exchanges {
 
 /** One worker's ends of the rings. */
 export class Exchange implements Returns {
-  /** Packets that another worker's ring had no room for, or that nobody was there for. */
-  refused = 0;
   readonly #memory: ExchangeMemory;
   readonly #worker: number;
   readonly #out: readonly (HandleProducer | undefined)[];
@@ -120,7 +118,6 @@ export class Exchange implements Returns {
     const out = this.#out[worker]!;
     // Room for everything that may still go home by this ring is kept.
     if (load(this.#lines, worker * LINE_WORDS + UP) === 0 || out.room() < count + 2 + this.#perWorker * 3) {
-      this.refused += count;
       return false;
     }
     this.#push(out, worker, hook, handles, count);

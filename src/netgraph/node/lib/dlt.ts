@@ -1,10 +1,17 @@
 // What a packet begins with, by FreeBSD's data link types (net/bpf.h), and the way past Ethernet's header and its tags.
+import { NetgraphError } from '../../graph/error.ts';
 import { read16 } from '../../lib/ip.ts';
 
 /** Ethernet. */
 export const DLT_EN10MB = 1;
 /** Bare IPv4 or IPv6. */
 export const DLT_RAW = 12;
+
+/** Throws EINVAL where packets can not begin so. */
+export function checkDlt(dlt: number): void {
+  if (dlt === DLT_EN10MB || dlt === DLT_RAW) return;
+  throw new NetgraphError('EINVAL', `dlt=${dlt}: ${DLT_EN10MB} (EN10MB) or ${DLT_RAW} (RAW)`);
+}
 
 /** No header, or no type in it. */
 export const ETHER_OTHER = -1;

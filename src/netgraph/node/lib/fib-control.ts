@@ -20,8 +20,7 @@ import { NetgraphError } from '../../graph/error.ts';
 import type { Hook, Node } from '../../graph/node.ts';
 import { ControlHalf } from '../../graph/type.ts';
 import { createFibMemory, FibTrie } from '../../lib/fib-trie.ts';
-import { array, hookbuf, string, struct, uint32 } from '../../message/form.ts';
-import type { Form } from '../../message/form.ts';
+import { endsAlone } from './alone.ts';
 
 /** A route with one path, as messages have it; the gateway unspecified: the destination is on the link. */
 export interface Route {
@@ -105,7 +104,7 @@ export class FibControl extends ControlHalf {
         else this.#unset(prefix);
       }
     }
-    if (this.node.hooks.size === 0) this.node.graph.shutdown(this.node);
+    endsAlone(this.node);
   }
 
   override shutdown(): void {
@@ -288,33 +287,4 @@ export class FibControl extends ControlHalf {
   get #called(): string {
     return this.#family === AF_INET ? 'IPv4' : 'IPv6';
   }
-}
-
-/** The forms of both types' messages; `address` is that of a gateway. */
-export interface FibForms {
-  readonly route: Form<Route>;
-  readonly routes: Form<{ count: number; routes: Route[] }>;
-  readonly multi: Form<MultiRoute>;
-  readonly page: Form<{ next: number; count: number; routes: Route[] }>;
-  readonly prefixes: Form<{ count: number; prefixes: string[] }>;
-}
-
-export function fibForms(address: Form<string>): FibForms {
-  const route = struct({ prefix: string, hook: hookbuf, gateway: address });
-  const path = struct({ hook: hookbuf, gateway: address, weight: uint32 });
-  const routes = array({ element: route, length: ({ count }: { count: number }) => count });
-  return {
-    route,
-    routes: struct({ count: uint32, routes }),
-    multi: struct({
-      prefix: string,
-      count: uint32,
-      paths: array({ element: path, length: ({ count }: { count: number }) => count }),
-    }),
-    page: struct({ next: uint32, count: uint32, routes }),
-    prefixes: struct({
-      count: uint32,
-      prefixes: array({ element: string, length: ({ count }: { count: number }) => count }),
-    }),
-  };
 }

@@ -13,7 +13,6 @@ export const DELAY = 3;
 export const PROBE = 4;
 /** Somebody has said so. */
 export const PERMANENT = 5;
-export const NEIGHBOR_STATES = ['incomplete', 'reachable', 'stale', 'delay', 'probe', 'permanent'] as const;
 
 /** Packets that wait for a neighbour at most; of more the oldest goes (RFC 4861 §7.2.2). */
 export const WAITING = 16;
