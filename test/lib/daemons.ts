@@ -4,6 +4,7 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ask } from '../../src/cli/shell/client.ts';
+import { askFrr, isPlainShow } from './frr-shell.ts';
 import { type Lab, type Namespace, runCommand } from './netns.ts';
 import { until } from './wait.ts';
 
@@ -112,9 +113,12 @@ export async function startFrr(
   writeFileSync(file, configuration);
   const files = ['-f', file, '-i', join(home, `${name}.pid`), '--vty_socket', sockets];
   const child = namespace.spawn([`/usr/lib/frr/${name}`, ...files, '-z', zserv ?? join(home, 'zserv.api'), ...args]);
+  const socket = join(sockets, `${name}.vty`);
   const sh = (command: string): Promise<string> =>
-    runCommand('vtysh', ['--vty_socket', sockets, '-d', name, '-c', command]);
-  return await started(lab, child, home, sh, 'show version', join(sockets, `${name}.vty`));
+    isPlainShow(command)
+      ? askFrr(socket, command)
+      : runCommand('vtysh', ['--vty_socket', sockets, '-d', name, '-c', command]);
+  return await started(lab, child, home, sh, 'show version', socket);
 }
 
 /** BIRD 2. */
