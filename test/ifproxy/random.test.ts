@@ -172,7 +172,6 @@ describe('random sequences of operations', { timeout: 600_000 }, () => {
           },
           {
             timeoutMs: 30_000,
-            everyMs: 5,
             what: () => difference(kernel, world.replay.text(), queued.text()),
           },
         );

@@ -15,12 +15,12 @@ export function askFrr(socket: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const lines = ['enable', command];
     const connection = net.connect(socket);
-    let received = Buffer.alloc(0);
+    let received: Buffer = Buffer.alloc(0);
     const next = (): boolean => connection.write(`${lines.shift()}\0`);
     connection.once('error', reject);
     connection.once('connect', next);
     connection.once('close', () => reject(new Error(`${socket}: the daemon closed the connection at: ${command}`)));
-    connection.on('data', chunk => {
+    connection.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
       const end = received.length - 4;
       if (end < 0 || !received.subarray(end, end + 3).equals(END)) return;
