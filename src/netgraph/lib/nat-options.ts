@@ -28,6 +28,8 @@ export const NAT_RESET_ON_ADDR_CHANGE = 0x20;
 export const NAT_PROXY_ONLY = 0x40;
 export const NAT_REVERSE = 0x80;
 export const NAT_UNREGISTERED_CGN = 0x100;
+/** Says of UDP what holds here anyway: the mapping does not depend on the remote end. */
+export const NAT_UDP_EIM = 0x200;
 
 /** Seconds that a session lives without packets. */
 export const NAT_TIMEOUTS = {
@@ -51,9 +53,17 @@ export interface NatOptions {
   readonly random?: () => number;
 }
 
+/** One of several that share what a redirect brings in (RFC 2391). */
+export interface NatServer {
+  readonly address: number;
+  /** Of no meaning where a whole address or a protocol without ports is redirected. */
+  readonly port: number;
+}
+
 export interface NatRedirect {
   /** 0 redirects a whole address, whatever the protocol. */
   readonly protocol: number;
+  /** 0: the first of the NAT's own. */
   readonly localAddress: number;
   readonly localPort: number;
   /** 0: the first of the NAT's own. */
@@ -62,6 +72,8 @@ export interface NatRedirect {
   /** Whom it is for alone; 0: anybody. */
   readonly remoteAddress: number;
   readonly remotePort: number;
+  /** They take turns in the place of `localAddress` and `localPort`, where there are any. */
+  readonly servers: readonly NatServer[];
   readonly description: string;
 }
 
@@ -71,7 +83,7 @@ export interface NatStats {
   limit: number;
 }
 
-/** A redirect that cannot be: what is asked for is taken, or makes no sense. */
+/** A redirect that cannot be: it makes no sense, or there is no room for it. */
 export class NatRedirectError extends Error {
   override readonly name = 'NatRedirectError';
 }

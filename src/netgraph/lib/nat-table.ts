@@ -3,7 +3,12 @@
 //
 //   inner (protocol, address, port) ──hash──▶ mapping ◀──hash── outer (protocol, address, port)
 //                                                ▲
-//                         session (mapping, remote address, port) ──▶ wheel of seconds
+//   local, asked (addresses, ports) ──hash──▶ session ◀──hash── mapping, remote (address, port)
+//                                                └──▶ wheel of seconds
+//
+// A session says itself who inside it is (`local`) and whom that one thinks to talk to (`asked`). That is the mapping's inner side and the
+// remote one, except where several servers stand behind one redirect, where a proxy answers for somebody else, or where the mapping
+// has passed on to another since: a mapping whose inner side is 0 is nobody's but its sessions'.
 //
 // A mapping lives as long as it has sessions, or for ever where a redirect made it. A session's packets only move its time; the
 // wheel looks at it when its time was to be up, and puts it further on where it has moved.
@@ -35,11 +40,12 @@ export class NatTable {
   readonly pool: Int16Array;
   /** 1: made by a redirect, and stays without sessions. */
   readonly fixed: Uint8Array;
-  /** Whom a redirect is for alone; 0: anybody. */
-  readonly onlyAddress: Int32Array;
-  readonly onlyPort: Uint16Array;
   // Sessions, by number.
   readonly mapping: Int32Array;
+  readonly localAddress: Int32Array;
+  readonly localPort: Uint16Array;
+  readonly askedAddress: Int32Array;
+  readonly askedPort: Uint16Array;
   readonly remoteAddress: Int32Array;
   readonly remotePort: Uint16Array;
   /** What has been seen of a TCP connection. */
@@ -56,6 +62,8 @@ export class NatTable {
   readonly #outerNext: Int32Array;
   readonly #sessionHeads: Int32Array;
   readonly #sessionNext: Int32Array;
+  readonly #localHeads: Int32Array;
+  readonly #localNext: Int32Array;
   readonly #wheel: Int32Array = new Int32Array(WHEEL).fill(NONE);
   readonly #wheelNext: Int32Array;
   readonly #mask: number;
@@ -74,9 +82,11 @@ export class NatTable {
     this.outerPort = new Uint16Array(limit);
     this.pool = new Int16Array(limit);
     this.fixed = new Uint8Array(limit);
-    this.onlyAddress = new Int32Array(limit);
-    this.onlyPort = new Uint16Array(limit);
     this.mapping = new Int32Array(limit);
+    this.localAddress = new Int32Array(limit);
+    this.localPort = new Uint16Array(limit);
+    this.askedAddress = new Int32Array(limit);
+    this.askedPort = new Uint16Array(limit);
     this.remoteAddress = new Int32Array(limit);
     this.remotePort = new Uint16Array(limit);
     this.state = new Uint8Array(limit);
@@ -85,9 +95,11 @@ export class NatTable {
     this.#innerHeads = new Int32Array(size).fill(NONE);
     this.#outerHeads = new Int32Array(size).fill(NONE);
     this.#sessionHeads = new Int32Array(size).fill(NONE);
+    this.#localHeads = new Int32Array(size).fill(NONE);
     this.#innerNext = chain(limit);
     this.#outerNext = new Int32Array(limit);
     this.#sessionNext = chain(limit);
+    this.#localNext = new Int32Array(limit);
     this.#wheelNext = new Int32Array(limit);
     this.#mask = size - 1;
     this.#freeMapping = 0;
@@ -118,6 +130,7 @@ export class NatTable {
     return at;
   }
 
+  /** The session of a mapping with this remote address and port, or -1. */
   findSession(mapping: number, address: number, port: number): number {
     let at = this.#sessionHeads[mix(address, port, mapping) & this.#mask]!;
     while (at >= 0) {
@@ -126,6 +139,30 @@ export class NatTable {
       at = this.#sessionNext[at]!;
     }
     return at;
+  }
+
+  /** The session of one inside with whom it asked for, or -1. */
+  findLocal(protocol: number, local: number, localPort: number, asked: number, askedPort: number): number {
+    let at = this.#localHeads[this.#localHead(protocol, local, localPort, asked, askedPort)]!;
+    while (at >= 0) {
+      if (
+        this.localAddress[at] === (local | 0) &&
+        this.askedAddress[at] === (asked | 0) &&
+        this.localPort[at] === localPort &&
+        this.askedPort[at] === askedPort &&
+        this.protocol[this.mapping[at]!] === protocol
+      )
+        break;
+      at = this.#localNext[at]!;
+    }
+    return at;
+  }
+
+  /** Whether another answers than was asked. */
+  isProxied(session: number): boolean {
+    return (
+      this.askedAddress[session] !== this.remoteAddress[session] || this.askedPort[session] !== this.remotePort[session]
+    );
   }
 
   /** A new mapping without sessions, or -1 where there are too many. */
@@ -148,20 +185,33 @@ export class NatTable {
     this.outerPort[at] = outerPort;
     this.pool[at] = pool;
     this.fixed[at] = 0;
-    this.onlyAddress[at] = 0;
-    this.onlyPort[at] = 0;
     this.#uses[at] = 0;
-    const innerHead = mix(inner, innerPort, protocol) & this.#mask;
-    this.#innerNext[at] = this.#innerHeads[innerHead]!;
-    this.#innerHeads[innerHead] = at;
+    this.#linkInner(at);
     const outerHead = mix(outer, outerPort, protocol) & this.#mask;
     this.#outerNext[at] = this.#outerHeads[outerHead]!;
     this.#outerHeads[outerHead] = at;
     return at;
   }
 
+  /** The mapping is another's from now on; its sessions stay whose they are. */
+  setInner(mapping: number, address: number, port: number): void {
+    this.#unlinkInner(mapping);
+    this.innerAddress[mapping] = address;
+    this.innerPort[mapping] = port;
+    this.#linkInner(mapping);
+  }
+
   /** A new session that ends at `expires`, or -1 where there are too many. */
-  addSession(mapping: number, address: number, port: number, expires: number): number {
+  addSession(
+    mapping: number,
+    address: number,
+    port: number,
+    local: number,
+    localPort: number,
+    asked: number,
+    askedPort: number,
+    expires: number,
+  ): number {
     const at = this.#freeSession;
     if (at < 0) return NONE;
     this.#freeSession = this.#sessionNext[at]!;
@@ -170,11 +220,18 @@ export class NatTable {
     this.mapping[at] = mapping;
     this.remoteAddress[at] = address;
     this.remotePort[at] = port;
+    this.localAddress[at] = local;
+    this.localPort[at] = localPort;
+    this.askedAddress[at] = asked;
+    this.askedPort[at] = askedPort;
     this.state[at] = 0;
     this.expires[at] = expires;
     const head = mix(address, port, mapping) & this.#mask;
     this.#sessionNext[at] = this.#sessionHeads[head]!;
     this.#sessionHeads[head] = at;
+    const localHead = this.#localHead(this.protocol[mapping]!, local, localPort, asked, askedPort);
+    this.#localNext[at] = this.#localHeads[localHead]!;
+    this.#localHeads[localHead] = at;
     this.#schedule(at);
     return at;
   }
@@ -183,8 +240,7 @@ export class NatTable {
   dropUnused(mapping: number): void {
     if (this.#uses[mapping] !== 0 || this.fixed[mapping] !== 0) return;
     this.#gone(mapping);
-    const inner = mix(this.innerAddress[mapping]!, this.innerPort[mapping]!, this.protocol[mapping]!) & this.#mask;
-    unlink(this.#innerHeads, this.#innerNext, inner, mapping);
+    this.#unlinkInner(mapping);
     const outer = mix(this.outerAddress[mapping]!, this.outerPort[mapping]!, this.protocol[mapping]!) & this.#mask;
     unlink(this.#outerHeads, this.#outerNext, outer, mapping);
     this.#innerNext[mapping] = this.#freeMapping;
@@ -230,6 +286,31 @@ export class NatTable {
     }
   }
 
+  // What is nobody's can not be found by whose it is.
+  #linkInner(mapping: number): void {
+    if (this.innerAddress[mapping] === 0) return;
+    const head = mix(this.innerAddress[mapping]!, this.innerPort[mapping]!, this.protocol[mapping]!) & this.#mask;
+    this.#innerNext[mapping] = this.#innerHeads[head]!;
+    this.#innerHeads[head] = mapping;
+  }
+
+  #unlinkInner(mapping: number): void {
+    if (this.innerAddress[mapping] === 0) return;
+    const head = mix(this.innerAddress[mapping]!, this.innerPort[mapping]!, this.protocol[mapping]!) & this.#mask;
+    unlink(this.#innerHeads, this.#innerNext, head, mapping);
+  }
+
+  #localHead(protocol: number, local: number, localPort: number, asked: number, askedPort: number): number {
+    return mix(local, asked, (localPort << 16) ^ askedPort ^ (protocol << 8)) & this.#mask;
+  }
+
+  /** Calls `fn` with each session. */
+  eachSession(fn: (session: number) => void): void {
+    for (let slot = 0; slot < WHEEL; slot++) {
+      for (let at = this.#wheel[slot]!; at >= 0; at = this.#wheelNext[at]!) fn(at);
+    }
+  }
+
   #schedule(session: number): void {
     const ahead = Math.max(1, Math.min(this.expires[session]! - this.#second, WHEEL - 1));
     const slot = (this.#second + ahead) & (WHEEL - 1);
@@ -241,6 +322,14 @@ export class NatTable {
     const mapping = this.mapping[session]!;
     const head = mix(this.remoteAddress[session]!, this.remotePort[session]!, mapping) & this.#mask;
     unlink(this.#sessionHeads, this.#sessionNext, head, session);
+    const localHead = this.#localHead(
+      this.protocol[mapping]!,
+      this.localAddress[session]!,
+      this.localPort[session]!,
+      this.askedAddress[session]!,
+      this.askedPort[session]!,
+    );
+    unlink(this.#localHeads, this.#localNext, localHead, session);
     this.#sessionNext[session] = this.#freeSession;
     this.#freeSession = session;
     this.sessions--;

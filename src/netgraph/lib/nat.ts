@@ -1,5 +1,5 @@
-// Network address and port translation for IPv4 (RFC 3022) as RFC 4787, RFC 5382 and RFC 5508 want it, with the modes and redirects
-// of FreeBSD's ng_nat. One worker's: nothing here is shared.
+// Network address and port translation for IPv4 (RFC 3022) as RFC 4787, RFC 5382 and RFC 5508 want it, with the modes, redirects and proxy
+// rules of FreeBSD's ng_nat. One worker's: nothing here is shared.
 //
 //   inside  ──outbound──▶  source (inner) becomes outer          ──▶  outside
 //           ◀──inbound───  destination (outer) becomes inner     ◀──
@@ -8,10 +8,12 @@
 // inner hosts by their outer addresses are turned round (hairpinning, §6). Packets are rewritten in place; what is not translated is left
 // untouched, and says why.
 import { CHECK_OK, finish, sum, verify4 } from './checksum.ts';
-import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, ip4HeaderLength, read16, readInt32, write16 } from './ip.ts';
+import { IPPROTO_ICMP, ip4HeaderLength, read16, readInt32, write16 } from './ip.ts';
 import { isIcmp4Error } from './icmp.ts';
 import { NatFragments } from './nat-fragments.ts';
 import { hasPorts, NatPorts } from './nat-ports.ts';
+import { type NatProxyRule, proxyFor } from './nat-proxy.ts';
+import { NatRedirects } from './nat-redirects.ts';
 import { DESTINATION, portOf, rewrite, SOURCE, untranslatable } from './nat-rewrite.ts';
 import {
   NAT_DENY_INCOMING,
@@ -33,32 +35,23 @@ import {
   type NatOptions,
   type NatRedirect,
   NatRedirectError,
+  type NatServer,
   type NatStats,
 } from './nat-options.ts';
 import { NatTable } from './nat-table.ts';
+import { SEEN_IN, SEEN_OUT, track } from './nat-track.ts';
 
 export * from './nat-options.ts';
 
-// What has been seen of a TCP connection.
-const OUT = 1;
-const IN = 2;
-const ACKED = 4;
-const FIN_OUT = 8;
-const FIN_IN = 16;
-const RESET = 32;
-const ESTABLISHED = OUT | IN | ACKED;
-
-interface Redirected {
-  readonly redirect: NatRedirect;
-  readonly alias: number;
-  /** -1: a whole address. */
-  readonly mapping: number;
-}
+/** Ports that are tried on an address whose ports are not counted. */
+const TRIES = 64;
 
 export class Nat {
   flags: number;
   /** Where inbound packets that nobody has asked for go; 0: to whom they name. */
   target = 0;
+  /** The first that fits has a new session. */
+  proxyRules: readonly NatProxyRule[] = [];
   readonly #strict: boolean;
   readonly #random: () => number;
   readonly #limit: number;
@@ -68,10 +61,7 @@ export class Nat {
   /** Addresses are signed words here and in the table: V8 passes those on without a box. */
   #addresses: Int32Array;
   #ports: NatPorts;
-  readonly #redirects: Map<number, Redirected> = new Map();
-  /** Whole addresses that are redirected, both ways. */
-  readonly #aliasOf: Map<number, number> = new Map();
-  readonly #localOf: Map<number, number> = new Map();
+  readonly #redirects: NatRedirects = new NatRedirects();
   #lastRedirect = 0;
   /** Why the last mapping or session could not be made. */
   #why = 0;
@@ -101,10 +91,9 @@ export class Nat {
   sessionsOf(): Map<number, number> {
     const table = this.#table;
     const counts = new Map<number, number>();
-    table.endWhere(session => {
+    table.eachSession(session => {
       const protocol = table.protocol[table.mapping[session]!]!;
       counts.set(protocol, (counts.get(protocol) ?? 0) + 1);
-      return false;
     });
     return counts;
   }
@@ -120,85 +109,128 @@ export class Nat {
     if (next.length === this.#addresses.length && next.every((address, i) => address === this.#addresses[i])) return;
     const table = this.#table;
     if ((this.flags & NAT_RESET_ON_ADDR_CHANGE) !== 0) table.endWhere(() => true);
-    // Redirects that name no alias address go with the first of the NAT's own.
-    const follow = [...this.#redirects].filter(([, { redirect }]) => redirect.aliasAddress === 0 && next.length > 0);
-    for (const [id] of follow) this.deleteRedirect(id);
+    // Redirects that leave an address out go with the first of the NAT's own.
+    const rules = this.#redirects.all();
+    const follow = next.length === 0 ? [] : rules.filter(({ redirect }) => leavesOut(redirect));
+    for (const { id } of follow) this.deleteRedirect(id);
     this.#addresses = next;
     this.#ports = new NatPorts(next.length);
     // What stays has ports of addresses that may be ours no more, or have another place among them.
-    const seen = new Set<number>();
-    table.endWhere(session => {
-      seen.add(table.mapping[session]!);
-      return false;
-    });
-    for (const { mapping } of this.#redirects.values()) if (mapping >= 0) seen.add(mapping);
+    const seen = this.#mappingsOfSessions();
+    for (const { mapping } of this.#redirects.all()) if (mapping >= 0) seen.add(mapping);
     for (const mapping of seen) {
       const pool = next.indexOf(table.outerAddress[mapping]!);
       table.pool[mapping] = hasPorts(table.protocol[mapping]!) ? pool : -1;
       if (table.pool[mapping]! >= 0) this.#ports.take(pool, table.protocol[mapping]!, table.outerPort[mapping]!);
     }
-    for (const [id, { redirect }] of follow) this.#redirects.set(id, this.#redirected(redirect));
+    for (const { id, redirect } of follow) this.#redirected(id, redirect);
   }
 
   /** Adds a redirect; returns its id. NatRedirectError where it cannot be. */
   redirect(redirect: NatRedirect): number {
-    this.#redirects.set(++this.#lastRedirect, this.#redirected(redirect));
-    return this.#lastRedirect;
+    this.#redirected(this.#lastRedirect + 1, redirect);
+    return ++this.#lastRedirect;
   }
 
-  #redirected(redirect: NatRedirect): Redirected {
-    const { protocol, localPort } = redirect;
-    const localAddress = redirect.localAddress | 0;
-    const alias = redirect.aliasAddress === 0 ? this.#addresses[0] : redirect.aliasAddress | 0;
-    if (alias === undefined) throw new NatRedirectError('the NAT has no address to redirect from');
+  #redirected(id: number, redirect: NatRedirect): void {
+    const { protocol, localAddress, localPort, aliasAddress, aliasPort, servers } = redirect;
+    const own = this.#addresses[0];
+    if (own === undefined && leavesOut(redirect)) throw new NatRedirectError('the NAT has no address of its own');
+    const alias = aliasAddress === 0 ? own! : aliasAddress | 0;
+    const local = localAddress === 0 ? own! : localAddress | 0;
     if (protocol === IPPROTO_ICMP) throw new NatRedirectError('ICMP goes with a whole address, not by itself');
-    let mapping = -1;
     if (protocol === 0) {
-      if (this.#localOf.has(alias)) throw new NatRedirectError('the alias address is redirected already');
-      this.#localOf.set(alias, localAddress);
-      if (!this.#aliasOf.has(localAddress)) this.#aliasOf.set(localAddress, alias);
-    } else {
-      const ports = hasPorts(protocol);
-      if (ports && (redirect.aliasPort === 0 || localPort === 0)) throw new NatRedirectError('a port of 0');
-      const outer = ports ? redirect.aliasPort : 0;
-      if (this.#table.findOuter(protocol, alias, outer) >= 0) {
-        throw new NatRedirectError(`protocol ${protocol} port ${outer} of the alias address is in use`);
-      }
-      mapping = this.#add(protocol, localAddress, ports ? localPort : 0, alias, outer);
-      if (mapping < 0) throw new NatRedirectError(`all ${this.#limit} mappings are in use`);
-      this.#table.fixed[mapping] = 1;
-      this.#table.onlyAddress[mapping] = redirect.remoteAddress;
-      this.#table.onlyPort[mapping] = redirect.remotePort;
+      this.#disownAt(alias);
+      this.#redirects.set({ id, redirect, alias, local, mapping: -1, turn: 0 });
+      return;
     }
-    return { redirect, alias, mapping };
+    const ports = hasPorts(protocol);
+    if (ports && (aliasPort === 0 || (localPort === 0 && servers.length === 0)))
+      throw new NatRedirectError('a port of 0');
+    const outer = ports ? aliasPort : 0;
+    // A mapping that is there becomes the redirect's; its sessions go on.
+    let mapping = this.#table.findOuter(protocol, alias, outer);
+    if (mapping < 0) mapping = this.#add(protocol, 0, 0, alias, outer);
+    if (mapping < 0) throw new NatRedirectError(`all ${this.#limit} mappings are in use`);
+    this.#redirects.set({ id, redirect, alias, local, mapping, turn: 0 });
+    this.#settle(mapping);
   }
 
-  /** Takes a redirect back, with its sessions; false where there is none of this id. */
-  deleteRedirect(id: number): boolean {
-    const known = this.#redirects.get(id);
-    if (known === undefined) return false;
-    this.#redirects.delete(id);
-    const { redirect, alias, mapping } = known;
-    const table = this.#table;
-    if (mapping >= 0) {
-      // Its last session takes the mapping along; where it has none, nobody else would.
-      table.fixed[mapping] = 0;
-      table.endWhere(session => table.mapping[session] === mapping);
-      if (table.findOuter(redirect.protocol, alias, table.outerPort[mapping]!) === mapping) table.dropUnused(mapping);
-      return true;
-    }
-    this.#localOf.delete(alias);
-    const local = redirect.localAddress | 0;
-    if (this.#aliasOf.get(local) === alias) this.#aliasOf.delete(local);
-    table.endWhere(session => table.outerAddress[table.mapping[session]!] === alias);
+  /** Other servers for a redirect; false where there is none of this id. */
+  setServers(id: number, servers: readonly NatServer[]): boolean {
+    const rule = this.#redirects.get(id);
+    if (rule === undefined) return false;
+    if (rule.mapping < 0) this.#disownAt(rule.alias);
+    this.#redirects.set({ ...rule, redirect: { ...rule.redirect, servers } });
+    if (rule.mapping >= 0) this.#settle(rule.mapping);
     return true;
+  }
+
+  /** Takes a redirect back; its sessions go on. False where there is none of this id. */
+  deleteRedirect(id: number): boolean {
+    const rule = this.#redirects.get(id);
+    if (rule === undefined) return false;
+    if (rule.mapping < 0) this.#disownAt(rule.alias);
+    this.#redirects.delete(id);
+    if (rule.mapping >= 0) this.#settle(rule.mapping);
+    return true;
+  }
+
+  /** Takes a redirect of one remote address and port back, and keeps a session for that one; false where there is none of this id. */
+  letGoRedirect(id: number, nowMs: number): boolean {
+    const rule = this.#redirects.get(id);
+    if (rule === undefined) return false;
+    const { protocol, remoteAddress, remotePort } = rule.redirect;
+    const remote = remoteAddress | 0;
+    if (rule.mapping >= 0 && this.#table.findSession(rule.mapping, remote, remotePort) < 0) {
+      const second = Math.floor(nowMs / 1000);
+      const session = this.#admit(
+        rule.mapping,
+        protocol,
+        rule.alias,
+        rule.redirect.aliasPort,
+        remote,
+        remotePort,
+        second,
+      );
+      if (session >= 0) this.#table.expires[session] = second + NAT_TIMEOUTS.tcpTransitory;
+    }
+    return this.deleteRedirect(id);
   }
 
   /** Redirects by id, with the alias address that each has now. */
   redirects(): Map<number, NatRedirect> {
     return new Map(
-      [...this.#redirects].map(([id, { redirect, alias }]) => [id, { ...redirect, aliasAddress: alias >>> 0 }]),
+      this.#redirects.all().map(({ id, redirect, alias }) => [id, { ...redirect, aliasAddress: alias >>> 0 }]),
     );
+  }
+
+  /** What a mapping's redirects make of it. */
+  #settle(mapping: number): void {
+    const table = this.#table;
+    const newest = this.#redirects.newestAt(mapping);
+    table.fixed[mapping] = newest === undefined ? 0 : 1;
+    const ports = hasPorts(table.protocol[mapping]!);
+    if (newest === undefined || newest.redirect.servers.length > 0) table.setInner(mapping, 0, 0);
+    else table.setInner(mapping, newest.local, ports ? newest.redirect.localPort : 0);
+    table.dropUnused(mapping);
+  }
+
+  /** Nobody behind a whole address keeps its mappings: who is next is chosen anew. */
+  #disownAt(alias: number): void {
+    const table = this.#table;
+    for (const mapping of this.#mappingsOfSessions()) {
+      const { [mapping]: inner } = table.innerAddress;
+      if (table.outerAddress[mapping] !== alias || table.fixed[mapping] !== 0) continue;
+      if (this.#redirects.aliasOf(inner!) === alias) table.setInner(mapping, 0, 0);
+    }
+  }
+
+  #mappingsOfSessions(): Set<number> {
+    const table = this.#table;
+    const seen = new Set<number>();
+    table.eachSession(session => seen.add(table.mapping[session]!));
+    return seen;
   }
 
   /** A packet from inside: one of NAT_…. */
@@ -219,57 +251,51 @@ export class Nat {
     const header = ip4HeaderLength(bytes, offset, length);
     if (header < 0) return NAT_MALFORMED;
     const source = readInt32(bytes, offset + 12);
-    if ((this.flags & NAT_PROXY_ONLY) !== 0 || !this.#isInner(source)) return NAT_PASSED;
+    if (!this.#isInner(source)) return NAT_PASSED;
     const second = Math.floor(nowMs / 1000);
     const destination = readInt32(bytes, offset + 16);
     const protocol = bytes[offset + 9]!;
     const fragment = read16(bytes, offset + 6);
     const id = read16(bytes, offset + 4);
+    const proxyOnly = (this.flags & NAT_PROXY_ONLY) !== 0;
     if ((fragment & 0x1fff) !== 0) {
-      const address = this.#fragmentsOut.find(source, destination, id, protocol, second);
-      if (address === 0) return NAT_FRAGMENT;
-      rewrite(bytes, offset, 0, 0, protocol, SOURCE, address, 0);
-      const turned = this.#isOuter(destination)
-        ? this.#fragmentsIn.find(address, destination, id, protocol, second)
-        : 0;
-      if (turned === 0) return NAT_TRANSLATED;
-      rewrite(bytes, offset, 0, 0, protocol, DESTINATION, turned, 0);
+      const first = this.#fragmentsOut.find(source, destination, id, protocol, second);
+      if (first < 0) return proxyOnly ? NAT_PASSED : NAT_FRAGMENT;
+      const own = this.#fragmentsOut.newSource[first]!;
+      const remote = this.#fragmentsOut.newDestination[first]!;
+      rewrite(bytes, offset, 0, 0, protocol, SOURCE, own, 0);
+      if (remote !== destination) rewrite(bytes, offset, 0, 0, protocol, DESTINATION, remote, 0);
+      const turned = this.#isOuter(remote) ? this.#fragmentsIn.find(own, remote, id, protocol, second) : -1;
+      if (turned < 0) return NAT_TRANSLATED;
+      rewrite(bytes, offset, 0, 0, protocol, DESTINATION, this.#fragmentsIn.newDestination[turned]!, 0);
       return NAT_HAIRPIN;
     }
     const upper = offset + header;
     const room = read16(bytes, offset + 2) - header;
     const fault = untranslatable(bytes, upper, room, protocol);
-    if (fault !== 0) return fault;
+    if (fault !== 0) return proxyOnly ? NAT_PASSED : fault;
     if (protocol === IPPROTO_ICMP && isIcmp4Error(bytes[upper]!))
       return this.#errorOut(bytes, offset, header, fragment);
     const port = portOf(bytes, upper, protocol, SOURCE);
-    const remotePort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, DESTINATION);
+    const askedPort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, DESTINATION);
 
     const table = this.#table;
-    let mapping = table.findInner(protocol, source, port);
-    const fresh = mapping < 0;
-    if (fresh) {
-      mapping = this.#create(protocol, source, port);
-      if (mapping < 0) return this.#why;
-    }
-    let session = table.findSession(mapping, destination, remotePort);
+    let session = table.findLocal(protocol, source, port, destination, askedPort);
     if (session < 0) {
-      session = table.addSession(mapping, destination, remotePort, second + NAT_TIMEOUTS.other);
-      if (session < 0) {
-        if (fresh) table.dropUnused(mapping);
-        return NAT_FULL;
-      }
-    }
-    this.#track(session, protocol, bytes, upper, OUT, second);
-    const outer = table.outerAddress[mapping]!;
-    rewrite(bytes, offset, upper, room, protocol, SOURCE, outer, table.outerPort[mapping]!);
-    if ((fragment & 0x2000) !== 0) this.#fragmentsOut.remember(source, destination, id, protocol, outer, second);
-    if (
-      protocol !== IPPROTO_ICMP &&
-      this.#isOuter(destination) &&
-      table.findOuter(protocol, destination, remotePort) >= 0
-    ) {
-      return this.#in(bytes, offset, length, nowMs) === NAT_TRANSLATED ? NAT_HAIRPIN : NAT_NO_MAPPING;
+      session = this.#open(protocol, source, port, destination, askedPort, second);
+      if (session < 0) return this.#why;
+    } else if (proxyOnly && !table.isProxied(session)) return NAT_PASSED;
+    track(table, session, protocol, bytes, upper, SEEN_OUT, second);
+    const mapping = table.mapping[session]!;
+    const remote = table.remoteAddress[session]!;
+    const remotePort = table.remotePort[session]!;
+    rewrite(bytes, offset, upper, room, protocol, SOURCE, table.outerAddress[mapping]!, table.outerPort[mapping]!);
+    if (table.isProxied(session)) rewrite(bytes, offset, upper, room, protocol, DESTINATION, remote, remotePort);
+    if ((fragment & 0x2000) !== 0)
+      this.#fragmentsOut.remember(source, destination, id, protocol, bytes, offset, second);
+    if (!proxyOnly && protocol !== IPPROTO_ICMP && this.#isOuter(remote)) {
+      if (this.#redirects.isAlias(remote) || table.findOuter(protocol, remote, remotePort) >= 0)
+        return this.#in(bytes, offset, length, nowMs) === NAT_TRANSLATED ? NAT_HAIRPIN : NAT_NO_MAPPING;
     }
     return NAT_TRANSLATED;
   }
@@ -277,54 +303,113 @@ export class Nat {
   #in(bytes: Uint8Array, offset: number, length: number, nowMs: number): number {
     const header = ip4HeaderLength(bytes, offset, length);
     if (header < 0) return NAT_MALFORMED;
-    if ((this.flags & NAT_PROXY_ONLY) !== 0) return NAT_PASSED;
     const second = Math.floor(nowMs / 1000);
     const source = readInt32(bytes, offset + 12);
     const destination = readInt32(bytes, offset + 16);
     const protocol = bytes[offset + 9]!;
     const fragment = read16(bytes, offset + 6);
     const id = read16(bytes, offset + 4);
+    const proxyOnly = (this.flags & NAT_PROXY_ONLY) !== 0;
     if ((fragment & 0x1fff) !== 0) {
-      const address = this.#fragmentsIn.find(source, destination, id, protocol, second);
-      if (address === 0) return this.#isOuter(destination) ? NAT_FRAGMENT : this.#unasked();
-      rewrite(bytes, offset, 0, 0, protocol, DESTINATION, address, 0);
+      const first = this.#fragmentsIn.find(source, destination, id, protocol, second);
+      if (first < 0) return !proxyOnly && this.#isOuter(destination) ? NAT_FRAGMENT : this.#unasked();
+      const asked = this.#fragmentsIn.newSource[first]!;
+      rewrite(bytes, offset, 0, 0, protocol, DESTINATION, this.#fragmentsIn.newDestination[first]!, 0);
+      if (asked !== source) rewrite(bytes, offset, 0, 0, protocol, SOURCE, asked, 0);
       return NAT_TRANSLATED;
     }
     const upper = offset + header;
     const room = read16(bytes, offset + 2) - header;
     const fault = untranslatable(bytes, upper, room, protocol);
-    if (fault !== 0) return fault;
+    if (fault !== 0) return proxyOnly ? NAT_PASSED : fault;
     if (protocol === IPPROTO_ICMP && isIcmp4Error(bytes[upper]!)) return this.#errorIn(bytes, offset, header, fragment);
     const port = portOf(bytes, upper, protocol, DESTINATION);
     const remotePort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, SOURCE);
 
     const table = this.#table;
-    let mapping = table.findOuter(protocol, destination, port);
-    const fresh = mapping < 0;
-    if (fresh) {
-      const local = this.#localOf.get(destination) ?? (this.#isOuter(destination) ? this.target | 0 : 0);
-      if (local === 0) return this.#unasked();
-      if (table.findInner(protocol, local, port) >= 0) return this.#unasked(); // it has another outer port by now
-      mapping = this.#add(protocol, local, port, destination, port);
-      if (mapping < 0) return NAT_FULL;
-    }
-    let session = table.findSession(mapping, source, remotePort);
+    const mapping = table.findOuter(protocol, destination, port);
+    let session = mapping < 0 ? -1 : table.findSession(mapping, source, remotePort);
+    if (proxyOnly && (session < 0 || !table.isProxied(session))) return NAT_PASSED;
     if (session < 0) {
-      const only = table.onlyAddress[mapping]!;
-      const onlyPort = table.onlyPort[mapping]!;
-      if ((only !== 0 && only !== source) || (onlyPort !== 0 && onlyPort !== remotePort)) return this.#unasked();
-      if (this.#strict && !fresh && table.fixed[mapping] === 0) return NAT_NO_MAPPING;
-      session = table.addSession(mapping, source, remotePort, second + NAT_TIMEOUTS.other);
-      if (session < 0) {
-        if (fresh) table.dropUnused(mapping);
-        return NAT_FULL;
-      }
+      session = this.#admit(mapping, protocol, destination, port, source, remotePort, second);
+      if (session < 0) return this.#why;
     }
-    this.#track(session, protocol, bytes, upper, IN, second);
-    const inner = table.innerAddress[mapping]!;
-    rewrite(bytes, offset, upper, room, protocol, DESTINATION, inner, table.innerPort[mapping]!);
-    if ((fragment & 0x2000) !== 0) this.#fragmentsIn.remember(source, destination, id, protocol, inner, second);
+    track(table, session, protocol, bytes, upper, SEEN_IN, second);
+    const local = table.localAddress[session]!;
+    rewrite(bytes, offset, upper, room, protocol, DESTINATION, local, table.localPort[session]!);
+    if (table.isProxied(session)) {
+      const asked = table.askedAddress[session]!;
+      rewrite(bytes, offset, upper, room, protocol, SOURCE, asked, table.askedPort[session]!);
+    }
+    if ((fragment & 0x2000) !== 0) this.#fragmentsIn.remember(source, destination, id, protocol, bytes, offset, second);
     return NAT_TRANSLATED;
+  }
+
+  /** A session for one inside that asks for somebody, who may be answered for by a proxy. */
+  #open(protocol: number, local: number, localPort: number, asked: number, askedPort: number, second: number): number {
+    const table = this.#table;
+    const rule = proxyFor(this.proxyRules, protocol, local, asked, askedPort);
+    if (rule === undefined && (this.flags & NAT_PROXY_ONLY) !== 0) return this.#refuse(NAT_PASSED);
+    const remote = rule === undefined ? asked : rule.server | 0;
+    const remotePort = rule === undefined || rule.serverPort === 0 ? askedPort : rule.serverPort;
+    let mapping = table.findInner(protocol, local, localPort);
+    let fresh = mapping < 0;
+    if (fresh) mapping = this.#create(protocol, local, localPort, false);
+    else if (table.findSession(mapping, remote, remotePort) >= 0) {
+      // By this port the remote end is talked to already, as somebody else.
+      mapping = this.#create(protocol, local, localPort, true);
+      fresh = true;
+    }
+    if (mapping < 0) return -1;
+    const expires = second + NAT_TIMEOUTS.other;
+    const session = table.addSession(mapping, remote, remotePort, local, localPort, asked, askedPort, expires);
+    if (session >= 0) return session;
+    if (fresh) table.dropUnused(mapping);
+    return this.#refuse(NAT_FULL);
+  }
+
+  /** A session for somebody outside whom nobody has asked, by the mapping where there is one. */
+  #admit(
+    mapping: number,
+    protocol: number,
+    outer: number,
+    outerPort: number,
+    remote: number,
+    remotePort: number,
+    second: number,
+  ): number {
+    const table = this.#table;
+    const redirects = this.#redirects;
+    const fixed = mapping >= 0 && table.fixed[mapping] !== 0;
+    const inner = mapping >= 0 && !fixed ? table.innerAddress[mapping]! : 0;
+    let local = inner;
+    let localPort = outerPort;
+    let shared = false;
+    if (inner !== 0) {
+      if (this.#strict) return this.#refuse(NAT_NO_MAPPING);
+      localPort = table.innerPort[mapping]!;
+    } else if (
+      (fixed && redirects.chooseAt(mapping, remote, remotePort)) ||
+      (redirects.isAlias(outer) && redirects.chooseFor(outer, outerPort))
+    ) {
+      local = redirects.address;
+      localPort = redirects.port;
+      shared = redirects.shared;
+    } else if (this.target !== 0 && this.#addresses.includes(outer)) local = this.target | 0;
+    else return this.#refuse(this.#unasked());
+    if (!hasPorts(protocol)) localPort = 0;
+
+    let at = mapping;
+    if (at < 0) {
+      const nobodys = shared || table.findInner(protocol, local, localPort) >= 0;
+      at = this.#add(protocol, nobodys ? 0 : local, nobodys ? 0 : localPort, outer, outerPort);
+      if (at < 0) return -1;
+    }
+    const expires = second + NAT_TIMEOUTS.other;
+    const session = table.addSession(at, remote, remotePort, local, localPort, remote, remotePort, expires);
+    if (session >= 0) return session;
+    if (mapping < 0) table.dropUnused(at);
+    return this.#refuse(NAT_FULL);
   }
 
   /** An ICMP error from inside, about a packet that came in: its quotation gets the outer address back (RFC 5508 §4.2, REQ-5). */
@@ -351,18 +436,31 @@ export class Nat {
     const upper = quoted + quotedHeader;
     if (protocol === IPPROTO_ICMP && isIcmp4Error(bytes[upper]!)) return NAT_MALFORMED;
     const port = portOf(bytes, upper, protocol, side);
-    const remotePort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, 1 - side);
+    const otherPort = protocol === IPPROTO_ICMP ? 0 : portOf(bytes, upper, protocol, 1 - side);
     const address = readInt32(bytes, quoted + 12 + side * 4);
-    const remote = readInt32(bytes, quoted + 12 + (1 - side) * 4);
+    const other = readInt32(bytes, quoted + 12 + (1 - side) * 4);
     const table = this.#table;
     const inward = side === SOURCE;
-    const mapping = inward ? table.findOuter(protocol, address, port) : table.findInner(protocol, address, port);
-    if (mapping < 0) return inward ? this.#unasked() : NAT_NO_MAPPING;
-    if (table.findSession(mapping, remote, remotePort) < 0) return NAT_NO_MAPPING;
-    const to = inward ? table.innerAddress[mapping]! : table.outerAddress[mapping]!;
-    const toPort = inward ? table.innerPort[mapping]! : table.outerPort[mapping]!;
-    rewrite(bytes, quoted, upper, total - header - 8 - quotedHeader, protocol, side, to, toPort);
+    const mapping = inward ? table.findOuter(protocol, address, port) : -1;
+    if (inward && mapping < 0) return this.#unasked();
+    const session = inward
+      ? table.findSession(mapping, other, otherPort)
+      : table.findLocal(protocol, address, port, other, otherPort);
+    if ((this.flags & NAT_PROXY_ONLY) !== 0 && (session < 0 || !table.isProxied(session))) return NAT_PASSED;
+    if (session < 0) return NAT_NO_MAPPING;
+    const at = table.mapping[session]!;
+    const to = inward ? table.localAddress[session]! : table.outerAddress[at]!;
+    const room = total - header - 8 - quotedHeader;
+    const toPort = inward ? table.localPort[session]! : table.outerPort[at]!;
+    rewrite(bytes, quoted, upper, room, protocol, side, to, toPort);
     rewrite(bytes, offset, 0, 0, IPPROTO_ICMP, own, to, 0);
+    if (table.isProxied(session)) {
+      const far = inward ? table.askedAddress[session]! : table.remoteAddress[session]!;
+      const farPort = inward ? table.askedPort[session]! : table.remotePort[session]!;
+      rewrite(bytes, quoted, upper, room, protocol, 1 - side, far, farPort);
+      const end = offset + 12 + (1 - own) * 4;
+      if (readInt32(bytes, end) === other) rewrite(bytes, offset, 0, 0, IPPROTO_ICMP, 1 - own, far, 0);
+    }
     write16(bytes, icmp + 2, 0);
     write16(bytes, icmp + 2, finish(sum(bytes, icmp, total - header)));
     return NAT_TRANSLATED;
@@ -372,26 +470,35 @@ export class Nat {
     return (this.flags & NAT_DENY_INCOMING) === 0 ? NAT_PASSED : NAT_NO_MAPPING;
   }
 
-  /** A mapping for what has none: on the host's own outer address, or with it, on the one that hosts like it keep to. */
-  #create(protocol: number, inner: number, port: number): number {
-    const alias = this.#aliasOf.get(inner);
-    if (alias !== undefined) {
-      if (this.#table.findOuter(protocol, alias, port) < 0) return this.#add(protocol, inner, port, alias, port);
-      return this.#refuse(NAT_NO_PORT);
+  /**
+   * A mapping for one inside: on the host's own outer address, or with it, on the one that hosts like it keep to. `alone`: one more, that
+   * only the session it is made for has.
+   */
+  #create(protocol: number, inner: number, port: number, alone: boolean): number {
+    let outer = this.#redirects.aliasOf(inner);
+    if (outer === undefined) {
+      const count = this.#addresses.length;
+      if (count === 0) return this.#refuse(NAT_NO_PORT);
+      outer = this.#addresses[(Math.imul(inner, 0x9e3779b1) >>> 16) % count]!;
     }
-    const count = this.#addresses.length;
-    if (count === 0) return this.#refuse(NAT_NO_PORT);
-    const pool = (Math.imul(inner, 0x9e3779b1) >>> 16) % count;
-    const outer = this.#addresses[pool]!;
-    if (!hasPorts(protocol)) {
-      // Without ports only one host can have the address, for each protocol.
-      if (this.#table.findOuter(protocol, outer, 0) >= 0) return this.#refuse(NAT_NO_PORT);
-      return this.#add(protocol, inner, 0, outer, 0);
-    }
-    const keep = (this.flags & NAT_SAME_PORTS) !== 0;
-    const outerPort = this.#ports.choose(pool, protocol, port, Math.floor(this.#random() * 65536), keep);
+    const outerPort = this.#portAt(outer, protocol, port);
     if (outerPort < 0) return this.#refuse(NAT_NO_PORT);
-    return this.#add(protocol, inner, port, outer, outerPort);
+    return this.#add(protocol, alone ? 0 : inner, alone || !hasPorts(protocol) ? 0 : port, outer, outerPort);
+  }
+
+  #portAt(outer: number, protocol: number, port: number): number {
+    const table = this.#table;
+    // Without ports only one host can have the address, for each protocol.
+    if (!hasPorts(protocol)) return table.findOuter(protocol, outer, 0) >= 0 ? -1 : 0;
+    const pool = this.#addresses.indexOf(outer);
+    const random = Math.floor(this.#random() * 65536);
+    if (pool >= 0) return this.#ports.choose(pool, protocol, port, random, (this.flags & NAT_SAME_PORTS) !== 0);
+    if (table.findOuter(protocol, outer, port) < 0) return port;
+    for (let i = 0; i < TRIES; i++) {
+      const tried = Math.floor(this.#random() * 64512) + 1024;
+      if (table.findOuter(protocol, outer, tried) < 0) return tried;
+    }
+    return -1;
   }
 
   #add(protocol: number, inner: number, port: number, outer: number, outerPort: number): number {
@@ -413,34 +520,9 @@ export class Nat {
     if (pool >= 0) this.#ports.release(pool, table.protocol[mapping]!, table.outerPort[mapping]!);
   }
 
-  /** Moves a session's time on, and looks at where a TCP connection is. */
-  #track(session: number, protocol: number, bytes: Uint8Array, upper: number, way: number, second: number): void {
-    const table = this.#table;
-    let seconds: number = NAT_TIMEOUTS.other;
-    if (protocol === IPPROTO_UDP) seconds = NAT_TIMEOUTS.udp;
-    else if (protocol === IPPROTO_ICMP) seconds = NAT_TIMEOUTS.icmp;
-    else if (protocol === IPPROTO_TCP) {
-      const flags = bytes[upper + 13]!;
-      let state = table.state[session]!;
-      const closed = (state & RESET) !== 0 || (state & (FIN_OUT | FIN_IN)) === (FIN_OUT | FIN_IN);
-      if (closed && (flags & 0x16) === 0x02) state = 0; // a new connection between the same ports
-      if ((flags & 0x04) !== 0) state |= RESET;
-      else {
-        state |= way;
-        if ((flags & 0x12) === 0x10 && (state & (OUT | IN)) === (OUT | IN)) state |= ACKED;
-        if ((flags & 0x01) !== 0) state |= way === OUT ? FIN_OUT : FIN_IN;
-      }
-      table.state[session] = state;
-      const open = (state & ESTABLISHED) === ESTABLISHED && (state & RESET) === 0;
-      const closing = (state & (FIN_OUT | FIN_IN)) === (FIN_OUT | FIN_IN);
-      seconds = open && !closing ? NAT_TIMEOUTS.tcpEstablished : NAT_TIMEOUTS.tcpTransitory;
-    }
-    table.expires[session] = second + seconds;
-  }
-
   #isOuter(address: number): boolean {
     for (let i = 0; i < this.#addresses.length; i++) if (this.#addresses[i] === address) return true;
-    return this.#localOf.size > 0 && this.#localOf.has(address);
+    return this.#redirects.isAlias(address);
   }
 
   /** Whether what comes from here is translated: with the two modes, only where nobody outside can have this address (RFC 1918, RFC 6598). */
@@ -449,4 +531,9 @@ export class Nat {
     if ((this.flags & NAT_UNREGISTERED_CGN) !== 0 && address >>> 22 === 0x191) return true;
     return address >>> 24 === 10 || address >>> 20 === 0xac1 || address >>> 16 === 0xc0a8;
   }
+}
+
+/** Whether a redirect goes with the NAT's own address. */
+function leavesOut({ aliasAddress, localAddress, servers }: NatRedirect): boolean {
+  return aliasAddress === 0 || (localAddress === 0 && servers.length === 0);
 }

@@ -3,10 +3,10 @@
 //
 //    inside ─▶ out ──▶ source becomes the alias ──▶ in ─▶ outside
 //
-// Of libalias's own inventions there are no transparent proxy rules, no servers behind one redirect, and no log: those are refused.
+// Redirects and proxy rules are values of the configuration: what changes them leaves the connections that there are alone.
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
-import { command, ControlHalf, type NodeType, type TypeCommand } from '../graph/type.ts';
+import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP } from '../lib/ip.ts';
 import {
   NAT_DENY_INCOMING,
@@ -14,28 +14,19 @@ import {
   NAT_RESET_ON_ADDR_CHANGE,
   NAT_REVERSE,
   NAT_SAME_PORTS,
+  NAT_UDP_EIM,
   NAT_UNREGISTERED_CGN,
   NAT_UNREGISTERED_ONLY,
   type NatRedirect,
 } from '../lib/nat-options.ts';
-import {
-  array,
-  type Form,
-  fixedString,
-  ipv4,
-  string,
-  struct,
-  uint16,
-  uint32,
-  uint8,
-  type ValueOf,
-} from '../message/form.ts';
+import { array, fixedString, ipv4, string, struct, uint16, uint32, uint8, type ValueOf } from '../message/form.ts';
 import { formatIp4, parseIp4 } from '../../net/index.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks } from './lib/ask.ts';
 import { checkDlt, DLT_RAW } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
-import { type NatConfig, NatData } from './lib/nat-data.ts';
+import { type LetGo, type NatConfig, NatData } from './lib/nat-data.ts';
+import { type IndexedRule, proxyRules } from './lib/proxy-rule.ts';
 
 const LOG = 0x01;
 const KNOWN: number =
@@ -45,11 +36,14 @@ const KNOWN: number =
   NAT_RESET_ON_ADDR_CHANGE |
   NAT_PROXY_ONLY |
   NAT_REVERSE |
-  NAT_UNREGISTERED_CGN;
+  NAT_UNREGISTERED_CGN |
+  NAT_UDP_EIM;
 /** In a list: a whole address (NG_NAT_REDIRPROTO_ADDR, IPPROTO_MAX + 3). */
 const REDIRECT_ADDRESS = 259;
 const IPPROTO_SCTP = 132;
 const REDIRECTS_MOST = 4096;
+const SERVERS_MOST = 256;
+const PROXY_RULES_MOST = 256;
 
 const description = fixedString(64);
 const mode = struct({ flags: uint32, mask: uint32 });
@@ -104,6 +98,9 @@ class NatControl extends ControlHalf {
   #flags: number = NAT_SAME_PORTS | NAT_RESET_ON_ADDR_CHANGE;
   dlt: number = DLT_RAW;
   readonly #redirects: Map<number, NatRedirect> = new Map();
+  /** Those that serve one more connection, until the worker has heard of it. */
+  readonly #leaving: Set<number> = new Set();
+  #proxyRules: readonly IndexedRule[] = [];
   #next = 1;
 
   override newHook(hook: Hook): void {
@@ -119,7 +116,7 @@ class NatControl extends ControlHalf {
   }
 
   override told(_worker: number, value: unknown): void {
-    this.#asks.told(value);
+    if (!this.#asks.told(value)) this.#leaving.delete((value as LetGo).left);
   }
 
   override config(): NatConfig {
@@ -129,6 +126,8 @@ class NatControl extends ControlHalf {
       target: this.#target,
       dlt: this.dlt,
       redirects: this.#redirects,
+      leaving: this.#leaving,
+      proxyRules: this.#proxyRules.map(({ rule }) => rule),
     };
   }
 
@@ -146,7 +145,7 @@ class NatControl extends ControlHalf {
   setMode({ flags, mask }: ValueOf<typeof mode>): void {
     const wanted = (flags & mask) >>> 0;
     if ((wanted & LOG) !== 0) throw new NetgraphError('EOPNOTSUPP', `flags=${flags}: there is no log`);
-    if ((wanted & ~KNOWN) !== 0) throw new NetgraphError('EINVAL', `flags=0x${flags.toString(16)} is more than 0x1f6`);
+    if ((wanted & ~KNOWN) !== 0) throw new NetgraphError('EINVAL', `flags=0x${flags.toString(16)} is more than 0x3f6`);
     this.#flags = (this.#flags & ~mask) | wanted;
     this.node.reconfigure();
   }
@@ -159,7 +158,7 @@ class NatControl extends ControlHalf {
 
   redirectPort(told: ValueOf<typeof redirectPort>): number {
     const { local_port, alias_port, proto } = told;
-    if (proto !== IPPROTO_TCP && proto !== IPPROTO_UDP) {
+    if (!protocolHasPorts(proto)) {
       throw new NetgraphError('EINVAL', `proto=${proto}: ${IPPROTO_TCP} (TCP) or ${IPPROTO_UDP} (UDP)`);
     }
     if (local_port === 0 || alias_port === 0) {
@@ -173,6 +172,7 @@ class NatControl extends ControlHalf {
       aliasPort: alias_port,
       remoteAddress: parseIp4(told.remote_addr),
       remotePort: told.remote_port,
+      servers: [],
       description: told.description,
     });
   }
@@ -194,14 +194,48 @@ class NatControl extends ControlHalf {
       aliasPort: 0,
       remoteAddress: parseIp4(told.remote_addr),
       remotePort: 0,
+      servers: [],
       description: told.description,
     });
   }
 
   deleteRedirect(id: number): void {
-    if (!this.#redirects.delete(id)) {
-      throw new NetgraphError('ENOENT', `node ${this.node.address} has no redirect ${id}`);
+    this.#find(id);
+    this.#redirects.delete(id);
+    this.node.reconfigure();
+  }
+
+  letGo(id: number): void {
+    const { protocol, remoteAddress, remotePort } = this.#find(id);
+    if (protocol === 0 || remoteAddress === 0 || (remotePort === 0 && protocolHasPorts(protocol))) {
+      throw new NetgraphError('EINVAL', `redirect ${id} is not for one remote address and port alone`);
     }
+    this.#redirects.delete(id);
+    this.#leaving.add(id);
+    this.node.reconfigure();
+  }
+
+  addServer({ id, addr, port }: ValueOf<typeof addServer>): void {
+    const redirect = this.#find(id);
+    const { protocol, servers } = redirect;
+    const address = parseIp4(addr);
+    if (address === 0) throw new NetgraphError('EINVAL', `addr=${addr} is nobody's`);
+    if (port === 0 && protocolHasPorts(protocol)) throw new NetgraphError('EINVAL', 'port=0: ports are 1 to 65535');
+    if (servers.length >= SERVERS_MOST)
+      throw new NetgraphError('ENOBUFS', `redirect ${id} has ${SERVERS_MOST} servers`);
+    this.#redirects.set(id, {
+      ...redirect,
+      servers: [...servers, { address, port: protocolHasPorts(protocol) ? port : 0 }],
+    });
+    this.node.reconfigure();
+  }
+
+  proxyRule(text: string): void {
+    const rules = proxyRules(this.#proxyRules, text);
+    if (rules.length > PROXY_RULES_MOST) {
+      throw new NetgraphError('ENOBUFS', `node ${this.node.address} has ${PROXY_RULES_MOST} proxy rules`);
+    }
+    this.#proxyRules = rules;
     this.node.reconfigure();
   }
 
@@ -215,7 +249,7 @@ class NatControl extends ControlHalf {
       alias_port: redirect.aliasPort,
       remote_port: redirect.remotePort,
       proto: redirect.protocol === 0 ? REDIRECT_ADDRESS : redirect.protocol,
-      lsnat: 0,
+      lsnat: redirect.servers.length,
       description: redirect.description,
     }));
     return { total_count: redirects.length, redirects };
@@ -240,24 +274,15 @@ class NatControl extends ControlHalf {
     };
   }
 
+  #find(id: number): NatRedirect {
+    const redirect = this.#redirects.get(id);
+    if (redirect === undefined) throw new NetgraphError('ENOENT', `node ${this.node.address} has no redirect ${id}`);
+    return redirect;
+  }
+
   #redirect(redirect: NatRedirect): number {
-    const { protocol, localAddress, aliasAddress, aliasPort } = redirect;
-    if (localAddress === 0) throw new NetgraphError('EINVAL', 'local_addr: whom to?');
     if (this.#redirects.size >= REDIRECTS_MOST) {
       throw new NetgraphError('ENOBUFS', `node ${this.node.address} has ${REDIRECTS_MOST} redirects`);
-    }
-    const own = (address: number): number => (address === 0 ? this.#address : address);
-    for (const [id, other] of this.#redirects) {
-      if (
-        other.protocol === protocol &&
-        own(other.aliasAddress) === own(aliasAddress) &&
-        other.aliasPort === aliasPort
-      ) {
-        throw new NetgraphError(
-          'EADDRINUSE',
-          `redirect ${id} has ${formatIp4(own(aliasAddress))}:${aliasPort} already`,
-        );
-      }
     }
     this.#redirects.set(this.#next, redirect);
     this.node.reconfigure();
@@ -265,12 +290,8 @@ class NatControl extends ControlHalf {
   }
 }
 
-/** A message of libalias that has no counterpart here. */
-function refused<A>(name: string, cmd: number, args: Form<A>): TypeCommand {
-  const handle = (): never => {
-    throw new NetgraphError('EOPNOTSUPP', `'${name}' is not to be had`);
-  };
-  return command<NatControl, A>({ name, cmd, args, handle });
+function protocolHasPorts(protocol: number): boolean {
+  return protocol === IPPROTO_TCP || protocol === IPPROTO_UDP;
 }
 
 export const nat: NodeType = {
@@ -301,11 +322,11 @@ export const nat: NodeType = {
       reply: uint32,
       handle: (nat: NatControl, told) => nat.redirectProto(told),
     }),
-    refused('redirectdynamic', 7, uint32),
+    command({ name: 'redirectdynamic', cmd: 7, args: uint32, handle: (nat: NatControl, id) => nat.letGo(id) }),
     command({ name: 'redirectdelete', cmd: 8, args: uint32, handle: (nat: NatControl, id) => nat.deleteRedirect(id) }),
-    refused('addserver', 9, addServer),
+    command({ name: 'addserver', cmd: 9, args: addServer, handle: (nat: NatControl, told) => nat.addServer(told) }),
     command({ name: 'listredirects', cmd: 10, reply: list, handle: (nat: NatControl) => nat.list() }),
-    refused('proxyrule', 11, string),
+    command({ name: 'proxyrule', cmd: 11, args: string, handle: (nat: NatControl, text) => nat.proxyRule(text) }),
     command({ name: 'libaliasinfo', cmd: 12, reply: info, handle: (nat: NatControl) => nat.info() }),
     command({ name: 'setdlt', cmd: 13, args: uint8, handle: (nat: NatControl, dlt) => nat.setDlt(dlt) }),
     command({ name: 'getdlt', cmd: 14, reply: uint8, handle: (nat: NatControl) => nat.dlt }),

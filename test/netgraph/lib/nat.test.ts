@@ -28,7 +28,6 @@ import {
   NAT_UNSUPPORTED,
   type NatOptions,
   type NatRedirect,
-  NatRedirectError,
 } from '../../../src/netgraph/lib/nat.ts';
 import { icmp, ip4, tcp, udp } from './packets.ts';
 
@@ -361,6 +360,7 @@ describe('nat', () => {
       aliasPort: 80,
       remoteAddress: 0,
       remotePort: 0,
+      servers: [],
       description: 'web',
     };
 
@@ -380,8 +380,6 @@ describe('nat', () => {
         assert.equal(nat.stats().sessions, 0);
       }
       assert.equal(nat.redirects().get(id)!.aliasAddress, OUTER);
-      assert.throws(() => nat.redirect(web), NatRedirectError);
-      back(packet(TCP, STRANGER, 999, OUTER, 80, SYN));
       assert.ok(nat.deleteRedirect(id));
       assert.ok(!nat.deleteRedirect(id));
       assert.deepEqual([nat.stats().sessions, nat.stats().mappings], [0, 0]);
@@ -389,10 +387,113 @@ describe('nat', () => {
       nat.redirect(web);
     });
 
-    test('for one remote alone', () => {
-      nat.redirect({ ...web, remoteAddress: REMOTE });
-      assert.equal(back(packet(TCP, STRANGER, 999, OUTER, 80, SYN)), NAT_PASSED);
-      assert.equal(back(packet(TCP, REMOTE, 999, OUTER, 80, SYN)), NAT_TRANSLATED);
+    /** Who gets what this remote end sends to the redirected port. */
+    const whom = (remote: number, port: number, flags = SYN): string => {
+      const original = packet(TCP, remote, port, OUTER, 80, flags);
+      const bytes = original.slice();
+      if (back(bytes) !== NAT_TRANSLATED) return 'nobody';
+      right(bytes);
+      const reply = answer(bytes);
+      assert.equal(out(reply), NAT_TRANSLATED);
+      assert.deepEqual(reply, answer(original), 'its answers come from where they were asked');
+      return `${(destination(bytes) & 255).toString()}:${read16(bytes, 22)}`;
+    };
+
+    test('of those that overlap the newest that lets the remote end in has it; a deleted one keeps its connections', () => {
+      nat.redirect(web);
+      const own = nat.redirect({ ...web, localAddress: OTHER, remoteAddress: REMOTE });
+      assert.equal(whom(STRANGER, 999), '1:8080');
+      assert.equal(whom(REMOTE, 999), '2:8080');
+      nat.deleteRedirect(own);
+      assert.equal(whom(REMOTE, 1000), '1:8080');
+      assert.equal(whom(REMOTE, 999), '2:8080', 'still');
+      nat.redirect({ ...web, localAddress: OTHER, localPort: 81 });
+      assert.equal(whom(STRANGER, 1001), '2:81');
+      assert.equal(whom(STRANGER, 999), '1:8080', 'still');
+      for (const id of [1, 3]) nat.deleteRedirect(id);
+      assert.equal(whom(STRANGER, 1002), 'nobody');
+      assert.equal(whom(STRANGER, 1001), '2:81', 'still');
+      after(600);
+      assert.deepEqual([nat.stats().sessions, nat.stats().mappings], [0, 0]);
+    });
+
+    test('one that takes the port of a session leaves that to its end', () => {
+      assert.equal(out(packet(TCP, OTHER, 80, REMOTE, 53, SYN)), NAT_TRANSLATED);
+      nat.redirect(web);
+      assert.equal(whom(REMOTE, 53), '2:80');
+      assert.equal(whom(STRANGER, 53), '1:8080');
+    });
+
+    test('RFC 2391: servers take turns, a connection stays with its own', () => {
+      const id = nat.redirect(web);
+      const servers = [
+        { address: OTHER, port: 1 },
+        { address: OTHER + 1, port: 2 },
+      ];
+      assert.ok(nat.setServers(id, servers));
+      assert.deepEqual(
+        [1, 2, 3].map(port => whom(STRANGER, port)),
+        ['2:1', '3:2', '2:1'],
+      );
+      assert.deepEqual(
+        [3, 2, 1].map(port => whom(STRANGER, port, ACK)),
+        ['2:1', '3:2', '2:1'],
+      );
+      nat.setServers(id, [...servers, { address: OTHER + 2, port: 3 }]);
+      assert.deepEqual(
+        [4, 5, 6, 2].map(port => whom(STRANGER, port)),
+        ['3:2', '4:3', '2:1', '3:2'],
+      );
+      const error = new Uint8Array(576);
+      const seen = packet(TCP, STRANGER, 2, OTHER + 1, 2);
+      const length = writeError4(error, 0, 3, 3, 0, OTHER + 1, seen, 0, seen.length);
+      assert.equal(nat.outbound(error, 0, length, now), NAT_TRANSLATED);
+      assert.equal(source(error), OUTER);
+      assert.deepEqual(error.slice(28, length), packet(TCP, STRANGER, 2, OUTER, 80));
+      assert.ok(!nat.setServers(99, []));
+    });
+
+    test('servers behind a whole address, which what they ask for themselves comes from', () => {
+      const alias = OUTER + 9;
+      const id = nat.redirect({ ...web, protocol: 0, aliasAddress: alias });
+      nat.setServers(id, [
+        { address: INNER, port: 0 },
+        { address: OTHER, port: 0 },
+      ]);
+      const chosen = [1, 2, 3].map(port => {
+        const bytes = packet(UDP, STRANGER, port, alias, 53);
+        assert.equal(back(bytes), NAT_TRANSLATED);
+        const reply = answer(bytes);
+        assert.equal(out(reply), NAT_TRANSLATED);
+        assert.deepEqual([source(reply), read16(reply, 20)], [alias, 53]);
+        return destination(bytes);
+      });
+      assert.deepEqual(chosen, [INNER, OTHER, INNER]);
+      const asks = [INNER, OTHER].map(host => {
+        const bytes = packet(UDP, host, 5000, REMOTE, 123);
+        assert.equal(out(bytes), NAT_TRANSLATED);
+        assert.equal(source(bytes), alias);
+        return read16(bytes, 20);
+      });
+      assert.equal(new Set(asks).size, 2);
+    });
+
+    test('let go, it serves one more connection', () => {
+      const id = nat.redirect({ ...web, remoteAddress: REMOTE, remotePort: 7 });
+      assert.ok(nat.letGoRedirect(id, now));
+      assert.ok(!nat.letGoRedirect(id, now));
+      assert.equal(whom(REMOTE, 8), 'nobody');
+      assert.equal(whom(REMOTE, 7), '1:8080');
+      after(600);
+      assert.equal(whom(REMOTE, 7), 'nobody');
+      assert.equal(nat.stats().mappings, 0);
+    });
+
+    test('to the address of the NAT itself, which its host has', () => {
+      nat.redirect({ ...web, localAddress: 0 });
+      const bytes = packet(TCP, REMOTE, 7, OUTER, 80, SYN);
+      assert.equal(back(bytes), NAT_TRANSLATED);
+      assert.deepEqual([destination(bytes), read16(bytes, 22)], [OUTER, 8080]);
     });
 
     test('a whole address, both ways, with its ports', () => {
@@ -408,8 +509,11 @@ describe('nat', () => {
         assert.equal(destination(unasked), INNER);
       }
       nat.deleteRedirect(id);
-      assert.equal(back(packet(UDP, STRANGER, 7, alias, 7)), NAT_PASSED);
-      assert.equal(nat.stats().sessions, 0);
+      assert.equal(back(packet(UDP, STRANGER, 8, alias, 7)), NAT_PASSED);
+      assert.equal(back(packet(UDP, STRANGER, 7, alias, 7)), NAT_TRANSLATED, 'a connection goes on');
+      const later = packet(UDP, INNER, 5000, STRANGER, 53);
+      out(later);
+      assert.equal(source(later), OUTER);
     });
 
     test('a protocol', () => {
@@ -433,6 +537,89 @@ describe('nat', () => {
       assert.equal(nat.stats().sessions, 0, 'reset on change of address');
       assert.equal(back(packet(TCP, STRANGER, 999, OUTER + 1, 80, SYN)), NAT_TRANSLATED);
       assert.equal(back(packet(TCP, STRANGER, 999, OUTER, 80, SYN)), NAT_PASSED);
+    });
+  });
+
+  describe('proxy rules', () => {
+    const PROXY = 0xc6336480;
+    const rule = {
+      protocol: UDP,
+      port: 53,
+      source: 0x0a000000,
+      sourceMask: 0xff000000,
+      destination: 0,
+      destinationMask: 0,
+      server: PROXY,
+      serverPort: 5353,
+    };
+    beforeEach(() => {
+      nat.proxyRules = [rule];
+    });
+
+    test('the server answers, and who asked sees the answer of whom it asked', () => {
+      const asked = [REMOTE, STRANGER].map(to => packet(UDP, INNER, 5000, to, 53));
+      const sent = asked.map(original => {
+        const bytes = original.slice();
+        assert.equal(out(bytes), NAT_TRANSLATED);
+        right(bytes);
+        assert.deepEqual([source(bytes), destination(bytes), read16(bytes, 22)], [OUTER, PROXY, 5353]);
+        return bytes;
+      });
+      assert.notEqual(read16(sent[0]!, 20), read16(sent[1]!, 20), 'two that one port asks for are told apart');
+      for (const [i, bytes] of sent.entries()) {
+        const reply = answer(bytes);
+        assert.equal(back(reply), NAT_TRANSLATED);
+        assert.deepEqual(reply, answer(asked[i]!));
+      }
+      // An error of the server itself comes from whom was asked; its quotation is what was sent.
+      const error = new Uint8Array(576);
+      const size = writeError4(error, 0, 3, 3, 0, PROXY, sent[1]!, 0, sent[1]!.length);
+      assert.equal(nat.inbound(error, 0, size, now), NAT_TRANSLATED);
+      right(error.slice(0, size));
+      assert.deepEqual([source(error), destination(error)], [STRANGER, INNER]);
+      assert.deepEqual(error.slice(28, size), asked[1]);
+    });
+
+    test('fragments go the same way, there and back', () => {
+      const pieces = (long: Uint8Array): Uint8Array[] =>
+        Array.from({ length: fragmentCount(long, 0, long.length, 576) }, (_, i) => {
+          const piece = new Uint8Array(576);
+          return piece.slice(0, writeFragment(piece, 0, long, 0, i, 576));
+        });
+      const about = { source: INNER, destination: REMOTE, id: 77 };
+      for (const piece of pieces(ip4(udp(5000, 53, new Uint8Array(1000)), about))) {
+        assert.equal(out(piece), NAT_TRANSLATED);
+        assert.deepEqual([source(piece), destination(piece)], [OUTER, PROXY]);
+        assert.ok(ip4HeaderOk(piece, 0, 20));
+      }
+      for (const piece of pieces(ip4(udp(5353, 5000, new Uint8Array(1000)), { source: PROXY, destination: OUTER }))) {
+        assert.equal(back(piece), NAT_TRANSLATED);
+        assert.deepEqual([source(piece), destination(piece)], [REMOTE, INNER]);
+      }
+    });
+
+    test('only what a rule names; the proxy asks for itself; proxy only leaves the rest alone', () => {
+      const to = (bytes: Uint8Array): number => {
+        assert.equal(out(bytes), NAT_TRANSLATED);
+        return destination(bytes);
+      };
+      assert.equal(to(packet(UDP, INNER, 5000, REMOTE, 54)), REMOTE);
+      assert.equal(to(packet(TCP, INNER, 5000, REMOTE, 53)), REMOTE);
+      assert.equal(to(packet(UDP, 0xac100001, 5000, REMOTE, 53)), REMOTE);
+      nat.proxyRules = [{ ...rule, server: INNER, serverPort: 0 }];
+      assert.equal(to(packet(UDP, INNER, 5001, REMOTE, 53)), REMOTE);
+      assert.equal(to(packet(UDP, OTHER, 5001, REMOTE, 53)), INNER);
+      nat.proxyRules = [rule];
+      nat.flags |= NAT_PROXY_ONLY;
+      assert.equal(out(packet(UDP, INNER, 5000, REMOTE, 54)), NAT_PASSED);
+      assert.equal(back(packet(UDP, REMOTE, 54, OUTER, 5000)), NAT_PASSED);
+      assert.equal(out(ip4(icmp(5, 0, 0, new Uint8Array(28)), { source: INNER, protocol: ICMP })), NAT_PASSED);
+      const asks = packet(UDP, INNER, 6000, REMOTE, 53);
+      const reply = answer(asks);
+      assert.equal(to(asks), PROXY);
+      const came = answer(asks);
+      assert.equal(back(came), NAT_TRANSLATED);
+      assert.deepEqual(came, reply);
     });
   });
 
@@ -508,6 +695,7 @@ describe('nat', () => {
     aliasPort: 22,
     remoteAddress: 0,
     remotePort: 0,
+    servers: [],
     description: '',
   });
 });

@@ -42,11 +42,14 @@ class KernelNat {
       '-ec',
       `ip addr add 10.0.0.1/24 dev i; ip addr add 203.0.113.1/24 dev o; ip route add 198.51.100.0/24 dev o
        ip neigh add 10.0.0.5 lladdr ${MAC} dev i; ip neigh add 10.0.0.6 lladdr ${MAC} dev i
-       ip neigh add 198.51.100.7 lladdr ${MAC} dev o
+       ip neigh add 198.51.100.7 lladdr ${MAC} dev o; ip neigh add 198.51.100.8 lladdr ${MAC} dev o
        echo 1 > /proc/sys/net/ipv4/ip_forward
        nft add table ip n
        nft add chain ip n post '{ type nat hook postrouting priority 100 ; }'
-       nft add rule ip n post oifname o snat to 203.0.113.1`,
+       nft add rule ip n post oifname o snat to 203.0.113.1
+       nft add chain ip n pre '{ type nat hook prerouting priority -100 ; }'
+       nft add rule ip n pre iifname i udp dport 5353 dnat to 198.51.100.8:53
+       nft add rule ip n pre iifname o udp dport 8080 dnat to 10.0.0.6:80`,
     );
     for (const [side, link, far] of [
       ['out', 'i', 'ei'],
@@ -96,7 +99,7 @@ function withoutUdpChecksum(packet: Uint8Array): Uint8Array {
   return copy;
 }
 
-test('UDP, TCP, ICMP and errors about them: as Linux translates them', async () => {
+test('UDP, TCP, ICMP and errors about them, redirects and proxies: as Linux translates them', async () => {
   const inline = await Inline.open();
   const kernel = await KernelNat.start();
   try {
@@ -125,6 +128,13 @@ test('UDP, TCP, ICMP and errors about them: as Linux translates them', async () 
     await compare('SYN, ACK', 'in', ip4(tcp(80, 5000, flags.synAck, [2, 4, 5, 0xb4]), { ...inward, protocol: 6 }));
     await compare('echo request', 'out', ip4(icmp(8, 0, 0x00070001, [9, 9]), { ...outward, protocol: 1 }));
     await compare('echo reply', 'in', ip4(icmp(0, 0, 0x00070001, [9, 9]), { ...inward, protocol: 1 }));
+    await inline.ascii(node, 'proxyrule', '"proto udp port 5353 server 198.51.100.8:53"');
+    await compare('asks for a name, and a proxy has it', 'out', ip4(udp(4004, 5353, [1]), outward));
+    const fromProxy = { source: WORLD + 1, destination: ALIAS };
+    await compare('what the proxy answers', 'in', ip4(udp(53, 4004, [2]), fromProxy));
+    await inline.ascii(node, 'redirectport', '{ local_addr=10.0.0.6 local_port=80 alias_port=8080 proto=17 }');
+    await compare('a port that is redirected', 'in', ip4(udp(4005, 8080, [3]), inward));
+    await compare('what is answered from there', 'out', ip4(udp(80, 4005, [4]), { ...outward, source: HOST + 1 }));
     // From the far host: a port that is closed; it quotes what it got.
     const got = await kernel.through('out', ip4(udp(4003, 9, [7]), outward));
     inline.write('out', ip4(udp(4003, 9, [7]), outward));

@@ -11,6 +11,7 @@ import {
   type NatRedirect,
   NatRedirectError,
 } from '../../lib/nat.ts';
+import type { NatProxyRule } from '../../lib/nat-proxy.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
@@ -27,6 +28,14 @@ export interface NatConfig {
   readonly target: number;
   readonly dlt: number;
   readonly redirects: ReadonlyMap<number, NatRedirect>;
+  /** Redirects that are to serve one more connection; each is told of when it is let go. */
+  readonly leaving: ReadonlySet<number>;
+  readonly proxyRules: readonly NatProxyRule[];
+}
+
+/** What is told of a redirect that was let go. */
+export interface LetGo {
+  readonly left: number;
 }
 
 const TRANSLATED = 0;
@@ -36,8 +45,8 @@ const REFUSED = 3;
 
 export class NatData extends DataHalf<NatConfig> {
   readonly #nat: Nat;
-  /** Number that the library knows a redirect by; absent where it could not be made yet. */
-  readonly #made: Map<number, number> = new Map();
+  /** The number that the library knows a redirect by, and how many servers it has; absent where it could not be made yet. */
+  readonly #made: Map<number, { readonly number: number; servers: number }> = new Map();
   #redirects: ReadonlyMap<number, NatRedirect> = new Map();
   #ready = false;
   #ether = false;
@@ -51,18 +60,21 @@ export class NatData extends DataHalf<NatConfig> {
     tellFresh(node);
   }
 
-  override configure({ address, flags, target, dlt, redirects }: NatConfig): void {
+  override configure({ address, flags, target, dlt, redirects, leaving, proxyRules }: NatConfig): void {
     const nat = this.#nat;
     this.#ready = address !== 0;
     this.#ether = dlt === DLT_EN10MB;
     nat.flags = flags;
     nat.target = target;
+    nat.proxyRules = proxyRules;
     nat.setAddresses(address === 0 ? [] : [address]);
-    for (const [id, number] of this.#made) {
+    for (const [id, { number }] of this.#made) {
       if (redirects.has(id)) continue;
-      nat.deleteRedirect(number);
+      if (leaving.has(id)) nat.letGoRedirect(number, this.node.now());
+      else nat.deleteRedirect(number);
       this.#made.delete(id);
     }
+    for (const left of leaving) this.node.tell({ left } satisfies LetGo);
     this.#redirects = redirects;
     this.#redirect();
   }
@@ -83,7 +95,7 @@ export class NatData extends DataHalf<NatConfig> {
 
   override timer(now: number): void {
     this.#nat.expire(now);
-    this.#redirect();
+    if (this.#made.size < this.#redirects.size) this.#redirect();
     this.due = now + EXPIRE_MS;
   }
 
@@ -138,16 +150,24 @@ export class NatData extends DataHalf<NatConfig> {
     to.sendMany(handles, good);
   }
 
-  /** Makes the redirects that are not made yet: where a session has the port, when it is over. */
+  /** Makes the redirects that are not made yet, and has each with its servers. */
   #redirect(): void {
-    if (this.#made.size === this.#redirects.size) return;
     for (const [id, redirect] of this.#redirects) {
-      if (this.#made.has(id)) continue;
-      try {
-        this.#made.set(id, this.#nat.redirect(redirect));
-      } catch (error) {
-        if (!(error instanceof NatRedirectError)) throw error;
+      const made = this.#made.get(id);
+      if (made === undefined) this.#make(id, redirect);
+      else if (made.servers !== redirect.servers.length) {
+        made.servers = redirect.servers.length;
+        this.#nat.setServers(made.number, redirect.servers);
       }
+    }
+  }
+
+  #make(id: number, redirect: NatRedirect): void {
+    try {
+      this.#made.set(id, { number: this.#nat.redirect(redirect), servers: redirect.servers.length });
+    } catch (error) {
+      // There is no address yet, or no room: later, perhaps.
+      if (!(error instanceof NatRedirectError)) throw error;
     }
   }
 }
