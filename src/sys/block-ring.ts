@@ -7,7 +7,6 @@
 import {
   ETH_P_8021Q,
   PacketRing,
-  type PacketRingOptions,
   type RingLayout,
   STATUS_AVAILABLE,
   STATUS_CHECKSUM_NOT_READY,
@@ -15,6 +14,7 @@ import {
   STATUS_VLAN_TPID_VALID,
   STATUS_VLAN_VALID,
 } from './packet-ring-base.ts';
+import type { PacketRingMemory } from './packet-ring-memory.ts';
 
 // struct tpacket_block_desc: version, offset of private data, then status, number of frames, offset of the first.
 const BLOCK_STATUS = 2;
@@ -22,7 +22,7 @@ const BLOCK_FRAMES = 3;
 const BLOCK_FIRST = 4;
 
 // struct tpacket3_hdr: next, sec, nsec, snaplen, len, status, mac:16 net:16, rxhash, vlan_tci, vlan_tpid:16, padding.
-const LAYOUT: RingLayout = { version: 3, headerBytes: 48, status: 5, length: 4, macOffsetHalf: 12 };
+const LAYOUT: RingLayout = { headerBytes: 48, status: 5, length: 4, macOffsetHalf: 12 };
 const NEXT = 0;
 const SECONDS = 1;
 const NANOSECONDS = 2;
@@ -44,8 +44,8 @@ export class BlockRing extends PacketRing {
   #left = 0;
   #frame = 0;
 
-  constructor(name: string, options: PacketRingOptions) {
-    super(name, options, LAYOUT);
+  constructor(memory: PacketRingMemory) {
+    super(memory, LAYOUT);
     this.#blockBytes = this.blockBytes;
     this.#blocks = this.receiveBytes / this.blockBytes;
   }

@@ -9,7 +9,6 @@ export { FrameVector } from './frame-vector.ts';
 export * from './icmp6.ts';
 export * from './interface.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
-export { mapMemory, type Mapping } from './mapping.ts';
 export * from './memory.ts';
 export * from './namespace.ts';
 export { setThreadNice } from './priority.ts';

@@ -1,5 +1,5 @@
-// What rings of both versions have in common (packet-ring.ts): the socket, its memory, and all of transmission. The kernel's header of
-// a frame has the same fields in both versions, in another order; where each stands is the layout.
+// What rings of both versions have in common (packet-ring.ts), and all of transmission. The kernel's header of a frame has the same
+// fields in both versions, in another order; where each stands is the layout.
 //
 //   slot to transmit   | header of TPACKET | virtio_net_hdr | frame ...      the frame, as in what is received, at 2 modulo 4
 //
@@ -9,28 +9,9 @@
 // and `commit` do.
 import * as c from './constants.ts';
 import { E } from './error.ts';
-import { errno, libc } from './libc.ts';
-import { type Mapping, mapMemory } from './mapping.ts';
-import { PAGE_BYTES } from './memory.ts';
-import {
-  bindPacketSocket,
-  type FanoutMode,
-  interfaceIndex,
-  interfaceMtu,
-  joinFanout,
-  openPacketSocket,
-  type PacketSocketOptions,
-  packetStatistics,
-  SOL_PACKET,
-} from './packet-socket.ts';
-import { closeFd, setOption, setOptionBytes } from './socket.ts';
-
-const PACKET_RX_RING = 5;
-const PACKET_VERSION = 10;
-const PACKET_RESERVE = 12;
-const PACKET_TX_RING = 13;
-const PACKET_VNET_HDR = 15;
-const PACKET_TX_HAS_OFF = 19;
+import { errno, libc, viewMemory } from './libc.ts';
+import { packetStatistics } from './packet-socket.ts';
+import { closePacketRing, type PacketRingMemory } from './packet-ring-memory.ts';
 
 export const STATUS_USER = 1;
 export const STATUS_CHECKSUM_NOT_READY = 8;
@@ -50,27 +31,8 @@ const VIRTIO_BYTES = 10;
 const VIRTIO_LENGTH_HALF = 1;
 const SOCKADDR_LL_PACKET_TYPE = 10;
 
-export interface PacketRingOptions extends PacketSocketOptions {
-  /** TPACKET_V2, which has no frame wait, unless told; 3 = TPACKET_V3, which moves more of them. */
-  readonly version?: 2 | 3;
-  /** V3: milliseconds after which the kernel hands over a block that is not full, 1 unless told. */
-  readonly blockMs?: number;
-  /** V3: bytes of a block, a power of two. 65536 unless told, or less so that there are four. */
-  readonly blockBytes?: number;
-  /** Slots of the receiving ring, 0 = none. 4096 unless told: some milliseconds, in which a thread may not be run. With V3 as much memory
-   *  as these slots would be, in blocks. */
-  readonly receiveFrames?: number;
-  /** Slots of the transmitting ring, 0 = none. 256 unless told. */
-  readonly transmitFrames?: number;
-  /** Bytes of a slot, a power of two from 256 to 65536; 78 of them are headers. 2048 unless told, which does for an MTU of 1500. */
-  readonly slotBytes?: number;
-  /** The rings of a group share what is received: one ring for each worker. */
-  readonly fanout?: { readonly group: number; readonly mode: FanoutMode };
-}
-
 /** Where a version has what: words of a frame's header, but for the half of one. */
 export interface RingLayout {
-  readonly version: 2 | 3;
   readonly headerBytes: number;
   readonly status: number;
   readonly length: number;
@@ -124,7 +86,8 @@ export abstract class PacketRing {
   protected readonly blockBytes: number;
   /** The receiving ring; the transmitting one follows it. */
   protected readonly receiveBytes: number;
-  readonly #mapping: Mapping;
+  readonly #memory: PacketRingMemory;
+  readonly #buffer: ArrayBuffer;
   readonly #packetTypeByte: number;
   readonly #statusWord: number;
   readonly #lengthWord: number;
@@ -137,72 +100,16 @@ export abstract class PacketRing {
   #asked = 0;
   #closed = false;
 
-  protected constructor(name: string, options: PacketRingOptions, layout: RingLayout) {
-    const { receiveFrames = 4096, transmitFrames = 256, slotBytes = 2048, blockMs = 1, fanout } = options;
-    if (!(slotBytes >= 256 && slotBytes <= 65_536 && isPowerOfTwo(slotBytes))) {
-      throw new RangeError(`slots of ${slotBytes} bytes`);
-    }
-    const pageBytes = Math.max(slotBytes, PAGE_BYTES);
-    for (const frames of [receiveFrames, transmitFrames]) {
-      const whole = Number.isInteger(frames) && (frames * slotBytes) % pageBytes === 0;
-      if (!whole || frames < 0 || frames * slotBytes > 2 ** 30) throw new RangeError(`a ring of ${frames} frames`);
-    }
-    const receiveBytes = receiveFrames * slotBytes;
-    let blockBytes = pageBytes;
-    if (layout.version === 3 && receiveFrames > 0) {
-      while (blockBytes < 65_536 && receiveBytes % (8 * blockBytes) === 0) blockBytes *= 2;
-      blockBytes = options.blockBytes ?? blockBytes;
-      if (!(blockBytes >= pageBytes && isPowerOfTwo(blockBytes) && receiveBytes % blockBytes === 0)) {
-        throw new RangeError(`blocks of ${blockBytes} bytes in a ring of ${receiveBytes}`);
-      }
-      // To the kernel 0 is no time, but a guess by the interface's speed.
-      if (!Number.isInteger(blockMs) || blockMs < 1 || blockMs > 10_000)
-        throw new RangeError(`blocks of ${blockMs} ms`);
-    }
-    this.ifindex = interfaceIndex(name);
-    this.fd = openPacketSocket(options);
-    try {
-      setOption(this.fd, SOL_PACKET, PACKET_VERSION, layout.version - 1);
-      setOption(this.fd, SOL_PACKET, PACKET_TX_HAS_OFF, 1);
-      setOption(this.fd, SOL_PACKET, PACKET_VNET_HDR, 1);
-      // What is received has that header too; two more bytes, and it stands at 2 modulo 4 again.
-      setOption(this.fd, SOL_PACKET, PACKET_RESERVE, 2);
-      // struct tpacket_req, to which V3 adds: ms, private bytes, features.
-      const words = layout.version === 2 ? 4 : 7;
-      if (receiveFrames > 0) {
-        const request = [blockBytes, receiveBytes / blockBytes, slotBytes, receiveFrames, blockMs, 0, 0];
-        setOptionBytes(
-          this.fd,
-          SOL_PACKET,
-          PACKET_RX_RING,
-          new Uint8Array(Uint32Array.from(request.slice(0, words)).buffer),
-        );
-      }
-      if (transmitFrames > 0) {
-        const request = [pageBytes, (transmitFrames * slotBytes) / pageBytes, slotBytes, transmitFrames, 0, 0, 0];
-        setOptionBytes(
-          this.fd,
-          SOL_PACKET,
-          PACKET_TX_RING,
-          new Uint8Array(Uint32Array.from(request.slice(0, words)).buffer),
-        );
-      }
-      this.mtu = interfaceMtu(this.fd, name);
-      this.#mapping = mapMemory(this.fd, receiveBytes + transmitFrames * slotBytes);
-      try {
-        bindPacketSocket(this.fd, this.ifindex, receiveFrames > 0);
-        if (fanout !== undefined) joinFanout(this.fd, fanout.group, fanout.mode);
-      } catch (error) {
-        this.#mapping.unmap();
-        throw error;
-      }
-    } catch (error) {
-      closeFd(this.fd);
-      throw error;
-    }
-    this.bytes = new Uint8Array(this.#mapping.buffer);
-    this.words = new Int32Array(this.#mapping.buffer);
-    this.halves = new Uint16Array(this.#mapping.buffer);
+  protected constructor(memory: PacketRingMemory, layout: RingLayout) {
+    this.#memory = memory;
+    const { fd, ifindex, mtu, address, slotBytes, blockBytes, receiveBytes, transmitFrames } = memory;
+    this.fd = fd;
+    this.ifindex = ifindex;
+    this.mtu = mtu;
+    this.#buffer = viewMemory(address, receiveBytes + transmitFrames * slotBytes);
+    this.bytes = new Uint8Array(this.#buffer);
+    this.words = new Int32Array(this.#buffer);
+    this.halves = new Uint16Array(this.#buffer);
     this.slotBytes = slotBytes;
     this.blockBytes = blockBytes;
     this.receiveBytes = receiveBytes;
@@ -311,16 +218,21 @@ export abstract class PacketRing {
     return this.lost;
   }
 
-  /** Closes socket and rings; what was not kicked is not sent. `next` finds nothing from now on, `reserve` no slot. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+  /** This thread works the ring no more: `next` finds nothing from now on, `reserve` no slot. Who opened it closes it. */
+  leave(): void {
     // Rings of no slots: nothing is found in them, and nothing put into them.
     this.#transmitFrames = 0;
     this.#asked = 0;
     this.forget();
-    this.#mapping.unmap();
-    closeFd(this.fd);
+    if (!this.#buffer.detached) this.#buffer.transfer(0);
+  }
+
+  /** Leaves it, and closes socket and rings; what was not kicked is not sent. For the thread that opened it, once. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.leave();
+    closePacketRing(this.#memory);
   }
 
   #wordOf(transmitSlot: number): number {
@@ -374,8 +286,4 @@ export abstract class PacketRing {
     }
     this.#head = first;
   }
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return (value & (value - 1)) === 0;
 }

@@ -15,14 +15,39 @@
 // stays between the two. (ECMAScript promises that of shared buffers only, which this is not; V8 compiles Atomics on both to the same
 // instructions, ordered as seq_cst, and moves no access to an array's elements past them.) One thread at a time has a ring.
 import { BlockRing } from './block-ring.ts';
-import type { PacketRing, PacketRingOptions } from './packet-ring-base.ts';
+import type { PacketRing } from './packet-ring-base.ts';
+import {
+  closePacketRing,
+  type Fanout,
+  openPacketRingMemory,
+  type PacketRingMemory,
+  type PacketRingMemoryOptions,
+  startPacketRing,
+} from './packet-ring-memory.ts';
 import { SlotRing } from './slot-ring.ts';
 
+export interface PacketRingOptions extends PacketRingMemoryOptions {
+  readonly fanout?: Fanout;
+}
+
 /**
- * Opens rings on the interface `name` of this thread's network namespace. Needs CAP_NET_RAW. Throws a RangeError for sizes that
- * can not be, a SysError where the kernel refuses.
+ * Opens rings on the interface `name` of this thread's network namespace, and starts them. Needs CAP_NET_RAW. Throws a RangeError for
+ * sizes that can not be, a SysError where the kernel refuses.
  */
 export function openPacketRing(name: string, options: PacketRingOptions = {}): PacketRing {
-  return options.version === 3 ? new BlockRing(name, options) : new SlotRing(name, options);
+  const memory = openPacketRingMemory(name, options);
+  try {
+    return workPacketRing(memory, options.fanout);
+  } catch (error) {
+    closePacketRing(memory);
+    throw error;
+  }
 }
-export { PacketRing, type PacketRingOptions } from './packet-ring-base.ts';
+
+/** Starts rings that another thread has opened, for this one to work. */
+export function workPacketRing(memory: PacketRingMemory, fanout?: Fanout): PacketRing {
+  startPacketRing(memory, fanout);
+  return memory.version === 3 ? new BlockRing(memory) : new SlotRing(memory);
+}
+export { PacketRing } from './packet-ring-base.ts';
+export { closePacketRing, openPacketRingMemory, type PacketRingMemory } from './packet-ring-memory.ts';

@@ -2,7 +2,6 @@
 import {
   ETH_P_8021Q,
   PacketRing,
-  type PacketRingOptions,
   type RingLayout,
   STATUS_AVAILABLE,
   STATUS_CHECKSUM_NOT_READY,
@@ -10,9 +9,10 @@ import {
   STATUS_VLAN_TPID_VALID,
   STATUS_VLAN_VALID,
 } from './packet-ring-base.ts';
+import type { PacketRingMemory } from './packet-ring-memory.ts';
 
 // struct tpacket2_hdr: status, len, snaplen, mac:16 net:16, sec, nsec, vlan_tci:16 vlan_tpid:16, padding.
-const LAYOUT: RingLayout = { version: 2, headerBytes: 32, status: 0, length: 1, macOffsetHalf: 6 };
+const LAYOUT: RingLayout = { headerBytes: 32, status: 0, length: 1, macOffsetHalf: 6 };
 const LENGTH = 1;
 const SNAP_LENGTH = 2;
 const MAC_OFFSET_HALF = 6;
@@ -29,8 +29,8 @@ export class SlotRing extends PacketRing {
   /** Slots before it that were not given back. */
   #walked = 0;
 
-  constructor(name: string, options: PacketRingOptions) {
-    super(name, options, LAYOUT);
+  constructor(memory: PacketRingMemory) {
+    super(memory, LAYOUT);
     this.#slotBytes = this.slotBytes;
     this.#slots = this.receiveBytes / this.slotBytes;
   }

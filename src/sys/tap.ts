@@ -7,9 +7,12 @@ import { errno, libc } from './libc.ts';
 
 const TUNSETIFF = 0x400454ca;
 const TUNGETIFF = 0x800454d2;
+const TUNSETQUEUE = 0x400454d9;
 const IFF_TUN = 1;
 const IFF_TAP = 2;
 const IFF_MULTI_QUEUE = 0x100;
+const IFF_ATTACH_QUEUE = 0x200;
+const IFF_DETACH_QUEUE = 0x400;
 const IFF_NO_PI = 0x1000;
 const IFF_VNET_HDR = 0x4000;
 const IFREQ_BYTES = 40;
@@ -58,6 +61,16 @@ export function openTap(name: string, type: 'tap' | 'tun', options: TapOptions =
 export function tapName(fd: number): string | undefined {
   const request = new Uint8Array(IFREQ_BYTES);
   return libc.ioctl(fd, TUNGETIFF, request) === 0 ? nameIn(request) : undefined;
+}
+
+/**
+ * One of several queues has its part of the flows, or the others have all, and what waits in it is gone. False where that is so already,
+ * or the interface is no more.
+ */
+export function setTapQueue(fd: number, on: boolean): boolean {
+  const request = new Uint8Array(IFREQ_BYTES);
+  new DataView(request.buffer).setUint16(NAME_BYTES, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE, true);
+  return libc.ioctl(fd, TUNSETQUEUE, request) === 0;
 }
 
 /** Bytes of the frame read, 0 where none waits, or where the interface is no more. */

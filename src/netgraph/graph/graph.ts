@@ -60,14 +60,17 @@ export class Graph {
         const node = this.#nodes.get(id);
         if (node?.state === 'there') this.change(() => node.control.told(worker, value));
       },
-      failed: (id, worker, error) => {
-        const node = this.#nodes.get(id);
-        if (node) node.failure = error;
-        this.trouble(
-          `node ${node?.address ?? id} of type ${node?.type.name ?? '?'} failed in worker ${worker}: ${error.stack ?? error.message}`,
-        );
-      },
+      failed: (id, worker, error) => this.#failed(id, worker, error),
       snapshot: () => this.snapshot(),
+      gone: worker => {
+        for (const node of this.#nodes.values()) {
+          try {
+            node.control.workerGone(worker);
+          } catch (error) {
+            this.#failed(node.id, worker, error as Error);
+          }
+        }
+      },
       died: (worker, error, replaced) =>
         this.trouble(
           `worker ${worker} died: ${error.message}; ${replaced ? 'another has taken its place' : 'nobody took its place'}`,
@@ -140,8 +143,9 @@ export class Graph {
     try {
       const result = fn();
       for (const node of change.dirty) {
-        if (node.state === 'there')
-          change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
+        if (node.state !== 'there') continue;
+        node.control.prepare();
+        change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
       }
       if (change.actions.length > 0) this.plane.commit(change.actions, change.retired);
       return result;
@@ -378,6 +382,14 @@ export class Graph {
     } finally {
       await this.plane.close();
     }
+  }
+
+  #failed(id: number, worker: number, error: Error): void {
+    const node = this.#nodes.get(id);
+    if (node) node.failure = error;
+    this.trouble(
+      `node ${node?.address ?? id} of type ${node?.type.name ?? '?'} failed in worker ${worker}: ${error.stack ?? error.message}`,
+    );
   }
 
   /** 32 bits, as FreeBSD's: the numbers go round, and one that is in use is passed over. */

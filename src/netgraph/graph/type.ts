@@ -85,6 +85,13 @@ export abstract class ControlHalf {
   /** What a data half told. */
   told(_worker: number, _value: unknown): void {}
 
+  /** A worker is no more, and its successor has not begun: what the node's data half there held of the system goes back. */
+  workerGone(_worker: number): void {}
+
+  /** A change is about to be committed by which the data halves are configured anew: makes ready what `config` is to say. Throwing still
+   *  undoes the change. */
+  prepare(): void {}
+
   /** What the data halves start with. */
   config(): unknown {
     return undefined;

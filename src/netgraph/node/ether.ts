@@ -31,6 +31,7 @@ import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { mac, string, struct, uint32 } from '../message/form.ts';
 import { Divert } from './lib/divert.ts';
 import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts';
+import { EtherRings } from './lib/ether-rings.ts';
 import { asking, inside, macBytes, macText } from './lib/namespace.ts';
 import { releaseAtEnd } from './lib/release.ts';
 import { endsAlone } from './lib/alone.ts';
@@ -61,6 +62,7 @@ interface Attach {
 
 class EtherControl extends ControlHalf {
   #attached: Attached | undefined;
+  #rings: EtherRings | undefined;
   #divert: Divert | undefined;
   #diverts = true;
   #promisc = false;
@@ -76,16 +78,13 @@ class EtherControl extends ControlHalf {
     if ((name === 'lower' && hooks.has('divert')) || (name === 'divert' && hooks.has('lower'))) {
       throw new NetgraphError('EISCONN', `node ${this.node.address} has lower and divert joined: they are one`);
     }
-    this.#settle();
   }
 
   override connected(): void {
-    this.#settle();
     this.node.reconfigure();
   }
 
   override disconnected(): void {
-    this.#settle();
     this.node.reconfigure();
     if (this.#attached === undefined) endsAlone(this.node);
   }
@@ -94,18 +93,34 @@ class EtherControl extends ControlHalf {
     releaseAtEnd(this.node, () => this.#release());
   }
 
+  override workerGone(worker: number): void {
+    this.#rings?.renew(worker, () => this.ifname());
+  }
+
+  override prepare(): void {
+    const { graph, hooks } = this.node;
+    const attached = this.#attached;
+    const [rings, divert] = [this.#rings, this.#divert];
+    graph.onUndo(() => {
+      this.#rings = rings;
+      this.#divert = divert;
+    });
+    // Without a hook nobody would empty them.
+    this.#rings = this.#keep(rings, attached !== undefined && hooks.size > 0, () => {
+      const { slotBytes, version, blockMs } = attached!;
+      return new EtherRings(this.#name(attached!), { slotBytes, version, blockMs }, graph.plane);
+    });
+    // The host is shut out just as long as there is who gets the frames instead.
+    const lower = hooks.has('lower') || hooks.has('divert');
+    this.#divert = this.#keep(divert, attached !== undefined && this.#diverts && lower, () =>
+      this.#openDivert(attached!),
+    );
+  }
+
   override config(): EtherConfig {
-    const attached = this.node.hooks.size > 0 ? this.#attached : undefined;
     return {
-      ring: attached && {
-        ifname: attached.ifname,
-        ifindex: attached.ifindex,
-        namespace: this.node.graph.plane.namespace,
-        group: attached.group,
-        slotBytes: attached.slotBytes,
-        version: attached.version,
-        blockMs: attached.blockMs,
-      },
+      rings: this.#rings?.memories ?? [],
+      group: this.#attached?.group ?? 0,
       autosrc: this.#autosrc,
     };
   }
@@ -134,16 +149,9 @@ class EtherControl extends ControlHalf {
     if (before) throw new NetgraphError('EBUSY', `node ${node.address} is ${before.ifname}'s already`);
     const ring = ringOf(version, blockms);
     this.#attached = inside(node.graph.plane.namespace, () => asking(() => open(ifname, ring)));
-    try {
-      this.#settle();
-      node.graph.change(() => {
-        node.reconfigure();
-        this.#called(ifname);
-      });
-    } catch (error) {
-      this.#release();
-      throw error;
-    }
+    node.graph.onUndo(() => this.#release());
+    node.reconfigure();
+    this.#called(ifname);
   }
 
   ifname(): string {
@@ -192,12 +200,8 @@ class EtherControl extends ControlHalf {
   setDiverts(on: boolean): void {
     const before = this.#diverts;
     this.#diverts = on;
-    try {
-      this.#settle();
-    } catch (error) {
-      this.#diverts = before;
-      throw error;
-    }
+    this.node.graph.onUndo(() => (this.#diverts = before));
+    this.node.reconfigure();
   }
 
   group(address: string, on: boolean): void {
@@ -215,6 +219,8 @@ class EtherControl extends ControlHalf {
   #release(): void {
     this.#divert?.close();
     this.#divert = undefined;
+    this.#rings?.close();
+    this.#rings = undefined;
     if (this.#attached) closeFd(this.#attached.fd);
     this.#attached = undefined;
   }
@@ -224,18 +230,22 @@ class EtherControl extends ControlHalf {
     throw new NetgraphError('ENXIO', `node ${this.node.address} is attached to no interface`);
   }
 
-  /** The host is shut out just as long as there is who gets the frames instead. */
-  #settle(): void {
-    const { hooks } = this.node;
-    const attached = this.#attached;
-    const wanted = attached && this.#diverts && (hooks.has('lower') || hooks.has('divert'));
-    if (!wanted) {
-      this.#divert?.close();
-      this.#divert = undefined;
-      return;
+  /** What is there as long as it is wanted: taken away when no worker uses it any more, and put back where the change is undone. */
+  #keep<Kept extends { close(): void }>(before: Kept | undefined, wanted: boolean, open: () => Kept): Kept | undefined {
+    if (wanted === (before !== undefined)) return before;
+    const { graph } = this.node;
+    if (before) {
+      graph.retire(() => before.close());
+      return undefined;
     }
+    const made = open();
+    graph.onUndo(() => made.close());
+    return made;
+  }
+
+  #openDivert(attached: Attached): Divert {
     const { id, graph } = this.node;
-    this.#divert ??= inside(graph.plane.namespace, () => {
+    return inside(graph.plane.namespace, () => {
       try {
         return new Divert(this.#name(attached), `grevy-${process.pid}-${id}-${attached.group}`);
       } catch (error) {

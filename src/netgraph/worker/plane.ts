@@ -15,7 +15,9 @@ export interface PlaneEvents {
   failed(node: number, worker: number, error: Error): void;
   /** The whole graph as actions, for a worker that begins. */
   snapshot(): readonly Action[];
-  /** A worker died; another has taken its place where `replaced`. */
+  /** A worker died: it runs nothing any more, and nobody does in its place yet. */
+  gone(worker: number): void;
+  /** What became of that; another has taken its place where `replaced`. */
   died(worker: number, error: Error, replaced: boolean): void;
   /** A worker has not come to a quiescent state for so long. */
   stalled(worker: number, ms: number): void;

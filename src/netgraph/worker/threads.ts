@@ -275,6 +275,7 @@ export class WorkerPlane implements Plane {
     this.#commits.reclaim();
     store(this.#talk, 2 * worker * 32, 0);
     store(this.#talk, (2 * worker + 1) * 32, 0);
+    this.#events?.gone(worker);
     if (this.#closed) return;
     let replaced = false;
     try {

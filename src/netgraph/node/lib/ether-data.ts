@@ -10,35 +10,24 @@ import {
   interfaceAddress,
   interfaceMtu,
   interfaceName,
-  openPacketRing,
   type PacketRing,
+  type PacketRingMemory,
   setOption,
   socketError,
+  workPacketRing,
 } from '../../../sys/index.ts';
 import { set4, set6 } from '../../lib/checksum.ts';
 import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6, read16, write16 } from '../../lib/ip.ts';
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
-import { inside } from './namespace.ts';
 
 export interface EtherConfig {
-  /** Undefined: attached to nothing, or no hook to send to. */
-  readonly ring: EtherRing | undefined;
-  readonly autosrc: boolean;
-}
-
-export interface EtherRing {
-  readonly ifname: string;
-  readonly ifindex: number;
-  readonly namespace: string | undefined;
+  /** By worker; without one: attached to nothing, or no hook to send to. */
+  readonly rings: readonly (PacketRingMemory | undefined)[];
   /** PACKET_FANOUT group. */
   readonly group: number;
-  readonly slotBytes: number;
-  /** Of TPACKET. */
-  readonly version: 2 | 3;
-  /** With version 3, milliseconds that a frame may wait for others. */
-  readonly blockMs: number;
+  readonly autosrc: boolean;
 }
 
 /** What a worker says when its ring finds that the interface is down or gone. */
@@ -67,7 +56,6 @@ const AGAIN_MS = 1;
 export class EtherData extends DataHalf<EtherConfig> {
   override source = false;
   #ring: PacketRing | undefined;
-  #config: EtherRing | undefined;
   #in: FrameCopy | undefined;
   #out: FrameCopy | undefined;
   #lower: DataHook | undefined;
@@ -79,12 +67,13 @@ export class EtherData extends DataHalf<EtherConfig> {
   #looked = 0;
   #errorLooked = 0;
 
-  override configure({ ring, autosrc }: EtherConfig): void {
-    const before = this.#config;
-    this.#config = ring;
+  override configure({ rings, group, autosrc }: EtherConfig): void {
     this.#autosrc = autosrc;
-    if (ring === undefined || before?.ifindex !== ring.ifindex || before.slotBytes !== ring.slotBytes) this.#close();
-    if (ring !== undefined && this.#ring === undefined) this.#open(ring);
+    const memory = rings[this.node.worker];
+    if (memory?.fd !== this.#ring?.fd) {
+      this.#leave();
+      if (memory) this.#work(memory, group);
+    }
     this.fd = this.#ring?.fd ?? -1;
     this.source = this.#ring !== undefined;
     this.#find();
@@ -176,7 +165,7 @@ export class EtherData extends DataHalf<EtherConfig> {
   }
 
   override close(): void {
-    this.#close();
+    this.#leave();
   }
 
   #kick(ring: PacketRing): void {
@@ -227,20 +216,16 @@ export class EtherData extends DataHalf<EtherConfig> {
     this.#upper = upper;
   }
 
-  #open(config: EtherRing): void {
+  #work(memory: PacketRingMemory, group: number): void {
     const { workers, packets } = this.node;
-    const fanout = workers > 1 ? { fanout: { group: config.group, mode: 'flow' as const } } : {};
-    const { namespace, ifname, slotBytes, version, blockMs } = config;
-    const ring = inside(namespace, () =>
-      openPacketRing(ifname, { version, blockMs, slotBytes, receiveFrames: 2048, ...fanout }),
-    );
+    const ring = workPacketRing(memory, workers > 1 ? { group, mode: 'flow' } : undefined);
     this.#ring = ring;
     this.#in = new FrameCopy(ring.bytes, packets.bytes);
     this.#out = new FrameCopy(packets.bytes, ring.bytes);
   }
 
-  #close(): void {
-    this.#ring?.close();
+  #leave(): void {
+    this.#ring?.leave();
     this.#ring = undefined;
     this.#in = undefined;
     this.#out = undefined;

@@ -3,12 +3,14 @@
 // spreads the host's flows.
 //
 // The control half opens the queues and hands the workers the descriptors: an interface is there as soon as its node is, a refusal
-// reaches who asked for it, and a worker's successor goes on with its queue. The interface goes with the last descriptor.
+// reaches who asked for it, and a worker's successor has its queue. Between a worker's death and that, the others have its flows. The
+// interface goes with the last descriptor.
 import {
   closeFd,
   interfaceIndexOf,
   openPacketSocket,
   openTap,
+  setTapQueue,
   setInterfaceMtu,
   TapPort,
   tapName,
@@ -75,6 +77,11 @@ export abstract class TapControl extends ControlHalf {
     });
   }
 
+  override workerGone(worker: number): void {
+    const { workers } = this.node.graph.plane;
+    if (workers > 1 && worker < this.#fds.length) setTapQueue(this.#fds[worker]!, false);
+  }
+
   override told(): void {
     if (this.#fds.length === 0 || tapName(this.#fds[0]!) !== undefined) return;
     this.node.graph.trouble(`the interface of node ${this.node.address} is gone`);
@@ -113,7 +120,10 @@ export abstract class TapData extends DataHalf<TapConfig> {
   override configure({ fds, ifindex }: TapConfig): void {
     this.fd = fds[this.node.worker]!;
     this.#ifindex = ifindex;
-    if (this.#port?.fd !== this.fd) this.#port = new TapPort(this.fd, this.node.packets.bytes);
+    if (this.#port?.fd === this.fd) return;
+    this.#port = new TapPort(this.fd, this.node.packets.bytes);
+    // A predecessor's was taken from it.
+    if (this.node.workers > 1) setTapQueue(this.fd, true);
   }
 
   override poll(budget: number): number {

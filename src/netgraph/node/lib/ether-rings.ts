@@ -1,0 +1,62 @@
+// The packet rings of an ether node, one for each worker. The graph's thread opens and closes them: a refusal reaches who asked, and nothing is
+// left of a worker that dies. Its ring is closed at once, with which the kernel has the other workers' rings receive its flows, and there
+// is another for its successor, which starts it when it begins.
+import { closePacketRing, openPacketRingMemory, type PacketRingMemory } from '../../../sys/index.ts';
+import type { Plane } from '../../worker/plane.ts';
+import { asking, inside } from './namespace.ts';
+
+const RECEIVE_FRAMES = 2048;
+
+/** What the rings are to be. */
+export interface EtherRingOptions {
+  readonly slotBytes: number;
+  /** Of TPACKET. */
+  readonly version: 2 | 3;
+  /** With version 3, milliseconds that a frame may wait for others. */
+  readonly blockMs: number;
+}
+
+export class EtherRings {
+  readonly #options: EtherRingOptions;
+  readonly #namespace: string | undefined;
+  readonly #memories: (PacketRingMemory | undefined)[] = [];
+
+  constructor(ifname: string, options: EtherRingOptions, { workers, namespace }: Plane) {
+    this.#options = options;
+    this.#namespace = namespace;
+    try {
+      while (this.#memories.length < workers) this.#memories.push(this.#open(ifname));
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** By worker. */
+  get memories(): readonly (PacketRingMemory | undefined)[] {
+    return this.#memories;
+  }
+
+  /** The worker is no more. Where there can be no ring for its successor, that one has none. */
+  renew(worker: number, ifname: () => string): void {
+    this.#close(worker);
+    this.#memories[worker] = this.#open(ifname());
+  }
+
+  /** No worker uses them any more. */
+  close(): void {
+    for (let worker = 0; worker < this.#memories.length; worker++) this.#close(worker);
+  }
+
+  #open(ifname: string): PacketRingMemory {
+    return inside(this.#namespace, () =>
+      asking(() => openPacketRingMemory(ifname, { ...this.#options, receiveFrames: RECEIVE_FRAMES })),
+    );
+  }
+
+  #close(worker: number): void {
+    const memory = this.#memories[worker];
+    this.#memories[worker] = undefined;
+    if (memory) closePacketRing(memory);
+  }
+}
