@@ -1,8 +1,9 @@
 // IPv4 forwarding in memory: generator, ipfwd, fib4, hole. One measurement is a process of its own, because what the engine compiles
 // depends on everything that the process has run:
 //
-//    node bench/graph/forward.ts WORKERS plain|gate|idle     packets a second, in millions, of all workers; one number, the best window's
-//    node bench/graph/forward.ts 0                           nanoseconds of the processor's time a packet, with and without reclamation
+//    node bench/graph/forward.ts WORKERS plain|gate     packets a second, in millions, of all workers; one number, the best window's
+//    node bench/graph/forward.ts cpu plain|idle         nanoseconds of the processor's time a packet
+//    node bench/graph/forward.ts reclamation            the same, with and without reclamation
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -61,9 +62,27 @@ async function inThreads(workers: number, kind: Kind, windows: number, ms: numbe
   return best;
 }
 
+/** Nanoseconds of the processor's time a packet, of the fastest of many runs of a whole round: all sources, and the timers at times. */
+async function rounds(kind: Kind): Promise<number> {
+  const graph = await build(0, kind);
+  const { runtime } = graph.plane as InlinePlane;
+  const count = 2000;
+  let best = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 150; i++) {
+    const start = threadCpuUs();
+    for (let round = 0; round < count; round++) {
+      runtime.begin();
+      for (let j = 0; j < runtime.sources.length; j++) runtime.turn(runtime.sources[j]!, 256);
+    }
+    if (i > 20) best = Math.min(best, ((threadCpuUs() - start) * 1000) / count / 256);
+  }
+  await graph.close();
+  return best;
+}
+
 /** Nanoseconds of the processor's time a packet, of the fastest of many runs: with what a worker does for reclamation after each vector
  *  (`quiescent`, and the look whether there is a commit), and without. Both in turns. */
-async function reclamation(): Promise<{ with: number; without: number }> {
+async function reclamation(): Promise<Cost> {
   const graph = await build(0, 'plain');
   const { runtime } = graph.plane as InlinePlane;
   const reader = new QsbrReader(Qsbr.create(1), 0);
@@ -103,8 +122,15 @@ async function reclamation(): Promise<{ with: number; without: number }> {
 
 const SELF = fileURLToPath(import.meta.url);
 
+/** In a network of its own: some of the idle nodes have interfaces. */
 async function child(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, SELF, ...args]);
+  const { stdout } = await promisify(execFile)('unshare', [
+    '--net',
+    process.execPath,
+    ...process.execArgv,
+    SELF,
+    ...args,
+  ]);
   return stdout;
 }
 
@@ -125,13 +151,29 @@ export async function compare(workers: number, a: Kind, b: Kind, runs = 4): Prom
   return best;
 }
 
-export async function reclamationCost(): Promise<{ with: number; without: number }> {
-  return JSON.parse(await child('0')) as { with: number; without: number };
+export interface Cost {
+  /** Nanoseconds of the processor's time a packet. */
+  readonly with: number;
+  readonly without: number;
+}
+
+export async function reclamationCost(): Promise<Cost> {
+  return JSON.parse(await child('reclamation')) as Cost;
+}
+
+/** Of twenty idle nodes; processes in turns, the fastest of each. */
+export async function idleCost(runs = 4): Promise<Cost> {
+  const best = { with: Number.POSITIVE_INFINITY, without: Number.POSITIVE_INFINITY };
+  for (let i = 0; i < runs; i++) {
+    best.without = Math.min(best.without, Number(await child('cpu', 'plain')));
+    best.with = Math.min(best.with, Number(await child('cpu', 'idle')));
+  }
+  return best;
 }
 
 if (import.meta.main) {
-  const [workers = '1', kind = 'plain'] = process.argv.slice(2);
-  console.log(
-    workers === '0' ? JSON.stringify(await reclamation()) : await inThreads(Number(workers), kind as Kind, 6, 250),
-  );
+  const [what = '1', kind = 'plain'] = process.argv.slice(2);
+  if (what === 'cpu') console.log(await rounds(kind as Kind));
+  else if (what === 'reclamation') console.log(JSON.stringify(await reclamation()));
+  else console.log(await inThreads(Number(what), kind as Kind, 6, 250));
 }

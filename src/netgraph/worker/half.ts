@@ -65,6 +65,10 @@ export abstract class DataHalf<Config = unknown> {
   fd = -1;
   /** It is polled every round. */
   readonly source: boolean = false;
+  /** That `poll` finds nothing costs a system call: a busy worker polls one that is silent only now and then. */
+  readonly dear: boolean = false;
+  /** The worker's look at the clock at which it was silent. */
+  silentAt = -1;
 
   constructor(node: DataContext) {
     this.node = node;

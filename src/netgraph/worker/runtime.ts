@@ -79,6 +79,7 @@ export class Runtime {
   readonly #spareCounts: Map<number, Counts[]> = new Map();
   #rounds = 0;
   #looks = 0;
+  #clockReads = 0;
   #runs = 0;
   /** The vector that a node has been handed; undefined where it has been passed on. */
   #received: Vector | undefined = undefined;
@@ -123,6 +124,7 @@ export class Runtime {
   /** For who comes back to it after a while: what is done now is not done when it was left. Touches nothing that is shared. */
   readClock(): void {
     this.nowMs = this.around.clock();
+    this.#clockReads++;
   }
 
   /** Before a round: now and then the time, and the timers that are due. How many there were. */
@@ -135,6 +137,7 @@ export class Runtime {
   look(): number {
     this.#rounds = 0;
     const now = (this.nowMs = this.around.clock());
+    this.#clockReads++;
     let fired = 0;
     const halves = this.#halves;
     for (let i = 0; i < halves.length; i++) {
@@ -158,6 +161,14 @@ export class Runtime {
       this.#fail(half.node as DataNode, error);
     }
     if (this.#first !== undefined) this.run();
+    return found;
+  }
+
+  /** As `poll`, in a round of a busy worker: a silent source whose silence is dear has its turn once for each look at the clock. */
+  turn(half: DataHalf, budget: number): number {
+    if (half.silentAt === this.#clockReads) return 0;
+    const found = this.poll(half, budget);
+    if (found === 0 && half.dear) half.silentAt = this.#clockReads;
     return found;
   }
 

@@ -184,7 +184,7 @@ function run(): void {
     let found = runtime.begin();
     // A commit may change what sources there are: then one may have no turn in this round, or two.
     for (let i = 0; i < runtime.sources.length; i++) {
-      found += runtime.poll(runtime.sources[i]!, data.vector);
+      found += runtime.turn(runtime.sources[i]!, data.vector);
       pause.between();
     }
     if (workers > 1) {

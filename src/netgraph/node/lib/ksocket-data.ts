@@ -27,6 +27,7 @@ const ERRORS = 2;
 
 export class KsocketData extends DataHalf<KsocketConfig> {
   override source = false;
+  override readonly dear = true;
   #port: SocketPort | undefined;
   #stream = false;
   #connected = false;

@@ -102,6 +102,7 @@ const TRANSMITTED = 1;
 
 export abstract class TapData extends DataHalf<TapConfig> {
   override source = true;
+  override readonly dear = true;
   /** Bytes that a frame begins behind a packet's usual first. */
   readonly #shift: number;
   readonly #longest: number;
