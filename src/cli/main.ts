@@ -19,6 +19,8 @@ const USAGE = `Usage: grevy COMMAND [OPTIONS]
       [--run-dir DIR | --standalone]              COMMAND: a shell; standalone: with a graph of its own
   nghook [-adlnsS] [-m MSG] PATH [HOOK]           packets of a hook from standard input and to standard output
       [-e] [--run-dir DIR | --standalone]         -e: of a program, PATH HOOK PROGRAM [ARGUMENT ...]
+  flowctl NODE show [ipv4 | ipv6] [verbose | human]
+      [--run-dir DIR | --standalone]              the flows that a netflow node counts, as flowctl(8) has them
   demo [--once] [--routes N]                      a small network in namespaces of its own
   help, --help                                    this text
   --version                                       which version this is
@@ -35,6 +37,7 @@ const PROGRAMS: Readonly<Record<string, () => Promise<Program>>> = {
   replay: async () => (await import('./replay.ts')).replay,
   ngctl: async () => (await import('./ngctl.ts')).ngctl,
   nghook: async () => (await import('./ngctl.ts')).nghook,
+  flowctl: async () => (await import('./ngctl.ts')).flowctl,
   demo: async () => (await import('./demo/demo.ts')).demo,
 };
 

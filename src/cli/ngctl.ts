@@ -1,5 +1,5 @@
-// `grevy ngctl` and `grevy nghook`: FreeBSD's two tools of netgraph, for the graph of a running daemon, or for one of their own.
-import { graphMessenger, openGraph, type OpenAlone, runNgctl, runNghook } from '../netgraph/index.ts';
+// `grevy ngctl`, `grevy nghook` and `grevy flowctl`: FreeBSD's tools of netgraph, for the graph of a running daemon, or for one of their own.
+import { graphMessenger, openGraph, type OpenAlone, runFlowctl, runNgctl, runNghook } from '../netgraph/index.ts';
 
 const openAlone: OpenAlone = async name => {
   const graph = await openGraph();
@@ -26,6 +26,11 @@ export function ngctl(argv: readonly string[]): Promise<number> {
 export function nghook(argv: readonly string[]): Promise<number> {
   leaveWithReader();
   return runNghook(argv, streams, openAlone);
+}
+
+export function flowctl(argv: readonly string[]): Promise<number> {
+  leaveWithReader();
+  return runFlowctl(argv, streams, openAlone);
 }
 
 /** `grevy ngctl … | head`: the reader has seen enough. */

@@ -4,7 +4,7 @@ export { graphMessenger } from './control/local.ts';
 export { formatHooks, formatRuntime } from './control/format.ts';
 export type { Messenger, Reply, RuntimeRow } from './control/messenger.ts';
 export { Ngctl, type NgctlOptions, type Outcome } from './control/ngctl.ts';
-export { type OpenAlone, type ProgramStreams, runNgctl, runNghook } from './control/program.ts';
+export { type OpenAlone, type ProgramStreams, runFlowctl, runNgctl, runNghook } from './control/program.ts';
 export { runtimeOf } from './control/runtime.ts';
 export { type MakeMessenger, NgctlService, type NgctlServiceOptions } from './control/service.ts';
 export { formatId, parseAddress } from './graph/address.ts';

@@ -1,4 +1,4 @@
-// The programs ngctl and nghook: their options, where the graph is that they speak to, and what they end with.
+// The programs ngctl, nghook and flowctl: their options, where the graph is that they speak to, and what they end with.
 import { createReadStream, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import { CODES, NetgraphError } from '../graph/error.ts';
 import { NgctlClient } from './client.ts';
 import { getopt } from './command-line.ts';
+import { showFlows } from './flowctl.ts';
 import { OUTPUT_LIMIT, SOCKET_NAME } from './frame.ts';
 import { interactive } from './interactive.ts';
 import { HookProgram } from './hook-program.ts';
@@ -21,6 +22,8 @@ const NGCTL_USAGE = 'usage: ngctl [-d] [-f file] [-n name] [--run-dir DIR | --st
 const NGHOOK_USAGE =
   'usage: nghook [-adlnsS] [-m msg]* [--run-dir DIR | --standalone] path [hookname]\n' +
   '   or: nghook -e [-n] [-m msg]* [--run-dir DIR | --standalone] path hookname prog [args...]\n';
+const FLOWCTL_USAGE =
+  'usage: flowctl [-d level] [--run-dir DIR | --standalone] node show [ipv4 | ipv6] [verbose | human]\n';
 
 export interface ProgramStreams {
   readonly stdin: Readable;
@@ -167,6 +170,40 @@ export async function runNghook(
   } finally {
     input.destroy();
     if (output !== stdout) output.end();
+    await opened.close();
+  }
+}
+
+/** `flowctl` with these arguments; gives the exit code. */
+export async function runFlowctl(
+  argv: readonly string[],
+  { stdout, stderr }: ProgramStreams,
+  openAlone: OpenAlone,
+): Promise<number> {
+  const given = getopt(argv, 'd:', LONG);
+  const [node, show, ...words] = given?.operands ?? [];
+  const version = words[0] === 'ipv4' || words[0] === 'ipv6' ? words.shift() : undefined;
+  const how = words.shift() ?? 'short';
+  const known = node !== undefined && show === 'show' && words.length === 0;
+  if (!given || !known || (how !== 'short' && how !== 'verbose' && how !== 'human')) {
+    stderr.write(FLOWCTL_USAGE);
+    return EX_USAGE;
+  }
+  const opened = await open('flowctl', given.options, `flowctl${process.pid}`, openAlone, stderr);
+  if (!opened) return EX_OSERR;
+  try {
+    await showFlows(opened.messenger, {
+      path: node.includes(':') ? node : `${node}:`,
+      versions: version === 'ipv4' ? [4] : version === 'ipv6' ? [6] : [4, 6],
+      how,
+      print: text => stdout.write(text),
+    });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof NetgraphError)) throw error;
+    stderr.write(`flowctl: ${CODES[error.code]}\nflowctl: ${error.explanation}\n`);
+    return EX_OSERR;
+  } finally {
     await opened.close();
   }
 }

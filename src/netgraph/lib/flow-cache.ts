@@ -104,6 +104,11 @@ export class FlowCache {
     return this.#limit;
   }
 
+  /** Whether a flow of this number is being counted. */
+  runs(flow: number): boolean {
+    return this.#over[flow] === 0 && this.packets[flow] !== 0;
+  }
+
   /** Counts an IPv4 or IPv6 packet; returns its flow, or FLOW_…. */
   add(bytes: Uint8Array, offset: number, length: number, input: number, uptimeMs: number): number {
     this.created = false;

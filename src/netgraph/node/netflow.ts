@@ -22,8 +22,10 @@ import {
   NETFLOW_COUNTERS,
   type NetflowConfig,
   NetflowData,
+  type NetflowQuestion,
   type NetflowState,
 } from './lib/netflow-data.ts';
+import { flowsAsked, flowsShown, type FlowPage, type FlowsAsked } from './lib/netflow-show.ts';
 
 /** Interfaces are numbered below this (NG_NETFLOW_MAXIFACES). */
 const INTERFACES = 65_535;
@@ -66,7 +68,7 @@ const v9info = struct({ 'v9 template packets': uint16, 'v9 template time': uint1
 const FRESH: Interface = { dlt: DLT_EN10MB, index: 0, conf: CONF_INGRESS };
 
 class NetflowControl extends ControlHalf {
-  readonly #asks: Asks<'state', NetflowState> = new Asks(this.node);
+  readonly #asks: Asks<NetflowQuestion, NetflowState | FlowPage> = new Asks(this.node);
   /** By the hook `ifaceN`. */
   readonly #interfaces: WeakMap<Hook, Interface> = new WeakMap();
   #inactive: number = FLOW_INACTIVE_TIMEOUT;
@@ -115,7 +117,7 @@ class NetflowControl extends ControlHalf {
   }
 
   async info(): Promise<ValueOf<typeof info>> {
-    const state = await this.#asks.ask('state');
+    const state = (await this.#asks.ask('state')) as NetflowState;
     const counts = this.node.counts() as Record<(typeof NETFLOW_COUNTERS)[number], number>;
     return {
       'IPv4 bytes': counts.bytes4,
@@ -138,6 +140,12 @@ class NetflowControl extends ControlHalf {
       'Inactive timeout': this.#inactive,
       'Active timeout': this.#active,
     };
+  }
+
+  async show({ version, hash_id, list_id }: FlowsAsked): Promise<FlowPage> {
+    if (version !== 4 && version !== 6) throw new NetgraphError('EINVAL', `version=${version}: 4 or 6`);
+    if (list_id !== 0) throw new NetgraphError('EINVAL', `list_id=${list_id}: no page has begun there`);
+    return (await this.#asks.ask({ family: version, first: hash_id })) as FlowPage;
   }
 
   ifinfo(number: number): ValueOf<typeof ifinfo> {
@@ -219,6 +227,13 @@ export const netflow: NodeType = {
       args: uint16,
       reply: ifinfo,
       handle: (netflow: NetflowControl, number) => netflow.ifinfo(number),
+    }),
+    command({
+      name: 'show',
+      cmd: 3 | ASKS,
+      args: flowsAsked,
+      reply: flowsShown,
+      handle: (netflow: NetflowControl, asked) => netflow.show(asked),
     }),
     command({ name: 'setdlt', cmd: 4, args: setdlt, handle: (netflow: NetflowControl, a) => netflow.setDlt(a) }),
     command({

@@ -3,15 +3,19 @@
 //
 //    input ─▶ [ p0 p1 p2 … ] ─▶ a copy of the next, with up to 4 counters and the time written into it ─▶ output
 //
-// FreeBSD's node fills the queue of the interface behind `output`, as far as that has room. Ours knows no interface: without a rate
-// it sends a vector a round, and so much at once as there are packets for.
+// FreeBSD's node fills the queue of the interface behind `output`, as far as that has room. Ours asks no interface: without a rate
+// it sends a vector a round, and so much at once as there are packets for; `setiface` only says whether there is such an interface. As
+// on FreeBSD an ether behind `output` leaves the source addresses alone from then on.
+import { interfaceIndex } from '../../sys/index.ts';
 import { NetgraphError } from '../graph/error.ts';
+import { tell } from '../graph/messages.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { hint16, hint8, int32, int64, string, struct, uint32, uint64, uint8 } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks, sayTo } from './lib/ask.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { asking, inside } from './lib/namespace.ts';
 import { type Counter, type Said, SourceData, type SourceState, type Stamp } from './lib/source-data.ts';
 
 // FreeBSD's struct timeval on amd64.
@@ -73,6 +77,11 @@ class SourceControl extends ControlHalf {
     onlyHooks(hook, ['input', 'output']);
   }
 
+  override connected({ name, peer }: Hook): void {
+    const { graph } = this.node;
+    if (name === 'output' && peer!.node.type.name === 'ether') tell(graph, this.node, 'output', 'setautosrc', 0);
+  }
+
   override disconnected({ name }: Hook): void {
     if (name === 'output') this.node.graph.shutdown(this.node);
     else endsAlone(this.node);
@@ -112,6 +121,10 @@ class SourceControl extends ControlHalf {
 
   clearData(): void {
     sayTo(this.node, 'clrdata' satisfies Said);
+  }
+
+  checkInterface(ifname: string): void {
+    inside(this.node.graph.plane.namespace, () => asking(() => interfaceIndex(ifname)));
   }
 
   setPps(pps: number): void {
@@ -201,9 +214,7 @@ export const source: NodeType = {
       name: 'setiface',
       cmd: 7,
       args: string,
-      handle: (_source: SourceControl, name) => {
-        throw new NetgraphError('EOPNOTSUPP', `interface '${name}': a source sends to its hook, and asks no interface`);
-      },
+      handle: (source: SourceControl, name) => source.checkInterface(name),
     }),
     command({ name: 'setpps', cmd: 8, args: uint32, handle: (source: SourceControl, pps) => source.setPps(pps) }),
     command({

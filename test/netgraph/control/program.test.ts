@@ -10,9 +10,13 @@ import {
   NgctlClient,
   NgctlService,
   openGraph,
+  runFlowctl,
   runNgctl,
   runNghook,
+  send,
+  socketOf,
 } from '../../../src/netgraph/index.ts';
+import { ip4, ip6, udp } from '../lib/packets.ts';
 import { temporaryDirectory } from '../../lib/temporary.ts';
 import { until } from '../../lib/wait.ts';
 
@@ -162,6 +166,40 @@ describe('nghook', () => {
     await ended(ran, 71);
     assert.match(ran.err, /^nghook: can't connect to node: No such file or directory\n/);
     await ended(run(runNghook, []), 64);
+  });
+});
+
+describe('flowctl', () => {
+  test('the flows of a netflow node, in three layouts', async () => {
+    const me = graph.create('socket', 'probe');
+    const netflow = graph.mkpeer(me, 'netflow', 'data', 'iface0');
+    graph.rename(netflow, 'flows');
+    await send(graph, me, 'data', 'setdlt', { iface: 0, dlt: 12 });
+    await send(graph, me, 'data', 'setifindex', { iface: 0, index: 60_001 });
+    await graph.settled();
+    const dns = ip4(udp(4000, 53, [1, 2, 3, 4]));
+    const flow6 = ip6(udp(9, 53, [1]), 17, new Uint8Array(16).fill(0x20), new Uint8Array(16).fill(0x30));
+    for (const packet of [dns, dns, flow6]) socketOf(me).write('data', packet);
+    await until(() => netflow.counts()['packets6'] === 1, { what: 'the packets to be counted' });
+    const show = async (...words: string[]): Promise<string[]> => {
+      const ran = run(runFlowctl, ['flows', 'show', ...words]);
+      await ended(ran, 0);
+      return ran.out.split('\n');
+    };
+    const [head4, row4, head6, row6] = await show();
+    assert.equal(head4, 'SrcIf         SrcIPaddress    DstIf         DstIPaddress    Pr SrcP DstP   Pkts');
+    assert.equal(row4, '60001         10.0.0.1        -             198.51.100.7    17 0fa0 0035      2');
+    assert.match(head6!, /^SrcIf .* Pkts$/);
+    assert.match(row6!, /^60001 {9}2020:2020:\S+:2020 .* 17 0009 0035 {6}1$/);
+    assert.match((await show('ipv4', 'human'))[1]!, / 17 {5}4000 {7}53 {8}2$/);
+    const verbose = await show('ipv4', 'verbose');
+    assert.match(verbose[2]!, / 17 {3}0 {4}0 {6}2$/);
+    assert.match(verbose[3]!, /^0fa0 \/0 .* 0035 \/0 .* 0\.0\.0\.0 .* 32 +0$/);
+    await ended(run(runFlowctl, ['flows', 'show', 'all']), 64);
+    const nil = run(runFlowctl, ['nil', 'show']);
+    await ended(nil, 71);
+    assert.match(nil.err, /^flowctl: No such file or directory\n/);
+    graph.shutdown(me);
   });
 });
 

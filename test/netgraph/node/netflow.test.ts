@@ -176,3 +176,37 @@ test('refused: hooks, interfaces and values that there are not', async () => {
   for (const hook of node.hooks.values()) inline.graph.rmhook(hook);
   assert.equal(node.state, 'gone');
 });
+
+test('show: the flows that run, by version, a page at a time', async () => {
+  inline.write('iface0', datagram(1));
+  inline.write('iface0', datagram(1));
+  inline.write('iface0', ip4(tcp(80, 4000, 0x12), { protocol: 6 }));
+  inline.write('iface0', six);
+  const text = await inline.ascii(node, 'show', '{ version=6 }');
+  assert.match(
+    text!,
+    /^{ version=6 nentries=1 entries6=\[ { version=6 r={ flow_type=260 src=2001:db8::1 dst=2001:db8::2/,
+  );
+  interface Page {
+    hash_id: number;
+    entries: { r: { sport: number; i_ifx: number }; packets: number; bytes: number; tcp_flags: number }[];
+  }
+  const show = (hash_id: number): Promise<Page> =>
+    inline.send<Page>(node, 'show', { version: 4, hash_id, list_id: 0, nentries: 0 });
+  const few = await show(0);
+  assert.deepEqual(
+    few.entries.map(({ r, packets, bytes, tcp_flags }) => [r.sport, r.i_ifx, packets, bytes, tcp_flags]),
+    [
+      [1, 7, 2, 64, 0],
+      [80, 7, 1, 40, 0x12],
+    ],
+  );
+  for (let port = 1000; port < 2500; port++) inline.write('iface0', datagram(port));
+  const first = await show(0);
+  const second = await show(first.hash_id);
+  assert.deepEqual([first.entries.length, second.entries.length, second.hash_id], [1000, 502, 0]);
+  inline.pass(20_000);
+  assert.equal(await inline.ascii(node, 'show', '{ version=4 }'), '{ version=4 }', 'told of, and forgotten');
+  await inline.refuses(node, 'EINVAL', 'show', '{ version=5 }', '5');
+  await inline.refuses(node, 'EINVAL', 'show', '{ version=4 list_id=3 }', '3');
+});

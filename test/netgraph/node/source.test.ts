@@ -148,7 +148,8 @@ test('a full queue drops what is more; where there is no packet for a copy the s
 });
 
 test('refused: no interface, no output, counters that there are not; without output the node ends', async () => {
-  await inline.refuses(node, 'EOPNOTSUPP', 'setiface', '"em0"', 'em0');
+  await inline.ascii(node, 'setiface', '"lo"');
+  await inline.refuses(node, 'ENODEV', 'setiface', '"nowhere0"', 'nowhere0');
   await inline.refuses(node, 'EINVAL', 'setcounter', '{ width=3 }', 'width=3');
   await inline.refuses(node, 'EINVAL', 'setcounter', '{ width=1 index=4 }', '4');
   await inline.refuses(node, 'EINVAL', 'setcounter', '{ width=1 min_val=2 max_val=1 }', 'min_val=2');
@@ -176,4 +177,12 @@ test('in a worker: a run to its end, and stats that are asked for across', async
   } finally {
     await graph.close();
   }
+});
+
+test('an ether behind output leaves the source addresses of what it sends alone', async () => {
+  const ether = inline.graph.create('ether');
+  assert.equal(await inline.ascii(ether, 'getautosrc'), '1');
+  const made = inline.graph.create('source');
+  inline.graph.connect(made, 'output', ether, 'orphans');
+  assert.equal(await inline.ascii(ether, 'getautosrc'), '0');
 });

@@ -127,7 +127,7 @@ export class EtherData extends DataHalf<EtherConfig> {
     const { words, bytes } = packets;
     const copy = this.#out!;
     const address = this.#address;
-    const autosrc = this.#autosrc && hook === this.#lower;
+    const autosrc = this.#autosrc;
     const longest = this.#mtu + HEADER + TAG;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;

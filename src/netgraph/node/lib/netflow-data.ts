@@ -7,6 +7,7 @@ import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
 import { answer, isQuestion, tellFresh } from './ask.ts';
 import { DLT_EN10MB, ETHER_OTHER, etherPayload } from './dlt.ts';
+import { flowPage } from './netflow-show.ts';
 import { WallClock } from './wall-clock.ts';
 
 /** In an interface's conf. */
@@ -34,6 +35,8 @@ export interface NetflowConfig {
   readonly templatePackets: number;
   readonly mtu: number;
 }
+
+export type NetflowQuestion = 'state' | { readonly family: 4 | 6; readonly first: number };
 
 export interface NetflowState {
   readonly used4: number;
@@ -111,7 +114,10 @@ export class NetflowData extends DataHalf<NetflowConfig> {
   }
 
   override heard(value: unknown): boolean {
-    if (!isQuestion(value)) return true;
+    if (!isQuestion<NetflowQuestion>(value)) return true;
+    if (value.question !== 'state') {
+      return answer(this.node, value, flowPage(this.#flows, value.question.family, value.question.first));
+    }
     const { used, failed, activeExpiries, inactiveExpiries } = this.#flows;
     const used6 = this.#used6;
     const state: NetflowState = { used4: used - used6, used6, failed, activeExpiries, inactiveExpiries };
