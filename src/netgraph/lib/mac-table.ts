@@ -5,14 +5,16 @@
 //
 //    slot   low: octets 0 to 3 · high: octets 4 and 5, and that it is used · value · born · seen         ticks, the caller's seconds
 //
-// Who writes holds the lock. A worker only tries it: what it can not learn now it learns from the host's next packet. Nothing in between
-// throws, and a worker ends between vectors, so the lock comes back.
+// Who writes holds the lock, which says who that is. Nobody spins for it: a worker only tries, since what it can not learn now it learns from
+// the host's next packet; and the graph's thread tries again later. A worker that dies with the lock may have been anywhere in its writing:
+// when it is sure that it is no more, that thread makes the table whole and gives the lock back (`release`). Until then readers find
+// what can be found. For that each slot is free or whole at every moment: what moves into a slot is written while it is free.
 //
 // Why a reader never takes one host for another: a slot gets its address while it is free, `low` before `high`; from then on only the
 // value changes, which is one word. Addresses are only moved or taken away while `version` is odd, and it is another one afterwards; a
 // reader that sees it odd, or not the same after as before, has found nothing. All accesses are atomics of one order, so what it found
 // under one even version was there at one moment.
-import { compareExchange, load, store, wait, words } from '../../concurrency/index.ts';
+import { compareExchange, load, store, words } from '../../concurrency/index.ts';
 
 const LOCK = 0;
 const VERSION = 32;
@@ -26,6 +28,9 @@ const VALUE = 2;
 const BORN = 3;
 const SEEN = 4;
 const USED = 1 << 16;
+
+/** What the lock says when the graph's thread has it. */
+const GRAPH = 1;
 
 /** What became of what was to be learnt or moved. */
 export const MAC_DONE = 0;
@@ -44,6 +49,9 @@ export interface MacEntry {
   readonly seen: number;
 }
 
+/** What the lock says when a worker has it. */
+const holder = (worker: number): number => worker + 2;
+
 export class MacTable {
   /** Of what `find` found last. */
   value = 0;
@@ -51,6 +59,8 @@ export class MacTable {
   readonly #words: Int32Array;
   readonly #mask: number;
   readonly #limit: number;
+  /** What the lock says when it is ours. */
+  readonly #mine: number;
 
   /** Memory for a table of `slots` (a power of two), three quarters of which may be used. Its ticks begin at 1. */
   static create(slots: number): SharedArrayBuffer {
@@ -62,7 +72,9 @@ export class MacTable {
     return memory;
   }
 
-  constructor(memory: SharedArrayBuffer) {
+  /** For a worker; without its number, for the graph's thread. */
+  constructor(memory: SharedArrayBuffer, worker?: number) {
+    this.#mine = worker === undefined ? GRAPH : holder(worker);
     this.#words = words(memory, 0, memory.byteLength / 4);
     const slots = (this.#words.length - HEADER) / SLOT;
     this.#mask = slots - 1;
@@ -94,7 +106,8 @@ export class MacTable {
     return load(words, VERSION) === version ? slot : -1;
   }
 
-  /** The same, for who must not miss one that is there: looks again while addresses are moved about, which takes the writer microseconds. */
+  /** The same, for who must not miss one that is there: looks again while addresses are moved about, which takes the writer microseconds.
+   *  For tables in which no worker writes: one might die at it. */
   findSurely(low: number, high: number): number {
     const words = this.#words;
     for (;;) {
@@ -116,27 +129,18 @@ export class MacTable {
 
   /** Gives an address that is not there a value. One that another was quicker to learn keeps what it has. */
   learn(low: number, high: number, value: number, tick: number): number {
-    if (!this.#tryLock()) return MAC_BUSY;
+    if (!this.lock()) return MAC_BUSY;
     const result = this.#search(low, high | USED) < 0 ? this.#insert(low, high | USED, value, tick) : MAC_DONE;
-    this.#unlock();
+    this.unlock();
     return result;
   }
 
   /** Gives an address that is there, for `minAge` ticks at least, another value. */
   move(low: number, high: number, value: number, tick: number, minAge: number): number {
-    if (!this.#tryLock()) return MAC_BUSY;
+    if (!this.lock()) return MAC_BUSY;
     const slot = this.#search(low, high | USED);
     const result = slot < 0 ? MAC_DONE : this.#move(slot, value, tick, minAge);
-    this.#unlock();
-    return result;
-  }
-
-  /** Waits for its turn, and does what of the two is to be done. */
-  put(low: number, high: number, value: number, tick: number, minAge: number): number {
-    this.#lock();
-    const slot = this.#search(low, high | USED);
-    const result = slot < 0 ? this.#insert(low, high | USED, value, tick) : this.#move(slot, value, tick, minAge);
-    this.#unlock();
+    this.unlock();
     return result;
   }
 
@@ -148,45 +152,60 @@ export class MacTable {
     let some = false;
     for (let at = HEADER; at < words.length && !some; at += SLOT) some = load(words, at + HIGH) !== 0 && old(at);
     if (!some) return true;
-    if (!this.#tryLock()) return false;
+    if (!this.lock()) return false;
     this.#sweep(old);
-    this.#unlock();
+    this.unlock();
     return true;
   }
 
-  /** Waits for its turn, and forgets one address; whether it was there. */
-  remove(low: number, high: number): boolean {
-    this.#lock();
+  /** Whether the table is the caller's to write in, until `unlock`. */
+  lock(): boolean {
+    return compareExchange(this.#words, LOCK, 0, this.#mine) === 0;
+  }
+
+  unlock(): void {
+    store(this.#words, LOCK, 0);
+  }
+
+  /** A worker is no more: what it was in the middle of is mended. For the graph's thread. */
+  release(worker: number): void {
+    if (load(this.#words, LOCK) !== holder(worker)) return;
+    this.#mend();
+    this.unlock();
+  }
+
+  // The rest is for who has the lock, or is the only one that writes.
+
+  /** Does what of the two is to be done. */
+  put(low: number, high: number, value: number, tick: number, minAge: number): number {
     const slot = this.#search(low, high | USED);
-    if (slot >= 0) {
-      this.#begin();
-      this.#take(slot);
-      this.#end();
-    }
-    this.#unlock();
-    return slot >= 0;
+    return slot < 0 ? this.#insert(low, high | USED, value, tick) : this.#move(slot, value, tick, minAge);
   }
 
-  /** Waits for its turn, and forgets all addresses of a value. */
+  /** Forgets one address; whether it was there. */
+  remove(low: number, high: number): boolean {
+    const slot = this.#search(low, high | USED);
+    if (slot < 0) return false;
+    this.#begin();
+    this.#take(slot);
+    this.#end();
+    return true;
+  }
+
+  /** Forgets all addresses of a value. */
   forget(value: number): void {
-    const words = this.#words;
-    this.#lock();
-    this.#sweep(at => load(words, at + VALUE) === value);
-    this.#unlock();
+    this.#sweep(at => load(this.#words, at + VALUE) === value);
   }
 
-  /** Waits for its turn, and forgets all. */
+  /** Forgets all. */
   clear(): void {
-    this.#lock();
     this.#sweep(() => true);
-    this.#unlock();
   }
 
-  /** Waits for its turn; all there are. */
+  /** All there are. */
   entries(): MacEntry[] {
     const words = this.#words;
     const entries: MacEntry[] = [];
-    this.#lock();
     for (let at = HEADER; at < words.length; at += SLOT) {
       const high = load(words, at + HIGH);
       if (high === 0) continue;
@@ -198,7 +217,6 @@ export class MacTable {
         seen: load(words, at + SEEN),
       });
     }
-    this.#unlock();
     return entries;
   }
 
@@ -208,11 +226,7 @@ export class MacTable {
     if (count >= this.#limit) return MAC_FULL;
     let slot = this.#home(low, high);
     while (load(words, slot + HIGH) !== 0) slot = this.#after(slot);
-    store(words, slot + LOW, low);
-    store(words, slot + VALUE, value);
-    store(words, slot + BORN, tick);
-    store(words, slot + SEEN, tick);
-    store(words, slot + HIGH, high);
+    this.#fill(slot, low, high, value, tick, tick);
     store(words, COUNT, count + 1);
     return MAC_DONE;
   }
@@ -229,17 +243,29 @@ export class MacTable {
     return MAC_DONE;
   }
 
-  /** Who has it has it for microseconds, unless it is not scheduled. */
-  #lock(): void {
-    for (let i = 0; !this.#tryLock(); i++) if (i > 100) wait(this.#words, LOCK, 1, 1);
+  /** A free slot is an address's from the moment that it has its `high`. */
+  #fill(slot: number, low: number, high: number, value: number, born: number, seen: number): void {
+    const words = this.#words;
+    store(words, slot + LOW, low);
+    store(words, slot + VALUE, value);
+    store(words, slot + BORN, born);
+    store(words, slot + SEEN, seen);
+    store(words, slot + HIGH, high);
   }
 
-  #tryLock(): boolean {
-    return compareExchange(this.#words, LOCK, 0, 1) === 0;
-  }
-
-  #unlock(): void {
-    store(this.#words, LOCK, 0);
+  /** All addresses anew, each once: one may have been on its way from one slot to another, or not be counted yet. */
+  #mend(): void {
+    const words = this.#words;
+    if ((load(words, VERSION) & 1) === 0) this.#begin();
+    const entries = this.entries();
+    for (let at = HEADER; at < words.length; at += SLOT) store(words, at + HIGH, 0);
+    store(words, COUNT, 0);
+    for (const { low, high, value, born, seen } of entries) {
+      if (this.#search(low, high | USED) >= 0) continue;
+      this.#insert(low, high | USED, value, born);
+      store(words, this.#search(low, high | USED) + SEEN, seen);
+    }
+    this.#end();
   }
 
   #begin(): void {
@@ -289,10 +315,13 @@ export class MacTable {
     const words = this.#words;
     let hole = slot;
     for (let at = this.#after(slot); load(words, at + HIGH) !== 0; at = this.#after(at)) {
-      const home = this.#home(load(words, at + LOW), load(words, at + HIGH));
+      const low = load(words, at + LOW);
+      const high = load(words, at + HIGH);
+      const home = this.#home(low, high);
       // Between the hole and where it stands, round the end: it stands well.
       if (hole < at ? home > hole && home <= at : home > hole || home <= at) continue;
-      for (let i = 0; i < SLOT; i++) store(words, hole + i, load(words, at + i));
+      store(words, hole + HIGH, 0);
+      this.#fill(hole, low, high, load(words, at + VALUE), load(words, at + BORN), load(words, at + SEEN));
       hole = at;
     }
     store(words, hole + HIGH, 0);

@@ -36,6 +36,11 @@ interface Host {
   staleness: number;
 }
 
+interface Table {
+  numHosts: number;
+  hosts: Host[];
+}
+
 type Stats = Record<(typeof COUNTERS)[number], number>;
 
 class BridgeControl extends ControlHalf {
@@ -79,7 +84,7 @@ class BridgeControl extends ControlHalf {
 
   override disconnected({ id }: Hook): void {
     // Workers may learn by the hook until they have heard that it is gone.
-    this.node.graph.retire(() => this.#hosts.forget(id));
+    this.node.graph.retire(() => void this.#forget(id));
     endsAlone(this.node);
   }
 
@@ -89,6 +94,10 @@ class BridgeControl extends ControlHalf {
       plane.forget(this.#memory.hosts);
       plane.forget(this.#memory.mutes);
     });
+  }
+
+  override workerGone(worker: number): void {
+    this.#hosts.release(worker);
   }
 
   /** A worker has found a loop. */
@@ -106,10 +115,10 @@ class BridgeControl extends ControlHalf {
     this.node.reconfigure();
   }
 
-  reset(): void {
-    this.#hosts.clear();
+  reset(): void | Promise<void> {
     this.#mutes.clear();
     for (const hook of this.node.hooks.values()) this.node.graph.clearCounts(hook);
+    return this.#write(() => this.#hosts.clear());
   }
 
   /** Of a link; those with negative numbers are uplinks. */
@@ -122,7 +131,11 @@ class BridgeControl extends ControlHalf {
     return counts;
   }
 
-  list(): { numHosts: number; hosts: Host[] } {
+  list(): Table | Promise<Table> {
+    return this.#write(() => this.#list());
+  }
+
+  #list(): Table {
     const names = new Map([...this.node.hooks.values()].map(hook => [hook.id, hook.name]));
     const { tick } = this.#hosts;
     const hosts: Host[] = [];
@@ -139,11 +152,15 @@ class BridgeControl extends ControlHalf {
   }
 
   /** Says where a host is. Without a hook's name, where the message came from. */
-  move(addr: string, name: string, sender: Sender): void {
+  move(addr: string, name: string, sender: Sender): void | Promise<void> {
     const hook = name === '' ? sender.hook : this.node.hooks.get(name);
     if (!hook || hook.node !== this.node) {
       throw new NetgraphError('ENOENT', `node ${this.node.address} has no hook '${name}'`);
     }
+    return this.#write(() => this.#move(addr, hook));
+  }
+
+  #move(addr: string, hook: Hook): void {
     const { low, high } = macWords(addr);
     const { tick } = this.#hosts;
     const result = this.#hosts.put(low, high, hook.id, tick, this.#config.minStableAge);
@@ -151,6 +168,28 @@ class BridgeControl extends ControlHalf {
     if (result === MAC_UNSTABLE) {
       this.#mutes.mute(hook.id, tick + this.#config.loopTimeout);
       throw new NetgraphError('ELOOP', `host ${addr} has been where it is for a moment only: ${hook.name} is muted`);
+    }
+  }
+
+  async #forget(hook: number): Promise<void> {
+    try {
+      await this.#write(() => this.#hosts.forget(hook));
+    } catch (error) {
+      // The table went with its node.
+      if (this.node.state === 'there') throw error;
+    }
+  }
+
+  /** Has `fn` run when no worker writes in the table: at once, nearly always. Of one that dies at it this thread's loop hears, so nobody may
+   *  wait here. */
+  #write<T>(fn: () => T): T | Promise<T> {
+    const { node } = this;
+    if (node.state === 'gone') throw new NetgraphError('ESHUTDOWN', `node ${node.address} has ended`);
+    if (!this.#hosts.lock()) return new Promise(resolve => setTimeout(resolve, 1)).then(() => this.#write(fn));
+    try {
+      return fn();
+    } finally {
+      this.#hosts.unlock();
     }
   }
 }

@@ -6,7 +6,7 @@ import { type ModelArray, view } from './engine.ts';
 import { loadModel } from './load.ts';
 
 export { Limbo } from '../../../src/concurrency/limbo.ts';
-export { LINE_BYTES, LINE_WORDS, load, store, words } from './atomics.ts';
+export { compareExchange, LINE_BYTES, LINE_WORDS, load, store, words } from './atomics.ts';
 
 const rings: typeof handleRing = await loadModel('handle-ring.ts');
 const bells: typeof doorbell = await loadModel('doorbell.ts');

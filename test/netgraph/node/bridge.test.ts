@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { openGraph, socketOf } from '../../../src/netgraph/index.ts';
+import { MacTable } from '../../../src/netgraph/lib/mac-table.ts';
 import { until } from '../../lib/wait.ts';
 import { address, BROADCAST, frame, MULTICAST } from '../lib/hosts.ts';
 import { Inline } from '../lib/inline.ts';
@@ -177,6 +178,34 @@ test('hooks and messages that are refused; a persistent bridge stays', async () 
   inline.join(bridge, 'link0');
   inline.join(bridge, 'link1');
   assert.equal(await goes('uplink1', 1, 9), '', 'its first link is an uplink');
+});
+
+test('a worker dies while it learns: who is known is known still, and the table can be written again', async () => {
+  const bridge = inline.make('bridge', 'link0', 'link1');
+  await goes('link0', BROADCAST, 1);
+  await goes('link1', BROADCAST, 2);
+  const { hosts } = bridge.control.config() as { hosts: number };
+  // As if another worker were in the middle of it.
+  const dying = new MacTable(inline.plane.runtime.around.announced(hosts), 1);
+  assert.ok(dying.lock());
+  assert.equal(await goes('link0', 2, 3), 'link1', 'what is known is found');
+  let known: Table | undefined;
+  const asked = inline.send<Table>(bridge, 'gettable').then(table => (known = table));
+  inline.graph.rmhook(bridge.hooks.get('link1')!);
+  assert.equal(await goes('link0', 2, 1), '');
+  assert.equal(known, undefined, 'it waits for the table');
+  bridge.control.workerGone(0);
+  await inline.came();
+  assert.equal(known, undefined, 'another has died');
+  bridge.control.workerGone(1);
+  await asked;
+  assert.deepEqual(
+    known!.hosts.map(({ addr, hook }) => `${addr} ${hook}`),
+    [`${address(1)} link0`],
+    'whom nobody could write down is not known, whose link is gone neither',
+  );
+  await goes('link0', BROADCAST, 3);
+  assert.equal((await inline.send<Table>(bridge, 'gettable')).numHosts, 2);
 });
 
 test('two workers bridge by one table: what one learns, the other knows', async () => {

@@ -109,7 +109,7 @@ export class BridgeData extends DataHalf<BridgeDataConfig> {
   }
 
   override configure(config: BridgeDataConfig): void {
-    this.#hosts ??= new MacTable(this.node.memory(config.hosts));
+    this.#hosts ??= new MacTable(this.node.memory(config.hosts), this.node.worker);
     this.#mutes ??= new Mutes(this.node.memory(config.mutes));
     this.#loopTimeout = config.loopTimeout;
     this.#maxStaleness = config.maxStaleness;
