@@ -155,7 +155,8 @@ export class DataNode implements DataContext {
   }
 
   hook(name: string): DataHook | undefined {
-    return this.hooks.find(hook => hook.name === name);
+    for (const hook of this.hooks) if (hook.name === name) return hook;
+    return undefined;
   }
 
   /** A vector was received. */

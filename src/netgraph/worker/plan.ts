@@ -146,11 +146,31 @@ export function encodeActions(actions: readonly Action[]): Uint8Array {
 let frame: Int32Array = buffer;
 let next = 0;
 
+/** Texts that came lately, by their hash: names of hooks and types come again and again, and a commit that makes none leaves no garbage. */
+const texts: string[] = new Array<string>(256).fill('');
+
 function takeText(): string {
   const length = frame[next++]!;
-  let text = '';
-  for (let i = 0; i < length; i++) text += String.fromCharCode((frame[next + (i >> 1)]! >>> (16 * (i & 1))) & 0xffff);
+  const first = next;
   next += (length + 1) >> 1;
+  let hash = length;
+  for (let i = first; i < next; i++) hash = Math.imul(hash ^ frame[i]!, 0x9e37_79b1);
+  const slot = hash >>> 24;
+  const known = texts[slot]!;
+  return isText(known, first, length) ? known : (texts[slot] = newText(first, length));
+}
+
+const character = (first: number, i: number): number => (frame[first + (i >> 1)]! >>> (16 * (i & 1))) & 0xffff;
+
+function isText(text: string, first: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== character(first, i)) return false;
+  return true;
+}
+
+function newText(first: number, length: number): string {
+  let text = '';
+  for (let i = 0; i < length; i++) text += String.fromCharCode(character(first, i));
   return text;
 }
 
@@ -170,52 +190,62 @@ function takePlace(): Place | undefined {
   return offset < 0 ? undefined : { offset, stride };
 }
 
-/** What a frame of `encodeActions` says, `size` bytes from `offset` on, which is a word's boundary. */
-export function decodeActions(bytes: Uint8Array, offset = 0, size: number = bytes.byteLength): readonly Action[] {
+/** Who does the actions: a method for each of them. */
+export interface Doer {
+  load(type: string, url: string): void;
+  addNode(id: number, type: string, name: string, worker: number, place: Place, config: unknown): void;
+  configure(id: number, config: unknown): void;
+  addHook(node: number, hook: number, name: string, place: Place | undefined): void;
+  join(a: number, b: number): void;
+  unhook(hook: number): void;
+  remove(id: number): void;
+}
+
+/** Has `doer` do what a frame of `encodeActions` says, `size` bytes from `offset` on, which is a word's boundary. */
+export function doActions(doer: Doer, bytes: Uint8Array, offset = 0, size: number = bytes.byteLength): void {
   if (frame.buffer !== bytes.buffer || frame.byteOffset !== bytes.byteOffset) {
     frame = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
   }
   next = offset >> 2;
   const end = (offset + size) >> 2;
-  const actions: Action[] = [];
   while (next < end) {
     const op = frame[next++]!;
     const a = frame[next++]!;
     const b = frame[next++]!;
     switch (op) {
-      case TYPE:
-        actions.push({ op: 'type', name: takeText(), url: takeText() });
+      case TYPE: {
+        const name = takeText();
+        doer.load(name, takeText());
         break;
+      }
       case NODE: {
         const place = takePlace()!;
         const type = takeText();
         const name = takeText();
-        actions.push({ op: 'node', id: a >>> 0, type, name, worker: b, place, config: takeConfig() });
+        doer.addNode(a >>> 0, type, name, b, place, takeConfig());
         break;
       }
       case CONFIGURE:
-        actions.push({ op: 'configure', id: a >>> 0, config: takeConfig() });
+        doer.configure(a >>> 0, takeConfig());
         break;
       case HOOK: {
         const place = takePlace();
-        actions.push({ op: 'hook', node: a >>> 0, hook: b, name: takeText(), place });
+        doer.addHook(a >>> 0, b, takeText(), place);
         break;
       }
       case JOIN:
-        actions.push({ op: 'join', a, b });
+        doer.join(a, b);
         break;
       case UNHOOK:
-        actions.push({ op: 'unhook', hook: a });
+        doer.unhook(a);
         break;
       case REMOVE:
-        actions.push({ op: 'remove', id: a >>> 0 });
+        doer.remove(a >>> 0);
         break;
       case NOTHING:
-        actions.push({ op: 'nothing' });
         break;
       default:
         throw new Error(`a commit says ${op} at word ${next - 3}, which is no action`);
     }
   }
-  return actions;
 }

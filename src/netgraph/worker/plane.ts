@@ -4,7 +4,7 @@ import type { GraphMemory } from '../graph/memory.ts';
 import type { NodeType } from '../graph/type.ts';
 import { createPackets, Packets, type PacketsShape } from '../packet/packets.ts';
 import { addCounts } from './counts.ts';
-import { type Action, decodeActions, encodeActions, type Place } from './plan.ts';
+import { type Action, doActions, encodeActions, type Place } from './plan.ts';
 import { Runtime } from './runtime.ts';
 
 /** What the workers say to the graph. */
@@ -115,7 +115,7 @@ export class InlinePlane implements Plane {
 
   commit(actions: readonly Action[], retired: readonly (() => void)[]): void {
     this.runtime.readClock();
-    this.runtime.apply(decodeActions(encodeActions(actions)));
+    doActions(this.runtime, encodeActions(actions));
     for (const free of retired) free();
   }
 

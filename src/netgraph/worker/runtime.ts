@@ -21,7 +21,7 @@ import type { Packets } from '../packet/packets.ts';
 import { Counts } from './counts.ts';
 import { type DataContext, DataHalf, DROP } from './half.ts';
 import { DataHook, DataNode, NODE_COUNTERS } from './node.ts';
-import type { Action, Place } from './plan.ts';
+import type { Doer, Place } from './plan.ts';
 import { NONE, VECTOR, type Vector, VectorPool } from './vector.ts';
 
 /** Vectors that one run handles at most: a source's 256 packets through any graph without a loop, copies included. */
@@ -60,7 +60,7 @@ export interface Surroundings {
   failed(node: number, error: Error): void;
 }
 
-export class Runtime {
+export class Runtime implements Doer {
   readonly around: Surroundings;
   readonly worker: number;
   readonly workers: number;
@@ -319,10 +319,6 @@ export class Runtime {
     this.around.showFree(this.packets.free);
   }
 
-  apply(actions: readonly Action[]): void {
-    for (const action of actions) this.#apply(action);
-  }
-
   /** The halves that are asked for timers and packets: those of nodes that failed are not any more. */
   #gather(): void {
     this.#halves = [...this.#nodes.values()].flatMap(node => (node.half && !node.failed ? [node.half] : []));
@@ -332,7 +328,7 @@ export class Runtime {
   /** Every node ends; for the end of the worker. */
   close(): void {
     this.show();
-    this.apply([...this.#nodes.keys()].map(id => ({ op: 'remove', id })));
+    for (const id of this.#nodes.keys()) this.remove(id);
     while (this.#first) {
       this.#first.from!.node.dropMany(this.#first.handles, this.#first.count, DROP.removed);
       this.#first = this.#first.next;
@@ -344,76 +340,80 @@ export class Runtime {
     return this.#nodes.get(id);
   }
 
-  #apply(action: Action): void {
-    switch (action.op) {
-      case 'type':
-        this.#load(action.name, action.url);
-        return;
-      case 'node':
-        this.#addNode(action);
-        return;
-      case 'configure': {
-        const half = this.#nodes.get(action.id)?.half;
-        if (!half) return;
-        this.#guard(half, () => half.configure(action.config));
-        this.#enlist(half);
-        return;
-      }
-      case 'hook': {
-        const node = this.#nodes.get(action.node)!;
-        const counters = this.#counts(action.place, node.type.hookCounters?.length ?? 0);
-        const hook = new DataHook(this, node, action.hook, action.name, counters);
-        this.#hooks.set(hook.id, hook);
-        node.hooks.push(hook);
-        const { half } = node;
-        if (!half) return;
-        this.#guard(half, () => half.hookAdded(hook));
-        this.#enlist(half);
-        return;
-      }
-      case 'join': {
-        const a = this.#hooks.get(action.a)!;
-        const b = this.#hooks.get(action.b)!;
-        a.peer = b;
-        b.peer = a;
-        return;
-      }
-      case 'unhook':
-        this.#unhook(this.#hooks.get(action.hook));
-        return;
-      case 'remove': {
-        const node = this.#nodes.get(action.id);
-        if (!node) return;
-        for (const hook of node.hooks.slice()) this.#unhook(hook);
-        if (node.half) {
-          leave(this.#halves, node.half);
-          leave(this.#sources, node.half);
-          this.#end(node, node.half);
-        }
-        this.#nodes.delete(node.id);
-        this.#keep(node.counters);
-        return;
-      }
-      case 'nothing':
-        return;
+  load(name: string, url: string): void {
+    if (this.#types.has(name)) return;
+    try {
+      // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
+      this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
+    } catch (error) {
+      // The type's nodes fail, not the worker: its successor would fare no better.
+      this.#types.set(name, brokenType(name, error));
     }
   }
 
-  #addNode(action: Extract<Action, { op: 'node' }>): void {
-    const type = this.#types.get(action.type);
-    if (!type) throw new Error(`the plan has a node of type ${action.type}, which this worker does not know`);
-    const counters = this.#counts(action.place, NODE_COUNTERS.length + (type.counters?.length ?? 0));
-    const node = new DataNode(this, action.id, action.name, type, action.worker, counters);
-    this.#nodes.set(node.id, node);
-    if (!type.data || (action.worker >= 0 && action.worker !== this.worker)) return;
+  addNode(id: number, typeName: string, name: string, worker: number, place: Place, config: unknown): void {
+    const type = this.#types.get(typeName);
+    if (!type) throw new Error(`the plan has a node of type ${typeName}, which this worker does not know`);
+    const counters = this.#counts(place, NODE_COUNTERS.length + (type.counters?.length ?? 0));
+    const node = new DataNode(this, id, name, type, worker, counters);
+    this.#nodes.set(id, node);
+    if (!type.data || (worker >= 0 && worker !== this.worker)) return;
     try {
       node.half = new type.data(node);
-      node.half.configure(action.config);
+      node.half.configure(config);
       this.#halves.push(node.half);
       this.#enlist(node.half);
     } catch (error) {
       this.#fail(node, error);
     }
+  }
+
+  configure(id: number, config: unknown): void {
+    const half = this.#nodes.get(id)?.half;
+    if (!half) return;
+    this.#guard(half, () => half.configure(config));
+    this.#enlist(half);
+  }
+
+  addHook(id: number, hookId: number, name: string, place: Place | undefined): void {
+    const node = this.#nodes.get(id)!;
+    const hook = new DataHook(this, node, hookId, name, this.#counts(place, node.type.hookCounters?.length ?? 0));
+    this.#hooks.set(hookId, hook);
+    node.hooks.push(hook);
+    if (node.half) this.#tellOf(hook, true);
+  }
+
+  join(a: number, b: number): void {
+    const one = this.#hooks.get(a)!;
+    const other = this.#hooks.get(b)!;
+    one.peer = other;
+    other.peer = one;
+  }
+
+  unhook(id: number): void {
+    const hook = this.#hooks.get(id);
+    if (!hook) return;
+    this.#hooks.delete(id);
+    const { node, peer } = hook;
+    leave(node.hooks, hook);
+    if (peer) peer.peer = undefined;
+    // What it has sent and nobody has received yet is dropped in its turn, since it leads nowhere.
+    hook.peer = undefined;
+    if (node.half) this.#tellOf(hook, false);
+    this.#keep(hook.counters);
+  }
+
+  remove(id: number): void {
+    const node = this.#nodes.get(id);
+    if (!node) return;
+    for (const hook of node.hooks.slice()) this.unhook(hook.id);
+    if (node.half) {
+      leave(this.#halves, node.half);
+      leave(this.#sources, node.half);
+      this.#end(node, node.half);
+    }
+    this.#nodes.delete(id);
+    this.#keep(node.counters);
   }
 
   /** Whether it is a source may change whenever it is told something. */
@@ -423,22 +423,6 @@ export class Runtime {
     if (half.source === listed || node.failed) return;
     if (listed) leave(this.#sources, half);
     else this.#sources.push(half);
-  }
-
-  #unhook(hook: DataHook | undefined): void {
-    if (!hook) return;
-    this.#hooks.delete(hook.id);
-    const { node, peer } = hook;
-    node.hooks.splice(node.hooks.indexOf(hook), 1);
-    if (peer) peer.peer = undefined;
-    // What it has sent and nobody has received yet is dropped in its turn, since it leads nowhere.
-    hook.peer = undefined;
-    const { half } = node;
-    if (half) {
-      this.#guard(half, () => half.hookRemoved(hook));
-      this.#enlist(half);
-    }
-    this.#keep(hook.counters);
   }
 
   #counts(place: Place | undefined, counters: number): Counts {
@@ -459,15 +443,18 @@ export class Runtime {
     else if (spare.length < SPARE_COUNTS) spare.push(counts);
   }
 
-  #load(name: string, url: string): void {
-    if (this.#types.has(name)) return;
+  /** A node has the hook, or has it not any more. As `#guard`, for what a rebuild does most. */
+  #tellOf(hook: DataHook, added: boolean): void {
+    const { node } = hook;
+    const half = node.half!;
+    if (node.failed) return;
     try {
-      // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
-      this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
+      if (added) half.hookAdded(hook);
+      else half.hookRemoved(hook);
     } catch (error) {
-      // The type's nodes fail, not the worker: its successor would fare no better.
-      this.#types.set(name, brokenType(name, error));
+      this.#fail(node, error);
     }
+    this.#enlist(half);
   }
 
   /** Calls a node's code. One that failed is in no state to be called, but to end. */
@@ -524,9 +511,12 @@ function brokenType(name: string, error: unknown): NodeType {
   return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Broken };
 }
 
-function leave(halves: DataHalf[], half: DataHalf): void {
-  const at = halves.indexOf(half);
-  if (at >= 0) halves.splice(at, 1);
+/** Takes it out, in place: an array of what was taken out is nothing that anybody wants. */
+function leave<T>(all: T[], one: T): void {
+  const at = all.indexOf(one);
+  if (at < 0) return;
+  all.copyWithin(at, at + 1);
+  all.pop();
 }
 
 /** The node type `name` that a module exports. */

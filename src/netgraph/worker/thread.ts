@@ -21,7 +21,7 @@ import { standardTypes } from '../node/standard.ts';
 import { Packets } from '../packet/packets.ts';
 import { CommitReader, Pause } from './commits.ts';
 import { Exchange } from './exchange.ts';
-import { decodeActions } from './plan.ts';
+import { doActions } from './plan.ts';
 import { Runtime } from './runtime.ts';
 import { type Down, TALK_LIMIT, type WorkerThreadData } from './thread-data.ts';
 
@@ -80,7 +80,7 @@ const runtime = new Runtime(
 const commits = new CommitReader(data.commits, data.ring, worker);
 const qsbr = new QsbrReader(data.qsbr, worker);
 const pause = new Pause(qsbr, commits, (bytes, offset, size) => {
-  runtime.apply(decodeActions(bytes, offset, size));
+  doActions(runtime, bytes, offset, size);
   pollfds = undefined;
 });
 
