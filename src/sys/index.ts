@@ -2,6 +2,7 @@
 export * from './arena.ts';
 export * from './clock.ts';
 export * as linux from './constants.ts';
+export { addToEpoll, openEpoll } from './epoll.ts';
 export * from './error.ts';
 export { Ethtool } from './ethtool.ts';
 export { FrameCopy } from './frame-copy.ts';
@@ -17,6 +18,7 @@ export * from './packet-ring.ts';
 export {
   bindPacketSocket,
   type FanoutMode,
+  ignoreMarked,
   interfaceIndex,
   interfaceMtu,
   joinFanout,
@@ -29,5 +31,6 @@ export {
 } from './packet-socket.ts';
 export * from './socket-port.ts';
 export * from './tap.ts';
+export * from './tcx.ts';
 export * from './watch.ts';
 export { LocalSocket } from './local-socket.ts';

@@ -4,6 +4,8 @@ import { check } from './error.ts';
 import { libc } from './libc.ts';
 
 const SIOCGIFNAME = 0x8910;
+const SIOCGIFFLAGS = 0x8913;
+const SIOCSIFFLAGS = 0x8914;
 const SIOCSIFMTU = 0x8922;
 const SIOCSIFHWADDR = 0x8924;
 const SIOCGIFHWADDR = 0x8927;
@@ -12,6 +14,7 @@ const SIOCGIFINDEX = 0x8933;
 const IFREQ_BYTES = 40;
 const NAME_BYTES = 16;
 export const ARPHRD_ETHER = 1;
+const IFF_UP = 1;
 
 function ask(fd: number, request: number, what: string, name: string): Uint8Array {
   const bytes = ifreq(name);
@@ -57,4 +60,10 @@ export function setInterfaceMtu(fd: number, name: string, mtu: number): void {
   const bytes = ifreq(name);
   new DataView(bytes.buffer).setInt32(NAME_BYTES, mtu, true);
   check(libc.ioctl(fd, SIOCSIFMTU, bytes), 'ioctl SIOCSIFMTU', `${name}, ${mtu}`);
+}
+
+export function setInterfaceUp(fd: number, name: string): void {
+  const bytes = ask(fd, SIOCGIFFLAGS, 'SIOCGIFFLAGS', name);
+  bytes[NAME_BYTES]! |= IFF_UP;
+  check(libc.ioctl(fd, SIOCSIFFLAGS, bytes), 'ioctl SIOCSIFFLAGS', name);
 }

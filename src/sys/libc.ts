@@ -37,6 +37,10 @@ export interface Libc {
   getpeername(fd: number, address: Pointer, length: Pointer): number;
   poll(fds: Pointer, count: number, timeoutMs: number): number;
   eventfd(initial: number, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Pointer): number;
+  /** For bpf(2), which C has no function for. */
+  syscall(number: number, command: number, attributes: Pointer, length: number): number;
   /** `flags` only; `open` with O_CREAT needs `openMode`. */
   open(path: string, flags: number, mode: number): number;
   ioctl(fd: number, request: number, argument: Pointer): number;
@@ -91,10 +95,13 @@ function declare(): Libc {
     'int getpeername(int, void *, void *)',
     'int poll(void *, unsigned long, int)',
     'int eventfd(unsigned int, int)',
-    // open, ioctl, fcntl and prctl are variadic in C; on x86-64 and arm64 Linux a fixed prototype passes the same registers.
+    'int epoll_create1(int)',
+    'int epoll_ctl(int, int, int, void *)',
+    // open, ioctl, fcntl, prctl and syscall are variadic in C; on x86-64 and arm64 Linux a fixed prototype passes the same registers.
     'int open(const char *, int, unsigned int)',
     'int ioctl(int, unsigned long, void *)',
     'int fcntl(int, int, long)',
+    'long syscall(long, int, void *, unsigned int)',
     'int setns(int, int)',
     'int unshare(int)',
     'int mount(const char *, const char *, const char *, unsigned long, const char *)',

@@ -1,6 +1,7 @@
 // AF_PACKET sockets (packet(7)): whole frames of one interface. Here is what is done once with such a socket; the rings through which
 // its frames go are in packet-ring.ts.
 import { check, E, SysError } from './error.ts';
+import { arena, type ArenaBlock } from './arena.ts';
 import * as c from './constants.ts';
 import { errno, libc } from './libc.ts';
 import { closeFd, openSocket, setOption, setOptionBytes } from './socket.ts';
@@ -70,6 +71,31 @@ export function joinFanout(fd: number, group: number, mode: FanoutMode): void {
   // Fragments have no ports: they are put together first, or flows would be torn.
   const flags = mode === 'hash' ? FANOUT_FLAG_DEFRAG : 0;
   setOption(fd, SOL_PACKET, PACKET_FANOUT, ((FANOUT[mode] | flags) << 16) | group);
+}
+
+const SO_ATTACH_FILTER = 26;
+const SKF_AD_MARK = 0xfffff014;
+const filter: ArenaBlock = arena(64);
+
+/** Frames with this mark are not received. */
+export function ignoreMarked(fd: number, mark: number): void {
+  const { view } = filter;
+  const program: [code: number, yes: number, no: number, value: number][] = [
+    [0x20, 0, 0, SKF_AD_MARK], // A = mark
+    [0x15, 0, 1, mark], // A == value?
+    [0x06, 0, 0, 0], // yes: no byte of it
+    [0x06, 0, 0, 0xffff_ffff], // no: all
+  ];
+  for (const [i, [code, yes, no, value]] of program.entries()) {
+    view.setUint16(i * 8, code, true);
+    view.setUint8(i * 8 + 2, yes);
+    view.setUint8(i * 8 + 3, no);
+    view.setUint32(i * 8 + 4, value, true);
+  }
+  // struct sock_fprog
+  view.setUint16(32, program.length, true);
+  view.setBigUint64(40, filter.address, true);
+  setOptionBytes(fd, c.SOL_SOCKET, SO_ATTACH_FILTER, filter.bytes.subarray(32, 48));
 }
 
 function membership(fd: number, ifindex: number, kind: number, on: boolean, address: Uint8Array): void {

@@ -323,7 +323,7 @@ export class Graph {
     let hook: Hook | undefined;
     if ('here' in start) node = from;
     else if ('id' in start) node = this.#nodes.get(start.id);
-    else node = this.#names.get(start.name);
+    else node = this.#names.get(start.name) ?? this.#onDemand(start.name);
     if (!node) throw new NetgraphError('ENOENT', `there is no node '${address}'`);
     for (const name of hooks) {
       const out: Hook | undefined = node.hooks.get(name);
@@ -333,6 +333,14 @@ export class Graph {
       node = hook.node;
     }
     return { node, hook };
+  }
+
+  #onDemand(name: string): Node | undefined {
+    for (const type of this.types) {
+      const node = type.onDemand?.(this, name);
+      if (node) return node;
+    }
+    return undefined;
   }
 
   /** Counters since they were last cleared, by name. */

@@ -8,6 +8,7 @@
 import type { Command } from '../message/command.ts';
 import type { Form } from '../message/form.ts';
 import type { DataContext, DataHalf } from '../worker/half.ts';
+import type { Graph } from './graph.ts';
 import type { Hook, Node } from './node.ts';
 
 /** Who sent a message: the node, and the hook of the receiver that it came by, where it came along an edge. */
@@ -49,6 +50,8 @@ export interface NodeType {
   /** Names of the counters of a node, and of each of its hooks, beside those that all have. */
   readonly counters?: readonly string[];
   readonly hookCounters?: readonly string[];
+  /** Makes the node that is meant by a name which no node has: one that is there as soon as somebody speaks of it. Undefined: none is. */
+  readonly onDemand?: (graph: Graph, name: string) => Node | undefined;
   /** Where its module is, for workers that have to load it; the standard ones know. */
   readonly url?: string;
 }

@@ -1,21 +1,23 @@
-// ng_ether(4): an Ethernet interface of the host. FreeBSD has such a node for each interface; here a program asks for one:
+// ng_ether(4): an Ethernet interface of the host. FreeBSD has such a node for each interface; here it is there as soon as it is named, by
+// the interface's name, where a dot or colon is a `_`: `mkpeer eth0: bridge lower link0`. Or a program makes it, and attaches it itself:
 //
-//    mkpeer ether a lower;  name a eth0;  msg eth0: attach { ifname="eth0" }
+//    mkpeer ether a lower;  msg a attach { ifname="eth0" }
 //
 // `attach { ifname="eth0" version=3 blockms=1 }` receives by TPACKET_V3: more frames a second, each up to `blockms` late. Version 2,
 // which is what one has without, hands over each at once.
 //
 //    lower (or divert)   what comes in by the interface, instead of to the host (lib/divert.ts), or with `setdivert 0` as well as to it;
 //                        what is sent here leaves by the interface
-//    upper               a copy of what the host sends. Linux has no place where a program could take it out of the host's hands, or
-//                        have the host receive: what is sent here is dropped with a count. An eiface node is both.
+//    upper               what the host sends, instead of by the interface (lib/upper.ts); what is sent here the host receives. With
+//                        `setdivert 0` a copy of what the host sends, and what is sent here is dropped
 //    orphans             what comes in of an ethertype that the host does not know; what is sent here leaves by the interface
 //
-// Unlike FreeBSD's, the node ends by `shutdown` as well as by `detach`, and when the interface is gone.
+// Unlike FreeBSD's, the node ends by `shutdown` as well as by `detach`: named again, it is there anew, as after a shutdown there.
 import {
   ARPHRD_ETHER,
   closeFd,
   interfaceAddress,
+  interfaceIndex,
   interfaceIndexOf,
   interfaceMtu,
   interfaceName,
@@ -26,7 +28,8 @@ import {
 } from '../../sys/index.ts';
 import { checkNodeName } from '../graph/address.ts';
 import { NetgraphError } from '../graph/error.ts';
-import type { Hook } from '../graph/node.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Hook, Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
 import { mac, string, struct, uint32 } from '../message/form.ts';
 import { Divert } from './lib/divert.ts';
@@ -34,6 +37,7 @@ import { type EtherConfig, EtherData, ETHER_COUNTERS } from './lib/ether-data.ts
 import { EtherRings } from './lib/ether-rings.ts';
 import { asking, inside, macBytes, macText } from './lib/namespace.ts';
 import { releaseAtEnd } from './lib/release.ts';
+import { Upper, UpperGate } from './lib/upper.ts';
 import { endsAlone } from './lib/alone.ts';
 
 /** PACKET_FANOUT groups are the namespace's; of two processes there the kernel refuses the second to ask for one in use. */
@@ -53,6 +57,12 @@ interface Attached {
   readonly fd: number;
 }
 
+/** What becomes of frames on their way to the host: kept from it; those of `upper` passed, and with them the rest or not. */
+interface Gate {
+  readonly kind: 'divert' | 'pass' | 'shut';
+  close(): void;
+}
+
 interface Attach {
   readonly ifname: string;
   /** Of TPACKET; 0 = 2. */
@@ -63,7 +73,9 @@ interface Attach {
 class EtherControl extends ControlHalf {
   #attached: Attached | undefined;
   #rings: EtherRings | undefined;
-  #divert: Divert | undefined;
+  #upper: Upper | undefined;
+  /** Keeps frames from the host, or lets those of `upper` through, or both. */
+  #gate: Gate | undefined;
   #diverts = true;
   #promisc = false;
   #autosrc = true;
@@ -95,15 +107,17 @@ class EtherControl extends ControlHalf {
 
   override workerGone(worker: number): void {
     this.#rings?.renew(worker, () => this.ifname());
+    this.#upper?.workerGone(worker);
   }
 
   override prepare(): void {
     const { graph, hooks } = this.node;
     const attached = this.#attached;
-    const [rings, divert] = [this.#rings, this.#divert];
+    const [rings, upper, gate] = [this.#rings, this.#upper, this.#gate];
     graph.onUndo(() => {
       this.#rings = rings;
-      this.#divert = divert;
+      this.#upper = upper;
+      this.#gate = gate;
     });
     // Without a hook nobody would empty them.
     this.#rings = this.#keep(rings, attached !== undefined && hooks.size > 0, () => {
@@ -111,16 +125,21 @@ class EtherControl extends ControlHalf {
       return new EtherRings(this.#name(attached!), { slotBytes, version, blockMs }, graph.plane);
     });
     // The host is shut out just as long as there is who gets the frames instead.
-    const lower = hooks.has('lower') || hooks.has('divert');
-    this.#divert = this.#keep(divert, attached !== undefined && this.#diverts && lower, () =>
-      this.#openDivert(attached!),
+    const diverts = attached !== undefined && this.#diverts;
+    const above = diverts && hooks.has('upper');
+    const below = diverts && (hooks.has('lower') || hooks.has('divert'));
+    this.#upper = this.#keep(upper, above, () =>
+      this.#take(() => new Upper(attached!.ifindex, interfaceMtu(attached!.fd, this.#name(attached!)), graph.plane)),
     );
+    const kind = below ? (above ? 'shut' : 'divert') : 'pass';
+    this.#gate = this.#keep(gate, above || below, () => this.#openGate(attached!, kind), gate?.kind === kind);
   }
 
   override config(): EtherConfig {
     return {
       rings: this.#rings?.memories ?? [],
       group: this.#attached?.group ?? 0,
+      uppers: this.#upper?.ports ?? [],
       autosrc: this.#autosrc,
     };
   }
@@ -136,11 +155,15 @@ class EtherControl extends ControlHalf {
     }
   }
 
+  isOf(ifindex: number): boolean {
+    return this.#attached?.ifindex === ifindex;
+  }
+
   override status(): string {
     const attached = this.#attached;
     if (!attached) return 'attached to nothing';
-    const lower = this.#divert ? 'lower instead of the host' : 'lower as well as the host';
-    return `${this.#name(attached)}, ${lower}${this.#promisc ? ', promiscuous' : ''}`;
+    const copies = this.#diverts ? 'taken from the host' : 'copies of what the host has';
+    return `${this.#name(attached)}, ${copies}${this.#promisc ? ', promiscuous' : ''}`;
   }
 
   attach({ ifname, version = 0, blockms = 0 }: Attach): void {
@@ -217,8 +240,10 @@ class EtherControl extends ControlHalf {
   }
 
   #release(): void {
-    this.#divert?.close();
-    this.#divert = undefined;
+    this.#gate?.close();
+    this.#gate = undefined;
+    this.#upper?.close();
+    this.#upper = undefined;
     this.#rings?.close();
     this.#rings = undefined;
     if (this.#attached) closeFd(this.#attached.fd);
@@ -230,29 +255,45 @@ class EtherControl extends ControlHalf {
     throw new NetgraphError('ENXIO', `node ${this.node.address} is attached to no interface`);
   }
 
-  /** What is there as long as it is wanted: taken away when no worker uses it any more, and put back where the change is undone. */
-  #keep<Kept extends { close(): void }>(before: Kept | undefined, wanted: boolean, open: () => Kept): Kept | undefined {
-    if (wanted === (before !== undefined)) return before;
+  /** What is there as long as it is wanted and fits: taken away when no worker uses it any more, and put back where the change is undone. */
+  #keep<Kept extends { close(): void }>(
+    before: Kept | undefined,
+    wanted: boolean,
+    open: () => Kept,
+    fits: boolean = before !== undefined,
+  ): Kept | undefined {
+    if (before && wanted && fits) return before;
     const { graph } = this.node;
-    if (before) {
-      graph.retire(() => before.close());
-      return undefined;
+    let made: Kept | undefined;
+    if (wanted) {
+      const kept = open();
+      graph.onUndo(() => kept.close());
+      made = kept;
     }
-    const made = open();
-    graph.onUndo(() => made.close());
+    if (before) graph.retire(() => before.close());
     return made;
   }
 
-  #openDivert(attached: Attached): Divert {
-    const { id, graph } = this.node;
-    return inside(graph.plane.namespace, () => {
+  #openGate(attached: Attached, kind: Gate['kind']): Gate {
+    return this.#take(() => {
+      const gate =
+        kind === 'divert'
+          ? new Divert(this.#name(attached), `grevy-${process.pid}-${this.node.id}-${attached.group}`)
+          : new UpperGate(attached.ifindex, kind === 'shut');
+      return { kind, close: () => gate.close() };
+    });
+  }
+
+  /** Has the kernel lead frames by the graph. */
+  #take<T>(open: () => T): T {
+    return inside(this.node.graph.plane.namespace, () => {
       try {
-        return new Divert(this.#name(attached), `grevy-${process.pid}-${id}-${attached.group}`);
+        return open();
       } catch (error) {
         const said = (error as Error).message;
         throw new NetgraphError(
           'EOPNOTSUPP',
-          `the kernel does not let ${attached.ifname} be taken from the host (${said}); setdivert 0 gives copies`,
+          `the kernel does not let ${this.#attached!.ifname} be taken from the host (${said}); setdivert 0 gives copies`,
         );
       }
     });
@@ -300,6 +341,39 @@ function open(ifname: string, ring: Pick<Attached, 'version' | 'blockMs'>): Atta
   }
 }
 
+/** The interface's node, attached; none where there is no such Ethernet interface, or it has a node of another name. */
+function onDemand(graph: Graph, name: string): Node | undefined {
+  for (const ifname of [name, name.replace(/_([^_]*)$/, '.$1')]) {
+    const ifindex = inside(graph.plane.namespace, () => etherIndex(ifname));
+    if (ifindex === 0) continue;
+    for (const { control } of graph.nodes)
+      if (control instanceof EtherControl && control.isOf(ifindex)) return undefined;
+    return graph.change(() => {
+      const node = graph.create('ether');
+      (node.control as EtherControl).attach({ ifname });
+      return node;
+    });
+  }
+  return undefined;
+}
+
+/** 0 where this thread's network namespace has no Ethernet interface of the name. */
+function etherIndex(ifname: string): number {
+  try {
+    interfaceIndex(ifname);
+  } catch {
+    return 0;
+  }
+  return asking(() => {
+    const fd = openPacketSocket();
+    try {
+      return interfaceAddress(fd, ifname).type === ARPHRD_ETHER ? interfaceIndexOf(fd, ifname) : 0;
+    } finally {
+      closeFd(fd);
+    }
+  });
+}
+
 const flag = (value: number): boolean => {
   if (value > 1) throw new NetgraphError('EINVAL', `${value} is neither 0 nor 1`);
   return value === 1;
@@ -332,4 +406,5 @@ export const ether: NodeType = {
   control: EtherControl,
   data: EtherData,
   counters: ETHER_COUNTERS,
+  onDemand,
 };

@@ -7,6 +7,7 @@ import { Lab, type Namespace } from '../../lib/netns.ts';
 import { until } from '../../lib/wait.ts';
 import { BROADCAST, frame, Wire } from '../lib/frames.ts';
 import { type Came, Inline } from '../lib/inline.ts';
+import { icmp, ip4 } from '../lib/packets.ts';
 
 const PEER = [2, 0, 0, 0, 0, 1];
 const EXPERIMENT = [0x88, 0xb5];
@@ -147,8 +148,32 @@ for (const version of [2, 3])
         }
       }));
 
-    test('upper has what the host sends and takes nothing; orphans has what the host does not know', () =>
-      withNode(['upper', 'orphans'], async (inline, node, came) => {
+    test('upper has what the host sends instead of the wire, and what is sent there the host receives', () =>
+      withNode(['upper'], async (inline, node, came) => {
+        assert.equal(await pings(), false);
+        const { data } = await came(({ data: bytes }) => bytes[12] === 8);
+        const mac = [...data.subarray(6, 12)];
+        assert.equal(data.toString('hex', 6, 12), String(await inline.ascii(node, 'getenaddr')).replaceAll(':', ''));
+        // Somebody behind the graph asks the host, which answers there.
+        await host.run('ip', 'neigh', 'replace', '10.0.0.77', 'lladdr', '02:00:00:00:00:77', 'dev', 'eth0');
+        const asks = ip4(icmp(8, 0, 0x00070001, [9]), { source: 0x0a00004d, destination: 0x0a000001, protocol: 1 });
+        inline.write('upper', frame(mac, PEER, 8, 0, ...asks));
+        const answer = await came(({ data: bytes }) => bytes[12] === 8 && bytes[33] === 77);
+        assert.deepEqual([...answer.data.subarray(0, 6), answer.data[34]], [2, 0, 0, 0, 0, 0x77, 0]);
+        inline.write('upper', new Uint8Array(13));
+        assert.equal(node.counts()['drop.malformed'], 1);
+        const { fromHost, toHost } = node.counts();
+        assert.ok(fromHost! > 0);
+        assert.equal(toHost, 1);
+        inline.graph.rmhook(node.hooks.get('upper')!);
+        inline.plane.step();
+        assert.equal(await pings(), true);
+      }));
+
+    test('with setdivert 0 upper has copies and takes nothing; orphans has what the host does not know', () =>
+      withNode(['orphans'], async (inline, node, came) => {
+        await inline.ascii(node, 'setdivert', '0');
+        inline.join(node, 'upper');
         assert.equal(await pings(), true);
         const { data } = await came(({ hook, data: bytes }) => hook === 'upper' && bytes[34] === 0 && bytes[23] === 1);
         assert.deepEqual([...data.subarray(26, 34)], [10, 0, 0, 1, 10, 0, 0, 2], 'its answer');

@@ -1,11 +1,13 @@
 // An ether node in a worker: a ring of the interface of its own, of which the kernel fills its part of the flows (PACKET_FANOUT).
 //
 //   kernel ─▶ ring ── poll ──▶ lower | orphans     what came in, the VLAN tag that the kernel took out put back
-//                     └──────▶ upper               what the host sends
+//                     └──────▶ upper               a copy of what the host sends, where that is not taken from it
+//   host   ◀──── TAP ─ poll, receive ─ upper       where it is (lib/upper.ts)
 //   kernel ◀─ ring ◀─ receive ─ lower, orphans     one system call a vector
 //
 // A frame begins at 2 modulo 4 on both sides, so that words are copied as words, and the IP header behind it stands at a multiple of 4.
 import {
+  addToEpoll,
   FrameCopy,
   interfaceAddress,
   interfaceMtu,
@@ -13,7 +15,9 @@ import {
   type PacketRing,
   type PacketRingMemory,
   setOption,
+  setTapQueue,
   socketError,
+  TapPort,
   workPacketRing,
 } from '../../../sys/index.ts';
 import { set4, set6 } from '../../lib/checksum.ts';
@@ -21,12 +25,15 @@ import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHERTYPE_IPV6, read16, write16 } from '..
 import { PKT_DATA, PKT_FLAG_MULTICAST, PKT_FLAGS, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
+import type { UpperPort } from './upper.ts';
 
 export interface EtherConfig {
   /** By worker; without one: attached to nothing, or no hook to send to. */
   readonly rings: readonly (PacketRingMemory | undefined)[];
   /** PACKET_FANOUT group. */
   readonly group: number;
+  /** By worker, where the host is behind `upper`. */
+  readonly uppers: readonly UpperPort[];
   readonly autosrc: boolean;
 }
 
@@ -35,11 +42,13 @@ export interface EtherTold {
   readonly errno: number;
 }
 
-export const ETHER_COUNTERS: readonly string[] = ['received', 'transmitted', 'lost', 'truncated'];
+export const ETHER_COUNTERS: readonly string[] = ['received', 'transmitted', 'lost', 'truncated', 'fromHost', 'toHost'];
 const RECEIVED = 0;
 const TRANSMITTED = 1;
 const LOST = 2;
 const TRUNCATED = 3;
+const FROM_HOST = 4;
+const TO_HOST = 5;
 
 const HEADER = 14;
 const TAG = 4;
@@ -55,27 +64,41 @@ const AGAIN_MS = 1;
 
 export class EtherData extends DataHalf<EtherConfig> {
   override source = false;
+  override dear = false;
   #ring: PacketRing | undefined;
   #in: FrameCopy | undefined;
   #out: FrameCopy | undefined;
   #lower: DataHook | undefined;
   #upper: DataHook | undefined;
   #orphans: DataHook | undefined;
+  /** Where the host is, behind `upper`. */
+  #host: TapPort | undefined;
   #autosrc = false;
   #mtu = 0;
   #address: Uint8Array = new Uint8Array(6);
   #looked = 0;
   #errorLooked = 0;
 
-  override configure({ rings, group, autosrc }: EtherConfig): void {
+  override configure({ rings, group, uppers, autosrc }: EtherConfig): void {
     this.#autosrc = autosrc;
     const memory = rings[this.node.worker];
     if (memory?.fd !== this.#ring?.fd) {
       this.#leave();
       if (memory) this.#work(memory, group);
     }
+    const upper = uppers[this.node.worker];
+    if (upper?.tap !== this.#host?.fd) {
+      this.#host = upper && new TapPort(upper.tap, this.node.packets.bytes);
+      // A predecessor's was taken from it.
+      if (upper && this.node.workers > 1) setTapQueue(upper.tap, true);
+    }
     this.fd = this.#ring?.fd ?? -1;
+    if (upper && this.#ring) {
+      addToEpoll(upper.epoll, this.#ring.fd);
+      this.fd = upper.epoll;
+    }
     this.source = this.#ring !== undefined;
+    this.dear = this.#host !== undefined;
     this.#find();
     if (this.#ring) this.#look();
   }
@@ -113,14 +136,61 @@ export class EtherData extends DataHalf<EtherConfig> {
       // A busy graph reads its clock once a round, so this is cheap.
       if (this.due === Number.POSITIVE_INFINITY) this.due = this.node.now() + LOOK_MS;
     } else this.#lookForError();
+    return this.#host === undefined ? found : found + this.#hear(this.#host, budget - found);
+  }
+
+  /** Brings what the host sends. */
+  #hear(host: TapPort, budget: number): number {
+    const { packets } = this.node;
+    const { words, bytes } = packets;
+    const longest = packets.maxBytes - 2;
+    let found = 0;
+    while (found < budget) {
+      const handle = packets.allocate();
+      if (handle === 0) break;
+      const data = words[handle + PKT_DATA]! + 2;
+      const length = host.read(data, longest);
+      if (length <= 0) {
+        packets.release(handle);
+        break;
+      }
+      found++;
+      words[handle + PKT_DATA] = data;
+      words[handle + PKT_LENGTH] = length;
+      words[handle + PKT_FLAGS] = (bytes[data]! & 1) === 0 ? 0 : PKT_FLAG_MULTICAST;
+      if (this.#upper === undefined) this.node.drop(handle, DROP.notConnected);
+      // What fills all the room may have been cut.
+      else if (length === longest) this.node.drop(handle, DROP.tooBig);
+      else this.#upper.send(handle);
+    }
+    const { counts } = this.node;
+    counts[FROM_HOST] = counts[FROM_HOST]! + found;
     return found;
+  }
+
+  /** Has the host receive them. */
+  #tellHost(host: TapPort, handles: Int32Array, count: number): void {
+    const { packets, counts } = this.node;
+    const { words } = packets;
+    for (let i = 0; i < count; i++) {
+      const handle = handles[i]!;
+      const length = words[handle + PKT_LENGTH]!;
+      if (length < HEADER) this.node.drop(handle, DROP.malformed);
+      else if (host.write(words[handle + PKT_DATA]!, length)) {
+        counts[TO_HOST] = counts[TO_HOST]! + 1;
+        packets.release(handle);
+      } else this.node.drop(handle, DROP.refused);
+    }
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
     const ring = this.#ring;
     const { packets } = this.node;
+    if (hook === this.#upper && this.#host !== undefined) {
+      this.#tellHost(this.#host, handles, count);
+      return;
+    }
     if (hook === this.#upper || ring === undefined) {
-      // AF_PACKET sends, and does not have the host receive: eiface is for that.
       this.node.dropMany(handles, count, hook === this.#upper ? DROP.refused : DROP.notConnected);
       return;
     }
@@ -212,7 +282,8 @@ export class EtherData extends DataHalf<EtherConfig> {
     this.#orphans = this.node.hook('orphans');
     const upper = this.node.hook('upper');
     const ring = this.#ring;
-    if (ring) setOption(ring.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, upper ? 0 : 1);
+    const copies = upper !== undefined && this.#host === undefined;
+    if (ring) setOption(ring.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, copies ? 0 : 1);
     this.#upper = upper;
   }
 

@@ -1,9 +1,10 @@
 // The packet rings of an ether node, one for each worker. The graph's thread opens and closes them: a refusal reaches who asked, and nothing is
 // left of a worker that dies. Its ring is closed at once, with which the kernel has the other workers' rings receive its flows, and there
 // is another for its successor, which starts it when it begins.
-import { closePacketRing, openPacketRingMemory, type PacketRingMemory } from '../../../sys/index.ts';
+import { closePacketRing, ignoreMarked, openPacketRingMemory, type PacketRingMemory } from '../../../sys/index.ts';
 import type { Plane } from '../../worker/plane.ts';
 import { asking, inside } from './namespace.ts';
+import { UPPER_MARK } from './upper.ts';
 
 const RECEIVE_FRAMES = 2048;
 
@@ -50,7 +51,12 @@ export class EtherRings {
 
   #open(ifname: string): PacketRingMemory {
     return inside(this.#namespace, () =>
-      asking(() => openPacketRingMemory(ifname, { ...this.#options, receiveFrames: RECEIVE_FRAMES })),
+      asking(() => {
+        const memory = openPacketRingMemory(ifname, { ...this.#options, receiveFrames: RECEIVE_FRAMES });
+        // What the graph has the host receive did not come in by the interface.
+        ignoreMarked(memory.fd, UPPER_MARK);
+        return memory;
+      }),
     );
   }
 
