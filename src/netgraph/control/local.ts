@@ -1,18 +1,21 @@
-// A Messenger in the process of the graph: a socket node with messages in ASCII and as values. What comes from elsewhere is held to the
-// forms of the commands before a node sees it.
+// A Messenger in the process of the graph: a socket node with messages in ASCII and as values.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { formatId } from '../graph/address.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { Graph } from '../graph/graph.ts';
 import { loadTypes } from '../graph/load.ts';
-import { commandOf, send, sendAscii } from '../graph/messages.ts';
+import { send, sendAscii } from '../graph/messages.ts';
 import type { Node } from '../graph/node.ts';
 import type { Sender } from '../graph/type.ts';
 import { type Command, findCommand } from '../message/command.ts';
-import { type Form, fromBinary, printAscii, toBinary } from '../message/form.ts';
+import { type Form, printAscii } from '../message/form.ts';
 import { GENERIC_COMMANDS } from '../message/generic.ts';
 import { type SocketControl, socketOf } from '../node/socket.ts';
 import type { Messenger, Reply, RuntimeRow } from './messenger.ts';
 import { runtimeOf } from './runtime.ts';
+
+/** How long the node stays for what was written to go out, where a worker does not come to it, in milliseconds. */
+const PATIENCE_MS = 1000;
 
 /** Makes a socket node in the graph, of this name where one is told. Throws NetgraphError: EADDRINUSE, EINVAL. */
 export function graphMessenger(graph: Graph, name?: string): Messenger {
@@ -35,8 +38,7 @@ class GraphMessenger implements Messenger {
   }
 
   async request(path: string, command: string, args?: unknown): Promise<unknown> {
-    const { node } = this.#graph.find(path, this.#here());
-    return (await send(this.#graph, this.#node, path, command, checked(node, command, args))).args;
+    return (await send(this.#graph, this.#here(), path, command, args)).args;
   }
 
   async message(path: string, command: string, ascii: string): Promise<readonly Reply[]> {
@@ -67,6 +69,10 @@ class GraphMessenger implements Messenger {
   }
 
   async close(): Promise<void> {
+    const patience = new AbortController();
+    const enough = sleep(PATIENCE_MS, undefined, { ref: false, signal: patience.signal });
+    await Promise.race([this.#socket.written(), enough]).catch(() => {});
+    patience.abort();
     this.#graph.shutdown(this.#node);
   }
 
@@ -74,29 +80,6 @@ class GraphMessenger implements Messenger {
   #here(): Node {
     if (this.#node.state === 'there') return this.#node;
     throw new NetgraphError('ENOTCONN', `the socket node ${this.name} is gone`);
-  }
-}
-
-/** The argument as the command's form has it. EINVAL where it is of another form, or not known. */
-function checked(node: Node, name: string, args: unknown): unknown {
-  let form: Form<unknown> | undefined;
-  try {
-    form = commandOf(node, name).command.args;
-  } catch (error) {
-    // The node may take what no table knows.
-    if (node.control.received) return args;
-    throw error;
-  }
-  if (args === undefined) {
-    if (form === undefined || name === 'textconfig') return undefined;
-    throw new NetgraphError('EINVAL', `message '${name}' takes an argument`);
-  }
-  if (!form) throw new NetgraphError('EINVAL', `message '${name}' takes no argument: ${JSON.stringify(args)}`);
-  try {
-    return fromBinary(form, toBinary(form, args));
-  } catch (error) {
-    if (error instanceof NetgraphError) throw error;
-    throw new NetgraphError('EINVAL', `no argument of '${name}': ${JSON.stringify(args)?.slice(0, 200)}`);
   }
 }
 

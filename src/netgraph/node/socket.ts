@@ -6,9 +6,10 @@
 import { NetgraphError } from '../graph/error.ts';
 import type { Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
-import { DataHalf, DROP } from '../worker/half.ts';
+import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
+import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
 
 /** A frame, either way. */
 interface Frame {
@@ -23,6 +24,8 @@ export class SocketControl extends ControlHalf {
   onMessage: ((name: string, args: unknown, sender: Sender) => unknown) | undefined;
   /** The last hook's end ends the node: `nolinger`, which is how a program's node begins. */
   lingers = true;
+  readonly #asks: Asks<'written', true> = new Asks(this.node);
+  #wrote = false;
 
   /** ENOTCONN where there is no such hook, EMSGSIZE where the packet is too long, ENOBUFS where too many wait already. */
   write(hook: string, data: Uint8Array): void {
@@ -35,13 +38,31 @@ export class SocketControl extends ControlHalf {
     if (!this.node.say({ hook, data } satisfies Frame)) {
       throw new NetgraphError('ENOBUFS', `too much waits for hook '${hook}' already`);
     }
+    this.#wrote = true;
+  }
+
+  /** Settles when what was written so far has gone out of its hook, and ended nowhere because the node did. */
+  async written(): Promise<void> {
+    if (!this.#wrote) return;
+    this.#wrote = false;
+    await this.#asks.ask('written');
+  }
+
+  override shutdown(): void {
+    this.#asks.end(`node ${this.node.address} has ended`);
   }
 
   override disconnected(): void {
     if (!this.lingers) endsAlone(this.node);
   }
 
+  override save(): () => void {
+    const lingers = this.lingers;
+    return () => void (this.lingers = lingers);
+  }
+
   override told(_worker: number, value: unknown): void {
+    if (this.#asks.told(value)) return;
     const { hook, data } = value as Frame;
     this.onData?.(hook, data);
   }
@@ -53,6 +74,11 @@ export class SocketControl extends ControlHalf {
 }
 
 class SocketData extends DataHalf {
+  constructor(node: DataContext) {
+    super(node);
+    tellFresh(node);
+  }
+
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
     const { packets } = this.node;
     for (let i = 0; i < count; i++) {
@@ -63,6 +89,8 @@ class SocketData extends DataHalf {
   }
 
   override heard(value: unknown): boolean {
+    // What was written before it was heard before it.
+    if (isQuestion<'written'>(value)) return answer(this.node, value, true);
     const { hook: name, data } = value as Frame;
     const hook = this.node.hook(name);
     if (!hook) {
