@@ -10,6 +10,7 @@ import {
   PKT_LENGTH,
   type TypeCommand,
 } from '../../src/netgraph/index.ts';
+import { anything } from '../../test/netgraph/lib/anything.ts';
 
 /** A control half that only passes on what it is told. */
 export class Settings extends ControlHalf {
@@ -24,7 +25,8 @@ export class Settings extends ControlHalf {
 export const set: TypeCommand = command({
   name: 'set',
   cmd: 1,
-  handle: (control: Settings, args: unknown) => {
+  args: anything,
+  handle: (control: Settings, args) => {
     control.settings = args;
     control.node.reconfigure();
   },

@@ -158,3 +158,47 @@ test('messages by their tables: generic ones, unknown ones, and those that echo 
   await sendAscii(graph, me, 'u', 'rmhook', '{ hook="2" }');
   await assert.rejects(sendAscii(graph, me, 'u', 'rmhook', '{ hook="2" }'), { code: 'ENOENT' });
 });
+
+test('a node that never came to be leaves no shared memory behind', async () => {
+  const graph = await openGraph({ workers: 0 });
+  const { plane } = graph;
+  const announced = new Set<number>();
+  const [announce, forget] = [plane.announce.bind(plane), plane.forget.bind(plane)];
+  plane.announce = memory => {
+    const id = announce(memory);
+    announced.add(id);
+    return id;
+  };
+  plane.forget = id => {
+    announced.delete(id);
+    forget(id);
+  };
+  const me = graph.create('socket', 'me');
+  for (const type of ['bridge', 'macfilter', 'fib4', 'fib6', 'counter', 'nat']) {
+    assert.throws(() => graph.create(type, 'me'), { code: 'EADDRINUSE' });
+    assert.throws(() => graph.mkpeer(me, type, 'x', 'a.b'), { code: 'EINVAL' });
+    assert.deepEqual([...announced], [], type);
+  }
+  await graph.close();
+});
+
+test('an undoing that fails in part undoes the rest', async () => {
+  const trouble: string[] = [];
+  const graph = await openGraph({ workers: 0, trouble: text => trouble.push(text) });
+  assert.throws(
+    () =>
+      graph.change(() => {
+        graph.create('hub', 'first');
+        graph.onUndo(() => {
+          throw new Error('no way back');
+        });
+        graph.create('hub', 'second');
+        graph.create('hub', 'second');
+      }),
+    { code: 'EADDRINUSE' },
+  );
+  assert.deepEqual([...graph.nodes], []);
+  assert.match(trouble.join(), /no way back/);
+  await graph.close();
+  assert.equal(graph.plane.memory.inUse, 0);
+});

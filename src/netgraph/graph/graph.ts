@@ -30,6 +30,8 @@ interface Change {
   readonly actions: Action[];
   /** What puts the nodes back, in the order done. */
   readonly undo: (() => void)[];
+  /** What is done when it is committed. */
+  readonly committed: (() => void)[];
   /** What is freed when no worker uses it any more. */
   readonly retired: (() => void)[];
   readonly dirty: Set<Node>;
@@ -48,6 +50,8 @@ export class Graph {
   /** Numbers of all hooks. */
   readonly #hooks: Set<number> = new Set();
   #change: Change | undefined;
+  /** What was to be freed in the course of an undoing: it goes with the next commit. */
+  readonly #owed: (() => void)[] = [];
   /** What types do on their own when a hook goes, they may not do when it goes because it was never there. */
   #undoing = false;
 
@@ -138,25 +142,36 @@ export class Graph {
   /** Does `fn`'s operations as one change. It may not wait: what a promise does later is another change. */
   change<T>(fn: () => T): T {
     if (this.#change) return fn();
-    const change: Change = { actions: [], undo: [], retired: [], dirty: new Set() };
+    const change: Change = { actions: [], undo: [], committed: [], retired: [], dirty: new Set() };
     this.#change = change;
+    let result: T;
     try {
-      const result = fn();
+      result = fn();
       for (const node of change.dirty) {
         if (node.state !== 'there') continue;
         node.control.prepare();
         change.actions.push({ op: 'configure', id: node.id, config: node.control.config() });
       }
-      if (change.actions.length > 0) this.plane.commit(change.actions, change.retired);
-      return result;
+      if (change.actions.length > 0) {
+        this.plane.commit(change.actions, [...this.#owed, ...change.retired]);
+        this.#owed.length = 0;
+      }
     } catch (error) {
       this.#undoing = true;
-      for (const undo of change.undo.reverse()) undo();
+      change.retired.length = 0;
+      for (const undo of change.undo.reverse()) this.#attempt(undo);
+      this.#owed.push(...change.retired);
       throw error;
     } finally {
       this.#undoing = false;
       this.#change = undefined;
     }
+    if (change.committed.length > 0) {
+      this.change(() => {
+        for (const then of change.committed) then();
+      });
+    }
+    return result;
   }
 
   /** A node of this type that no hook joins yet. ENXIO where nobody knows the type, EADDRINUSE where the name is taken. */
@@ -290,6 +305,12 @@ export class Graph {
     this.#undo(fn);
   }
 
+  /** For what can not be undone: it is done when the change that is under way is committed; at once where none is. */
+  onCommit(fn: () => void): void {
+    if (this.#change) this.#change.committed.push(fn);
+    else fn();
+  }
+
   /** Memory of `bytes`, zeroed, that data halves may be told of by its offset; freed by `release`. */
   allocate(bytes: number): number {
     const offset = this.plane.memory.allocate(bytes);
@@ -352,6 +373,8 @@ export class Graph {
 
   /** From now on `countsOf` counts from zero. */
   clearCounts(target: Node | Hook): void {
+    const before = this.#cleared.get(target);
+    this.#undo(() => (before ? this.#cleared.set(target, before) : this.#cleared.delete(target)));
     this.#cleared.set(target, this.#sum(target).sum);
   }
 
@@ -483,8 +506,18 @@ export class Graph {
     this.#change!.actions.push(action);
   }
 
+  /** What is done to undo is not undone. */
   #undo(fn: () => void): void {
-    this.#change?.undo.push(fn);
+    if (!this.#undoing) this.#change?.undo.push(fn);
+  }
+
+  /** One that fails keeps the others from nothing. */
+  #attempt(undo: () => void): void {
+    try {
+      undo();
+    } catch (error) {
+      this.trouble(`what a refused change had done is not wholly undone: ${String(error)}`);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 // Control messages: found by name or number in the type's table, else in the generic one; handled in the graph's thread as one change, so
 // a message that is refused has changed nothing. What has no answer settles with undefined; what is refused rejects.
+import { inspect } from 'node:util';
 import { type Command, findCommand, type NgMesg } from '../message/command.ts';
 import { AsciiError, fromBinary, parseAscii, printAscii, toBinary } from '../message/form.ts';
 import {
@@ -72,7 +73,7 @@ const GENERIC: Readonly<Record<string, Handler>> = {
   ascii2binary: (node: Node, message: NgMesg): NgMesg => {
     const { command, cookie } = commandOf(node, message.cmdstr);
     const form = message.flags & 1 ? command.reply : command.args;
-    const text = Buffer.from(message.data).toString('latin1').split('\0', 1)[0]!;
+    const text = Buffer.from(message.data).toString().split('\0', 1)[0]!;
     const data = form
       ? toBinary(
           form,
@@ -103,16 +104,19 @@ export async function send(
   return { from: node, command, args: await tell(graph, from, path, name, args) };
 }
 
-/** As `send`, at once: it may be part of a change. What the handler gave, which may be a promise. */
+/** As `send`, at once: it may be part of a change. What the handler gave, which may be a promise. The argument is held to the command's
+ *  form: what is not said is the default. EINVAL where it is of another form. */
 export function tell(graph: Graph, from: Node | undefined, path: string, name: string, args?: unknown): unknown {
   const { node, hook } = graph.find(path, from);
   const found = findFor(node, name);
   const sender = { node: from, hook };
+  const taken = found ? checked(found.command, args) : args;
   return graph.change(() => {
+    if (found?.cookie === NGM_GENERIC_COOKIE) return GENERIC[name]!(node, taken as never, graph, sender);
+    graph.onUndo(saved(node));
     if (!found) return receive(node, name, args, sender);
-    if (found.cookie === NGM_GENERIC_COOKIE) return GENERIC[name]!(node, args as never, graph, sender);
     const row = node.type.messages.find(each => each.name === name)!;
-    return row.handle(node.control as never, args as never, sender);
+    return row.handle(node.control as never, taken as never, sender);
   });
 }
 
@@ -160,6 +164,33 @@ function commandByNumber(node: Node, cookie: number, cmd: number): Found {
   const command = rows.find(row => row.cmd === cmd);
   if (command && (cookie === NGM_GENERIC_COOKIE || cookie === node.type.cookie)) return { command, cookie };
   throw new NetgraphError('EINVAL', `nodes of type '${node.type.name}' have no command ${cmd} of cookie ${cookie}`);
+}
+
+function checked({ name, args: form }: Command, args: unknown): unknown {
+  if (args === undefined) {
+    if (form === undefined || name === 'textconfig') return undefined;
+    throw new NetgraphError('EINVAL', `message '${name}' takes an argument`);
+  }
+  if (!form) throw new NetgraphError('EINVAL', `message '${name}' takes no argument: ${inText(args)}`);
+  try {
+    return fromBinary(form, toBinary(form, args));
+  } catch (error) {
+    if (error instanceof NetgraphError) throw error;
+    throw new NetgraphError('EINVAL', `no argument of '${name}', which is a ${form.label}: ${inText(args)}`);
+  }
+}
+
+function inText(value: unknown): string {
+  return inspect(value, { depth: 2, breakLength: Number.POSITIVE_INFINITY }).slice(0, 200);
+}
+
+function saved(node: Node): () => void {
+  const { persistent } = node;
+  const putBack = node.control.save?.();
+  return () => {
+    node.persistent = persistent;
+    putBack?.();
+  };
 }
 
 function receive(node: Node, name: string, args: unknown, sender: Sender): unknown {

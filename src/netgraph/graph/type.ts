@@ -73,6 +73,10 @@ export abstract class ControlHalf {
   /** The hook is gone. */
   disconnected(_hook: Hook): void {}
 
+  /** What messages set here: what it returns puts it back, where their change comes to nothing. What they did outside of the graph, or
+   *  have already had a worker do, is done. */
+  save?(): () => void;
+
   /** A message that no table knows; where it is absent, that is EINVAL to the sender. */
   received?(name: string, args: unknown, sender: Sender): unknown;
 

@@ -26,6 +26,18 @@ export function struct<const F extends Fields>(fields: F): Form<StructOf<F>> {
   const list = Object.entries(fields);
   const align = list.reduce((most, [, form]) => Math.max(most, form.align), 1);
   type Value = Record<string, unknown>;
+  /** With what is not said. */
+  const whole = (given: Value): Value => {
+    if (typeof given !== 'object' || given === null) throw new NetgraphError('EINVAL', `${String(given)} is no struct`);
+    for (const name of Object.keys(given)) {
+      if (!Object.hasOwn(fields, name))
+        throw new NetgraphError('EINVAL', `'${name}' is none of ${Object.keys(fields).join(', ')}`);
+    }
+    if (list.every(([name]) => given[name] !== undefined)) return given;
+    const value: Value = {};
+    for (const [name, field] of list) value[name] = given[name] === undefined ? fill(field, name, value) : given[name];
+    return value;
+  };
   const form: Form<Value> = {
     label: 'struct',
     align,
@@ -40,7 +52,9 @@ export function struct<const F extends Fields>(fields: F): Form<StructOf<F>> {
       reader.expect('{');
       while (reader.peek() !== '}') {
         const at = reader.offset;
-        const name = reader.word("a field's name or '}'");
+        let name = reader.word("a field's name or '}'");
+        // Some of FreeBSD's names have blanks: `data link type=1`.
+        while (reader.peek() === 'word') name += ` ${reader.word('a name')}`;
         if (!Object.hasOwn(fields, name)) throw reader.error(`one of ${Object.keys(fields).join(', ')}`, at);
         if (given.has(name)) throw reader.error(`${name} only once`, at);
         reader.expect('=');
@@ -68,15 +82,16 @@ export function struct<const F extends Fields>(fields: F): Form<StructOf<F>> {
         .map(([name, field]) => ` ${name}=${field.print(value[name])}`);
       return `{${parts.join('')}${parts.length > 0 ? ' ' : ''}}`;
     },
-    size(value) {
+    size(given) {
+      const value = whole(given);
       let end = 0;
       for (const [name, field] of list) end = aligned(end, field.align) + field.size(value[name]);
       return aligned(end, align);
     },
-    encode(view, offset, value) {
+    encode(view, offset, given) {
+      const value = whole(given);
       let end = offset;
       for (const [name, field] of list) {
-        if (value[name] === undefined) throw new NetgraphError('EINVAL', `${name} is missing`);
         end = named(name, () => field.encode(view, aligned(end, field.align), value[name], value));
       }
       return aligned(end, align);

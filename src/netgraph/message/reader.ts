@@ -22,7 +22,7 @@ export type Token = '{' | '}' | '[' | ']' | '=' | 'string' | 'word' | 'end';
 const BLANK = /[ \t\n\v\f\r]*/y;
 const WORD = /[^ \t\n\v\f\r{}[\]="]+/y;
 const STRING = /"[^"\\]*(?:\\[^][^"\\]*)*"/y;
-const ESCAPE = /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|([^]))|[^\\]+/g;
+const ESCAPE = /\\(?:([0-7]{1,3})|x([0-9a-fA-F]{1,2})|([^]))|[^\\]+/gu;
 const SINGLE: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', v: '\v', f: '\f' };
 const decoder: TextDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

@@ -90,6 +90,13 @@ class BpfControl extends ControlHalf {
     return [...this.node.hooks.values()].map(hook => this.#programs.get(hook)!);
   }
 
+  override save(): () => void {
+    const before = [...this.node.hooks.values()].map(hook => [hook, this.#programs.get(hook)!] as const);
+    return () => {
+      for (const [hook, program] of before) this.#programs.set(hook, program);
+    };
+  }
+
   setProgram(program: HookProgram): void {
     const hook = hookOf(this.node, program.thisHook);
     if (program.bpf_prog_len !== program.bpf_prog.length) {

@@ -12,6 +12,7 @@ import { NetgraphError } from '../graph/error.ts';
 import type { Hook, Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
 import { endsAlone } from './lib/alone.ts';
+import { releaseAtEnd } from './lib/release.ts';
 import { type BridgeConfig, BridgeData, type BridgeDataConfig, COUNTERS, Mutes } from './lib/bridge-data.ts';
 
 /** 49,152 hosts. Memory that no host was in is never touched. */
@@ -76,10 +77,9 @@ class BridgeControl extends ControlHalf {
     if (hook.peer!.node === this.node) {
       throw new NetgraphError('ELOOP', `link ${hook.name} of a bridge can not lead to the bridge itself`);
     }
-    if (this.node.hooks.size === 1 && hook.name.startsWith('uplink')) {
-      this.#isPrivate = true;
-      this.node.reconfigure();
-    }
+    if (this.node.hooks.size > 1) return;
+    this.#isPrivate = hook.name.startsWith('uplink');
+    this.node.reconfigure();
   }
 
   override disconnected({ id }: Hook): void {
@@ -90,7 +90,7 @@ class BridgeControl extends ControlHalf {
 
   override shutdown(): void {
     const { plane } = this.node.graph;
-    this.node.graph.retire(() => {
+    releaseAtEnd(this.node, () => {
       plane.forget(this.#memory.hosts);
       plane.forget(this.#memory.mutes);
     });
@@ -106,6 +106,11 @@ class BridgeControl extends ControlHalf {
     this.node.graph.trouble(`bridge ${this.node.address} has a loop by its link ${String(hook)}, which is muted`);
   }
 
+  override save(): () => void {
+    const config = this.#config;
+    return () => void (this.#config = config);
+  }
+
   get(): BridgeConfig {
     return this.#config;
   }
@@ -115,10 +120,14 @@ class BridgeControl extends ControlHalf {
     this.node.reconfigure();
   }
 
-  reset(): void | Promise<void> {
-    this.#mutes.clear();
+  reset(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.node.graph.onCommit(() => {
+      this.#mutes.clear();
+      Promise.resolve(this.#write(() => this.#hosts.clear())).then(resolve, reject);
+    });
     for (const hook of this.node.hooks.values()) this.node.graph.clearCounts(hook);
-    return this.#write(() => this.#hosts.clear());
+    return promise;
   }
 
   /** Of a link; those with negative numbers are uplinks. */

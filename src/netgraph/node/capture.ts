@@ -17,6 +17,7 @@ import { type CaptureConfig, CaptureData, type Chunk } from './lib/capture-data.
 import { CaptureFile } from './lib/capture-file.ts';
 import { checkDlt, DLT_EN10MB, DLT_RAW } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { releaseAtEnd } from './lib/release.ts';
 
 const order = struct({ file: string, snaplen: uint32, limit: uint64, dlt: uint8 });
 type Order = ValueOf<typeof order>;
@@ -66,7 +67,7 @@ class CaptureControl extends ControlHalf {
     joinNeighbours(this.node, 'left', 'right');
     const run = this.#run;
     // Each worker writes what it has left when its half of the node ends.
-    if (run && run.state !== 'ended') this.node.graph.retire(() => this.#finish(run));
+    if (run && run.state !== 'ended') releaseAtEnd(this.node, () => this.#finish(run));
   }
 
   override config(): CaptureConfig {
@@ -85,6 +86,11 @@ class CaptureControl extends ControlHalf {
     const names = this.node.hooks.has('in') ? ['in'] : ['left', 'right'];
     const file = new CaptureFile(wanted.file);
     file.begin(head(names, this.node.address, dlt === DLT_RAW ? LINKTYPE_RAW : LINKTYPE_ETHERNET, wanted.snaplen));
+    const before = this.#run;
+    this.node.graph.onUndo(() => {
+      this.#run = before;
+      void file.end();
+    });
     this.#run = {
       number: ++this.#runs,
       file,

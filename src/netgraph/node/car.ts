@@ -88,6 +88,11 @@ class CarControl extends ControlHalf {
     return this.#conf;
   }
 
+  override save(): () => void {
+    const conf = this.#conf;
+    return () => void (this.#conf = conf);
+  }
+
   /** A direction of which nothing is said stays as it is. */
   set(wanted: Conf): void {
     const next = { ...this.#conf };

@@ -65,6 +65,11 @@ class ChecksumControl extends ControlHalf {
     return { dlt: this.dlt, flags: this.settings.csum_flags };
   }
 
+  override save(): () => void {
+    const before = [this.dlt, this.settings] as const;
+    return () => void ([this.dlt, this.settings] = before);
+  }
+
   setDlt(dlt: number): void {
     checkDlt(dlt);
     this.dlt = dlt;

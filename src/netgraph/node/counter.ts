@@ -62,6 +62,11 @@ class CounterControl extends ControlHalf {
     joinNeighbours(this.node, 'left', 'right');
   }
 
+  override save(): () => void {
+    const dlt = this.#dlt;
+    return () => void (this.#dlt = dlt);
+  }
+
   override config(): number {
     return this.#dlt;
   }

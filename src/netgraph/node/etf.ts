@@ -21,7 +21,7 @@ const status = struct({ packets_in: uint32, packets_out: uint32 });
 type Filters = readonly (readonly [ethertype: number, hook: string])[];
 
 class EtfControl extends ControlHalf {
-  readonly #filters: Map<number, Hook> = new Map();
+  #filters: Map<number, Hook> = new Map();
 
   override disconnected(): void {
     this.node.reconfigure();
@@ -38,6 +38,11 @@ class EtfControl extends ControlHalf {
     return this.config()
       .map(([ethertype, hook]) => `0x${ethertype.toString(16).padStart(4, '0')} ${hook}\n`)
       .join('');
+  }
+
+  override save(): () => void {
+    const filters = new Map(this.#filters);
+    return () => void (this.#filters = filters);
   }
 
   add({ matchhook, ethertype }: { matchhook: string; ethertype: number }): void {

@@ -177,6 +177,11 @@ class EtherControl extends ControlHalf {
     this.#called(ifname);
   }
 
+  override save(): () => void {
+    const before = [this.#diverts, this.#autosrc] as const;
+    return () => void ([this.#diverts, this.#autosrc] = before);
+  }
+
   ifname(): string {
     return this.#name(this.#have());
   }
@@ -221,9 +226,7 @@ class EtherControl extends ControlHalf {
   }
 
   setDiverts(on: boolean): void {
-    const before = this.#diverts;
     this.#diverts = on;
-    this.node.graph.onUndo(() => (this.#diverts = before));
     this.node.reconfigure();
   }
 

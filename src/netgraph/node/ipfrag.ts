@@ -31,6 +31,11 @@ class IpfragControl extends ControlHalf {
     return this.#mtu;
   }
 
+  override save(): () => void {
+    const mtu = this.#mtu;
+    return () => void (this.#mtu = mtu);
+  }
+
   get mtu(): number {
     return this.#mtu;
   }

@@ -47,6 +47,11 @@ class IpfwdControl extends ControlHalf {
     return { addresses: this.#addresses, rate: this.#rate, burst: this.#burst };
   }
 
+  override save(): () => void {
+    const before = [this.#addresses, this.#rate, this.#burst] as const;
+    return () => void ([this.#addresses, this.#rate, this.#burst] = before);
+  }
+
   set(list: readonly Address[]): void {
     this.#addresses = list.map(({ address, ifindex }) => {
       const parsed = address.includes('/') ? undefined : parseInterfaceAddress(address);

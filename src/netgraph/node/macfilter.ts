@@ -16,6 +16,7 @@ import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
+import { releaseAtEnd } from './lib/release.ts';
 
 /** Addresses of a node; the table has a free slot for every three. */
 const ADDRESSES = 12_288;
@@ -89,8 +90,7 @@ class MacfilterControl extends ControlHalf {
 
   override shutdown(): void {
     const { graph } = this.node;
-    if (graph.undoing) return;
-    graph.retire(() => {
+    releaseAtEnd(this.node, () => {
       for (const memory of this.#memories) graph.plane.forget(memory);
     });
   }
@@ -150,7 +150,10 @@ class MacfilterControl extends ControlHalf {
       .map(directed => {
         const counts = this.#sum(directed.number);
         const { base } = directed;
-        if (clear) directed.base = counts;
+        if (clear) {
+          this.node.graph.onUndo(() => (directed.base = base));
+          directed.base = counts;
+        }
         const since = (i: number): number => counts[i]! - base[i]!;
         return {
           ether: formatMac(directed.low, directed.high),
@@ -182,8 +185,13 @@ class MacfilterControl extends ControlHalf {
       return;
     }
     if (there) {
-      there.hookId = hookId;
-      store(this.#targets, there.number, hookId);
+      const before = there.hookId;
+      const set = (id: number): void => {
+        there.hookId = id;
+        store(this.#targets, there.number, id);
+      };
+      this.node.graph.onUndo(() => set(before));
+      set(hookId);
       return;
     }
     const number = this.#free.pop() ?? this.#next++;
@@ -198,6 +206,7 @@ class MacfilterControl extends ControlHalf {
       throw new NetgraphError('ENOBUFS', `there is no room for ${ether}`);
     }
     this.#directed.set(ether, { low, high, number, hookId, base: this.#sum(number) });
+    this.node.graph.onUndo(() => this.#forget(ether));
   }
 
   #forget(ether: string): void {

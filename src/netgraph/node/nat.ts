@@ -97,9 +97,9 @@ class NatControl extends ControlHalf {
   #target = 0;
   #flags: number = NAT_SAME_PORTS | NAT_RESET_ON_ADDR_CHANGE;
   dlt: number = DLT_RAW;
-  readonly #redirects: Map<number, NatRedirect> = new Map();
+  #redirects: Map<number, NatRedirect> = new Map();
   /** Those that serve one more connection, until the worker has heard of it. */
-  readonly #leaving: Set<number> = new Set();
+  #leaving: Set<number> = new Set();
   #proxyRules: readonly IndexedRule[] = [];
   #next = 1;
 
@@ -128,6 +128,15 @@ class NatControl extends ControlHalf {
       redirects: this.#redirects,
       leaving: this.#leaving,
       proxyRules: this.#proxyRules.map(({ rule }) => rule),
+    };
+  }
+
+  override save(): () => void {
+    const before = [this.#address, this.#target, this.#flags, this.dlt, this.#proxyRules] as const;
+    const [redirects, leaving] = [new Map(this.#redirects), new Set(this.#leaving)];
+    return () => {
+      [this.#address, this.#target, this.#flags, this.dlt, this.#proxyRules] = before;
+      [this.#redirects, this.#leaving] = [redirects, leaving];
     };
   }
 

@@ -116,6 +116,15 @@ class NetflowControl extends ControlHalf {
     };
   }
 
+  override save(): () => void {
+    const before = [this.#inactive, this.#active, this.#templateSeconds, this.#templatePackets, this.#mtu] as const;
+    const interfaces = [...this.node.hooks.values()].map(hook => [hook, this.#interfaces.get(hook) ?? FRESH] as const);
+    return () => {
+      [this.#inactive, this.#active, this.#templateSeconds, this.#templatePackets, this.#mtu] = before;
+      for (const [hook, said] of interfaces) this.#interfaces.set(hook, said);
+    };
+  }
+
   async info(): Promise<ValueOf<typeof info>> {
     const state = (await this.#asks.ask('state')) as NetflowState;
     const counts = this.node.counts() as Record<(typeof NETFLOW_COUNTERS)[number], number>;

@@ -98,6 +98,16 @@ class One2manyControl extends ControlHalf {
     this.#notify();
   }
 
+  override save(): () => void {
+    const before = [this.#xmitAlg, this.#failAlg] as const;
+    const hooks = [...this.node.hooks.values()].map(hook => [hook, this.#disabled.has(hook)] as const);
+    return () => {
+      [this.#xmitAlg, this.#failAlg] = before;
+      for (const [hook, disabled] of hooks) this.#disabled[disabled ? 'add' : 'delete'](hook);
+      this.#notify();
+    };
+  }
+
   set({ xmitAlg, failAlg, enabledLinks }: Config): void {
     if (xmitAlg < XMIT_ROUND_ROBIN || xmitAlg > XMIT_FAILOVER) {
       throw new NetgraphError('EINVAL', `xmitAlg is 1 (in turn), 2 (all) or 3 (the first), not ${xmitAlg}`);

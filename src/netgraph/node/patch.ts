@@ -55,6 +55,11 @@ class PatchControl extends ControlHalf {
     return { ...this.#config, dlt: this.#dlt };
   }
 
+  override save(): () => void {
+    const before = [this.#config, this.#dlt] as const;
+    return () => void ([this.#config, this.#dlt] = before);
+  }
+
   get(): Config {
     return this.#config;
   }
@@ -72,7 +77,8 @@ class PatchControl extends ControlHalf {
       }
       if (mode === DIV && value === 0) throw new NetgraphError('EINVAL', `operation ${i}: division by 0`);
     });
-    if ((wanted.csum_flags & ~CSUM_KNOWN) !== 0) {
+    // As numbers: flags may have more than 32 bits.
+    if (wanted.csum_flags > CSUM_KNOWN || (wanted.csum_flags & ~CSUM_KNOWN) !== 0) {
       throw new NetgraphError(
         'EINVAL',
         `csum_flags=${wanted.csum_flags}: 0x1 (IP), 0x2 (UDP), 0x4 (TCP), and 0x200 and 0x400 (the same over IPv6) are known`,

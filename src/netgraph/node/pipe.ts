@@ -111,6 +111,11 @@ class PipeControl extends ControlHalf {
     this.#asks.told(value);
   }
 
+  override save(): () => void {
+    const config = this.#config;
+    return () => void (this.#config = config);
+  }
+
   run(): Promise<Run> {
     return this.#asks.ask('run');
   }

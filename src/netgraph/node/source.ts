@@ -64,10 +64,10 @@ class SourceControl extends ControlHalf {
   #pps = 0;
   stamp: Stamp = { offset: 0, flags: 0 };
   /** Each with a number that is another whenever it was set: the data half counts on where it is the same. */
-  readonly #counters: { readonly set: number; readonly counter: Counter }[] = Array.from(
-    { length: COUNTERS },
-    (_, index) => ({ set: 0, counter: { ...NO_COUNTER, index } }),
-  );
+  #counters: { readonly set: number; readonly counter: Counter }[] = Array.from({ length: COUNTERS }, (_, index) => ({
+    set: 0,
+    counter: { ...NO_COUNTER, index },
+  }));
   #sets = 0;
   #runs = 0;
   /** The run that has not ended yet; 0: none. */
@@ -103,6 +103,11 @@ class SourceControl extends ControlHalf {
       this.#asks.lives = 1;
       this.#run = 0;
     }
+  }
+
+  override save(): () => void {
+    const [pps, stamp, counters] = [this.#pps, this.stamp, [...this.#counters]];
+    return () => void ([this.#pps, this.stamp, this.#counters] = [pps, stamp, counters]);
   }
 
   start(packets: number): void {

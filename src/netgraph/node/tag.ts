@@ -55,57 +55,72 @@ interface Rule {
 }
 
 class TagControl extends ControlHalf {
-  readonly #ins: Map<string, HookIn> = new Map();
-  readonly #outs: Map<string, HookOut> = new Map();
+  /** By hook, so that one that is put back where its removal is undone is as it was. */
+  readonly #ins: WeakMap<Hook, HookIn> = new WeakMap();
+  readonly #outs: WeakMap<Hook, HookOut> = new WeakMap();
 
-  override newHook({ name }: Hook): void {
-    this.#ins.set(name, blankIn(name));
-    this.#outs.set(name, blankOut(name));
+  override newHook(hook: Hook): void {
+    if (this.#ins.has(hook)) return;
+    this.#ins.set(hook, blankIn(hook.name));
+    this.#outs.set(hook, blankOut(hook.name));
   }
 
   override connected(): void {
     this.node.reconfigure();
   }
 
-  override disconnected({ name }: Hook): void {
-    this.#ins.delete(name);
-    this.#outs.delete(name);
+  override disconnected(): void {
     this.node.reconfigure();
     endsAlone(this.node);
   }
 
   override config(): readonly Rule[] {
-    return [...this.#ins.values()].map(each => ({
-      hook: each.thisHook,
-      match: each.ifMatch,
-      other: each.ifNotMatch,
-      strip: each.strip !== 0,
-      looksFor: this.#word(each),
-      exact: each.tag_len > 0,
-      puts: this.#word(this.#outs.get(each.thisHook)!),
-    }));
+    return [...this.node.hooks.values()].map(hook => {
+      const each = this.#ins.get(hook)!;
+      return {
+        hook: hook.name,
+        match: each.ifMatch,
+        other: each.ifNotMatch,
+        strip: each.strip !== 0,
+        looksFor: this.#word(each),
+        exact: each.tag_len > 0,
+        puts: this.#word(this.#outs.get(hook)!),
+      };
+    });
+  }
+
+  override save(): () => void {
+    const before = [...this.node.hooks.values()].map(
+      hook => [hook, this.#ins.get(hook)!, this.#outs.get(hook)!] as const,
+    );
+    return () => {
+      for (const [hook, looksFor, puts] of before) {
+        this.#ins.set(hook, looksFor);
+        this.#outs.set(hook, puts);
+      }
+    };
   }
 
   setIn(wanted: HookIn): void {
-    hookOf(this.node, wanted.thisHook);
+    const hook = hookOf(this.node, wanted.thisHook);
     this.#word(wanted);
-    this.#ins.set(wanted.thisHook, wanted);
+    this.#ins.set(hook, wanted);
     this.node.reconfigure();
   }
 
   setOut(wanted: HookOut): void {
-    hookOf(this.node, wanted.thisHook);
+    const hook = hookOf(this.node, wanted.thisHook);
     this.#word(wanted);
-    this.#outs.set(wanted.thisHook, wanted);
+    this.#outs.set(hook, wanted);
     this.node.reconfigure();
   }
 
   getIn(name: string): HookIn {
-    return this.#ins.get(hookOf(this.node, name).name)!;
+    return this.#ins.get(hookOf(this.node, name))!;
   }
 
   getOut(name: string): HookOut {
-    return this.#outs.get(hookOf(this.node, name).name)!;
+    return this.#outs.get(hookOf(this.node, name))!;
   }
 
   stat(name: string, clear: boolean): HookStat {

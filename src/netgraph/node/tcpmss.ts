@@ -50,6 +50,16 @@ class TcpmssControl extends ControlHalf {
     });
   }
 
+  override save(): () => void {
+    const before = [...this.node.hooks.values()].map(hook => [hook, this.#ways.get(hook)] as const);
+    return () => {
+      for (const [hook, way] of before) {
+        if (way) this.#ways.set(hook, way);
+        else this.#ways.delete(hook);
+      }
+    };
+  }
+
   set({ inHook, outHook, maxMSS }: Setting): void {
     const out = hookOf(this.node, outHook);
     this.#ways.set(hookOf(this.node, inHook), { out, maxMSS });

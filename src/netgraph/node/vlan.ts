@@ -47,8 +47,8 @@ class VlanControl extends ControlHalf {
   encap = ENCAP_FROM_FILTER;
   protocol = 0x8100;
   /** By VLAN. Those whose hook is gone count no more. */
-  readonly #filters: Map<number, { readonly hook: Hook; readonly tci: number }> = new Map();
-  readonly #vids: Map<Hook, number> = new Map();
+  #filters: Map<number, { readonly hook: Hook; readonly tci: number }> = new Map();
+  #vids: Map<Hook, number> = new Map();
 
   override disconnected(): void {
     this.node.reconfigure();
@@ -64,6 +64,11 @@ class VlanControl extends ControlHalf {
       hooks: Int32Array.from(live, ({ hook }) => hook.id),
       tcis: Int32Array.from(live, ({ tci }) => tci),
     };
+  }
+
+  override save(): () => void {
+    const before = [this.decap, this.encap, this.protocol, new Map(this.#filters), new Map(this.#vids)] as const;
+    return () => void ([this.decap, this.encap, this.protocol, this.#filters, this.#vids] = before);
   }
 
   /** How the link below is, its VLANs are. */

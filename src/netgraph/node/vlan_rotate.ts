@@ -47,6 +47,11 @@ class VlanRotateControl extends ControlHalf {
     return this.#conf;
   }
 
+  override save(): () => void {
+    const conf = this.#conf;
+    return () => void (this.#conf = conf);
+  }
+
   set({ rot, min, max: given }: Conf): void {
     // Without one it stays.
     const max = given === 0 ? this.#conf.max : given;

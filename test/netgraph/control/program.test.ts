@@ -212,6 +212,7 @@ describe('the graph is asked by values', () => {
       ['mkpeer', { type: 'hole' }],
       ['mkpeer', { type: 'hole', ourhook: 5, peerhook: 'b' }],
       ['mkpeer', { type: 'x'.repeat(32), ourhook: 'a', peerhook: 'b' }],
+      ['mkpeer', { type: 'hole', ourhook: 'a', peerhook: 'b', more: 1 }],
       ['listhooks', { a: 1 }],
       ['name', 'text'],
     ];
@@ -220,7 +221,7 @@ describe('the graph is asked by values', () => {
     await assert.rejects(client.request('.:', 'mkpeer', { type: 'nil', ourhook: 'a', peerhook: 'b' }), {
       code: 'ENXIO',
     });
-    await client.request('.:', 'mkpeer', { type: 'hole', ourhook: 'a', peerhook: 'b', more: 1 });
+    await client.request('.:', 'mkpeer', { type: 'hole', ourhook: 'a', peerhook: 'b' });
     assert.equal(graph.named('values')!.hooks.size, 1);
     // Somebody ends the node under its client.
     graph.shutdown(graph.named('values')!);

@@ -18,6 +18,7 @@ import {
   PKT_DATA,
   PKT_LENGTH,
 } from '../../../src/netgraph/index.ts';
+import { anything } from './anything.ts';
 
 const BYTES = 24;
 
@@ -32,6 +33,7 @@ class Settable extends ControlHalf {
 const set = command({
   name: 'set',
   cmd: 1,
+  args: anything,
   handle(control: Settable, args) {
     control.settings = args;
     control.node.reconfigure();

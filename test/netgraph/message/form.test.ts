@@ -298,3 +298,11 @@ test('a value that does not fit is refused with its name', () => {
   const half = new Uint8Array(f.toBinary(f.uint64, 0).buffer).fill(0xff);
   assert.throws(() => f.fromBinary(f.uint64, half), { code: 'EINVAL', message: /18446744073709551615 is too large/ });
 });
+
+test('an escaped character of more than sixteen bits is itself; names of fields may have blanks', () => {
+  assert.equal(f.parseAscii(f.string, '"\\\u{1f600}"'), '\u{1f600}');
+  const form = f.struct({ 'data link type': f.uint8, b: f.uint8 });
+  assert.deepEqual(f.parseAscii(form, '{ data link type=1 b=2 }'), { 'data link type': 1, b: 2 });
+  assert.deepEqual(f.parseAscii(form, '{ b=2 data  link\ttype = 1 }'), { 'data link type': 1, b: 2 });
+  assert.throws(() => f.parseAscii(form, '{ b b=2 }'), /at 2, expected one of data link type, b/);
+});

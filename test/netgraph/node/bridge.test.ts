@@ -251,3 +251,12 @@ test('two workers bridge by one table: what one learns, the other knows', async 
   }
   assert.equal(graph.plane.memory.inUse, 0, 'all memory came back');
 });
+
+test('whether a bridge is private is decided by each first link anew', async () => {
+  const node = inline.make('bridge', 'uplink1');
+  await inline.ascii(node, 'setpersistent');
+  inline.graph.rmhook(node.hooks.get('uplink1')!);
+  for (const link of ['link0', 'link1']) inline.join(node, link);
+  inline.write('link0', Buffer.from('020000000002020000000001080000', 'hex'));
+  assert.deepEqual(await inline.hex(), ['link1 020000000002020000000001080000']);
+});

@@ -21,6 +21,7 @@ import type { Hook, Node } from '../../graph/node.ts';
 import { ControlHalf } from '../../graph/type.ts';
 import { createFibMemory, FibTrie } from '../../lib/fib-trie.ts';
 import { endsAlone } from './alone.ts';
+import { releaseAtEnd } from './release.ts';
 
 /** A route with one path, as messages have it; the gateway unspecified: the destination is on the link. */
 export interface Route {
@@ -91,25 +92,30 @@ export class FibControl extends ControlHalf {
 
   /** A path of a hook that goes, goes with it; a route without a path too. */
   override disconnected({ name }: Hook): void {
-    const gone = [...this.#nextHops.values()].filter(({ paths }) => paths.some(path => path.hook === name));
-    if (gone.length > 0) {
-      const trie = this.#trie;
-      const heirs = new Map(gone.map(hop => [hop.number, hop.paths.filter(path => path.hook !== name)]));
-      for (let route = 0; route < trie.routeLimit; route++) {
-        const paths = heirs.get(trie.hopOf(route));
-        if (paths === undefined) continue;
-        const prefix = trie.prefixOf(route);
-        if (paths.length > 0)
-          void this.#set(prefix, paths).catch((error: Error) => this.node.graph.trouble(error.message));
-        else this.#unset(prefix);
-      }
-    }
+    // Workers read the table as it is written.
+    this.node.graph.onCommit(() => this.#leave(name));
     endsAlone(this.node);
+  }
+
+  #leave(name: string): void {
+    if (this.node.state !== 'there') return;
+    const gone = [...this.#nextHops.values()].filter(({ paths }) => paths.some(path => path.hook === name));
+    if (gone.length === 0) return;
+    const trie = this.#trie;
+    const heirs = new Map(gone.map(hop => [hop.number, hop.paths.filter(path => path.hook !== name)]));
+    for (let route = 0; route < trie.routeLimit; route++) {
+      const paths = heirs.get(trie.hopOf(route));
+      if (paths === undefined) continue;
+      const prefix = trie.prefixOf(route);
+      if (paths.length > 0)
+        void this.#set(prefix, paths).catch((error: Error) => this.node.graph.trouble(error.message));
+      else this.#unset(prefix);
+    }
   }
 
   override shutdown(): void {
     const { plane } = this.node.graph;
-    this.node.graph.retire(() => plane.forget(this.#memory));
+    releaseAtEnd(this.node, () => plane.forget(this.#memory));
   }
 
   override status(): string {
@@ -212,22 +218,29 @@ export class FibControl extends ControlHalf {
     return this.#trie.find(...words, length);
   }
 
-  /** Does it now, or, where workers have to hear of something `first` or others wait already, after a grace period. */
+  /** Does it when the change is committed, or, where workers have to hear of something `first` or others wait already, after a grace period. */
   #inOrder(first: boolean, fn: () => void): Promise<void> {
-    if (!first && this.#waiting === 0) {
-      fn();
-      return Promise.resolve();
-    }
-    this.#waiting++;
+    const { graph } = this.node;
     return new Promise((resolve, reject) => {
-      this.node.graph.retire(() => {
-        this.#waiting--;
+      const now = (): void => {
         try {
           if (this.node.state === 'there') fn();
           resolve();
         } catch (error) {
           reject(error as Error);
         }
+      };
+      graph.onCommit(() => {
+        if (!first && this.#waiting === 0) {
+          now();
+          return;
+        }
+        this.#waiting++;
+        graph.onUndo(() => this.#waiting--);
+        graph.retire(() => {
+          this.#waiting--;
+          now();
+        });
       });
     });
   }
@@ -242,6 +255,7 @@ export class FibControl extends ControlHalf {
       this.node.reconfigure();
     }
     hop.routes++;
+    this.node.graph.onUndo(() => this.#drop(hop));
     return hop;
   }
 

@@ -20,7 +20,7 @@ export class ResolverControl extends ControlHalf {
   readonly #family: Family;
   #mac: string | undefined;
   #addresses: readonly AddressWords[] = [];
-  readonly #entries: Map<string, Entry> = new Map();
+  #entries: Map<string, Entry> = new Map();
 
   constructor(node: Node, family: Family) {
     super(node);
@@ -59,6 +59,11 @@ export class ResolverControl extends ControlHalf {
     if (word.kind === 'gone') return;
     const { workers } = this.node.graph.plane;
     for (let each = 0; each < workers; each++) if (each !== worker) this.node.say(value, each);
+  }
+
+  override save(): () => void {
+    const before = [this.#mac, this.#addresses, new Map(this.#entries)] as const;
+    return () => void ([this.#mac, this.#addresses, this.#entries] = before);
   }
 
   setMac(address: string): void {
