@@ -401,6 +401,10 @@ export class Graph {
         if (hook.peer && hook.id < hook.peer.id) actions.push({ op: 'join', a: hook.id, b: hook.peer.id });
       }
     }
+    // As at the end of the changes that made the hooks: what is said of them finds them.
+    for (const { id, control } of this.#nodes.values()) {
+      actions.push({ op: 'configure', id, config: control.config() });
+    }
     return actions;
   }
 

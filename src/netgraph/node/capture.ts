@@ -115,6 +115,11 @@ class CaptureControl extends ControlHalf {
     return run.ended.promise;
   }
 
+  override workerGone(worker: number): void {
+    const run = this.#run;
+    if (run) this.#ended(run, worker);
+  }
+
   override told(worker: number, value: unknown): void {
     const chunk = value as Chunk;
     const run = this.#run;
@@ -129,7 +134,7 @@ class CaptureControl extends ControlHalf {
       if (limit > 0 && run.packets[0] + run.packets[1] >= limit) this.#stop(run);
       else if (run.file.failure !== undefined) this.#stop(run);
     }
-    if (chunk.end && run.awaited.delete(worker) && run.awaited.size === 0) this.#finish(run);
+    if (chunk.end) this.#ended(run, worker);
   }
 
   report(): Status {
@@ -154,8 +159,18 @@ class CaptureControl extends ControlHalf {
   #stop(run: Run): void {
     if (run.state !== 'running') return;
     run.state = 'stopping';
-    for (let worker = 0; worker < this.node.graph.plane.workers; worker++) run.awaited.add(worker);
+    const { plane } = this.node.graph;
+    for (let worker = 0; worker < plane.workers; worker++) {
+      // One that begins has nothing to tell.
+      if (plane.health(worker).state === 'running') run.awaited.add(worker);
+    }
+    if (run.awaited.size === 0) this.#finish(run);
     this.node.reconfigure();
+  }
+
+  /** The worker captures no more. */
+  #ended(run: Run, worker: number): void {
+    if (run.awaited.delete(worker) && run.awaited.size === 0) this.#finish(run);
   }
 
   #finish(run: Run): void {

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { openGraph, send, socketOf } from '../../../src/netgraph/index.ts';
+import { openGraph, send, socketOf, type WorkerPlane } from '../../../src/netgraph/index.ts';
 import { temporaryDirectory } from '../../lib/temporary.ts';
 import { until } from '../../lib/wait.ts';
 import { Inline } from '../lib/inline.ts';
@@ -159,6 +159,40 @@ test('two workers at once: every block is whole, each one in its order, and a li
     await until(async () => (await status()).running === 0, { what: 'the limit' });
     assert.equal((await status()).packets, 1000);
     await until(() => read(['frame.number']).length === 1000, { what: 'a thousand packets' });
+  } finally {
+    await graph.close();
+  }
+});
+
+test('a capture that is stopped while workers die ends, and its file is whole', async () => {
+  const graph = await openGraph({
+    workers: 2,
+    packets: { perWorker: 256, maxBytes: 256 },
+    trouble: text => assert.match(text, /another has taken its place$/),
+  });
+  const plane = graph.plane as WorkerPlane;
+  try {
+    const me = graph.create('socket', 'me');
+    const capture = graph.mkpeer(me, 'capture', 'out', 'in');
+    const address = capture.address;
+    for (const before of ['running', 'restarting']) {
+      await send(graph, undefined, address, 'start', { file, snaplen: 0, limit: 0, dlt: 12 });
+      const captured = capture.counts()['captured']!;
+      socketOf(me).write('out', packet(1));
+      await until(() => capture.counts()['captured'] === captured + 1, { what: 'the packet' });
+      // What it has of a packet a worker hands over after a moment.
+      await until(
+        async () => ((await send(graph, undefined, address, 'status')).args as { packets: number }).packets === 1,
+        {
+          what: 'the packet in the file',
+        },
+      );
+      for (const worker of [0, 1]) plane.kill(worker);
+      await until(() => plane.health(0).state === before, { what: `worker 0 ${before}`, everyMs: 1 });
+      await send(graph, undefined, address, 'stop');
+      assert.deepEqual(read(['udp.srcport']), ['1']);
+      await until(() => [0, 1].every(worker => plane.health(worker).state === 'running'), { what: 'successors' });
+    }
   } finally {
     await graph.close();
   }
