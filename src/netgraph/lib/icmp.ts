@@ -18,6 +18,8 @@ export const ICMP6_PARAMETER_PROBLEM = 4;
 /** Codes of ICMP6_UNREACHABLE. */
 export const ICMP6_UNREACHABLE_NO_ROUTE = 0;
 export const ICMP6_UNREACHABLE_ADDRESS = 3;
+/** Code of ICMP6_PARAMETER_PROBLEM: an option that is not known. */
+export const ICMP6_PARAMETER_OPTION = 2;
 
 /** Bytes of an error at most: RFC 1812 §4.3.2.3, and the least MTU of IPv6, RFC 4443 §2.4 (c). */
 export const ICMP_ERROR_BYTES = 576;
@@ -112,7 +114,7 @@ export function mayError6(
     if (read32(bytes, offset + 20) <= 1) return false; // unspecified, loopback
   }
   // (e.3) to (e.5) multicast, but for path MTU discovery and for an option that asks for it.
-  const exempt = type === ICMP6_PACKET_TOO_BIG || (type === ICMP6_PARAMETER_PROBLEM && code === 2);
+  const exempt = type === ICMP6_PACKET_TOO_BIG || (type === ICMP6_PARAMETER_PROBLEM && code === ICMP6_PARAMETER_OPTION);
   if ((bytes[offset + 24] === 255 || linkMulticast) && !exempt) return false;
   const upper = ip6Upper(bytes, offset, length);
   if (upper < 0) return upper === -2; // a later fragment may have an error; what is malformed is left alone

@@ -5,6 +5,8 @@ import {
   ErrorLimiter,
   ICMP6_ERROR_BYTES,
   ICMP6_PACKET_TOO_BIG,
+  ICMP6_PARAMETER_OPTION,
+  ICMP6_PARAMETER_PROBLEM,
   ICMP6_TIME_EXCEEDED,
   ICMP6_UNREACHABLE,
   ICMP6_UNREACHABLE_ADDRESS,
@@ -34,6 +36,7 @@ import {
 } from '../../packet/packets.ts';
 import { DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
+import { HOP_OPTIONS_DROP, hopOptions } from './ip6-options.ts';
 import { OPTIONS_RECORDED, OPTIONS_SOURCE_ROUTE, routeOptions } from './ip-options.ts';
 import { type OwnAddress, RouterAddresses } from './router-addresses.ts';
 
@@ -223,6 +226,11 @@ export class IpfwdData extends DataHalf<IpfwdConfig> {
     if (size < 40 || size > length) return this.#end(handle, DROP.malformed);
     words[handle + PKT_LENGTH] = size;
     if (!mayTravel(bytes, at + 8)) return this.#end(handle, DROP.filtered);
+    const said = hopOptions(bytes, at, size);
+    if (said === HOP_OPTIONS_DROP) return this.#end(handle, DROP.malformed);
+    if (said >= 0) {
+      return this.#error6(handle, ICMP6_PARAMETER_PROBLEM, ICMP6_PARAMETER_OPTION, said, DROP.malformed);
+    }
     if (this.#own.has6(bytes, at + 24)) return this.#mine(handle, at, size);
     if (!mayTravel(bytes, at + 24) || (words[handle + PKT_FLAGS]! & PKT_FLAG_MULTICAST) !== 0) {
       return this.#end(handle, DROP.filtered);
