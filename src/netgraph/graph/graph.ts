@@ -371,11 +371,13 @@ export class Graph {
     return Object.fromEntries(names.map((name, i) => [name, sum[i]! - (base?.[i] ?? 0)]));
   }
 
-  /** From now on `countsOf` counts from zero. */
+  /** From now on `countsOf` counts what the type counts from zero; what all nodes count (`packets`, `drop.…`) goes on. */
   clearCounts(target: Node | Hook): void {
     const before = this.#cleared.get(target);
     this.#undo(() => (before ? this.#cleared.set(target, before) : this.#cleared.delete(target)));
-    this.#cleared.set(target, this.#sum(target).sum);
+    const { sum } = this.#sum(target);
+    if (target instanceof Node) sum.fill(0, sum.length - NODE_COUNTERS.length);
+    this.#cleared.set(target, sum);
   }
 
   /** The graph as actions that make it, for a worker that begins. */

@@ -16,6 +16,7 @@ import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const instruction = struct({ code: hint16, jt: uint8, jf: uint8, k: uint32 });
 /** struct ng_bpf_hookprog */
@@ -224,25 +225,11 @@ export const bpf: NodeType = {
       reply: hookProgram,
       handle: (bpf: BpfControl, hook) => bpf.program(hook),
     }),
-    command({
-      name: 'getstats',
-      cmd: 3,
+    ...statsCommands({
+      cmds: [3, 4, 5],
       args: hookbuf,
       reply: hookStats,
-      handle: (bpf: BpfControl, hook) => bpf.stats(hook, false),
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 4,
-      args: hookbuf,
-      handle: (bpf: BpfControl, hook) => void bpf.stats(hook, true),
-    }),
-    command({
-      name: 'getclrstats',
-      cmd: 5,
-      args: hookbuf,
-      reply: hookStats,
-      handle: (bpf: BpfControl, hook) => bpf.stats(hook, true),
+      stats: (bpf: BpfControl, said, clear) => bpf.stats(said, clear),
     }),
   ],
   control: BpfControl,

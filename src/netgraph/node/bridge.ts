@@ -14,6 +14,7 @@ import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.
 import { endsAlone } from './lib/alone.ts';
 import { releaseAtEnd } from './lib/release.ts';
 import { type BridgeConfig, BridgeData, type BridgeDataConfig, COUNTERS, Mutes } from './lib/bridge-data.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 /** 49,152 hosts. Memory that no host was in is never touched. */
 const SLOTS = 65_536;
@@ -131,11 +132,11 @@ class BridgeControl extends ControlHalf {
   }
 
   /** Of a link; those with negative numbers are uplinks. */
-  stats(link: number, get: boolean, clear: boolean): Stats | undefined {
+  stats(link: number, clear: boolean): Stats {
     const name = link < 0 ? `uplink${-link}` : `link${link}`;
     const hook = this.node.hooks.get(name);
     if (!hook) throw new NetgraphError('ENOTCONN', `node ${this.node.address} has no hook '${name}'`);
-    const counts = get ? (hook.counts() as Stats) : undefined;
+    const counts = hook.counts() as Stats;
     if (clear) this.node.graph.clearCounts(hook);
     return counts;
   }
@@ -215,25 +216,11 @@ export const bridge: NodeType = {
       handle: (bridge: BridgeControl) => bridge.get(),
     }),
     command({ name: 'reset', cmd: 3, handle: (bridge: BridgeControl) => bridge.reset() }),
-    command({
-      name: 'getstats',
-      cmd: 4,
+    ...statsCommands({
+      cmds: [4, 5, 6],
       args: int32,
       reply: stats,
-      handle: (bridge: BridgeControl, link) => bridge.stats(link, true, false)!,
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 5,
-      args: int32,
-      handle: (bridge: BridgeControl, link) => void bridge.stats(link, false, true),
-    }),
-    command({
-      name: 'getclrstats',
-      cmd: 6,
-      args: int32,
-      reply: stats,
-      handle: (bridge: BridgeControl, link) => bridge.stats(link, true, true)!,
+      stats: (bridge: BridgeControl, said, clear) => bridge.stats(said, clear),
     }),
     command({ name: 'gettable', cmd: 7, reply: table, handle: (bridge: BridgeControl) => bridge.list() }),
     command({ name: 'setpersistent', cmd: 8, handle: (bridge: BridgeControl) => void (bridge.node.persistent = true) }),

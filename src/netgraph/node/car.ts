@@ -10,6 +10,7 @@ import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone, joinNeighbours } from './lib/alone.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const FORWARD = 1;
 const DROP_ACTION = 2;
@@ -298,9 +299,7 @@ export const car: NodeType = {
   name: 'car',
   cookie: 1173648034,
   messages: [
-    command({ name: 'getstats', cmd: 1, reply: stats, handle: (car: CarControl) => car.stats(false) }),
-    command({ name: 'clrstats', cmd: 2, handle: (car: CarControl) => void car.stats(true) }),
-    command({ name: 'getclrstats', cmd: 3, reply: stats, handle: (car: CarControl) => car.stats(true) }),
+    ...statsCommands({ cmds: [1, 2, 3], reply: stats, stats: (car: CarControl, _args, clear) => car.stats(clear) }),
     command({ name: 'getconf', cmd: 4, reply: conf, handle: (car: CarControl) => car.config() }),
     command({ name: 'setconf', cmd: 5, args: conf, handle: (car: CarControl, args) => car.set(args) }),
   ],

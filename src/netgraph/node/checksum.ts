@@ -23,6 +23,7 @@ import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 // sys/mbuf.h
 const CSUM_IP = 0x0001;
@@ -205,22 +206,10 @@ export const checksum: NodeType = {
       args: settings,
       handle: (checksum: ChecksumControl, to) => checksum.set(to),
     }),
-    command({
-      name: 'getclrstats',
-      cmd: 5,
+    ...statsCommands({
+      cmds: [6, 7, 5],
       reply: stats,
-      handle: (checksum: ChecksumControl) => checksum.stats(true),
-    }),
-    command({
-      name: 'getstats',
-      cmd: 6,
-      reply: stats,
-      handle: (checksum: ChecksumControl) => checksum.stats(false),
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 7,
-      handle: (checksum: ChecksumControl) => void checksum.stats(true),
+      stats: (checksum: ChecksumControl, _args, clear) => checksum.stats(clear),
     }),
   ],
   control: ChecksumControl,

@@ -19,6 +19,7 @@ import type { DataHook } from '../worker/node.ts';
 import { endsAlone, joinNeighbours } from './lib/alone.ts';
 import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 /** What is counted, each as packets and octets. */
 const CLASSES = ['all', 'tcp', 'udp', 'icmp', 'otherIp4', 'otherIp6', 'arp', 'other'] as const;
@@ -146,9 +147,11 @@ export const counter: NodeType = {
   name: 'counter',
   cookie: 1764288009,
   messages: [
-    command({ name: 'getstats', cmd: 1, reply: stats, handle: (counter: CounterControl) => counter.stats(false) }),
-    command({ name: 'clrstats', cmd: 2, handle: (counter: CounterControl) => void counter.stats(true) }),
-    command({ name: 'getclrstats', cmd: 3, reply: stats, handle: (counter: CounterControl) => counter.stats(true) }),
+    ...statsCommands({
+      cmds: [1, 2, 3],
+      reply: stats,
+      stats: (counter: CounterControl, _args, clear) => counter.stats(clear),
+    }),
     command({ name: 'getdlt', cmd: 4, reply: dlt, handle: (counter: CounterControl) => ({ dlt: counter.config() }) }),
     command({ name: 'setdlt', cmd: 5, args: dlt, handle: (counter: CounterControl, args) => counter.setDlt(args.dlt) }),
   ],

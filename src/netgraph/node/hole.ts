@@ -1,11 +1,12 @@
 // ng_hole(4): the end of everything, data and messages. Each hook counts what it swallowed.
 import { string, struct, uint64 } from '../message/form.ts';
 import { NetgraphError } from '../graph/error.ts';
-import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { ControlHalf, type NodeType } from '../graph/type.ts';
 import { DataHalf } from '../worker/half.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const OCTETS = 0;
 const FRAMES = 1;
@@ -44,25 +45,11 @@ export const hole: NodeType = {
   name: 'hole',
   cookie: 915433206,
   messages: [
-    command({
-      name: 'getstats',
-      cmd: 1,
+    ...statsCommands({
+      cmds: [1, 2, 3],
       args: string,
       reply: stats,
-      handle: (hole: HoleControl, hook) => hole.stats(hook, false),
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 2,
-      args: string,
-      handle: (hole: HoleControl, hook) => void hole.stats(hook, true),
-    }),
-    command({
-      name: 'getclrstats',
-      cmd: 3,
-      args: string,
-      reply: stats,
-      handle: (hole: HoleControl, hook) => hole.stats(hook, true),
+      stats: (hole: HoleControl, said, clear) => hole.stats(said, clear),
     }),
   ],
   control: HoleControl,

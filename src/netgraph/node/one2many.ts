@@ -13,6 +13,7 @@ import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const MAX_LINKS = 64;
 const XMIT_ROUND_ROBIN = 1;
@@ -133,12 +134,12 @@ class One2manyControl extends ControlHalf {
     return { xmitAlg: this.#xmitAlg, failAlg: this.#failAlg, enabledLinks };
   }
 
-  stats(link: number, get: boolean, clear: boolean): Stats | undefined {
+  stats(link: number, clear: boolean): Stats {
     if (link < -1 || link >= MAX_LINKS) {
       throw new NetgraphError('EINVAL', `a one2many has links 0 to ${MAX_LINKS - 1}, and -1 for one, not ${link}`);
     }
     const hook = this.node.hooks.get(link === -1 ? 'one' : `many${link}`);
-    const counts = get ? ((hook?.counts() as Stats | undefined) ?? NOTHING) : undefined;
+    const counts = (hook?.counts() as Stats | undefined) ?? NOTHING;
     if (clear && hook) this.node.graph.clearCounts(hook);
     return counts;
   }
@@ -254,25 +255,11 @@ export const one2many: NodeType = {
       reply: config,
       handle: (one: One2manyControl) => one.get(),
     }),
-    command({
-      name: 'getstats',
-      cmd: 2 | NGM_READONLY,
+    ...statsCommands({
+      cmds: [2 | NGM_READONLY, 3, 4],
       args: int32,
       reply: stats,
-      handle: (one: One2manyControl, link) => one.stats(link, true, false)!,
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 3,
-      args: int32,
-      handle: (one: One2manyControl, link) => void one.stats(link, false, true),
-    }),
-    command({
-      name: 'getclrstats',
-      cmd: 4,
-      args: int32,
-      reply: stats,
-      handle: (one: One2manyControl, link) => one.stats(link, true, true)!,
+      stats: (one: One2manyControl, said, clear) => one.stats(said, clear),
     }),
   ],
   control: One2manyControl,

@@ -14,6 +14,7 @@ import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { checkDlt, DLT_EN10MB, DLT_RAW, ETHER_OTHER, etherPayload } from './lib/dlt.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const [SET, ADD, SUB, MUL, DIV, NEG, AND, OR, XOR, SHL, SHR] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 const CSUM_IP = 1;
@@ -98,8 +99,9 @@ class PatchControl extends ControlHalf {
     this.node.reconfigure();
   }
 
-  stats(): Stats {
+  stats(clear: boolean): Stats {
     const { received, patched, dropped } = this.node.counts();
+    if (clear) this.node.graph.clearCounts(this.node);
     return { Received: received!, Patched: patched!, Dropped: dropped! };
   }
 }
@@ -284,21 +286,17 @@ function patch8(bytes: Uint8Array, at: number, mode: number, number: number): vo
   view.setBigUint64(0, BigInt.asUintN(64, after));
 }
 
-const takeStats = (patch: PatchControl): Stats => {
-  const before = patch.stats();
-  patch.node.graph.clearCounts(patch.node);
-  return before;
-};
-
 export const patch: NodeType = {
   name: 'patch',
   cookie: 1262445509,
   messages: [
     command({ name: 'setconfig', cmd: 1, args: config, handle: (patch: PatchControl, args) => patch.set(args) }),
     command({ name: 'getconfig', cmd: 2, reply: config, handle: (patch: PatchControl) => patch.get() }),
-    command({ name: 'getstats', cmd: 3, reply: stats, handle: (patch: PatchControl) => patch.stats() }),
-    command({ name: 'clrstats', cmd: 4, handle: (patch: PatchControl) => void takeStats(patch) }),
-    command({ name: 'getclrstats', cmd: 5, reply: stats, handle: takeStats }),
+    ...statsCommands({
+      cmds: [3, 4, 5],
+      reply: stats,
+      stats: (patch: PatchControl, _args, clear) => patch.stats(clear),
+    }),
     command({ name: 'getdlt', cmd: 6, reply: uint8, handle: (patch: PatchControl) => patch.dlt }),
     command({ name: 'setdlt', cmd: 7, args: uint8, handle: (patch: PatchControl, value) => patch.setDlt(value) }),
   ],

@@ -12,6 +12,7 @@ import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
 import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 import { Lane, LANE_COUNTERS, type LaneConfig, type LaneRun, type LinkConfig } from './lib/pipe-lane.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const hookStat = struct({
   FwdOctets: uint64,
@@ -293,9 +294,7 @@ export const pipe: NodeType = {
   name: 'pipe',
   cookie: 200708191,
   messages: [
-    command({ name: 'getstats', cmd: 1, reply: stats, handle: (pipe: PipeControl) => pipe.stats(false) }),
-    command({ name: 'clrstats', cmd: 2, handle: (pipe: PipeControl) => void pipe.stats(true) }),
-    command({ name: 'getclrstats', cmd: 3, reply: stats, handle: (pipe: PipeControl) => pipe.stats(true) }),
+    ...statsCommands({ cmds: [1, 2, 3], reply: stats, stats: (pipe: PipeControl, _args, clear) => pipe.stats(clear) }),
     command({ name: 'getrun', cmd: 4, reply: run, handle: (pipe: PipeControl) => pipe.run() }),
     command({ name: 'getcfg', cmd: 5, reply: cfg, handle: (pipe: PipeControl) => pipe.get() }),
     command({ name: 'setcfg', cmd: 6, args: cfg, handle: (pipe: PipeControl, args) => pipe.set(args) }),

@@ -11,12 +11,13 @@ import { NetgraphError } from '../graph/error.ts';
 import { tell } from '../graph/messages.ts';
 import type { Hook } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType } from '../graph/type.ts';
-import { hint16, hint8, int32, int64, string, struct, uint32, uint64, uint8 } from '../message/form.ts';
+import { hint16, hint8, int32, int64, string, struct, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks, sayTo } from './lib/ask.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 import { asking, inside } from './lib/namespace.ts';
 import { type Counter, type Said, SourceData, type SourceState, type Stamp } from './lib/source-data.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 // FreeBSD's struct timeval on amd64.
 const timeval = struct({ tv_sec: int64, tv_usec: int64 });
@@ -157,14 +158,17 @@ class SourceControl extends ControlHalf {
     return { ...this.#counters[index]!.counter, next_val: next[index]! };
   }
 
-  async stats(clear: boolean): Promise<object> {
+  async stats(clear: boolean): Promise<ValueOf<typeof stats>> {
     const state = await this.#asks.ask('state');
     const { outOctets, outFrames } = this.node.counts();
-    if (clear) this.clearStats();
+    if (clear) {
+      this.node.graph.clearCounts(this.node);
+      sayTo(this.node, 'clrstats' satisfies Said);
+    }
     const { start, end, last } = state;
     return {
-      outOctets,
-      outFrames,
+      outOctets: outOctets!,
+      outFrames: outFrames!,
       queueOctets: state.octets,
       queueFrames: state.frames,
       maxPps: this.#pps,
@@ -173,11 +177,6 @@ class SourceControl extends ControlHalf {
       elapsedTime: timevalOf(start === 0 ? 0 : (end === 0 ? state.now : end) - start),
       lastTime: timevalOf(last),
     };
-  }
-
-  clearStats(): void {
-    this.node.graph.clearCounts(this.node);
-    sayTo(this.node, 'clrstats' satisfies Said);
   }
 }
 
@@ -194,18 +193,10 @@ export const source: NodeType = {
   name: 'source',
   cookie: 1110646684,
   messages: [
-    command({
-      name: 'getstats',
-      cmd: 1,
+    ...statsCommands({
+      cmds: [1, 2, 3],
       reply: stats,
-      handle: (source: SourceControl) => source.stats(false) as Promise<never>,
-    }),
-    command({ name: 'clrstats', cmd: 2, handle: (source: SourceControl) => source.clearStats() }),
-    command({
-      name: 'getclrstats',
-      cmd: 3,
-      reply: stats,
-      handle: (source: SourceControl) => source.stats(true) as Promise<never>,
+      stats: (source: SourceControl, _args, clear) => source.stats(clear),
     }),
     command({
       name: 'start',

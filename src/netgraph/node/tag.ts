@@ -10,6 +10,7 @@ import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
 import { TAG_KIND, tagWord } from './lib/tags.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 /** Tags of a packet. */
 const TAGS = 4;
@@ -271,20 +272,11 @@ export const tag: NodeType = {
       reply: hookOut,
       handle: (tag: TagControl, hook) => tag.getOut(hook),
     }),
-    command({
-      name: 'getstats',
-      cmd: 5,
+    ...statsCommands({
+      cmds: [5, 6, 7],
       args: string,
       reply: hookStat,
-      handle: (tag: TagControl, hook) => tag.stat(hook, false),
-    }),
-    command({ name: 'clrstats', cmd: 6, args: string, handle: (tag: TagControl, hook) => void tag.stat(hook, true) }),
-    command({
-      name: 'getclrstats',
-      cmd: 7,
-      args: string,
-      reply: hookStat,
-      handle: (tag: TagControl, hook) => tag.stat(hook, true),
+      stats: (tag: TagControl, said, clear) => tag.stat(said, clear),
     }),
   ],
   control: TagControl,

@@ -10,6 +10,7 @@ import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 /** struct ng_tcpmss_config; maxMSS 0: nothing is changed. */
 const setting = struct({ inHook: hookbuf, outHook: hookbuf, maxMSS: uint16 });
@@ -134,25 +135,11 @@ export const tcpmss: NodeType = {
   name: 'tcpmss',
   cookie: 1097623478,
   messages: [
-    command({
-      name: 'getstats',
-      cmd: 1,
+    ...statsCommands({
+      cmds: [1, 2, 3],
       args: hookbuf,
       reply: hookStats,
-      handle: (tcpmss: TcpmssControl, hook) => tcpmss.stats(hook, false),
-    }),
-    command({
-      name: 'clrstats',
-      cmd: 2,
-      args: hookbuf,
-      handle: (tcpmss: TcpmssControl, hook) => void tcpmss.stats(hook, true),
-    }),
-    command({
-      name: 'getclrstats',
-      cmd: 3,
-      args: hookbuf,
-      reply: hookStats,
-      handle: (tcpmss: TcpmssControl, hook) => tcpmss.stats(hook, true),
+      stats: (tcpmss: TcpmssControl, said, clear) => tcpmss.stats(said, clear),
     }),
     command({
       name: 'config',

@@ -3,11 +3,12 @@
 import { struct, uint64 } from '../message/form.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { Hook } from '../graph/node.ts';
-import { command, ControlHalf, type NodeType } from '../graph/type.ts';
+import { ControlHalf, type NodeType } from '../graph/type.ts';
 import { PKT_LENGTH } from '../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone, joinNeighbours } from './lib/alone.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const HOOKS = ['right', 'left', 'right2left', 'left2right'] as const;
 type HookName = (typeof HOOKS)[number];
@@ -39,12 +40,8 @@ class TeeControl extends ControlHalf {
     const all = Object.fromEntries(
       HOOKS.map(name => [name, (this.node.hooks.get(name)?.counts() as HookStats | undefined) ?? NOTHING]),
     ) as Record<HookName, HookStats>;
-    if (clear) this.clear();
+    if (clear) for (const hook of this.node.hooks.values()) this.node.graph.clearCounts(hook);
     return all;
-  }
-
-  clear(): void {
-    for (const hook of this.node.hooks.values()) this.node.graph.clearCounts(hook);
   }
 }
 
@@ -122,14 +119,7 @@ export const tee: NodeType = {
   name: 'tee',
   cookie: 916107047,
   messages: [
-    command({
-      name: 'getstats',
-      cmd: 1,
-      reply: stats,
-      handle: (tee: TeeControl) => tee.stats(false),
-    }),
-    command({ name: 'clrstats', cmd: 2, handle: (tee: TeeControl) => tee.clear() }),
-    command({ name: 'getclrstats', cmd: 3, reply: stats, handle: (tee: TeeControl) => tee.stats(true) }),
+    ...statsCommands({ cmds: [1, 2, 3], reply: stats, stats: (tee: TeeControl, _args, clear) => tee.stats(clear) }),
   ],
   control: TeeControl,
   data: TeeData,

@@ -12,6 +12,7 @@ import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { onlyHooks } from './lib/hook-of.ts';
+import { statsCommands } from './lib/stats-commands.ts';
 
 const HOOKS = ['original', 'ordered', 'excessive', 'incomplete'] as const;
 /** Tags that a stack may have, and one more. */
@@ -62,8 +63,9 @@ class VlanRotateControl extends ControlHalf {
     this.node.reconfigure();
   }
 
-  stat(): ValueOf<typeof stat> {
+  stat(clear: boolean): ValueOf<typeof stat> {
     const counts = this.node.counts();
+    if (clear) this.node.graph.clearCounts(this.node);
     return {
       drops: counts['drops']!,
       excessive: counts['excessive']!,
@@ -161,21 +163,18 @@ function countTags(bytes: Uint8Array, at: number, length: number): number {
   return MOST + 1;
 }
 
-const take = (rotate: VlanRotateControl): ValueOf<typeof stat> => {
-  const before = rotate.stat();
-  rotate.node.graph.clearCounts(rotate.node);
-  return before;
-};
-
 export const vlanRotate: NodeType = {
   name: 'vlan_rotate',
   cookie: 1568378766,
   messages: [
     command({ name: 'getconf', cmd: 1, reply: conf, handle: (rotate: VlanRotateControl) => rotate.config() }),
     command({ name: 'setconf', cmd: 2, args: conf, handle: (rotate: VlanRotateControl, args) => rotate.set(args) }),
-    command({ name: 'getstat', cmd: 3, reply: stat, handle: (rotate: VlanRotateControl) => rotate.stat() }),
-    command({ name: 'clrstat', cmd: 4, handle: (rotate: VlanRotateControl) => void take(rotate) }),
-    command({ name: 'getclrstat', cmd: 5, reply: stat, handle: take }),
+    ...statsCommands({
+      cmds: [3, 4, 5],
+      noun: 'stat',
+      reply: stat,
+      stats: (rotate: VlanRotateControl, _args, clear) => rotate.stat(clear),
+    }),
   ],
   control: VlanRotateControl,
   data: VlanRotateData,

@@ -74,7 +74,9 @@ test('operations go one after the other, those behind the end are left out; the 
   inline.write('out', Uint8Array.of(1, 2, 3));
   inline.write('in', Uint8Array.of());
   assert.deepEqual(await inline.hex(), ['out 0f0203', 'in 010203', 'out ']);
+  const { packets } = node.counts();
   assert.equal(await inline.ascii(node, 'getclrstats'), '{ Received=3 Patched=1 }');
+  assert.equal(node.counts()['packets'], packets, 'what every node counts goes on');
   assert.equal(await inline.ascii(node, 'getstats'), '{}');
   inline.graph.rmhook(node.hooks.get('out')!);
   inline.write('in', Uint8Array.of(0));
