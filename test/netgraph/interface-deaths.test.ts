@@ -105,16 +105,18 @@ describe('interfaces whose workers die', () => {
   for (const [type, hook] of [
     ['iface', 'inet'],
     ['eiface', 'ether'],
+    ['ether', 'upper'],
   ] as const) {
-    test(`${type}: its flows go to the other queues, and then to its own again`, () =>
+    test(`${hook} of ${type}: what the host sends goes to the other queues, and then to its own again`, () =>
       withGraph(async (graph, trouble) => {
         const me = graph.create('socket', 'me');
         const node = graph.mkpeer(me, type, 'tap', hook);
+        if (type === 'ether') await sendAscii(graph, me, 'tap', 'attach', '{ ifname="eth0" }');
         await graph.settled();
         const name = node.name!;
         await host.run('ip', 'addr', 'add', '10.4.0.1', 'peer', '10.4.0.2', 'dev', name);
         await host.run('ip', 'link', 'set', name, 'up');
-        if (type === 'eiface') {
+        if (type !== 'iface') {
           await host.run('ip', 'neigh', 'add', '10.4.0.2', 'lladdr', '02:00:00:00:00:09', 'dev', name);
         }
         const came = new Set<number>();
