@@ -187,6 +187,23 @@ for (const workers of [1, 2]) {
     }));
 }
 
+test('a source whose poll throws, packets in its hands: they come back with its end', () =>
+  withGraph(2, {}, async (graph, trouble) => {
+    const source = graph.create('test-fault-source');
+    graph.mkpeer(source, 'test-keep', 'out', 'in');
+    for (const worker of [0, 1]) {
+      await fail(graph, source, { what: 'throw', at: 3, worker });
+      await until(() => trouble.length === worker + 1, { what: () => `a failure: ${trouble.join('; ')}` });
+      assert.match(
+        trouble[worker]!,
+        new RegExp(`type test-fault-source failed in worker ${worker}: Error: as it was told`),
+      );
+    }
+    for (const node of graph.nodes) graph.shutdown(node);
+    await graph.settled();
+    await allFree(graph);
+  }));
+
 test('a type whose module can not be had fails its nodes, not the workers', () =>
   withGraph(2, {}, async (graph, trouble) => {
     const broken = { ...allTypes.find(({ name }) => name === 'test-pass')!, name: 'test-absent' };

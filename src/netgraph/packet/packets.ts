@@ -54,6 +54,9 @@ export const PKT_COLOUR_SHIFT = 6;
 /** Bytes before the data of a fresh packet: room for the headers that tunnels and tags put in front. */
 export const HEADROOM = 64;
 
+/** A node's code gets no more slots than that in one call, or is not asked about those before (a power of two). */
+const GIVEN = 1024;
+
 export interface PacketsShape {
   /** Slots of each worker. */
   readonly perWorker: number;
@@ -106,6 +109,11 @@ export class Packets {
   #count: number;
   readonly #reserve: number;
   readonly #returns: Returns | undefined;
+  /** Slots given out since `mark` one by one, and those given out at once: where they were put. */
+  readonly #given: Int32Array = new Int32Array(GIVEN);
+  #givenCount = 0;
+  #many: Int32Array = this.#given;
+  #manyCount = 0;
 
   constructor(memory: SharedArrayBuffer, shape: PacketsShape, worker: number, returns?: Returns) {
     this.#stride = packetStride(shape) / 4;
@@ -132,6 +140,7 @@ export class Packets {
   allocate(): number {
     if (this.#count === 0) return 0;
     const handle = this.#free[--this.#count]!;
+    this.#given[this.#givenCount++ & (GIVEN - 1)] = handle;
     this.#clear(handle);
     return handle;
   }
@@ -142,6 +151,9 @@ export class Packets {
     let left = this.#count;
     const n = count < left ? count : left;
     const words = this.words;
+    if (this.#manyCount > 0) this.#noteMany();
+    this.#many = into;
+    this.#manyCount = n;
     for (let i = 0; i < n; i++) {
       const handle = free[--left]!;
       into[i] = handle;
@@ -153,6 +165,18 @@ export class Packets {
     }
     this.#count = left;
     return n;
+  }
+
+  /** A node's code is about to be called. */
+  mark(): void {
+    this.#givenCount = 0;
+    this.#manyCount = 0;
+  }
+
+  /** Slots that were given out since `mark`, whatever became of them. Not for hot paths. */
+  given(): Int32Array {
+    this.#noteMany();
+    return this.#given.slice(0, this.#givenCount);
   }
 
   release(handle: number): void {
@@ -209,6 +233,7 @@ export class Packets {
     const length = words[handle + PKT_LENGTH]!;
     const from = words[handle + PKT_DATA]!;
     const copy = this.#free[--this.#count]!;
+    this.#given[this.#givenCount++ & (GIVEN - 1)] = copy;
     // The same headroom, so the same words: whole words are copied, four bytes at a time.
     const delta = (copy - handle) << 2;
     const start = from >> 2;
@@ -263,6 +288,11 @@ export class Packets {
   take(handle: number): Uint8Array {
     const start = this.words[handle + PKT_DATA]!;
     return new Uint8Array(this.bytes.subarray(start, start + this.words[handle + PKT_LENGTH]!));
+  }
+
+  #noteMany(): void {
+    for (let i = 0; i < this.#manyCount; i++) this.#given[this.#givenCount++ & (GIVEN - 1)] = this.#many[i]!;
+    this.#manyCount = 0;
   }
 
   #clear(handle: number): void {

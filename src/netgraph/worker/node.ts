@@ -97,7 +97,7 @@ export class DataNode implements DataContext {
   /** Absent where the node runs elsewhere. */
   half: DataHalf | undefined = undefined;
   failed = false;
-  /** Packets that it had been handed when it failed and that are in no place that the runtime knows: it may have kept them. */
+  /** Packets that it had been handed or given when it failed and that are in no place that the runtime knows: it may have kept them. */
   strays: readonly number[] = [];
   readonly #all: Float64Array;
   /** Where the counters that every node has begin. */

@@ -155,10 +155,11 @@ export class Runtime implements Doer {
   /** One source's turn: what it brings runs through the graph. Packets that it looked at. */
   poll(half: DataHalf, budget: number = VECTOR): number {
     let found = 0;
+    this.packets.mark();
     try {
       found = half.poll(budget);
     } catch (error) {
-      this.#fail(half.node as DataNode, error);
+      this.#fail(half.node as DataNode, error, this.packets.given());
     }
     if (this.#first !== undefined) this.run();
     return found;
@@ -208,10 +209,11 @@ export class Runtime implements Doer {
         const { half } = node;
         if (half === undefined || node.failed) this.#elsewhere(from, peer, handles, count);
         else {
+          this.packets.mark();
           try {
             half.receive(peer, handles, count);
           } catch (error) {
-            this.#fail(node, error, handles.subarray(0, count));
+            this.#fail(node, error, [...handles.subarray(0, count), ...this.packets.given()]);
           }
           node.took(count);
           if (timed) {
@@ -265,10 +267,11 @@ export class Runtime implements Doer {
     }
     this.#received = undefined;
     this.#arrived = handles;
+    this.packets.mark();
     try {
       half.receive(found, handles, count);
     } catch (error) {
-      this.#fail(found.node, error, handles.subarray(0, count));
+      this.#fail(found.node, error, [...handles.subarray(0, count), ...this.packets.given()]);
     }
     found.node.took(count);
   }
@@ -461,10 +464,11 @@ export class Runtime implements Doer {
   #guard(half: DataHalf, fn: () => void): void {
     const node = half.node as DataNode;
     if (node.failed) return;
+    this.packets.mark();
     try {
       fn();
     } catch (error) {
-      this.#fail(node, error);
+      this.#fail(node, error, this.packets.given());
     }
   }
 
@@ -480,11 +484,11 @@ export class Runtime implements Doer {
     node.dropMany(Int32Array.from(strays), strays.length, DROP.removed);
   }
 
-  /** `received`: what it had been handed. It may have sent, dropped or kept any part of it, and the array is its own to write in; what
-   *  it was about to allocate or had taken out of a queue is lost until the worker ends. */
-  #fail(node: DataNode, error: unknown, received?: Int32Array): void {
+  /** `had`: what it had been handed and given in the call that failed. It may have sent, dropped or kept any part of that. What it had
+   *  taken out of a queue of its own is lost until the worker ends. */
+  #fail(node: DataNode, error: unknown, had?: Iterable<number>): void {
     node.failed = true;
-    if (received) node.strays = this.#unplaced(received);
+    if (had) node.strays = this.#unplaced(had);
     this.#gather();
     this.around.failed(node.id, error instanceof Error ? error : new Error(String(error)));
   }

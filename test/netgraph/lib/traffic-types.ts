@@ -325,15 +325,21 @@ class Fault extends DataHalf<FaultConfig | undefined> {
   }
 
   override receive(_hook: DataHook, handles: Int32Array, count: number): void {
-    const now = --this.#left === 0;
     for (let i = 0; i < count; i++) {
-      const handle = handles[i]!;
-      if (now && i === count >> 1) this.#fault();
-      if (i % 3 === 0 && this.#out) this.#out.send(handle);
-      else if (i % 3 === 1) this.#kept.push(handle);
-      else this.node.drop(handle, DROP.filtered);
+      if (i === count >> 1) this.tick();
+      this.pass(handles[i]!, i);
     }
+  }
+
+  protected pass(handle: number, i: number): void {
+    if (i % 3 === 0 && this.#out) this.#out.send(handle);
+    else if (i % 3 === 1) this.#kept.push(handle);
+    else this.node.drop(handle, DROP.filtered);
     while (this.#kept.length > 32) this.node.drop(this.#kept.shift()!, DROP.filtered);
+  }
+
+  protected tick(): void {
+    if (--this.#left === 0) this.#fault();
   }
 
   override close(): void {
@@ -348,6 +354,28 @@ class Fault extends DataHalf<FaultConfig | undefined> {
     if (what === 'exit') process.exit(3);
     const until = performance.now() + ms;
     while (performance.now() < until);
+  }
+}
+
+/** Brings packets, of which it sends some, gives some back, keeps some and has some in its hands; and so do its faults find it. */
+class FaultSource extends Fault {
+  override readonly source = true;
+  readonly #many = new Int32Array(64);
+
+  override poll(budget: number): number {
+    const { packets } = this.node;
+    for (let i = 0; i < 9; i++) {
+      const handle = packets.allocate();
+      if (handle === 0) return 0;
+      packets.words[handle + PKT_LENGTH] = BYTES;
+      this.pass(handle, i);
+    }
+    const count = packets.allocateMany(this.#many, Math.min(budget, 64));
+    const copy = packets.copy(this.#many[0]!);
+    this.tick();
+    packets.releaseMany(this.#many, count);
+    if (copy !== 0) packets.release(copy);
+    return 0;
   }
 }
 
@@ -380,6 +408,7 @@ export const memory: NodeType = data('test-memory', of(MemoryData), {
 });
 export const fault: NodeType = data('test-fault', of(Fault));
 export const faultInOne: NodeType = data('test-fault-one', of(Fault), { runsIn: 'one' });
+export const faultSource: NodeType = data('test-fault-source', of(FaultSource));
 export const keep: NodeType = data('test-keep', of(Keep), { runsIn: 'one' });
 export const allTypes: readonly NodeType[] = [
   traffic,
@@ -391,6 +420,7 @@ export const allTypes: readonly NodeType[] = [
   memory,
   fault,
   faultInOne,
+  faultSource,
   keep,
 ];
 export { MemoryControl };
