@@ -11,6 +11,7 @@ import {
   sendAscii,
   type SocketControl,
   socketOf,
+  standardTypes,
 } from '../../src/netgraph/index.ts';
 
 let graph: Graph;
@@ -201,4 +202,12 @@ test('an undoing that fails in part undoes the rest', async () => {
   assert.match(trouble.join(), /no way back/);
   await graph.close();
   assert.equal(graph.plane.memory.inUse, 0);
+});
+
+test('no two types have a cookie, no two messages of a type a number', () => {
+  const unique = (all: readonly number[]): boolean => new Set(all).size === all.length;
+  assert.ok(unique(standardTypes.map(({ cookie }) => cookie)));
+  for (const { name, messages } of standardTypes) {
+    assert.ok(unique(messages.map(({ cmd }) => cmd & 0xffff)), name);
+  }
 });

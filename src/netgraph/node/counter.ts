@@ -145,7 +145,7 @@ function classOf(protocol: number, icmp: number, other: number): number {
 
 export const counter: NodeType = {
   name: 'counter',
-  cookie: 1764288009,
+  cookie: 1764288010,
   messages: [
     ...statsCommands({
       cmds: [1, 2, 3],

@@ -12,11 +12,14 @@ import { FLOW_ACTIVE_TIMEOUT, FLOW_INACTIVE_TIMEOUT } from '../lib/flow-cache.ts
 import { NETFLOW9_TEMPLATE_PACKETS, NETFLOW9_TEMPLATE_SECONDS } from '../lib/netflow.ts';
 import { NGM_HASREPLY, NGM_READONLY } from '../message/command.ts';
 import { struct, uint16, uint32, uint64, uint8, type ValueOf } from '../message/form.ts';
+import { PKT_COUNTED_BITS, PKT_COUNTED_SHIFT } from '../packet/packets.ts';
 import { endsAlone } from './lib/alone.ts';
 import { Asks } from './lib/ask.ts';
 import { checkDlt, DLT_EN10MB } from './lib/dlt.ts';
 import {
   CONF_INGRESS,
+  CONF_ONCE,
+  CONF_THIS_ONCE,
   EXPORT_HEADERS,
   type Interface,
   NETFLOW_COUNTERS,
@@ -29,9 +32,8 @@ import { flowsAsked, flowsShown, type FlowPage, type FlowsAsked } from './lib/ne
 
 /** Interfaces are numbered below this (NG_NETFLOW_MAXIFACES). */
 const INTERFACES = 65_535;
-/** What an interface is told to do: ingress, egress, and the two that leave out look-ups, of which there are none. */
-const CONF_KNOWN = 0x33;
-const CONF_ONCE = 0x0c;
+/** What an interface is told to do: ingress, egress, each packet once, and the two that leave out look-ups, of which there are none. */
+const CONF_KNOWN = 0x3f;
 const MTU_LEAST: number = 512 + EXPORT_HEADERS;
 
 /** struct ng_netflow_info, with FreeBSD's names. */
@@ -76,6 +78,8 @@ class NetflowControl extends ControlHalf {
   #templateSeconds: number = NETFLOW9_TEMPLATE_SECONDS;
   #templatePackets: number = NETFLOW9_TEMPLATE_PACKETS;
   #mtu = 1500;
+  /** What packets have that this node has counted, and is to count once; 0: none has. */
+  #mark = 0;
 
   override newHook({ name }: Hook): void {
     const number = /^(?:iface|out)(0|[1-9]\d{0,4})$/.exec(name)?.[1];
@@ -113,6 +117,7 @@ class NetflowControl extends ControlHalf {
       templateSeconds: this.#templateSeconds,
       templatePackets: this.#templatePackets,
       mtu: this.#mtu,
+      mark: this.#mark,
     };
   }
 
@@ -173,10 +178,8 @@ class NetflowControl extends ControlHalf {
   }
 
   setConf({ iface, conf }: ValueOf<typeof setconfig>): void {
-    if ((conf & CONF_ONCE) !== 0) {
-      throw new NetgraphError('EOPNOTSUPP', `conf=${conf}: packets carry no mark that they were counted (4, 8)`);
-    }
     if ((conf & ~CONF_KNOWN) !== 0) throw new NetgraphError('EINVAL', `conf=${conf} is more than ${CONF_KNOWN}`);
+    if ((conf & (CONF_ONCE | CONF_THIS_ONCE)) !== 0) this.#mark ||= this.#freeMark();
     this.#change(iface, { conf });
   }
 
@@ -208,6 +211,17 @@ class NetflowControl extends ControlHalf {
       'v9 template time': this.#templateSeconds,
       'v9 MTU': this.#mtu,
     };
+  }
+
+  /** A bit of packets that no other netflow of the graph has. */
+  #freeMark(): number {
+    let taken = 0;
+    for (const { control } of this.node.graph.nodes) if (control instanceof NetflowControl) taken |= control.#mark;
+    for (let bit = 0; bit < PKT_COUNTED_BITS; bit++) {
+      const mark = 1 << (PKT_COUNTED_SHIFT + bit);
+      if ((taken & mark) === 0) return mark;
+    }
+    throw new NetgraphError('EBUSY', `${PKT_COUNTED_BITS} netflow nodes count packets once already`);
   }
 
   #hook(number: number): Hook {

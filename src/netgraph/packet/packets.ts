@@ -50,6 +50,9 @@ export const PKT_FLAG_NEXT_HOP6 = 16;
 export const PKT_FLAG_TAGS = 32;
 /** Two bits of the flags, shifted by this: the colour that a meter gave it, green 1, yellow 2, red 3; 0 where none did. */
 export const PKT_COLOUR_SHIFT = 6;
+/** Fifteen bits of the flags from this one on: netflow nodes that have counted the packet, and are to count it once. */
+export const PKT_COUNTED_SHIFT = 16;
+export const PKT_COUNTED_BITS = 15;
 
 /** Bytes before the data of a fresh packet: room for the headers that tunnels and tags put in front. */
 export const HEADROOM = 64;

@@ -170,7 +170,6 @@ test('refused: hooks, interfaces and values that there are not', async () => {
   await inline.refuses(node, 'EINVAL', 'settimeouts', '{ inactive=0 active=1 }', 'inactive=0');
   await inline.refuses(node, 'EINVAL', 'settemplate', '{ time=1 }', 'packets=0');
   await inline.refuses(node, 'EINVAL', 'setmtu', '{ mtu=100 }', 'mtu=100');
-  await inline.refuses(node, 'EOPNOTSUPP', 'setconfig', '{ iface=0 conf=5 }', 'conf=5');
   await inline.refuses(node, 'EINVAL', 'setconfig', '{ iface=0 conf=64 }', 'conf=64');
   assert.equal(await inline.ascii(node, 'ifinfo', '0'), '{ data link type=12 index=7 conf=1 }');
   for (const hook of node.hooks.values()) inline.graph.rmhook(hook);
@@ -209,4 +208,27 @@ test('show: the flows that run, by version, a page at a time', async () => {
   assert.equal(await inline.ascii(node, 'show', '{ version=4 }'), '{ version=4 }', 'told of, and forgotten');
   await inline.refuses(node, 'EINVAL', 'show', '{ version=5 }', '5');
   await inline.refuses(node, 'EINVAL', 'show', '{ version=4 list_id=3 }', '3');
+});
+
+test('once: a packet that comes by twice is counted by this node, or by all of them, only once', async () => {
+  // out0 of the first comes in by the second, whose out0 comes in by iface1 of the first.
+  const other = inline.graph.create('netflow');
+  inline.graph.rmhook(node.hooks.get('out0')!);
+  inline.graph.connect(node, 'out0', other, 'iface0');
+  inline.graph.connect(other, 'out0', node, 'iface1');
+  for (const each of [node, other]) await inline.ascii(each, 'setdlt', '{ iface=0 dlt=12 }');
+  await inline.ascii(node, 'setdlt', '{ iface=1 dlt=12 }');
+  const counted = async (first: number, second: number, third: number): Promise<number[]> => {
+    await inline.ascii(node, 'setconfig', `{ iface=0 conf=${first} }`);
+    await inline.ascii(other, 'setconfig', `{ iface=0 conf=${second} }`);
+    await inline.ascii(node, 'setconfig', `{ iface=1 conf=${third} }`);
+    const before = [node, other].map(each => each.counts()['packets4']!);
+    inline.write('iface0', datagram(1));
+    return [node, other].map((each, i) => each.counts()['packets4']! - before[i]!);
+  };
+  assert.deepEqual(await counted(1, 1, 1), [2, 1]);
+  assert.deepEqual(await counted(9, 9, 9), [1, 1]);
+  assert.deepEqual(await counted(5, 5, 5), [1, 0]);
+  assert.deepEqual(await counted(1, 5, 5), [1, 1], 'the first leaves no mark');
+  assert.match((await inline.ascii(node, 'ifinfo', '1'))!, / conf=5 /);
 });

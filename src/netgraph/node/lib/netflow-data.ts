@@ -2,7 +2,14 @@
 import { FLOW_FULL, FlowCache } from '../../lib/flow-cache.ts';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6 } from '../../lib/ip.ts';
 import { Netflow5Exporter, Netflow9Exporter } from '../../lib/netflow.ts';
-import { PKT_DATA, PKT_INTERFACE, PKT_LENGTH } from '../../packet/packets.ts';
+import {
+  PKT_COUNTED_BITS,
+  PKT_COUNTED_SHIFT,
+  PKT_DATA,
+  PKT_FLAGS,
+  PKT_INTERFACE,
+  PKT_LENGTH,
+} from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
 import { answer, isQuestion, tellFresh } from './ask.ts';
@@ -13,6 +20,9 @@ import { WallClock } from './wall-clock.ts';
 /** In an interface's conf. */
 export const CONF_INGRESS = 1;
 export const CONF_EGRESS = 2;
+/** What a node of this kind has counted is not counted again: any, or this one. */
+export const CONF_ONCE = 4;
+export const CONF_THIS_ONCE = 8;
 
 /** Flows that a node knows at once at most. */
 const FLOWS = 65_536;
@@ -34,6 +44,8 @@ export interface NetflowConfig {
   readonly templateSeconds: number;
   readonly templatePackets: number;
   readonly mtu: number;
+  /** Set in the flags of packets that are to be counted once. */
+  readonly mark: number;
 }
 
 export type NetflowQuestion = 'state' | { readonly family: 4 | 6; readonly first: number };
@@ -64,9 +76,15 @@ const SKIPPED = 4;
 const FAILED5 = 8;
 const FAILED9 = 9;
 
+/** That any netflow has counted the packet. */
+const COUNTED: number = ((1 << PKT_COUNTED_BITS) - 1) << PKT_COUNTED_SHIFT;
+
 /** What a hook of packets has. */
 class Side {
   out: DataHook | undefined = undefined;
+  /** In the flags of a packet: one that has any of these is not counted, one that is counted gets them. */
+  seen = 0;
+  mark = 0;
   counts = false;
   ether = true;
   index = 0;
@@ -82,6 +100,7 @@ export class NetflowData extends DataHalf<NetflowConfig> {
   #export: DataHook | undefined;
   #export9: DataHook | undefined;
   #used6 = 0;
+  #mark = 0;
 
   constructor(node: DataContext) {
     super(node);
@@ -102,6 +121,7 @@ export class NetflowData extends DataHalf<NetflowConfig> {
     this.#finish9();
     this.#nine.limit = Math.min(config.mtu - EXPORT_HEADERS, this.#nine.buffer.length);
     this.#interfaces = config.interfaces;
+    this.#mark = config.mark;
     this.#find();
   }
 
@@ -163,12 +183,15 @@ export class NetflowData extends DataHalf<NetflowConfig> {
     const { words, bytes } = this.node.packets;
     const { counts } = this.node;
     const flows = this.#flows;
-    const { ether, index } = side;
+    const { ether, index, seen, mark } = side;
     const uptime = this.node.now() - this.#start;
     for (let i = 0; i < count; i++) {
       const handle = handles[i]!;
       let at = words[handle + PKT_DATA]!;
       let length = words[handle + PKT_LENGTH]!;
+      const flags = words[handle + PKT_FLAGS]!;
+      if ((flags & seen) !== 0) continue;
+      words[handle + PKT_FLAGS] = flags | mark;
       if (ether) {
         const payload = etherPayload(bytes, at, length);
         if (payload === ETHER_OTHER) continue;
@@ -218,6 +241,9 @@ export class NetflowData extends DataHalf<NetflowConfig> {
       const about = this.#interfaces.get(Number(name[2]));
       side.out = this.node.hook((inward ? 'out' : 'iface') + name[2]!);
       side.counts = about !== undefined && (about.conf & (inward ? CONF_INGRESS : CONF_EGRESS)) !== 0;
+      const once = about !== undefined && (about.conf & CONF_ONCE) !== 0;
+      side.mark = once || (about !== undefined && (about.conf & CONF_THIS_ONCE) !== 0) ? this.#mark : 0;
+      side.seen = once ? COUNTED : side.mark;
       side.ether = about?.dlt === DLT_EN10MB;
       side.index = about?.index ?? 0;
     }
