@@ -45,7 +45,7 @@ export const SAMPLES: Readonly<Record<string, Sample>> = {
   bridge: {
     hooks: ['link0', 'link1', 'uplink1'],
     messages: [
-      ['setconfig', '{ debugLevel=2 loopTimeout=30 maxStaleness=90 minStableAge=2 }'],
+      ['setconfig', '{ debugLevel=1 loopTimeout=30 maxStaleness=90 minStableAge=2 }'],
       ['getstats', '0'],
       ['clrstats', '1'],
       ['getclrstats', '-1'],
