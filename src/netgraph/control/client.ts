@@ -126,7 +126,8 @@ export class NgctlClient implements Messenger {
     if (message['event'] === 'message') this.#onMessage(message['reply'] as Reply);
     else if (message['event'] === 'data') this.#onData(message['hook'] as string, message['data'] as Uint8Array);
     else if (message['event'] === 'lost') this.lost += message['count'] as number;
-    else {
+    // It says of other events only that it is there.
+    else if (message['event'] === undefined) {
       const pending = this.#pending.get(message['id'] as number);
       this.#pending.delete(message['id'] as number);
       const error = message['error'] as { code?: unknown; explanation?: string; bug?: string } | undefined;

@@ -217,7 +217,8 @@ export const COMMANDS: readonly NgctlCommand[] = [
     summary: 'Make the node types of a module known',
     description:
       'The file exports one node type or more, written in TypeScript or JavaScript; the process of the graph loads it, and so do its ' +
-      'workers. What is loaded stays until that process ends. FreeBSD loads kernel modules instead, with kldload(8).',
+      'workers. A file that has changed is loaded anew when no node of its types is left. FreeBSD loads kernel modules instead, with ' +
+      'kldload(8).',
     aliases: [],
     ours: true,
     async run(session, args) {

@@ -56,9 +56,8 @@ export class FrameReader {
     this.#limit = limit;
   }
 
-  /** The messages that are whole with `chunk`. Throws FrameError; nothing can be read after it. */
-  push(chunk: Buffer): Record<string, unknown>[] {
-    const messages: Record<string, unknown>[] = [];
+  /** The messages that are whole with `chunk`. Throws FrameError behind the last good one; nothing can be read after it. */
+  *push(chunk: Buffer): Generator<Record<string, unknown>> {
     this.#chunks.push(chunk);
     this.#held += chunk.length;
     for (;;) {
@@ -67,12 +66,13 @@ export class FrameReader {
         if (size > this.#limit) throw new FrameError(`a frame of ${size} bytes; ${this.#limit} at most`);
         this.#wanted = LENGTH_BYTES + size;
       }
-      if (this.#wanted === 0 || this.#held < this.#wanted) return messages;
+      if (this.#wanted === 0 || this.#held < this.#wanted) return;
       const all = this.#joined();
-      messages.push(decode(all.subarray(LENGTH_BYTES, this.#wanted)));
+      const frame = all.subarray(LENGTH_BYTES, this.#wanted);
       this.#chunks = [all.subarray(this.#wanted)];
       this.#held -= this.#wanted;
       this.#wanted = 0;
+      yield decode(frame);
     }
   }
 

@@ -29,6 +29,8 @@ export interface NgctlServiceOptions {
 const SESSION_LIMIT = 64;
 /** Requests that a client may send ahead. */
 const PENDING_LIMIT = 256;
+/** While more wait nothing is read, and so nobody sees that the client has gone: something is written to it at times, in milliseconds. */
+const PROBE_MS = 1000;
 
 export class NgctlService {
   readonly #options: NgctlServiceOptions;
@@ -119,6 +121,9 @@ class Session {
   #busy = false;
   #open = true;
   #gone: Promise<void> | undefined;
+  /** Why nothing more is read: told when what came before is answered. */
+  #failed: FrameError | undefined;
+  #probe: NodeJS.Timeout | undefined;
   /** What came unasked and had no room. */
   #lost = 0;
 
@@ -140,6 +145,7 @@ class Session {
   async #close(): Promise<void> {
     this.#open = false;
     this.#waiting.length = 0;
+    clearInterval(this.#probe);
     this.#socket.destroy();
     this.#ended();
     await this.#closeMessenger();
@@ -156,17 +162,14 @@ class Session {
   }
 
   #data(chunk: Buffer): void {
-    if (!this.#open) return;
+    if (!this.#open || this.#failed) return;
     try {
       for (const message of this.#reader.push(chunk)) this.#waiting.push(asRequest(message));
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#open = false;
-      this.#socket.write(encodeFrame(failure(0, new NetgraphError('EPROTO', error.message))));
-      this.#socket.destroySoon();
-      return;
+      this.#failed = error;
     }
-    if (this.#waiting.length >= PENDING_LIMIT) this.#socket.pause();
+    if (this.#waiting.length >= PENDING_LIMIT) this.#pause();
     void this.#work();
   }
 
@@ -174,13 +177,30 @@ class Session {
     if (this.#busy) return;
     this.#busy = true;
     for (let request = this.#waiting.shift(); request && this.#open; request = this.#waiting.shift()) {
-      if (this.#waiting.length < PENDING_LIMIT / 2) this.#socket.resume();
+      if (this.#waiting.length < PENDING_LIMIT / 2) this.#resume();
       this.#respond(request.id, await this.#answer(request));
       // Not end(): a client that never ends would keep its place.
       if (request.op === 'close') this.#socket.destroySoon();
       if (this.#socket.writableLength > OUTPUT_LIMIT) await drained(this.#socket);
     }
     this.#busy = false;
+    if (!this.#failed || !this.#open) return;
+    this.#open = false;
+    this.#socket.write(encodeFrame(failure(0, new NetgraphError('EPROTO', this.#failed.message))));
+    this.#socket.destroySoon();
+  }
+
+  #pause(): void {
+    this.#socket.pause();
+    this.#probe ??= setInterval(() => {
+      if (this.#socket.writableLength === 0) this.#socket.write(encodeFrame({ event: 'waiting' }));
+    }, PROBE_MS);
+  }
+
+  #resume(): void {
+    this.#socket.resume();
+    clearInterval(this.#probe);
+    this.#probe = undefined;
   }
 
   async #answer(request: Request): Promise<object> {

@@ -107,26 +107,41 @@ export class Graph {
     return this.#types.get(name);
   }
 
-  /** Makes a type known. EEXIST where there is another of that name. */
+  /** Makes a type known. It takes the place of the one that came from the same file before: EBUSY where that has nodes; EEXIST where there
+   *  is another of that name. */
   addType(type: NodeType): void {
-    const before = this.#types.get(type.name);
+    const { name, url } = type;
+    const before = this.#types.get(name);
     if (before === type) return;
-    if (before) throw new NetgraphError('EEXIST', `there is a node type '${type.name}' already`);
-    if (type.data && type.url === undefined) {
+    if (before) this.#checkReplaced(before, type);
+    if (type.data && url === undefined) {
       throw new NetgraphError(
         'EINVAL',
-        `node type '${type.name}' does not say the URL of its module, so workers can not load it`,
+        `node type '${name}' does not say the URL of its module, so workers can not load it`,
       );
     }
     this.change(() => {
-      this.#types.set(type.name, type);
-      this.#undo(() => this.#types.delete(type.name));
-      const { url } = type;
+      const loaded = this.#loaded.get(name);
+      this.#undo(() => {
+        put(this.#types, name, before);
+        put(this.#loaded, name, loaded);
+      });
+      this.#types.set(name, type);
       if (url === undefined) return;
-      this.#loaded.set(type.name, url);
-      this.#undo(() => this.#loaded.delete(type.name));
-      this.#act({ op: 'type', name: type.name, url });
+      this.#loaded.set(name, url);
+      this.#act({ op: 'type', name, url });
     });
+  }
+
+  #checkReplaced(before: NodeType, { name, url }: NodeType): void {
+    const file = (from: string | undefined): string | undefined => from?.replace(/\?load=\d+$/, '');
+    if (url === undefined || url === before.url || file(url) !== file(before.url)) {
+      throw new NetgraphError('EEXIST', `there is a node type '${name}' already`);
+    }
+    const left = [...this.#nodes.values()].filter(node => node.type === before);
+    if (left.length === 0) return;
+    const all = left.map(({ address }) => address);
+    throw new NetgraphError('EBUSY', `${left.length} nodes of type '${name}' are there: ${all.slice(0, 5).join(' ')}`);
   }
 
   /** A change that was refused is being undone: what it made was never told to any worker. */
@@ -525,6 +540,11 @@ export class Graph {
       this.trouble(`what a refused change had done is not wholly undone: ${String(error)}`);
     }
   }
+}
+
+function put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
 }
 
 function checkFree(node: Node, hook: string): void {

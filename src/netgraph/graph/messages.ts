@@ -2,7 +2,7 @@
 // a message that is refused has changed nothing. What has no answer settles with undefined; what is refused rejects.
 import { inspect } from 'node:util';
 import { type Command, findCommand, type NgMesg } from '../message/command.ts';
-import { AsciiError, fromBinary, parseAscii, printAscii, toBinary } from '../message/form.ts';
+import { fromBinary, parseAscii, printAscii, toBinary } from '../message/form.ts';
 import {
   type Connect,
   GENERIC_COMMANDS,
@@ -74,12 +74,7 @@ const GENERIC: Readonly<Record<string, Handler>> = {
     const { command, cookie } = commandOf(node, message.cmdstr);
     const form = message.flags & 1 ? command.reply : command.args;
     const text = Buffer.from(message.data).toString().split('\0', 1)[0]!;
-    const data = form
-      ? toBinary(
-          form,
-          parse(() => parseAscii(form, text)),
-        )
-      : new Uint8Array();
+    const data = form ? toBinary(form, parseAscii(form, text)) : new Uint8Array();
     return { ...message, cmd: command.cmd, typecookie: cookie, arglen: data.length, data };
   },
   binary2ascii: (node: Node, message: NgMesg): NgMesg => {
@@ -135,7 +130,7 @@ export async function sendAscii(
     const form = found.command.args;
     if (form) {
       // Where nothing is said and a default would do, ngctl says nothing.
-      if (text.trim() !== '' || name !== 'textconfig') args = parse(() => parseAscii(form, text));
+      if (text.trim() !== '' || name !== 'textconfig') args = parseAscii(form, text);
     } else if (text.trim() !== '') {
       throw new NetgraphError('EINVAL', `message '${name}' takes no argument: '${text}'`);
     }
@@ -216,13 +211,4 @@ function nodeInfoOf(node: Node): NodeInfo {
 
 function listOf(nodes: readonly Node[]): NameList {
   return { numnames: nodes.length, nodeinfo: nodes.map(nodeInfoOf) };
-}
-
-function parse<T>(fn: () => T): T {
-  try {
-    return fn();
-  } catch (error) {
-    if (error instanceof AsciiError) throw new NetgraphError('EINVAL', error.message);
-    throw error;
-  }
 }

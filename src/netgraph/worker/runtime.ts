@@ -13,9 +13,8 @@
 // What a node sends to a hook that leads nowhere goes into a vector like any other, and is dropped with a count when its turn comes:
 // the hot path does not ask. A commit is applied between rounds, when normally nothing is on its way: a packet then goes wholly by the
 // old or wholly by the new graph. What a loop still has on its way by an edge that the commit takes is dropped and counted.
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { isNodeType } from '../graph/load.ts';
+import { loadModule } from '../graph/module.ts';
 import { ControlHalf, type NodeType } from '../graph/type.ts';
 import type { Packets } from '../packet/packets.ts';
 import { Counts } from './counts.ts';
@@ -344,13 +343,13 @@ export class Runtime implements Doer {
   }
 
   load(name: string, url: string): void {
-    if (this.#types.has(name)) return;
+    const before = this.#types.get(name);
+    if (before && (before.url ?? url) === url) return;
     try {
-      // `import` would have to be waited for, and a worker waits for nothing; `require` takes ES modules too.
-      this.#types.set(name, typeIn(createRequire(import.meta.url)(fileURLToPath(url)) as object, name));
+      this.#types.set(name, { ...typeIn(loadModule(url) as object, name), url });
     } catch (error) {
       // The type's nodes fail, not the worker: its successor would fare no better.
-      this.#types.set(name, brokenType(name, error));
+      this.#types.set(name, { ...brokenType(name, error), url });
     }
   }
 

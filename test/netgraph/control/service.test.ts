@@ -171,6 +171,36 @@ describe('bounds', () => {
     early.destroy();
   });
 
+  test('what came before it is answered', async t => {
+    const { path } = await serve(t);
+    const socket = net.connect(path);
+    socket.write(
+      Buffer.concat([encodeFrame({ id: 1, op: 'open' }), encodeFrame({ id: 2, op: 'runtime' }), encodeFrame([])]),
+    );
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    const answers = [...new FrameReader(1000).push(Buffer.concat(chunks))];
+    assert.deepEqual(
+      answers.map(({ id }) => id),
+      [1, 2, 0],
+    );
+  });
+
+  test('a client that goes while nothing of it is read any more is missed', async t => {
+    const { path, fakes, service } = await serve(t);
+    const socket = net.connect(path);
+    socket.write(encodeFrame({ id: 1, op: 'open' }));
+    await until(() => fakes.length === 1, { what: 'the node' });
+    fakes[0]!.intercept = () => new Promise(() => {});
+    socket.resume();
+    // More than is read at once, in pieces.
+    const request = encodeFrame({ id: 2, op: 'request', path: '.:', command: 'x' });
+    for (let i = 0; i < 5000; i++) socket.write(request);
+    await until(() => fakes[0]!.asked.length === 1, { what: 'the request' });
+    socket.destroy();
+    await until(() => service.sessions === 0, { what: 'the end of the connection' });
+  });
+
   test('a client that does not read loses what comes unasked, and learns how much', async t => {
     const { path, fakes } = await serve(t);
     const socket = net.connect(path);
@@ -239,5 +269,5 @@ test('frames come whole, however the stream is cut', () => {
       assert.deepEqual(JSON.parse(JSON.stringify(messages)), JSON.parse(JSON.stringify(values.map(v => ({ v })))));
     }),
   );
-  assert.throws(() => new FrameReader(10).push(encodeFrame({ v: 'x'.repeat(10) })), FrameError);
+  assert.throws(() => [...new FrameReader(10).push(encodeFrame({ v: 'x'.repeat(10) }))], FrameError);
 });

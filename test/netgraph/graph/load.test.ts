@@ -37,14 +37,33 @@ test('what can not be loaded is refused, and nothing of it stays', async t => {
     [module('missing.ts', "import './gone.ts';"), 'EINVAL', /gone\.ts/],
     [module('throws.ts', "throw new Error('no luck');export {}"), 'EINVAL', /no luck/],
     [module('waits.ts', 'await 1; export const a = 1;'), 'EINVAL', /waits\.ts/],
+    [module('null.ts', 'throw null; export {}'), 'EINVAL', /null\.ts/],
+    [module('null.json', 'null'), 'EINVAL', /no node type/],
+    [module('getter.cjs', "module.exports = { get a() { throw new Error('no value'); } };"), 'EINVAL', /no value/],
     [module('empty.ts', 'export const a = {};'), 'EINVAL', /no node type/],
     // The second is refused, so the first is gone too.
     [module('twice.mjs', `${PASS}export const a = type('fresh'); export const b = type('tee');`), 'EEXIST', /'tee'/],
+    ...[
+      ['control', 'class {}', /'odd': control is a ControlHalf, not \[class/],
+      ['control', '() => 5', /control/],
+      ['data', 'class {}', /data is a DataHalf/],
+      ['runsIn', "'two'", /runsIn is 'every' or 'one', not 'two'/],
+      ['counters', '5', /counters is an array of names, not 5/],
+      ['cookie', '-1', /cookie/],
+      ['messages', '[null]', /a message has name, cmd and handle: null/],
+    ].map(
+      ([field, value, text], i) =>
+        [
+          module(`odd${i}.mjs`, `${PASS}export const a = { ...type('odd'), ${field as string}: ${value as string} };`),
+          'EINVAL',
+          text,
+        ] as const,
+    ),
     [module('name.mjs', `${PASS}export const a = type('a.b');`), 'EINVAL', /a\.b/],
   ] as const) {
     assert.throws(
       () => loadTypes(graph, file),
-      (error: { code?: string; message?: string }) => error.code === code && text.test(error.message ?? ''),
+      (error: { code?: string; message?: string }) => error.code === code && (text as RegExp).test(error.message ?? ''),
       file,
     );
     assert.equal([...graph.types].length, before, file);
@@ -72,4 +91,39 @@ test('a type runs in every worker; one that fails there fails alone', async t =>
   await until(() => came.length === 1, { what: 'the packet' });
   assert.deepEqual(came, ['hello']);
   assert.equal(trouble.length, 2);
+});
+
+test('a file that has changed is loaded anew, once no node of its types is left', async t => {
+  const graph = await openGraph({ workers: 2 });
+  t.after(() => graph.close());
+  const me = graph.create('socket', 'me');
+  const came: string[] = [];
+  socketOf(me).onData = (_, data) => came.push(Buffer.from(data).toString());
+  writeFileSync(join(directory, 'word.mjs'), "export const end = '!';");
+  const write = (word: string, more = ''): string =>
+    module(
+      'changing.mjs',
+      `${PASS.replace('hook.sendMany(handles, count);', "for (let i = 0; i < count; i++) { const { words, bytes } = this.node.packets; bytes[words[handles[i]]] = '" + word + "'.charCodeAt(0); hook.send(handles[i]); }")}
+import { end } from './word.mjs';
+export const a = type('changing'); ${more}`,
+    );
+  for (const word of ['1', '2', '3']) {
+    assert.deepEqual(loadTypes(graph, write(word)), ['changing']);
+    const node = graph.mkpeer(me, 'changing', 'a', 'b');
+    // The workers read the file too.
+    await graph.settled();
+    assert.throws(() => loadTypes(graph, write('x')), { code: 'EBUSY', message: /1 nodes of type 'changing'/ });
+    socketOf(me).write('a', Buffer.from('?'));
+    await until(() => came.includes(word), { what: () => `${word}, has come: ${came.join()}` });
+    graph.shutdown(node);
+  }
+  assert.throws(() => loadTypes(graph, write('4', "export const b = type('tee');")), { code: 'EEXIST' });
+  assert.throws(() => loadTypes(graph, write('4', 'export const = 5;')), { code: 'EINVAL' });
+  // What was there is there still.
+  graph.mkpeer(me, 'changing', 'a', 'b');
+  socketOf(me).write('a', Buffer.from('?'));
+  await until(() => came.length === 4, { what: 'the last' });
+  assert.deepEqual(came, ['1', '2', '3', '3']);
+  const other = module('other.mjs', `${PASS}export const a = type('changing');`);
+  assert.throws(() => loadTypes(graph, other), { code: 'EEXIST' });
 });

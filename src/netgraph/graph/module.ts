@@ -1,0 +1,27 @@
+// The module of a node type, by its URL. The engine keeps what it has loaded under its name, so a file that is to be loaded anew has
+// another each time: what `file:///x/y.ts?load=2` says is loaded as `/x/y~2.ts`, a name that is the loader's alone. What the module itself imports
+// is found beside it as ever, and is the same for all.
+import { createRequire, registerHooks } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+
+/** At once, since a worker waits for nothing: `require` takes ES modules too, but for those that wait themselves. */
+export function loadModule(text: string): unknown {
+  const url = new URL(text);
+  const load = url.searchParams.get('load');
+  url.search = '';
+  if (load === null) return require(fileURLToPath(url)) as unknown;
+  const { href } = url;
+  const name = href.replace(/(?:\.[^./]*)?$/, extension => `~${load}${extension}`);
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === name ? { url: name, shortCircuit: true } : next(specifier, context),
+    load: (wanted, context, next) => next(wanted === name ? href : wanted, context),
+  });
+  try {
+    return require(name) as unknown;
+  } finally {
+    hooks.deregister();
+  }
+}
