@@ -180,3 +180,50 @@ test('ng_nat(4): a nat between an interface and the host behind it', async () =>
   assert.ok(await reaches(host, '10.0.0.2'));
   assert.equal(await type('msg eth0_NAT: libaliasinfo'), '{ icmpLinkCount=1 }');
 });
+
+test('ng_car(4), ng_etf(4), ng_macfilter(4), ng_netflow(4), ng_pipe(4), ng_vlan(4): each between an interface and the host', async () => {
+  const examples = {
+    car: `mkpeer eth0: car lower lower
+      connect eth0: eth0:lower upper upper
+      msg eth0:lower setconf { downstream={ cir=20000000 cbs=2500000 ebs=2500000 greenAction=1 yellowAction=1 redAction=2 mode=2 } upstream={ cir=5000 cbs=100 ebs=100 greenAction=1 yellowAction=1 redAction=2 mode=2 opt=2 } }`,
+    etf: `mkpeer eth0: etf lower downstream
+      connect eth0: eth0:lower upper nomatch
+      connect .: eth0:lower newproto newproto
+      msg eth0:lower setfilter { matchhook="newproto" ethertype=0x834 }`,
+    macfilter: `mkpeer eth0: macfilter lower ether
+      name eth0:lower macfilter
+      mkpeer eth0: one2many upper one
+      name eth0:upper recombiner
+      connect macfilter: recombiner: default many0
+      mkpeer macfilter: tag accepted in
+      name macfilter:accepted tagger
+      connect tagger: recombiner: out many1
+      msg tagger: sethookin { thisHook="in" ifNotMatch="out" }
+      msg tagger: sethookout { thisHook="out" tag_cookie=1148380143 tag_id=42 }
+      msg recombiner: setconfig { xmitAlg=3 failAlg=1 enabledLinks=[ 1 1 ] }
+      msg macfilter: direct { hookname="accepted" ether=08:00:27:92:eb:aa }`,
+    netflow: `mkpeer eth0: netflow lower iface0
+      name eth0:lower netflow
+      connect eth0: netflow: upper out0
+      mkpeer netflow: ksocket export inet/dgram/udp
+      msg netflow:export connect inet/127.0.0.1:4444`,
+    pipe: `mkpeer eth0: pipe lower lower
+      name eth0:lower eth0_pipe
+      connect eth0: eth0_pipe: upper upper
+      msg eth0_pipe: setcfg { downstream={ bandwidth=20000000 fifo=1 } }
+      msg eth0_pipe: setcfg { upstream={ bandwidth=500000 drr=1 } }`,
+    vlan: `shutdown eth0:
+      mkpeer eth0: vlan lower downstream
+      name eth0:lower vlan
+      connect eth0: vlan: upper nomatch
+      mkpeer vlan: eiface vlan123 ether
+      msg vlan: addfilter { vlan=123 hook="vlan123" }`,
+  };
+  for (const [what, script] of Object.entries(examples)) {
+    await type(script);
+    assert.ok(await reaches(host, '10.0.0.2'), `${what}, from the host`);
+    assert.ok(await reaches(far, '10.0.0.1'), `${what}, to the host`);
+    for (const node of graph.nodes) if (node.type.name !== 'socket') graph.shutdown(node);
+    await graph.settled();
+  }
+});
