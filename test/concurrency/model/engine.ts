@@ -41,18 +41,22 @@ interface Local {
   begun: boolean;
 }
 
+/** One that is to be gone on from: what `cells` had in use, and the threads; one that has not moved since is shared with the state before. */
 interface State {
-  cells: Int32Array; // CELLS values
-  // Per cell, who wrote it last plainly or atomically, at which of its ticks; and each thread's last plain or atomic read.
-  writer: Int32Array;
-  writeTick: Int32Array;
-  writeAtomic: Uint8Array;
-  reads: Int32Array; // tick of last plain read by thread
-  atomicReads: Int32Array;
-  version: Int32Array;
-  release: Int32Array; // clock that an atomic store left, by cell and thread
-  locals: Local[];
+  readonly cells: Int32Array;
+  readonly locals: Local[];
 }
+
+// The words of a cell: its value, who wrote it last plainly or atomically, and at which of its ticks; then for each thread the ticks of
+// its last plain and of its last atomic read, and the clock that an atomic store left.
+const WRITER = 1;
+const WRITE_TICK = 2;
+const WRITE_ATOMIC = 3;
+const VERSION = 4;
+const READS = 5;
+let ATOMIC_READS = 0;
+let RELEASE = 0;
+let STRIDE = 0;
 
 /** What a scenario's threads may do besides calling the structure. */
 export interface Api {
@@ -83,7 +87,9 @@ export interface Scenario {
 }
 
 let phase: 'build' | 'setup' | 'run' = 'build';
-let state: State;
+/** Of the present state. */
+let locals: Local[] = [];
+let cells: Int32Array = new Int32Array(0);
 let self = 0; // thread that is running
 let cursor = 0; // next log entry to replay
 let stepped = false; // the live operation of this step is done
@@ -167,12 +173,12 @@ function cell(memory: SharedArrayBuffer, byte: number): number {
     map.set(byte, (found = cellCount++));
     // States saved before this byte was touched hold what was there from the beginning.
     initial[found] = new DataView(memory).getUint8(byte);
-    state.cells[found] = initial[found]!;
+    cells[found * STRIDE] = initial[found]!;
     touched.push(found);
   }
-  if (state.version[found] === -1) {
-    state.version[found] = 0;
-    state.cells[found] = initial[found]!;
+  if (cells[found * STRIDE + VERSION] === -1) {
+    cells[found * STRIDE + VERSION] = 0;
+    cells[found * STRIDE] = initial[found]!;
   }
   return found;
 }
@@ -181,7 +187,7 @@ let initial: Int32Array = new Int32Array(CELLS);
 let touched: number[] = [];
 
 function local(): Local {
-  return state.locals[self]!;
+  return locals[self]!;
 }
 
 function replaying(): boolean {
@@ -203,9 +209,9 @@ function race(array: ModelArray, index: number, how: string, other: number): nev
 }
 
 function checkRead(array: ModelArray, index: number, at: number, atomic: boolean): void {
-  const writer = state.writer[at]!;
-  if (writer < 0 || writer === self || (atomic && state.writeAtomic[at] === 1)) return;
-  if (state.writeTick[at]! > local().clock[writer]!) race(array, index, 'reads', writer);
+  const writer = cells[at * STRIDE + WRITER]!;
+  if (writer < 0 || writer === self || (atomic && cells[at * STRIDE + WRITE_ATOMIC] === 1)) return;
+  if (cells[at * STRIDE + WRITE_TICK]! > local().clock[writer]!) race(array, index, 'reads', writer);
 }
 
 function checkWrite(array: ModelArray, index: number, at: number, atomic: boolean): void {
@@ -213,8 +219,8 @@ function checkWrite(array: ModelArray, index: number, at: number, atomic: boolea
   for (let other = 0; other < threads; other++) {
     if (other === self) continue;
     const known = local().clock[other]!;
-    if (state.reads[at * threads + other]! > known) race(array, index, 'writes', other);
-    if (!atomic && state.atomicReads[at * threads + other]! > known) race(array, index, 'writes', other);
+    if (cells[at * STRIDE + READS + other]! > known) race(array, index, 'writes', other);
+    if (!atomic && cells[at * STRIDE + ATOMIC_READS + other]! > known) race(array, index, 'writes', other);
   }
 }
 
@@ -227,9 +233,9 @@ function plainRead(array: ModelArray, index: number): number {
   for (let i = 0; i < array.width; i++) {
     const at = cell(array.memory, array.offset + index * array.width + i);
     if (!array.relaxed) checkRead(array, index, at, false);
-    state.reads[at * threads + self] = local().clock[self]!;
-    value |= state.cells[at]! << (8 * i);
-    version = state.version[at]!;
+    cells[at * STRIDE + READS + self] = local().clock[self]!;
+    value |= cells[at * STRIDE]! << (8 * i);
+    version = cells[at * STRIDE + VERSION]!;
   }
   record(value, version);
   return value;
@@ -257,12 +263,12 @@ function plainWrite(array: ModelArray, index: number, value: number): void {
 
 function write(at: number, value: number, atomic: boolean): void {
   const mine = local();
-  state.cells[at] = value;
-  state.writer[at] = self;
-  state.writeTick[at] = mine.clock[self]!;
-  state.writeAtomic[at] = atomic ? 1 : 0;
-  state.version[at] = self * 4096 + mine.log.length + 1;
-  for (let t = 0; t < threads; t++) state.release[at * threads + t] = atomic ? mine.clock[t]! : 0;
+  cells[at * STRIDE] = value;
+  cells[at * STRIDE + WRITER] = self;
+  cells[at * STRIDE + WRITE_TICK] = mine.clock[self]!;
+  cells[at * STRIDE + WRITE_ATOMIC] = atomic ? 1 : 0;
+  cells[at * STRIDE + VERSION] = self * 4096 + mine.log.length + 1;
+  for (let t = 0; t < threads; t++) cells[at * STRIDE + RELEASE + t] = atomic ? mine.clock[t]! : 0;
 }
 
 /** Stops the thread before its second operation of this step. */
@@ -282,7 +288,7 @@ function enter(pending: PendingKind, at: number): void {
 
 function othersStores(): number {
   let sum = 0;
-  for (let t = 0; t < threads; t++) if (t !== self) sum += state.locals[t]!.stores;
+  for (let t = 0; t < threads; t++) if (t !== self) sum += locals[t]!.stores;
   return sum;
 }
 
@@ -311,15 +317,15 @@ export function atomic(
   for (let i = 0; i < 4; i++) {
     const at = cell(array.memory, base + i);
     checkRead(array, index, at, true);
-    old |= state.cells[at]! << (8 * i);
-    state.atomicReads[at * threads + self] = mine.clock[self]!;
+    old |= cells[at * STRIDE]! << (8 * i);
+    cells[at * STRIDE + ATOMIC_READS + self] = mine.clock[self]!;
   }
   const next = change(old);
   const first = cell(array.memory, base);
-  const version = state.version[first]!;
+  const version = cells[first * STRIDE + VERSION]!;
   if (reads) {
     for (let t = 0; t < threads; t++) {
-      mine.clock[t] = Math.max(mine.clock[t]!, state.release[first * threads + t]!);
+      mine.clock[t] = Math.max(mine.clock[t]!, cells[first * STRIDE + RELEASE + t]!);
     }
   }
   if (next !== undefined) {
@@ -389,7 +395,7 @@ export function writeEventfd(fd: number): void {
   const live = phase === 'run' && !replaying();
   atomic(kernelWords, fd, old => old + 1);
   if (live) wakes++;
-  if (live) state.locals[self]!.key += 'w';
+  if (live) locals[self]!.key += 'w';
 }
 
 export function clearEventfd(fd: number): void {
@@ -418,12 +424,12 @@ export function notifyOn(array: ModelArray, index: number): number {
   atomic(kernelWords, 15, old => old + 1);
   if (live) {
     for (let t = 0; t < threads; t++) {
-      if (state.cells[cell(kernel, (16 + t) * 4)] !== (tag & 255)) continue;
-      state.cells[cell(kernel, (16 + t) * 4)] = 0;
+      if (cells[cell(kernel, (16 + t) * 4) * STRIDE] !== (tag & 255)) continue;
+      cells[cell(kernel, (16 + t) * 4) * STRIDE] = 0;
       woken++;
     }
     wakes++;
-    state.locals[self]!.key += 'n';
+    locals[self]!.key += 'n';
   }
   return woken;
 }
@@ -433,7 +439,7 @@ function plainKernel(word: number, value: number): void {
     cursor++;
     return;
   }
-  state.cells[cell(kernel, word * 4)] = value & 255;
+  cells[cell(kernel, word * 4) * STRIDE] = value & 255;
   record(0, 0);
 }
 
@@ -467,7 +473,7 @@ const api: Api = {
       return;
     }
     enter('run', -1);
-    state.locals[self]!.begun = true;
+    locals[self]!.begun = true;
     record(0, 0);
   },
   fail(why) {
@@ -478,46 +484,48 @@ const api: Api = {
   },
 };
 
-function copyOf(from: State): State {
-  return {
-    cells: from.cells.slice(),
-    writer: from.writer.slice(),
-    writeTick: from.writeTick.slice(),
-    writeAtomic: from.writeAtomic.slice(),
-    reads: from.reads.slice(),
-    atomicReads: from.atomicReads.slice(),
-    version: from.version.slice(),
-    release: from.release.slice(),
-    locals: from.locals.map(one => ({ ...one, log: one.log.slice(), clock: one.clock.slice() })),
-  };
+function goBackTo(from: State): void {
+  cells.set(from.cells);
+  // Cells that were first touched later.
+  const end = cellCount * STRIDE;
+  cells.fill(0, from.cells.length, end);
+  for (let at = from.cells.length; at < end; at += STRIDE) cells[at + WRITER] = cells[at + VERSION] = -1;
+  locals = from.locals;
+}
+
+/** Thread `t` is about to move. */
+function moves(t: number): void {
+  locals = locals.slice();
+  const mine = locals[t]!;
+  locals[t] = { ...mine, log: mine.log.slice(), clock: mine.clock.slice() };
 }
 
 function enabled(t: number): boolean {
-  const mine = state.locals[t]!;
+  const mine = locals[t]!;
   if (mine.finished) return false;
-  if (mortal?.heir === t && !state.locals[mortal.dead]!.finished) return false;
+  if (mortal?.heir === t && !locals[mortal.dead]!.finished) return false;
   if (ordered && !mine.begun) {
     for (let other = 0; other < t; other++) if (!begunOrDone(other)) return false;
   } else if (ordered) {
     for (let other = 0; other < threads; other++) if (!begunOrDone(other)) return false;
   }
   if (mine.pending === 'run') return true;
-  if (mine.pending === 'readable') return state.cells[mine.cell]! > 0;
-  if (mine.pending === 'notified') return state.cells[mine.cell] === 0;
+  if (mine.pending === 'readable') return cells[mine.cell * STRIDE]! > 0;
+  if (mine.pending === 'notified') return cells[mine.cell * STRIDE] === 0;
   self = t;
   return othersStores() > mine.seen;
 }
 
 function begunOrDone(t: number): boolean {
-  return state.locals[t]!.begun || state.locals[t]!.finished;
+  return locals[t]!.begun || locals[t]!.finished;
 }
 
 function keyOf(): string {
   let key = '';
-  for (const mine of state.locals) {
+  for (const mine of locals) {
     key += `${mine.key}|${mine.finished ? 'f' : mine.pending === 'await' ? mine.seen : ''}|`;
   }
-  for (const at of touched) key += `${state.cells[at]!},`;
+  for (const at of touched) key += `${cells[at * STRIDE]!},`;
   return key;
 }
 
@@ -527,9 +535,9 @@ function step(program: Program, t: number): void {
   stepped = false;
   looking = false;
   looks = false;
-  const mine = state.locals[t]!;
+  const mine = locals[t]!;
   if (mortal?.heir === t) {
-    const { clock } = state.locals[mortal.dead]!;
+    const { clock } = locals[mortal.dead]!;
     for (let i = 0; i < threads; i++) mine.clock[i] = Math.max(mine.clock[i]!, clock[i]!);
   }
   phase = 'setup';
@@ -568,15 +576,13 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
   new Int32Array(kernel).fill(0);
   const programs = scenario.build();
   threads = programs.length;
-  state = {
-    cells: new Int32Array(CELLS),
-    writer: new Int32Array(CELLS).fill(-1),
-    writeTick: new Int32Array(CELLS),
-    writeAtomic: new Uint8Array(CELLS),
-    reads: new Int32Array(CELLS * threads),
-    atomicReads: new Int32Array(CELLS * threads),
-    version: new Int32Array(CELLS).fill(-1),
-    release: new Int32Array(CELLS * threads),
+  ATOMIC_READS = READS + threads;
+  RELEASE = ATOMIC_READS + threads;
+  STRIDE = RELEASE + threads;
+  cells = new Int32Array(CELLS * STRIDE);
+  for (let at = 0; at < cells.length; at += STRIDE) cells[at + WRITER] = cells[at + VERSION] = -1;
+  const first: State = {
+    cells: new Int32Array(0),
     locals: programs.map(() => ({
       log: [],
       key: '',
@@ -591,35 +597,36 @@ export function explore(scenario: Scenario, limit = 60_000): Outcome {
   };
   // Each thread's first operation is known only after a run up to it; before that every thread can run.
   const visited = new Set<string>();
-  const stack: { from: State; wakes: number }[] = [{ from: state, wakes: 0 }];
+  const stack: { from: State; wakes: number }[] = [{ from: first, wakes: 0 }];
+  /** To be gone on from, unless it was reached another way. */
+  const reached = (wakes: number): void => {
+    const key = keyOf();
+    if (visited.has(key)) return;
+    visited.add(key);
+    if (visited.size > limit) throw new Violation(`no end: more than ${limit} states`);
+    stack.push({ from: { cells: cells.slice(0, cellCount * STRIDE), locals }, wakes });
+  };
   try {
     while (stack.length > 0) {
       const { from, wakes: before } = stack.pop()!;
       let moved = false;
       for (let t = 0; t < threads; t++) {
-        state = from;
+        goBackTo(from);
         if (!enabled(t)) continue;
         moved = true;
-        state = copyOf(from);
         wakes = before;
+        moves(t);
         step(programs[t]!, t);
         if (scenario.maxWakes !== undefined && wakes > scenario.maxWakes) {
           throw new Violation(`${wakes} wake-ups, expected at most ${scenario.maxWakes}`);
         }
-        const key = keyOf();
-        if (visited.has(key)) continue;
-        visited.add(key);
-        if (visited.size > limit) throw new Violation(`no end: more than ${limit} states`);
-        stack.push({ from: state, wakes });
+        reached(wakes);
       }
       if (mortal && !from.locals[mortal.dead]!.finished) {
-        state = copyOf(from);
-        state.locals[mortal.dead]!.finished = true;
-        const key = keyOf();
-        if (!visited.has(key)) {
-          visited.add(key);
-          stack.push({ from: state, wakes: before });
-        }
+        goBackTo(from);
+        moves(mortal.dead);
+        locals[mortal.dead]!.finished = true;
+        reached(before);
       }
       if (!moved && from.locals.some(one => !one.finished)) {
         const stuck = from.locals.map((one, t) => `thread ${t}: ${one.finished ? 'done' : one.pending}`).join(', ');
