@@ -25,7 +25,7 @@ export const graphCommands: readonly Command<State>[] = [
 const NO_GRAPH = '% The graph is opened by its first client (grevy ngctl)\n';
 
 async function showGraph({ graph }: State, args: { json?: true }): Promise<string | object> {
-  const { nodes = [], text = '' } = (await graph?.nodes()) ?? {};
+  const { nodes = [], workers = [], text = '' } = (await graph?.nodes()) ?? {};
   if (!args.json) return text || NO_GRAPH;
   return {
     nodes: nodes.map(({ nodeinfo: { id, name, type }, linkinfo }) => ({
@@ -37,6 +37,7 @@ async function showGraph({ graph }: State, args: { json?: true }): Promise<strin
         peer: { id: peer.id, name: peer.name, type: peer.type, hook: peerhook },
       })),
     })),
+    workers,
   };
 }
 

@@ -2,7 +2,7 @@
 // workers, nor its code are there before the first client is: a router that has no use for them pays nothing.
 import type net from 'node:net';
 import { join } from 'node:path';
-import type { Graph, HookList, NgctlService, RuntimeRow } from '../netgraph/index.ts';
+import type { Graph, Health, HookList, NgctlService, RuntimeRow } from '../netgraph/index.ts';
 import { LocalSocket } from '../sys/index.ts';
 import type { ThreadInfo } from './main-commands.ts';
 
@@ -15,8 +15,8 @@ export interface GraphServiceOptions {
 
 /** What `show graph` asks. */
 export interface GraphView {
-  /** Nodes and their hooks, and the text that shows them. */
-  nodes(): Promise<{ readonly nodes: readonly HookList[]; readonly text: string }>;
+  /** Nodes and their hooks, how the workers do, and the text that shows them. */
+  nodes(): Promise<{ readonly nodes: readonly HookList[]; readonly workers: readonly Health[]; readonly text: string }>;
   /** What each node did on each worker. */
   runtime(): Promise<{ readonly rows: readonly RuntimeRow[]; readonly text: string }>;
 }
@@ -50,22 +50,24 @@ export class GraphService implements GraphView {
     const graph = this.#graph;
     if (!graph) return [];
     return Array.from({ length: graph.plane.workers }, (_, worker) => {
-      const { state, deaths, lastError } = graph.plane.health(worker);
+      const { state, deaths, since = this.#since, lastError } = graph.plane.health(worker);
       return {
         name: `graph-${worker}`,
         state,
         restarts: state === 'running' ? deaths : deaths - 1,
-        ...(state === 'running' ? { since: this.#since } : {}),
+        ...(state === 'running' ? { since } : {}),
         ...(lastError === undefined ? {} : { lastError }),
       };
     });
   }
 
-  async nodes(): Promise<{ nodes: readonly HookList[]; text: string }> {
-    if (!this.#graph) return { nodes: [], text: '' };
-    const { formatHooks, hookListOf } = await this.#code();
-    const nodes = [...this.#graph.nodes].map(hookListOf);
-    return { nodes, text: nodes.map(node => formatHooks(node, true)).join('') };
+  async nodes(): Promise<{ nodes: readonly HookList[]; workers: readonly Health[]; text: string }> {
+    const graph = this.#graph;
+    if (!graph) return { nodes: [], workers: [], text: '' };
+    const { formatHooks, formatWorkers, hookListOf } = await this.#code();
+    const nodes = [...graph.nodes].map(hookListOf);
+    const workers = Array.from({ length: graph.plane.workers }, (_, worker) => graph.plane.health(worker));
+    return { nodes, workers, text: nodes.map(node => formatHooks(node, true)).join('') + formatWorkers(workers) };
   }
 
   async runtime(): Promise<{ rows: readonly RuntimeRow[]; text: string }> {

@@ -1,7 +1,7 @@
 // netgraph: nodes joined by hooks, and packets that run through them in worker threads while the graph is rebuilt.
 export { NgctlClient } from './control/client.ts';
 export { graphMessenger } from './control/local.ts';
-export { formatHooks, formatRuntime } from './control/format.ts';
+export { formatHooks, formatRuntime, formatWorkers } from './control/format.ts';
 export type { Messenger, Reply, RuntimeRow } from './control/messenger.ts';
 export { Ngctl, type NgctlOptions, type Outcome } from './control/ngctl.ts';
 export { type OpenAlone, type ProgramStreams, runFlowctl, runNgctl, runNghook } from './control/program.ts';
@@ -31,7 +31,7 @@ export { standardTypes } from './node/standard.ts';
 export { openGraph, type OpenOptions } from './open.ts';
 export * from './packet/packets.ts';
 export { type DataContext, DataHalf, DROP, DROP_REASONS, type DropReason } from './worker/half.ts';
-export { InlinePlane, type InlineOptions, type Plane, type PlaneEvents } from './worker/plane.ts';
+export { type Health, InlinePlane, type InlineOptions, type Plane, type PlaneEvents } from './worker/plane.ts';
 export { DataHook } from './worker/node.ts';
 export { WorkerPlane, type WorkersOptions } from './worker/threads.ts';
 export { VECTOR } from './worker/vector.ts';

@@ -1,7 +1,15 @@
 // Workers that die in the middle of anything, stand still, or run code that throws: nothing is lost, everything else goes on.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Graph, type Node, openGraph, send, type WorkerPlane } from '../../src/netgraph/index.ts';
+import {
+  formatWorkers,
+  type Graph,
+  type Health,
+  type Node,
+  openGraph,
+  send,
+  type WorkerPlane,
+} from '../../src/netgraph/index.ts';
 import { until } from '../lib/wait.ts';
 import { allTypes, type FaultConfig } from './lib/traffic-types.ts';
 
@@ -10,6 +18,7 @@ const PACKETS = 1024;
 interface Options {
   readonly stallMs?: number;
   readonly ringBytes?: number;
+  readonly backoffMs?: readonly [number, number];
 }
 
 async function withGraph(
@@ -24,6 +33,7 @@ async function withGraph(
     packets: { perWorker: PACKETS, maxBytes: 128 },
     trouble: text => trouble.push(text),
     stallMs: 20_000,
+    backoffMs: [0, 0],
     ...options,
   });
   try {
@@ -104,6 +114,55 @@ test('a worker that dies on its own, without a packet, between two commits, whil
     for (const node of graph.nodes) graph.shutdown(node);
     await graph.settled();
     await allFree(graph);
+  }));
+
+test('a worker that dies again and again is replaced after longer and longer, which show graph tells; the other goes on', () =>
+  withGraph(2, { backoffMs: [40, 60] }, async (graph, trouble) => {
+    const source = graph.create('test-traffic', 'source');
+    const fault = graph.mkpeer(source, 'test-fault', 'out', 'in');
+    const sink = graph.mkpeer(fault, 'test-check', 'out', 'in');
+    const { plane } = graph;
+    const shown = (): string => formatWorkers([0, 1].map(worker => plane.health(worker)));
+    assert.equal(shown(), '');
+    await set(graph, source, { running: true, limit: Number.MAX_SAFE_INTEGER });
+    await fail(graph, fault, { what: 'exit', at: 1, worker: 1 });
+    await until(() => trouble.length >= 6, { what: () => `deaths: ${trouble.join('; ')}` });
+    const why = 'worker 1 died: thread graph-1 ended with code 3; another';
+    assert.deepEqual(trouble.splice(0, 6), [
+      `${why} has taken its place`,
+      `${why} takes its place in 40 ms`,
+      `${why} has taken its place`,
+      `${why} takes its place in 60 ms`,
+      `${why} has taken its place`,
+      `${why} takes its place in 60 ms`,
+    ]);
+    await until(() => plane.health(1).state === 'restarting', { what: 'one more death', everyMs: 1 });
+    assert.match(
+      shown(),
+      /^ {2}Worker 1 has died \d+ times, last of 'thread graph-1 ended with code 3': another takes its place after 60 ms\n$/,
+    );
+    // Nobody waits for it.
+    await graph.settled();
+    const before = graph.countsOf(sink)['packets']!;
+    await until(() => graph.countsOf(sink)['packets']! > before + 1000, { what: 'packets of the other' });
+    await fail(graph, fault, { what: 'nothing', at: 0 });
+    const health = (): Health => plane.health(1);
+    await until(() => health().state === 'running' && health().since! < Date.now() - 200, { what: 'one that lives' });
+    assert.match(shown(), /it runs again\n$/);
+    for (const node of graph.nodes) graph.shutdown(node);
+    await graph.settled();
+    await allFree(graph);
+  }));
+
+test('a graph ends at once though a worker is not to be replaced for long', () =>
+  withGraph(2, { backoffMs: [600_000, 600_000] }, async (graph, trouble) => {
+    await crossing(graph);
+    const plane = graph.plane as WorkerPlane;
+    for (const text of [/has taken its place$/, /takes its place in 600000 ms$/]) {
+      plane.kill(0);
+      await until(() => trouble.length > 0, { what: 'a death' });
+      assert.match(trouble.splice(0).join(), text);
+    }
   }));
 
 test('the graph ends while workers die and begin', async () => {

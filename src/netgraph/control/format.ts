@@ -1,5 +1,6 @@
 // What ngctl(8) prints, to the blank: FreeBSD's formats, which scripts read.
 import type { HookList, LinkInfo, NameList, NodeInfo, TypeList } from '../message/generic.ts';
+import type { Health } from '../worker/plane.ts';
 import type { Reply, RuntimeRow } from './messenger.ts';
 
 const UNNAMED = '<unnamed>';
@@ -89,6 +90,18 @@ export function formatRuntime(rows: readonly RuntimeRow[]): string {
     table([columns.map(([title]) => title), ...rows.map(row => columns.map(([, cell]) => cell(row)))]) +
     (drops.length === 0 ? '' : `\n${table([['Name', 'Reason', 'Worker', 'Drops'], ...drops])}`)
   );
+}
+
+/** Workers that have died, for `show graph`: what of, and whether another has taken their place. */
+export function formatWorkers(workers: readonly Health[]): string {
+  return workers
+    .map(({ state, deaths, lastError, backoffMs = 0 }, worker) => {
+      if (deaths === 0) return '';
+      const times = deaths === 1 ? 'once' : `${deaths} times`;
+      const now = state === 'running' ? 'it runs again' : `another takes its place after ${backoffMs} ms`;
+      return `  Worker ${worker} has died ${times}, last of '${lastError}': ${now}\n`;
+    })
+    .join('');
 }
 
 /** Columns as wide as what stands in them; two of words, then numbers. */

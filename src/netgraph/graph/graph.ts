@@ -75,10 +75,9 @@ export class Graph {
           }
         }
       },
-      died: (worker, error, replaced) =>
-        this.trouble(
-          `worker ${worker} died: ${error.message}; ${replaced ? 'another has taken its place' : 'nobody took its place'}`,
-        ),
+      delayed: (worker, error, ms) =>
+        this.trouble(`worker ${worker} died: ${error.message}; another takes its place in ${ms} ms`),
+      replaced: (worker, error) => this.trouble(`worker ${worker} died: ${error.message}; another has taken its place`),
       stalled: (worker, ms) => this.trouble(`worker ${worker} has stood still for ${Math.round(ms)} ms`),
     });
   }

@@ -17,19 +17,25 @@ export interface PlaneEvents {
   snapshot(): readonly Action[];
   /** A worker died: it runs nothing any more, and nobody does in its place yet. */
   gone(worker: number): void;
-  /** What became of that; another has taken its place where `replaced`. */
-  died(worker: number, error: Error, replaced: boolean): void;
+  /** Another takes its place, but not before so many milliseconds: it had died before, or none could be started. */
+  delayed(worker: number, error: Error, ms: number): void;
+  /** Another has taken its place. */
+  replaced(worker: number, error: Error): void;
   /** A worker has not come to a quiescent state for so long. */
   stalled(worker: number, ms: number): void;
 }
 
 /** How a worker does. */
 export interface Health {
-  readonly state: 'running' | 'restarting' | 'failed';
+  readonly state: 'running' | 'restarting';
   /** Deaths so far. */
   readonly deaths: number;
+  /** Milliseconds since 1970, when it last began. */
+  readonly since?: number;
   /** What the last one died of. */
   readonly lastError?: string;
+  /** Milliseconds from its death to the next one's beginning, where that is put off. */
+  readonly backoffMs?: number;
 }
 
 export interface Plane {

@@ -7,12 +7,14 @@
 //                                              ◀── packets for nodes that run in one worker, slots that go home ──▶
 //
 // A worker that dies is taken out: it holds nothing any more, so what waited for it is freed, and nothing more is sent to it. Another
-// thread takes its place at once, with the graph as it is by then and the packets that the dead one had. Nobody has to wait for that: not
-// the other workers, and not the successor for them, who may be dead or stand still as well.
+// thread takes its place, with the graph as it is by then and the packets that the dead one had: at once, unless it dies again and again
+// (backoff.ts). Nobody has to wait for that: not the other workers, and not the successor for them, who may be dead or stand still as well.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { add, Doorbell, load, Qsbr, QsbrWriter, store, sub, Thread, words } from '../../concurrency/index.ts';
 import { NetgraphError } from '../graph/error.ts';
 import type { GraphMemory } from '../graph/memory.ts';
 import { createPackets, packetStride, type PacketsShape } from '../packet/packets.ts';
+import { Backoff, type BackoffRange } from './backoff.ts';
 import { CommitWriter, Commits } from './commits.ts';
 import { addCounts } from './counts.ts';
 import { createExchange, type ExchangeMemory, Exchanges } from './exchange.ts';
@@ -32,6 +34,8 @@ export interface WorkersOptions {
   readonly stallMs?: number;
   /** Bytes of a worker's ring of commits. Default 4 MiB; one commit has at most half. */
   readonly ringBytes?: number;
+  /** Milliseconds until a worker that dies again is replaced again: at first, and at most. Default 100 and 10,000. */
+  readonly backoffMs?: BackoffRange;
   /** Network namespace of the workers (`/run/netns/NAME`). */
   readonly namespace?: string;
 }
@@ -63,6 +67,9 @@ export class WorkerPlane implements Plane {
   readonly #announced: Map<number, SharedArrayBuffer> = new Map();
   readonly #threads: (Thread | undefined)[] = [];
   readonly #health: Health[];
+  readonly #backoffs: readonly Backoff[];
+  /** Ends what waits for its time to restart. */
+  readonly #end: AbortController = new AbortController();
   readonly #stalled: Set<number> = new Set();
   /** What is to be said to threads that begin, by worker. */
   readonly #starting: Map<number, Down[]> = new Map();
@@ -93,6 +100,7 @@ export class WorkerPlane implements Plane {
     this.#options = options;
     this.workers = workers;
     this.#health = Array.from({ length: workers }, () => ({ state: 'running', deaths: 0 }));
+    this.#backoffs = this.#health.map(() => new Backoff(options.backoffMs ?? [100, 10_000]));
     this.memory = memory;
     this.namespace = options.namespace;
     this.#shape = { perWorker: 16_384, maxBytes: 2048, ...options.packets, workers };
@@ -187,6 +195,7 @@ export class WorkerPlane implements Plane {
     await Promise.race([settled, new Promise(resolve => (timer = setTimeout(resolve, CLOSE_MS)))]);
     clearTimeout(timer);
     this.#closed = true;
+    this.#end.abort();
     clearInterval(this.#look);
     await Promise.all(this.#restarts);
     await Promise.all(
@@ -247,6 +256,7 @@ export class WorkerPlane implements Plane {
         },
       });
       this.#threads[worker] = thread;
+      this.#backoffs[worker]!.begun(performance.now());
       for (const message of later) thread.post(message);
     } finally {
       this.#starting.delete(worker);
@@ -268,32 +278,46 @@ export class WorkerPlane implements Plane {
   async #died(worker: number, error: Error): Promise<void> {
     this.#threads[worker] = undefined;
     const deaths = this.#health[worker]!.deaths + 1;
-    this.#health[worker] = { state: 'restarting', deaths, lastError: error.message };
+    this.#takeOut(worker);
+    store(this.#talk, 2 * worker * 32, 0);
+    store(this.#talk, (2 * worker + 1) * 32, 0);
+    this.#events?.gone(worker);
+    while (!this.#closed) {
+      const backoffMs = this.#backoffs[worker]!.died(performance.now());
+      this.#health[worker] = { state: 'restarting', deaths, lastError: error.message, backoffMs };
+      if (backoffMs > 0) {
+        this.#events?.delayed(worker, error, backoffMs);
+        await sleep(backoffMs, undefined, { signal: this.#end.signal }).catch(() => undefined);
+        if (this.#closed) return;
+      }
+      try {
+        await this.#replace(worker);
+        this.#health[worker] = { state: 'running', deaths, since: Date.now(), lastError: error.message };
+        this.#events?.replaced(worker, error);
+        return;
+      } catch (failure) {
+        this.#takeOut(worker);
+        error = failure instanceof Error ? failure : new Error(String(failure));
+      }
+    }
+  }
+
+  /** It runs nothing any more, and nobody waits for it. */
+  #takeOut(worker: number): void {
     this.#exchanges.setUp(worker, false);
     this.#commits.remove(worker);
     this.qsbr.dead(worker);
     this.#commits.reclaim();
-    store(this.#talk, 2 * worker * 32, 0);
-    store(this.#talk, (2 * worker + 1) * 32, 0);
-    this.#events?.gone(worker);
-    if (this.#closed) return;
-    let replaced = false;
-    try {
-      const ring = Commits.createRing(this.#options.ringBytes ?? 4 << 20);
-      this.#rings[worker] = ring;
-      if (!this.#commits.join(worker, ring, encodeActions(this.#events?.snapshot() ?? []))) {
-        throw new NetgraphError('EMSGSIZE', 'the graph is larger than a ring of commits');
-      }
-      await this.#start(worker, true);
-      this.#exchanges.setUp(worker, true);
-      replaced = true;
-    } catch (failure) {
-      this.#commits.remove(worker);
-      this.qsbr.dead(worker);
-      error = failure instanceof Error ? failure : new Error(String(failure));
+  }
+
+  async #replace(worker: number): Promise<void> {
+    const ring = Commits.createRing(this.#options.ringBytes ?? 4 << 20);
+    this.#rings[worker] = ring;
+    if (!this.#commits.join(worker, ring, encodeActions(this.#events?.snapshot() ?? []))) {
+      throw new NetgraphError('EMSGSIZE', 'the graph is larger than a ring of commits');
     }
-    this.#health[worker] = { state: replaced ? 'running' : 'failed', deaths, lastError: error.message };
-    this.#events?.died(worker, error, replaced);
+    await this.#start(worker, true);
+    this.#exchanges.setUp(worker, true);
   }
 
   #post(message: Down): void {

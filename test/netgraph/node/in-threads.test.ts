@@ -220,6 +220,7 @@ describe('every node type in two workers, which die', () => {
       packets: { perWorker: PACKETS, maxBytes: 2048 },
       trouble: text => trouble.push(text),
       stallMs: 20_000,
+      backoffMs: [0, 0],
     });
     plane = graph.plane as WorkerPlane;
   });
