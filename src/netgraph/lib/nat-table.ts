@@ -50,6 +50,8 @@ export class NatTable {
   readonly remotePort: Uint16Array;
   /** What has been seen of a TCP connection. */
   readonly state: Uint8Array;
+  /** 1: its stream has another length on either side. */
+  readonly shifted: Uint8Array;
   /** Second when it ends unless a packet comes. */
   readonly expires: Int32Array;
 
@@ -90,6 +92,7 @@ export class NatTable {
     this.remoteAddress = new Int32Array(limit);
     this.remotePort = new Uint16Array(limit);
     this.state = new Uint8Array(limit);
+    this.shifted = new Uint8Array(limit);
     this.expires = new Int32Array(limit);
     this.#uses = new Int32Array(limit);
     this.#innerHeads = new Int32Array(size).fill(NONE);
@@ -225,6 +228,7 @@ export class NatTable {
     this.askedAddress[at] = asked;
     this.askedPort[at] = askedPort;
     this.state[at] = 0;
+    this.shifted[at] = 0;
     this.expires[at] = expires;
     const head = mix(address, port, mapping) & this.#mask;
     this.#sessionNext[at] = this.#sessionHeads[head]!;

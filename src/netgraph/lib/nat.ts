@@ -7,10 +7,11 @@
 // Mapping is endpoint-independent, an inner host keeps to one outer address (paired pooling, RFC 4787 §4.1), and packets between two
 // inner hosts by their outer addresses are turned round (hairpinning, §6). Packets are rewritten in place; what is not translated is left
 // untouched, and says why.
-import { CHECK_OK, finish, sum, verify4 } from './checksum.ts';
-import { IPPROTO_ICMP, ip4HeaderLength, read16, readInt32, write16 } from './ip.ts';
+import { CHECK_OK, finish, set4, sum, update16, verify4 } from './checksum.ts';
+import { IPPROTO_ICMP, IPPROTO_TCP, ip4HeaderLength, read16, readInt32, write16 } from './ip.ts';
 import { isIcmp4Error } from './icmp.ts';
 import { NatFragments } from './nat-fragments.ts';
+import { FTP_LINE_BYTES, FTP_PORT, ftpAddress } from './nat-ftp.ts';
 import { hasPorts, NatPorts } from './nat-ports.ts';
 import { type NatProxyRule, proxyFor } from './nat-proxy.ts';
 import { NatRedirects } from './nat-redirects.ts';
@@ -38,6 +39,7 @@ import {
   type NatServer,
   type NatStats,
 } from './nat-options.ts';
+import { SequenceShift } from './nat-sequence.ts';
 import { NatTable } from './nat-table.ts';
 import { SEEN_IN, SEEN_OUT, track } from './nat-track.ts';
 
@@ -52,6 +54,10 @@ export class Nat {
   target = 0;
   /** The first that fits has a new session. */
   proxyRules: readonly NatProxyRule[] = [];
+  /** Whether what FTP says of addresses is put right. Then a packet may become `longer` (less than 0: shorter), up to `room` bytes. */
+  ftp = false;
+  room = 0;
+  longer = 0;
   readonly #strict: boolean;
   readonly #random: () => number;
   readonly #limit: number;
@@ -63,6 +69,8 @@ export class Nat {
   #ports: NatPorts;
   readonly #redirects: NatRedirects = new NatRedirects();
   #lastRedirect = 0;
+  /** By session, of those that are `shifted`. */
+  readonly #shifts: Map<number, SequenceShift> = new Map();
   /** Why the last mapping or session could not be made. */
   #why = 0;
 
@@ -235,6 +243,7 @@ export class Nat {
 
   /** A packet from inside: one of NAT_…. */
   outbound(bytes: Uint8Array, offset: number, length: number, nowMs: number): number {
+    this.longer = 0;
     return (this.flags & NAT_REVERSE) === 0
       ? this.#out(bytes, offset, length, nowMs)
       : this.#in(bytes, offset, length, nowMs);
@@ -242,6 +251,7 @@ export class Nat {
 
   /** A packet from outside: one of NAT_…. */
   inbound(bytes: Uint8Array, offset: number, length: number, nowMs: number): number {
+    this.longer = 0;
     return (this.flags & NAT_REVERSE) === 0
       ? this.#in(bytes, offset, length, nowMs)
       : this.#out(bytes, offset, length, nowMs);
@@ -291,6 +301,11 @@ export class Nat {
     const remotePort = table.remotePort[session]!;
     rewrite(bytes, offset, upper, room, protocol, SOURCE, table.outerAddress[mapping]!, table.outerPort[mapping]!);
     if (table.isProxied(session)) rewrite(bytes, offset, upper, room, protocol, DESTINATION, remote, remotePort);
+    if (protocol === IPPROTO_TCP) {
+      const isFtp = this.ftp && (askedPort === FTP_PORT || port === FTP_PORT);
+      if (isFtp && (fragment & 0x3fff) === 0) this.#sayFtp(session, bytes, offset, upper, second);
+      if (table.shifted[session] !== 0) this.#shiftOf(session).forth(bytes, upper);
+    }
     if ((fragment & 0x2000) !== 0)
       this.#fragmentsOut.remember(source, destination, id, protocol, bytes, offset, second);
     if (!proxyOnly && protocol !== IPPROTO_ICMP && this.#isOuter(remote)) {
@@ -337,12 +352,64 @@ export class Nat {
     track(table, session, protocol, bytes, upper, SEEN_IN, second);
     const local = table.localAddress[session]!;
     rewrite(bytes, offset, upper, room, protocol, DESTINATION, local, table.localPort[session]!);
+    if (table.shifted[session] !== 0) this.#shiftOf(session).back(bytes, upper);
     if (table.isProxied(session)) {
       const asked = table.askedAddress[session]!;
       rewrite(bytes, offset, upper, room, protocol, SOURCE, asked, table.askedPort[session]!);
     }
     if ((fragment & 0x2000) !== 0) this.#fragmentsIn.remember(source, destination, id, protocol, bytes, offset, second);
     return NAT_TRANSLATED;
+  }
+
+  #shiftOf(session: number): SequenceShift {
+    if (this.#table.shifted[session] !== 0) return this.#shifts.get(session)!;
+    const shift = new SequenceShift();
+    this.#shifts.set(session, shift);
+    this.#table.shifted[session] = 1;
+    return shift;
+  }
+
+  /** A whole packet of an FTP control connection, its source translated: where it says where its sender waits, it says the outer address. */
+  #sayFtp(session: number, bytes: Uint8Array, offset: number, upper: number, second: number): void {
+    const table = this.#table;
+    const total = read16(bytes, offset + 2);
+    const data = upper + ((bytes[upper + 12]! >>> 4) << 2);
+    const end = offset + total;
+    // Another connection between the same ports.
+    if ((bytes[upper + 13]! & 0x02) !== 0) table.shifted[session] = 0;
+    if (data < upper + 20 || data >= end || end - data > FTP_LINE_BYTES) return;
+    let line = '';
+    for (let i = data; i < end; i++) line += String.fromCharCode(bytes[i]!);
+    const local = table.localAddress[session]!;
+    const said = ftpAddress(line, table.localPort[session] !== FTP_PORT);
+    // Only where the sender itself waits, and not at a service's port (RFC 2577 §3): else it could open a door to somebody else.
+    if (said === undefined || said.port < 1024 || (said.address ?? local >>> 0) !== local >>> 0) return;
+    if (verify4(bytes, offset, total) !== CHECK_OK) return;
+    let mapping = table.findInner(IPPROTO_TCP, local, said.port);
+    const fresh = mapping < 0;
+    if (fresh) mapping = this.#create(IPPROTO_TCP, local, said.port, false);
+    if (mapping < 0) return;
+    const text = said.write(table.outerAddress[mapping]! >>> 0, table.outerPort[mapping]!);
+    const longer = text.length - said.length;
+    // Until the other side comes, from whatever port.
+    const remote = table.remoteAddress[session]!;
+    const expires = second + NAT_TIMEOUTS.tcpTransitory;
+    const fits = total + longer <= this.room;
+    let waits = fits ? table.findSession(mapping, remote, 0) : -1;
+    if (fits && waits < 0) waits = table.addSession(mapping, remote, 0, local, said.port, remote, 0, expires);
+    if (waits < 0) {
+      if (fresh) table.dropUnused(mapping);
+      return;
+    }
+    table.expires[waits] = expires;
+    this.longer = longer;
+    const at = data + said.at;
+    bytes.copyWithin(at + text.length, at + said.length, end);
+    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+    write16(bytes, offset + 2, total + longer);
+    write16(bytes, offset + 10, update16(read16(bytes, offset + 10), total, total + longer));
+    set4(bytes, offset, total + longer);
+    if (longer !== 0) this.#shiftOf(session).add(readInt32(bytes, upper + 4), longer);
   }
 
   /** A session for one inside that asks for somebody, who may be answered for by a proxy. */

@@ -101,6 +101,7 @@ class NatControl extends ControlHalf {
   /** Those that serve one more connection, until the worker has heard of it. */
   #leaving: Set<number> = new Set();
   #proxyRules: readonly IndexedRule[] = [];
+  #ftp = false;
   #next = 1;
 
   override newHook(hook: Hook): void {
@@ -128,6 +129,7 @@ class NatControl extends ControlHalf {
       redirects: this.#redirects,
       leaving: this.#leaving,
       proxyRules: this.#proxyRules.map(({ rule }) => rule),
+      ftp: this.#ftp,
     };
   }
 
@@ -156,6 +158,16 @@ class NatControl extends ControlHalf {
     if ((wanted & LOG) !== 0) throw new NetgraphError('EOPNOTSUPP', `flags=${flags}: there is no log`);
     if ((wanted & ~KNOWN) !== 0) throw new NetgraphError('EINVAL', `flags=0x${flags.toString(16)} is more than 0x3f6`);
     this.#flags = (this.#flags & ~mask) | wanted;
+    this.node.reconfigure();
+  }
+
+  get ftp(): number {
+    return this.#ftp ? 1 : 0;
+  }
+
+  setFtp(on: number): void {
+    if (on > 1) throw new NetgraphError('EINVAL', `${on} is neither 0 nor 1`);
+    this.#ftp = on === 1;
     this.node.reconfigure();
   }
 
@@ -339,6 +351,9 @@ export const nat: NodeType = {
     command({ name: 'libaliasinfo', cmd: 12, reply: info, handle: (nat: NatControl) => nat.info() }),
     command({ name: 'setdlt', cmd: 13, args: uint8, handle: (nat: NatControl, dlt) => nat.setDlt(dlt) }),
     command({ name: 'getdlt', cmd: 14, reply: uint8, handle: (nat: NatControl) => nat.dlt }),
+    // On FreeBSD the helper is a module that one loads.
+    command({ name: 'setftp', cmd: 100, args: uint8, handle: (nat: NatControl, on) => nat.setFtp(on) }),
+    command({ name: 'getftp', cmd: 101, reply: uint8, handle: (nat: NatControl) => nat.ftp }),
   ],
   control: NatControl,
   data: NatData,

@@ -20,6 +20,7 @@ const quoted = ip4(udp(1, 2), { source: 0xc0000201 });
 const good = [
   ip4(udp(1, 2, [1, 2, 3])),
   ip4(tcp(1, 2, 2, [2, 4, 5, 0xb4, 1, 1, 1, 0]), { protocol: 6 }),
+  ip4([...tcp(4000, 21, 0x18), ...Buffer.from('PORT 10,0,0,1,20,001\r\n')], { protocol: 6 }),
   ip4(icmp(8, 0, 1), { protocol: 1 }),
   ip4(icmp(3, 1, 0, quoted), { protocol: 1 }),
   ip4(udp(1, 2, new Uint8Array(200)), { options: [0x83, 7, 4, 1, 2, 3, 4, 1] }),
@@ -36,6 +37,7 @@ test('whatever comes, nothing throws and nothing outside the packet is touched',
     cut: fc.oneof(fc.constant(0), fc.nat(120)),
   });
   const nat = new Nat({ addresses: [0xc0000201], sessions: 100 }, 0);
+  nat.ftp = true;
   const flows = new FlowCache(50, 0);
   const out = new Uint8Array(2048);
   let now = 0;
@@ -57,7 +59,10 @@ test('whatever comes, nothing throws and nothing outside the packet is touched',
         () => verify6(bytes, before, length),
         () => clampMss(bytes, before, length, 100),
         () => turnEcho(bytes, before, length),
-        () => nat.outbound(bytes, before, length, now),
+        () => {
+          nat.room = length;
+          nat.outbound(bytes, before, length, now);
+        },
         () => nat.inbound(bytes, before, length, now),
         () => nat.expire(now),
         () => flows.add(bytes, before, length, 1, now),

@@ -31,6 +31,7 @@ export interface NatConfig {
   /** Redirects that are to serve one more connection; each is told of when it is let go. */
   readonly leaving: ReadonlySet<number>;
   readonly proxyRules: readonly NatProxyRule[];
+  readonly ftp: boolean;
 }
 
 /** What is told of a redirect that was let go. */
@@ -60,13 +61,14 @@ export class NatData extends DataHalf<NatConfig> {
     tellFresh(node);
   }
 
-  override configure({ address, flags, target, dlt, redirects, leaving, proxyRules }: NatConfig): void {
+  override configure({ address, flags, target, dlt, redirects, leaving, proxyRules, ftp }: NatConfig): void {
     const nat = this.#nat;
     this.#ready = address !== 0;
     this.#ether = dlt === DLT_EN10MB;
     nat.flags = flags;
     nat.target = target;
     nat.proxyRules = proxyRules;
+    nat.ftp = ftp;
     nat.setAddresses(address === 0 ? [] : [address]);
     for (const [id, { number }] of this.#made) {
       if (redirects.has(id)) continue;
@@ -130,8 +132,11 @@ export class NatData extends DataHalf<NatConfig> {
           if (length >= 20 && read16(bytes, at + 2) < length) length = read16(bytes, at + 2);
         }
       }
-      if (verdict === 0)
+      if (verdict === 0) {
+        if (nat.ftp) nat.room = this.node.packets.room(handle) - (at - words[handle + PKT_DATA]!);
         verdict = outbound ? nat.outbound(bytes, at, length, now) : nat.inbound(bytes, at, length, now);
+        if (nat.longer !== 0) words[handle + PKT_LENGTH] = words[handle + PKT_LENGTH]! + nat.longer;
+      }
       if (verdict === NAT_TRANSLATED) {
         counts[TRANSLATED] = counts[TRANSLATED]! + 1;
         handles[good++] = handle;
