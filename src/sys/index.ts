@@ -12,6 +12,7 @@ export * from './interface.ts';
 export { addressOf, errno, type Libc, libc, type Pointer, viewMemory } from './libc.ts';
 export * from './memory.ts';
 export * from './namespace.ts';
+export { interfaceMerging, type Merging, setInterfaceMerging } from './offload.ts';
 export { setThreadNice } from './priority.ts';
 export * from './socket.ts';
 export * from './packet-ring.ts';

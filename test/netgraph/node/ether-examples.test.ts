@@ -103,6 +103,22 @@ test('ng_ether(4): a tee between lower and upper sees what passes, and the host 
   assert.ok(await reaches(far, '10.0.0.1'), 'all is as it was');
 });
 
+test('frames come as they are on the wire: an interface that merges segments does not meanwhile', async () => {
+  const merges = async (): Promise<string> =>
+    (await host.run('ethtool', '-k', 'eth0')).match(/generic-receive-offload: (\w+)/)![1]!;
+  await host.run('ethtool', '-K', 'eth0', 'gro', 'on');
+  assert.equal(await merges(), 'on');
+  await type('mkpeer eth0: hub lower a');
+  assert.equal(await merges(), 'off');
+  await type('shutdown eth0:lower');
+  assert.equal(await merges(), 'on');
+  await type('mkpeer eth0: hub orphans a');
+  await host.run('ethtool', '-K', 'eth0', 'gro', 'off');
+  await type('shutdown eth0:');
+  assert.equal(await merges(), 'on', 'as it was before the graph came');
+  await host.run('ethtool', '-K', 'eth0', 'gro', 'off');
+});
+
 test('nghook(8): orphans has what the host does not know, and what is sent to it leaves', async () => {
   await ngctl.request('.:', 'connect', { path: 'eth0:', ourhook: 'hook', peerhook: 'orphans' });
   await graph.settled();
