@@ -211,3 +211,14 @@ test('no two types have a cookie, no two messages of a type a number', () => {
     assert.ok(unique(messages.map(({ cmd }) => cmd & 0xffff)), name);
   }
 });
+
+test('changes of any length, each longer than the one before', async () => {
+  const graph = await openGraph({ workers: 0 });
+  for (let count = 50; count <= 400; count += 10) {
+    graph.change(() => {
+      for (let i = 0; i < count; i++) graph.create('hub', `hub-${count}-${i}`);
+    });
+  }
+  for (const node of graph.nodes) assert.ok((graph.plane as InlinePlane).runtime.node(node.id));
+  await graph.close();
+});

@@ -52,6 +52,7 @@ export class Graph {
   #change: Change | undefined;
   /** What was to be freed in the course of an undoing: it goes with the next commit. */
   readonly #owed: (() => void)[] = [];
+  readonly #disordered: Set<Map<unknown, { readonly id: number }>> = new Set();
   /** What types do on their own when a hook goes, they may not do when it goes because it was never there. */
   #undoing = false;
 
@@ -174,6 +175,8 @@ export class Graph {
       this.#undoing = true;
       change.retired.length = 0;
       for (const undo of change.undo.reverse()) this.#attempt(undo);
+      for (const map of this.#disordered) order(map);
+      this.#disordered.clear();
       this.#owed.push(...change.retired);
       throw error;
     } finally {
@@ -282,10 +285,7 @@ export class Graph {
       const { name } = node;
       if (name !== undefined) this.#names.delete(name);
       this.#undo(() => {
-        // Where it stood: nodes are in the order of their numbers.
-        const all = [...this.#nodes.values(), node].sort((a, b) => a.id - b.id);
-        this.#nodes.clear();
-        for (const each of all) this.#nodes.set(each.id, each);
+        this.#putBack(this.#nodes, node.id, node);
         if (name !== undefined) this.#names.set(name, node);
       });
       this.#act({ op: 'remove', id: node.id });
@@ -498,10 +498,7 @@ export class Graph {
     this.#hooks.delete(hook.id);
     this.#undo(() => {
       this.#hooks.add(hook.id);
-      // Where it stood: hooks are in the order of their numbers.
-      const all = [...node.hooks.values(), hook].sort((a, b) => a.id - b.id);
-      node.hooks.clear();
-      for (const each of all) node.hooks.set(each.name, each);
+      this.#putBack(node.hooks, name, hook);
       node.control.newHook(hook);
     });
     this.#act({ op: 'unhook', hook: hook.id });
@@ -531,6 +528,12 @@ export class Graph {
     if (!this.#undoing) this.#change?.undo.push(fn);
   }
 
+  /** Nodes and hooks stand in the order of their numbers: again when all is undone. */
+  #putBack<K, V extends { readonly id: number }>(map: Map<K, V>, key: K, value: V): void {
+    map.set(key, value);
+    this.#disordered.add(map);
+  }
+
   /** One that fails keeps the others from nothing. */
   #attempt(undo: () => void): void {
     try {
@@ -539,6 +542,12 @@ export class Graph {
       this.trouble(`what a refused change had done is not wholly undone: ${String(error)}`);
     }
   }
+}
+
+function order(map: Map<unknown, { readonly id: number }>): void {
+  const all = [...map].sort(([, a], [, b]) => a.id - b.id);
+  map.clear();
+  for (const [key, value] of all) map.set(key, value);
 }
 
 function put<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {

@@ -151,17 +151,20 @@ class Filter {
 
 class BpfData extends DataHalf<readonly Numbered[]> {
   #programs: ReadonlyMap<string, Numbered> = new Map();
+  /** The next packet finds the hooks anew: there may be thousands of changes before it. */
+  #stale = true;
 
   override configure(programs: readonly Numbered[]): void {
     this.#programs = new Map(programs.map(each => [each.program.thisHook, each]));
-    this.#find();
+    this.#stale = true;
   }
 
   override hookRemoved(): void {
-    this.#find();
+    this.#stale = true;
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#find();
     const { words, bytes } = this.node.packets;
     const { run, match, noMatch } = hook.state as Filter;
     const { counts } = hook;
@@ -196,10 +199,9 @@ class BpfData extends DataHalf<readonly Numbered[]> {
   }
 
   #find(): void {
+    this.#stale = false;
     for (const hook of this.node.hooks) {
-      const numbered = this.#programs.get(hook.name);
-      // A hook whose program is told a moment later, within the same commit.
-      if (!numbered) continue;
+      const numbered = this.#programs.get(hook.name)!;
       let filter = hook.state as Filter | undefined;
       if (filter?.number !== numbered.number) hook.state = filter = new Filter(numbered);
       filter!.match = this.node.hook(numbered.program.ifMatch);

@@ -12,7 +12,7 @@ import { formatMac, MAC_FULL, macWords, MacTable } from '../lib/mac-table.ts';
 import { array, hookbuf, mac, struct, uint16, uint32, uint64, type ValueOf } from '../message/form.ts';
 import { PKT_DATA, PKT_LENGTH } from '../packet/packets.ts';
 import { addCounts, blockBytes, Counts } from '../worker/counts.ts';
-import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
+import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
 import { hookOf } from './lib/hook-of.ts';
@@ -125,7 +125,8 @@ class MacfilterControl extends ControlHalf {
 
   override config(): Config {
     const [table, targets, counters] = this.#memories as [number, number, number];
-    return { table, targets, counters, hooks: [...this.#ids].map(([name, id]) => [id, name] as const) };
+    const byId = [...this.#ids].sort(([, a], [, b]) => a - b);
+    return { table, targets, counters, hooks: byId.map(([name, id]) => [id, name] as const) };
   }
 
   reset(): void {
@@ -239,16 +240,13 @@ class MacfilterData extends DataHalf<Config> {
   #memory: SharedArrayBuffer = new SharedArrayBuffer(0);
   #hooks: readonly (readonly [number, string])[] = [];
   #ether: DataHook | undefined;
+  /** The next packet finds the hooks anew: there may be thousands of changes before it. */
+  #stale = true;
   /** By ID. */
   #outs: (DataHook | undefined)[] = [];
   /** By number of the address, once something was counted. */
   readonly #counts: (Counts | undefined)[] = [];
   readonly #touched: Counts[] = [];
-
-  constructor(node: DataContext) {
-    super(node);
-    this.#find();
-  }
 
   override configure({ table, targets, counters, hooks }: Config): void {
     if (!this.#table) {
@@ -257,18 +255,19 @@ class MacfilterData extends DataHalf<Config> {
       this.#memory = this.node.memory(counters);
     }
     this.#hooks = hooks;
-    this.#find();
+    this.#stale = true;
   }
 
   override hookAdded(): void {
-    this.#find();
+    this.#stale = true;
   }
 
   override hookRemoved(): void {
-    this.#find();
+    this.#stale = true;
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#find();
     const { words, bytes } = this.node.packets;
     const table = this.#table!;
     const up = hook === this.#ether;
@@ -310,6 +309,7 @@ class MacfilterData extends DataHalf<Config> {
   }
 
   #find(): void {
+    this.#stale = false;
     this.#ether = this.node.hook('ether');
     this.#outs = [];
     for (const [id, name] of this.#hooks) this.#outs[id] = this.node.hook(name);

@@ -157,22 +157,25 @@ interface Bound {
 }
 
 class TagData extends DataHalf<readonly Rule[]> {
-  #rules: readonly Rule[] = [];
+  #rules: ReadonlyMap<string, Rule> = new Map();
+  /** The next packet finds the hooks anew: there may be thousands of changes before it. */
+  #stale = true;
 
   override configure(rules: readonly Rule[]): void {
-    this.#rules = rules;
-    this.#bind();
+    this.#rules = new Map(rules.map(rule => [rule.hook, rule]));
+    this.#stale = true;
   }
 
   override hookAdded(): void {
-    this.#bind();
+    this.#stale = true;
   }
 
   override hookRemoved(): void {
-    this.#bind();
+    this.#stale = true;
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#bind();
     const { words } = this.node.packets;
     const bound = hook.state as Bound | undefined;
     if (!bound) {
@@ -211,9 +214,10 @@ class TagData extends DataHalf<readonly Rule[]> {
   }
 
   #bind(): void {
-    const puts = (name: string): number => this.#rules.find(({ hook }) => hook === name)?.puts ?? 0;
+    this.#stale = false;
+    const puts = (name: string): number => this.#rules.get(name)?.puts ?? 0;
     for (const hook of this.node.hooks) {
-      const rule = this.#rules.find(each => each.hook === hook.name);
+      const rule = this.#rules.get(hook.name);
       hook.state = rule && {
         rule,
         match: this.node.hook(rule.match),

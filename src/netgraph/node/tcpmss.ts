@@ -90,8 +90,9 @@ const NOWHERE: DataWay = { out: undefined, maxMSS: 0 };
 
 class TcpmssData extends DataHalf<readonly Setting[]> {
   override configure(settings: readonly Setting[]): void {
+    const ways = new Map(settings.map(set => [set.inHook, set]));
     for (const hook of this.node.hooks) {
-      const set = settings.find(({ inHook }) => inHook === hook.name);
+      const set = ways.get(hook.name);
       hook.state = set ? { out: this.node.hook(set.outHook), maxMSS: set.maxMSS } : NOWHERE;
     }
   }

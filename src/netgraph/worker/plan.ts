@@ -203,7 +203,7 @@ export interface Doer {
 
 /** Has `doer` do what a frame of `encodeActions` says, `size` bytes from `offset` on, which is a word's boundary. */
 export function doActions(doer: Doer, bytes: Uint8Array, offset = 0, size: number = bytes.byteLength): void {
-  if (frame.buffer !== bytes.buffer || frame.byteOffset !== bytes.byteOffset) {
+  if (frame.buffer !== bytes.buffer || frame.byteOffset !== bytes.byteOffset || frame.byteLength < bytes.byteLength) {
     frame = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
   }
   next = offset >> 2;

@@ -19,7 +19,7 @@ import { ControlHalf, type NodeType } from '../graph/type.ts';
 import type { Packets } from '../packet/packets.ts';
 import { Counts } from './counts.ts';
 import { type DataContext, DataHalf, DROP } from './half.ts';
-import { DataHook, DataNode, NODE_COUNTERS } from './node.ts';
+import { DataHook, DataNode, leave, NODE_COUNTERS } from './node.ts';
 import type { Doer, Place } from './plan.ts';
 import { NONE, VECTOR, type Vector, VectorPool } from './vector.ts';
 
@@ -381,7 +381,7 @@ export class Runtime implements Doer {
     const node = this.#nodes.get(id)!;
     const hook = new DataHook(this, node, hookId, name, this.#counts(place, node.type.hookCounters?.length ?? 0));
     this.#hooks.set(hookId, hook);
-    node.hooks.push(hook);
+    node.added(hook);
     if (node.half) this.#tellOf(hook, true);
   }
 
@@ -397,7 +397,7 @@ export class Runtime implements Doer {
     if (!hook) return;
     this.#hooks.delete(id);
     const { node, peer } = hook;
-    leave(node.hooks, hook);
+    node.removed(hook);
     if (peer) peer.peer = undefined;
     // What it has sent and nobody has received yet is dropped in its turn, since it leads nowhere.
     hook.peer = undefined;
@@ -515,13 +515,6 @@ function brokenType(name: string, error: unknown): NodeType {
 }
 
 /** Takes it out, in place: an array of what was taken out is nothing that anybody wants. */
-function leave<T>(all: T[], one: T): void {
-  const at = all.indexOf(one);
-  if (at < 0) return;
-  all.copyWithin(at, at + 1);
-  all.pop();
-}
-
 /** The node type `name` that a module exports. */
 function typeIn(module: object, name: string): NodeType {
   const type = (Object.values(module) as unknown[]).find(value => isNodeType(value) && value.name === name);

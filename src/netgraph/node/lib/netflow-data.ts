@@ -112,6 +112,9 @@ export class NetflowData extends DataHalf<NetflowConfig> {
     tellFresh(node);
   }
 
+  /** The next packet finds the hooks anew: there may be thousands of changes before it. */
+  #stale = true;
+
   override configure(config: NetflowConfig): void {
     this.#flows.inactiveMs = config.inactive * 1000;
     this.#flows.activeMs = config.active * 1000;
@@ -145,6 +148,7 @@ export class NetflowData extends DataHalf<NetflowConfig> {
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#findSides();
     const side = hook.state as Side | undefined;
     if (side === undefined) {
       // An export hook: nothing is to come from there.
@@ -233,6 +237,11 @@ export class NetflowData extends DataHalf<NetflowConfig> {
   #find(): void {
     this.#export = this.node.hook('export');
     this.#export9 = this.node.hook('export9');
+    this.#stale = true;
+  }
+
+  #findSides(): void {
+    this.#stale = false;
     for (const hook of this.node.hooks) {
       const name = /^(iface|out)(\d+)$/.exec(hook.name);
       if (!name) continue;
