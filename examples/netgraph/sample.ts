@@ -5,7 +5,7 @@
 //    grevy ngctl mkpeer t: sample left2right in
 //    grevy ngctl msg t:left2right setrate { rate=1000 }
 //
-// A program that has installed the package imports from 'grevy/netgraph'.
+// A file anywhere else imports from 'grevy/netgraph', which is the library that loads it.
 import {
   command,
   ControlHalf,

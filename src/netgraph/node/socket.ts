@@ -69,7 +69,7 @@ export class SocketControl extends ControlHalf {
 
   override received(name: string, args: unknown, sender: Sender): unknown {
     if (this.onMessage) return this.onMessage(name, args, sender);
-    throw new NetgraphError('EINVAL', `nobody reads messages at ${this.node.address}: '${name}'`);
+    throw new NetgraphError('EINVAL', `message '${name}': nobody reads messages of node ${this.node.address}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { test } from 'node:test';
-import { loadTypes, openGraph, socketOf } from '../../../src/netgraph/index.ts';
+import { ControlHalf, loadTypes, openGraph, socketOf } from '../../../src/netgraph/index.ts';
 import { temporaryDirectory } from '../../lib/temporary.ts';
 import { until } from '../../lib/wait.ts';
 
@@ -126,4 +126,22 @@ export const a = type('changing'); ${more}`,
   assert.deepEqual(came, ['1', '2', '3', '3']);
   const other = module('other.mjs', `${PASS}export const a = type('changing');`);
   assert.throws(() => loadTypes(graph, other), { code: 'EEXIST' });
+});
+
+test('what it imports of grevy is the library that loads it, also when it is loaded anew', async t => {
+  const graph = await openGraph({ workers: 1 });
+  t.after(() => graph.close());
+  const text = `${PASS.replace(index, 'grevy/netgraph')} import { parseIp4 } from 'grevy/net';
+    export const a = type(parseIp4('0.0.0.7') === 7 ? 'abroad' : 'not');`;
+  const me = graph.create('socket', 'me');
+  const came: string[] = [];
+  socketOf(me).onData = (_, data) => came.push(Buffer.from(data).toString());
+  for (const word of ['one', 'two']) {
+    assert.deepEqual(loadTypes(graph, module('abroad.mjs', text)), ['abroad']);
+    const node = graph.mkpeer(me, 'abroad', 'a', 'b');
+    assert.ok(node.control instanceof ControlHalf);
+    socketOf(me).write('a', Buffer.from(word));
+    await until(() => came.includes(word), { what: word });
+    graph.shutdown(node);
+  }
 });
