@@ -4,11 +4,12 @@
 //    left ── eth0 │ ether ─ arp ─ split ─▶ ipfwd ─▶ fib4 ─▶ ipfrag ─▶ split ─ arp ─ ether │ eth1 ── right
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Graph, type Node, openGraph, send } from '../../src/netgraph/index.ts';
+import { type Graph, openGraph } from '../../src/netgraph/index.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { frame, Wire } from './lib/frames.ts';
 import { icmp, ip4, udp } from './lib/ip.ts';
+import { makeRouter } from './lib/node-router.ts';
 
 /** left 10.1.0.2 ── .1 router .1 ── 10.2.0.2 right, the right link of MTU 1400. */
 interface Site {
@@ -50,24 +51,6 @@ describe('router', () => {
     return { left, router, right, mac: link!.address.split(':').map(byte => Number.parseInt(byte, 16)) };
   }
 
-  /** One side of the router: its link, and the way to it from the FIB. */
-  async function side(router: Node, fib: Node, ifname: string, address: string): Promise<number> {
-    const tell = async <T>(node: Node, name: string, args?: unknown): Promise<T> =>
-      (await send(graph, undefined, `[${node.id.toString(16)}]:`, name, args)).args as T;
-    const frag = graph.mkpeer(fib, 'ipfrag', ifname, 'in');
-    const split = graph.mkpeer(frag, 'split', 'out', 'in');
-    graph.connect(split, 'out', router, ifname.replace('eth', 'in'));
-    const arp = graph.mkpeer(split, 'arp', 'mixed', 'ip');
-    graph.connect(frag, 'toobig', router, ifname.replace('eth', 'toobig'));
-    graph.connect(arp, 'nohost', router, ifname.replace('eth', 'nohost'));
-    const ether = graph.mkpeer(arp, 'ether', 'lower', 'lower');
-    await tell(ether, 'attach', { ifname });
-    await tell(arp, 'setenaddr', await tell(ether, 'getenaddr'));
-    await tell(arp, 'setaddresses', { count: 1, addresses: [address] });
-    await tell(frag, 'setmtu', ifname === 'eth1' ? 1400 : 1500);
-    return tell<number>(ether, 'getifindex');
-  }
-
   before(async () => {
     [ours, kernel] = await Promise.all([site('ours'), site('kernel')]);
     await kernel.router.run('ip', 'addr', 'add', '10.1.0.1/24', 'dev', 'eth0');
@@ -75,25 +58,10 @@ describe('router', () => {
     await kernel.router.run('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv4.icmp_ratemask=0');
     // One worker: what is sent later comes out later, of other flows too.
     graph = await openGraph({ workers: 1, namespace: ours.router.path, trouble: text => trouble.push(text) });
-    const router = graph.create('ipfwd', 'router');
-    const fib = graph.mkpeer(router, 'fib4', 'out', 'in');
-    graph.connect(router, 'icmp', fib, 'icmp');
-    graph.connect(router, 'noroute', fib, 'noroute');
-    const left = await side(router, fib, 'eth0', '10.1.0.1');
-    const right = await side(router, fib, 'eth1', '10.2.0.1');
-    await send(graph, undefined, 'router:', 'setaddresses', {
-      count: 2,
-      addresses: [
-        { address: '10.1.0.1', ifindex: left },
-        { address: '10.2.0.1', ifindex: right },
-      ],
+    await makeRouter(graph, 4, {
+      eth0: { address: '10.1.0.1', prefix: '10.1.0.0/24' },
+      eth1: { address: '10.2.0.1', prefix: '10.2.0.0/24' },
     });
-    for (const [prefix, hook] of [
-      ['10.1.0.0/24', 'eth0'],
-      ['10.2.0.0/24', 'eth1'],
-    ]) {
-      await send(graph, undefined, 'router:out', 'addroute', { prefix, hook, gateway: '0.0.0.0' });
-    }
   });
   after(async () => {
     await graph.close();

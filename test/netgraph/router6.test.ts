@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { parseAddress } from '../../src/net/index.ts';
-import { type Graph, type Node, openGraph, send } from '../../src/netgraph/index.ts';
+import { type Graph, openGraph } from '../../src/netgraph/index.ts';
 import { Lab, type Namespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { frame, Wire } from './lib/frames.ts';
 import { icmp, type Ip6, ip6, udp } from './lib/ip.ts';
+import { makeRouter } from './lib/node-router.ts';
 
 /** left 2001:db8:1::2 ── ::1 router ::1 ── 2001:db8:2::2 right, the right link of MTU 1400. */
 interface Site {
@@ -56,24 +57,6 @@ describe('router of IPv6', () => {
     return { left, router, right, mac: link!.address.split(':').map(byte => Number.parseInt(byte, 16)) };
   }
 
-  /** One side of the router: its link, and the way to it from the FIB. */
-  async function side(router: Node, fib: Node, ifname: string, address: string): Promise<number> {
-    const tell = async <T>(node: Node, name: string, args?: unknown): Promise<T> =>
-      (await send(graph, undefined, `[${node.id.toString(16)}]:`, name, args)).args as T;
-    const frag = graph.mkpeer(fib, 'ipfrag', ifname, 'in');
-    const split = graph.mkpeer(frag, 'split', 'out', 'in');
-    graph.connect(split, 'out', router, ifname.replace('eth', 'in'));
-    const nd = graph.mkpeer(split, 'nd', 'mixed', 'ip');
-    graph.connect(frag, 'toobig', router, ifname.replace('eth', 'toobig'));
-    graph.connect(nd, 'nohost', router, ifname.replace('eth', 'nohost'));
-    const { node: ether } = graph.find(`${ifname}:`);
-    graph.connect(nd, 'lower', ether, 'lower');
-    await tell(nd, 'setenaddr', await tell(ether, 'getenaddr'));
-    await tell(nd, 'setaddresses', { count: 1, addresses: [address] });
-    await tell(frag, 'setmtu', ifname === 'eth1' ? 1400 : 1500);
-    return tell<number>(ether, 'getifindex');
-  }
-
   before(async () => {
     [ours, kernel] = await Promise.all([site('ours', false), site('kernel', true)]);
     await kernel.router.run('ip', 'addr', 'add', '2001:db8:1::1/64', 'dev', 'eth0', 'nodad');
@@ -81,25 +64,10 @@ describe('router of IPv6', () => {
     await kernel.router.run('sysctl', '-qw', 'net.ipv6.conf.all.forwarding=1', 'net.ipv6.icmp.ratelimit=0');
     // One worker: what is sent later comes out later, of other flows too.
     graph = await openGraph({ workers: 1, namespace: ours.router.path, trouble: text => trouble.push(text) });
-    const router = graph.create('ipfwd', 'router');
-    const fib = graph.mkpeer(router, 'fib6', 'out', 'in');
-    graph.connect(router, 'icmp', fib, 'icmp');
-    graph.connect(router, 'noroute', fib, 'noroute');
-    const left = await side(router, fib, 'eth0', '2001:db8:1::1');
-    const right = await side(router, fib, 'eth1', '2001:db8:2::1');
-    await send(graph, undefined, 'router:', 'setaddresses', {
-      count: 2,
-      addresses: [
-        { address: '2001:db8:1::1', ifindex: left },
-        { address: '2001:db8:2::1', ifindex: right },
-      ],
+    await makeRouter(graph, 6, {
+      eth0: { address: '2001:db8:1::1', prefix: '2001:db8:1::/64' },
+      eth1: { address: '2001:db8:2::1', prefix: '2001:db8:2::/64' },
     });
-    for (const [prefix, hook] of [
-      ['2001:db8:1::/64', 'eth0'],
-      ['2001:db8:2::/64', 'eth1'],
-    ]) {
-      await send(graph, undefined, 'router:out', 'addroute', { prefix, hook, gateway: '::' });
-    }
   });
   after(async () => {
     await graph.close();
