@@ -8,9 +8,11 @@ import {
   type Node,
   openGraph,
   send,
+  socketOf,
   type WorkerPlane,
 } from '../../src/netgraph/index.ts';
 import { until } from '../lib/wait.ts';
+import { ends, type EndsControl } from './lib/ends.ts';
 import { allTypes, type FaultConfig } from './lib/traffic-types.ts';
 
 const PACKETS = 1024;
@@ -29,7 +31,7 @@ async function withGraph(
   const trouble: string[] = [];
   const graph = await openGraph({
     workers,
-    types: allTypes,
+    types: [...allTypes, ends],
     packets: { perWorker: PACKETS, maxBytes: 128 },
     trouble: text => trouble.push(text),
     stallMs: 20_000,
@@ -118,13 +120,13 @@ test('a worker that dies on its own, without a packet, between two commits, whil
 
 test('a worker that dies again and again is replaced after longer and longer, which show graph tells; the other goes on', () =>
   withGraph(2, { backoffMs: [40, 60] }, async (graph, trouble) => {
-    const source = graph.create('test-traffic', 'source');
-    const fault = graph.mkpeer(source, 'test-fault', 'out', 'in');
-    const sink = graph.mkpeer(fault, 'test-check', 'out', 'in');
+    const source = graph.create('test-ends');
+    const fault = graph.mkpeer(source, 'test-fault', 'way', 'in');
+    const sink = graph.mkpeer(fault, 'hole', 'out', 'in');
     const { plane } = graph;
     const shown = (): string => formatWorkers([0, 1].map(worker => plane.health(worker)));
     assert.equal(shown(), '');
-    await set(graph, source, { running: true, limit: Number.MAX_SAFE_INTEGER });
+    (source.control as EndsControl).send([new Uint8Array(20)]);
     await fail(graph, fault, { what: 'exit', at: 1, worker: 1 });
     await until(() => trouble.length >= 6, { what: () => `deaths: ${trouble.join('; ')}` });
     const why = 'worker 1 died: thread graph-1 ended with code 3; another';
@@ -144,7 +146,7 @@ test('a worker that dies again and again is replaced after longer and longer, wh
     // Nobody waits for it.
     await graph.settled();
     const before = graph.countsOf(sink)['packets']!;
-    await until(() => graph.countsOf(sink)['packets']! > before + 1000, { what: 'packets of the other' });
+    await until(() => graph.countsOf(sink)['packets']! > before + 10, { what: 'packets of the other' });
     await fail(graph, fault, { what: 'nothing', at: 0 });
     const health = (): Health => plane.health(1);
     await until(() => health().state === 'running' && health().since! < Date.now() - 200, { what: 'one that lives' });
@@ -154,14 +156,22 @@ test('a worker that dies again and again is replaced after longer and longer, wh
     await allFree(graph);
   }));
 
-test('a graph ends at once though a worker is not to be replaced for long', () =>
+test('what is said to a worker that is not to be replaced for long is refused, and the graph ends at once', () =>
   withGraph(2, { backoffMs: [600_000, 600_000] }, async (graph, trouble) => {
     await crossing(graph);
+    const sockets = [0, 1].map(i => graph.create('socket', `s${i}`));
+    for (const node of sockets) graph.mkpeer(node, 'hole', 'out', 'in');
     const plane = graph.plane as WorkerPlane;
     for (const text of [/has taken its place$/, /takes its place in 600000 ms$/]) {
       plane.kill(0);
       await until(() => trouble.length > 0, { what: 'a death' });
       assert.match(trouble.splice(0).join(), text);
+    }
+    for (const node of sockets) {
+      const write = (): void => socketOf(node).write('out', new Uint8Array(20));
+      if (node.worker === 0)
+        assert.throws(write, { code: 'EAGAIN', message: /worker 0, where node s\d: runs, has died/ });
+      else write();
     }
   }));
 

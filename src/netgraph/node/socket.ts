@@ -9,7 +9,7 @@ import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.
 import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
-import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
+import { answer, Asks, isQuestion, sayTo, tellFresh } from './lib/ask.ts';
 
 /** A frame, either way. */
 interface Frame {
@@ -27,7 +27,7 @@ export class SocketControl extends ControlHalf {
   readonly #asks: Asks<'written', true> = new Asks(this.node);
   #wrote = false;
 
-  /** ENOTCONN where there is no such hook, EMSGSIZE where the packet is too long, ENOBUFS where too many wait already. */
+  /** ENOTCONN where there is no such hook, EMSGSIZE where the packet is too long; else as `sayTo`. */
   write(hook: string, data: Uint8Array): void {
     if (!this.node.hooks.has(hook))
       throw new NetgraphError('ENOTCONN', `node ${this.node.address} has no hook '${hook}'`);
@@ -35,9 +35,7 @@ export class SocketControl extends ControlHalf {
     if (data.length > maxPacketBytes) {
       throw new NetgraphError('EMSGSIZE', `a packet of ${data.length} bytes: at most ${maxPacketBytes}`);
     }
-    if (!this.node.say({ hook, data } satisfies Frame)) {
-      throw new NetgraphError('ENOBUFS', `too much waits for hook '${hook}' already`);
-    }
+    sayTo(this.node, { hook, data } satisfies Frame);
     this.#wrote = true;
   }
 

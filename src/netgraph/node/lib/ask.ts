@@ -32,7 +32,7 @@ export class Asks<Q, A> {
     this.#node = node;
   }
 
-  /** ENOBUFS where too much waits for the worker already. */
+  /** As `sayTo`. */
   ask(question: Q): Promise<A> {
     const ask = this.#next++;
     sayTo(this.#node, { ask, question } satisfies Question<Q>);
@@ -64,9 +64,14 @@ export class Asks<Q, A> {
   }
 }
 
-/** Says something to the node's worker, or throws ENOBUFS. */
+/** Says something to the node's worker. EAGAIN where that has died, ENOBUFS where too much waits for it already. */
 export function sayTo(node: Node, value: unknown): void {
-  if (!node.say(value)) throw new NetgraphError('ENOBUFS', `too much waits for node ${node.address} already`);
+  if (node.say(value)) return;
+  if (node.graph.plane.health(node.worker).state === 'restarting') {
+    const where = `worker ${node.worker}, where node ${node.address} runs`;
+    throw new NetgraphError('EAGAIN', `${where}, has died, and another is to take its place`);
+  }
+  throw new NetgraphError('ENOBUFS', `too much waits for node ${node.address} already`);
 }
 
 /** For the constructor of a data half that is asked things. */
