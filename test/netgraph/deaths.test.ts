@@ -175,6 +175,16 @@ test('what is said to a worker that is not to be replaced for long is refused, a
     }
   }));
 
+test('what a worker was asked when it died its successor is asked, and answers', () =>
+  withGraph(1, {}, async (graph, trouble) => {
+    const pipe = graph.create('pipe');
+    // It hears first that it is to die.
+    (graph.plane as WorkerPlane).kill(0);
+    const answers = [1, 2].map(() => send(graph, undefined, pipe.address, 'getrun'));
+    for (const { args } of await Promise.all(answers)) assert.ok(args);
+    assert.equal(trouble.length, 1);
+  }));
+
 test('the graph ends while workers die and begin', async () => {
   for (let round = 0; round < 3; round++) {
     await withGraph(2, {}, async graph => {

@@ -10,7 +10,7 @@
 import { checkHookName, checkNodeName, parseAddress } from './address.ts';
 import { NetgraphError } from './error.ts';
 import { Hook, Node } from './node.ts';
-import type { NodeType } from './type.ts';
+import type { ControlHalf, NodeType } from './type.ts';
 import { blockBytes } from '../worker/counts.ts';
 import type { Action, Place } from '../worker/plan.ts';
 import type { Plane } from '../worker/plane.ts';
@@ -67,18 +67,13 @@ export class Graph {
       },
       failed: (id, worker, error) => this.#failed(id, worker, error),
       snapshot: () => this.snapshot(),
-      gone: worker => {
-        for (const node of this.#nodes.values()) {
-          try {
-            node.control.workerGone(worker);
-          } catch (error) {
-            this.#failed(node.id, worker, error as Error);
-          }
-        }
-      },
+      gone: worker => this.#each(worker, control => control.workerGone(worker)),
       delayed: (worker, error, ms) =>
         this.trouble(`worker ${worker} died: ${error.message}; another takes its place in ${ms} ms`),
-      replaced: (worker, error) => this.trouble(`worker ${worker} died: ${error.message}; another has taken its place`),
+      replaced: (worker, error) => {
+        this.trouble(`worker ${worker} died: ${error.message}; another has taken its place`);
+        this.#each(worker, control => control.workerBegun(worker));
+      },
       stalled: (worker, ms) => this.trouble(`worker ${worker} has stood still for ${Math.round(ms)} ms`),
     });
   }
@@ -432,6 +427,17 @@ export class Graph {
       });
     } finally {
       await this.plane.close();
+    }
+  }
+
+  /** Tells every node of what became of a worker. */
+  #each(worker: number, fn: (control: ControlHalf) => void): void {
+    for (const { id, control } of this.#nodes.values()) {
+      try {
+        fn(control);
+      } catch (error) {
+        this.#failed(id, worker, error as Error);
+      }
     }
   }
 

@@ -95,6 +95,9 @@ export abstract class ControlHalf {
   /** A worker is no more, and its successor has not begun: what the node's data half there held of the system goes back. */
   workerGone(_worker: number): void {}
 
+  /** Another has taken its place: it hears what is said from now on. */
+  workerBegun(_worker: number): void {}
+
   /** A change is about to be committed by which the data halves are configured anew: makes ready what `config` is to say. Throwing still
    *  undoes the change. */
   prepare(): void {}

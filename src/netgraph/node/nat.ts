@@ -116,6 +116,10 @@ class NatControl extends ControlHalf {
     this.#asks.end(`node ${this.node.address} has ended`);
   }
 
+  override workerBegun(worker: number): void {
+    this.#asks.again(worker);
+  }
+
   override told(_worker: number, value: unknown): void {
     if (!this.#asks.told(value)) this.#leaving.delete((value as LetGo).left);
   }

@@ -101,6 +101,10 @@ class NetflowControl extends ControlHalf {
     this.#asks.end(`node ${this.node.address} has ended`);
   }
 
+  override workerBegun(worker: number): void {
+    this.#asks.again(worker);
+  }
+
   override told(_worker: number, value: unknown): void {
     this.#asks.told(value);
   }

@@ -8,7 +8,7 @@ import { int64, struct, uint32, uint64, type ValueOf } from '../message/form.ts'
 import { DataHalf } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone, joinNeighbours } from './lib/alone.ts';
-import { answer, Asks, isQuestion, tellFresh } from './lib/ask.ts';
+import { answer, Asks, isQuestion } from './lib/ask.ts';
 import { LINK_IS_DOWN, LINK_IS_UP, tellPeer } from './lib/flow.ts';
 import { onlyHooks } from './lib/hook-of.ts';
 import { Lane, LANE_COUNTERS, type LaneConfig, type LaneRun, type LinkConfig } from './lib/pipe-lane.ts';
@@ -106,6 +106,10 @@ class PipeControl extends ControlHalf {
 
   override config(): Config {
     return this.#config;
+  }
+
+  override workerBegun(worker: number): void {
+    this.#asks.again(worker);
   }
 
   override told(_worker: number, value: unknown): void {
@@ -231,7 +235,6 @@ class PipeData extends DataHalf<Config> {
     const link = { delay: 0, headerOffset: 0, overhead: 0 };
     this.#down = new Lane(node, 0, LANE, link, Math.random);
     this.#up = new Lane(node, LANE_COUNTERS.length, LANE, link, Math.random);
-    tellFresh(node);
   }
 
   override configure({ link, downstream, upstream }: Config): void {

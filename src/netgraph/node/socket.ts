@@ -6,10 +6,10 @@
 import { NetgraphError } from '../graph/error.ts';
 import type { Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
-import { type DataContext, DataHalf, DROP } from '../worker/half.ts';
+import { DataHalf, DROP } from '../worker/half.ts';
 import type { DataHook } from '../worker/node.ts';
 import { endsAlone } from './lib/alone.ts';
-import { answer, Asks, isQuestion, sayTo, tellFresh } from './lib/ask.ts';
+import { answer, Asks, isQuestion, sayTo } from './lib/ask.ts';
 
 /** A frame, either way. */
 interface Frame {
@@ -59,6 +59,10 @@ export class SocketControl extends ControlHalf {
     return () => void (this.lingers = lingers);
   }
 
+  override workerBegun(worker: number): void {
+    this.#asks.again(worker);
+  }
+
   override told(_worker: number, value: unknown): void {
     if (this.#asks.told(value)) return;
     const { hook, data } = value as Frame;
@@ -72,11 +76,6 @@ export class SocketControl extends ControlHalf {
 }
 
 class SocketData extends DataHalf {
-  constructor(node: DataContext) {
-    super(node);
-    tellFresh(node);
-  }
-
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
     const { packets } = this.node;
     for (let i = 0; i < count; i++) {

@@ -96,14 +96,17 @@ class SourceControl extends ControlHalf {
     return { pps: this.#pps, stamp: this.stamp, counters: [...this.#counters] };
   }
 
+  override workerBegun(worker: number): void {
+    this.#asks.again(worker);
+  }
+
   override told(_worker: number, value: unknown): void {
-    if (!this.#asks.told(value)) {
-      if ((value as { ended: number }).ended === this.#run) this.#run = 0;
-    } else if (this.#asks.lives > 1) {
-      // What it was sending died with its worker.
-      this.#asks.lives = 1;
-      this.#run = 0;
-    }
+    if (!this.#asks.told(value) && (value as { ended: number }).ended === this.#run) this.#run = 0;
+  }
+
+  override workerGone(worker: number): void {
+    // What it was sending died with it.
+    if (worker === this.node.worker) this.#run = 0;
   }
 
   override save(): () => void {

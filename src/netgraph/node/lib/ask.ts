@@ -1,8 +1,9 @@
 // What a control half asks the data half of a node that runs in one worker, since only that one knows: a question goes by `say`, its
-// answer comes by `tell`. A worker that dies answers nothing; its successor says that it is new, and is asked again: a question changes nothing.
+// answer comes by `tell`. A worker that dies answers nothing; its successor is asked again: a question changes nothing.
 //
 //    control  asks.ask(question) ──say──▶ heard(value): answer(this.node, value, …)     data
 //             asks.told(value)   ◀─tell─
+//             workerBegun(worker): asks.again(worker)
 import { NetgraphError } from '../../graph/error.ts';
 import type { Node } from '../../graph/node.ts';
 import type { DataContext } from '../../worker/half.ts';
@@ -18,15 +19,10 @@ interface Answer {
   readonly answer: unknown;
 }
 
-/** What a fresh data half tells. */
-const FRESH = { fresh: true } as const;
-
 export class Asks<Q, A> {
   readonly #node: Node;
   readonly #waiting: Map<number, PromiseWithResolvers<A> & { readonly question: Q }> = new Map();
   #next = 1;
-  /** Data halves that there have been: more than one where a worker died. */
-  lives = 0;
 
   constructor(node: Node) {
     this.#node = node;
@@ -41,20 +37,20 @@ export class Asks<Q, A> {
     return waits.promise;
   }
 
-  /** Takes what was told where it is an answer, or a new data half. */
+  /** Takes what was told where it is an answer. */
   told(value: unknown): boolean {
-    if (typeof value !== 'object' || value === null) return false;
-    if ('fresh' in value) {
-      this.lives++;
-      for (const [ask, { question }] of this.#waiting) sayTo(this.#node, { ask, question } satisfies Question<Q>);
-      return true;
-    }
-    if (!('answered' in value)) return false;
+    if (typeof value !== 'object' || value === null || !('answered' in value)) return false;
     const { answered, answer } = value as Answer;
     const waits = this.#waiting.get(answered);
     this.#waiting.delete(answered);
     waits?.resolve(answer as A);
     return true;
+  }
+
+  /** The worker has taken the place of one that died. */
+  again(worker: number): void {
+    if (worker !== this.#node.worker) return;
+    for (const [ask, { question }] of this.#waiting) sayTo(this.#node, { ask, question } satisfies Question<Q>);
   }
 
   /** Nobody answers any more. */
@@ -72,11 +68,6 @@ export function sayTo(node: Node, value: unknown): void {
     throw new NetgraphError('EAGAIN', `${where}, has died, and another is to take its place`);
   }
   throw new NetgraphError('ENOBUFS', `too much waits for node ${node.address} already`);
-}
-
-/** For the constructor of a data half that is asked things. */
-export function tellFresh(node: DataContext): void {
-  node.tell(FRESH);
 }
 
 export function isQuestion<Q>(value: unknown): value is Question<Q> {

@@ -15,7 +15,7 @@ import type { NatProxyRule } from '../../lib/nat-proxy.ts';
 import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
-import { answer, isQuestion, tellFresh } from './ask.ts';
+import { answer, isQuestion } from './ask.ts';
 import { DLT_EN10MB, ETHER_OTHER, etherPayload } from './dlt.ts';
 
 const ETHERTYPE_IP = 0x0800;
@@ -58,7 +58,6 @@ export class NatData extends DataHalf<NatConfig> {
     super(node);
     this.#nat = new Nat({ addresses: [] }, node.now());
     this.due = node.now() + EXPIRE_MS;
-    tellFresh(node);
   }
 
   override configure({ address, flags, target, dlt, redirects, leaving, proxyRules, ftp }: NatConfig): void {

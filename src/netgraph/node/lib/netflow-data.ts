@@ -12,7 +12,7 @@ import {
 } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
-import { answer, isQuestion, tellFresh } from './ask.ts';
+import { answer, isQuestion } from './ask.ts';
 import { DLT_EN10MB, ETHER_OTHER, etherPayload } from './dlt.ts';
 import { flowPage } from './netflow-show.ts';
 import { WallClock } from './wall-clock.ts';
@@ -109,7 +109,6 @@ export class NetflowData extends DataHalf<NetflowConfig> {
     this.#flows = new FlowCache(FLOWS, 0);
     this.#nine = new Netflow9Exporter(node.id, Math.min(node.packets.maxBytes, 65_507));
     this.due = this.#start + EXPORT_MS;
-    tellFresh(node);
   }
 
   /** The next packet finds the hooks anew: there may be thousands of changes before it. */

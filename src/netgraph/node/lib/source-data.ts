@@ -4,7 +4,7 @@ import { PKT_DATA, PKT_LENGTH } from '../../packet/packets.ts';
 import { type DataContext, DataHalf, DROP } from '../../worker/half.ts';
 import type { DataHook } from '../../worker/node.ts';
 import { VECTOR } from '../../worker/vector.ts';
-import { answer, isQuestion, tellFresh } from './ask.ts';
+import { answer, isQuestion } from './ask.ts';
 import { WallClock } from './wall-clock.ts';
 
 /** In flags: it is written. */
@@ -127,7 +127,6 @@ export class SourceData extends DataHalf<SourceConfig> {
     this.#wall = new WallClock(node.now());
     // Half of the worker's packets at most: copies need the others.
     this.#limit = Math.min(QUEUE_LIMIT, node.packets.size >> 1);
-    tellFresh(node);
   }
 
   override configure({ pps, stamp, counters }: SourceConfig): void {
