@@ -89,7 +89,6 @@ async function heard(command: string, pattern: RegExp): Promise<string> {
     },
     {
       timeoutMs: 30_000,
-      everyMs: 50,
       what: () => `${command}: ${pattern}\n${text}\n${grevy.output()}${peer.output()}`,
     },
   );
