@@ -222,3 +222,19 @@ test('changes of any length, each longer than the one before', async () => {
   for (const node of graph.nodes) assert.ok((graph.plane as InlinePlane).runtime.node(node.id));
   await graph.close();
 });
+
+test('a control half that fails at what it is told fails alone', async () => {
+  const trouble: string[] = [];
+  const inline = await openGraph({ workers: 0, trouble: text => trouble.push(text) });
+  const me = inline.create('socket', 'me');
+  inline.mkpeer(me, 'echo', 'a', 'b');
+  let came = 0;
+  socketOf(me).onData = () => {
+    if (++came === 1) throw new Error('not that');
+  };
+  for (let i = 0; i < 2; i++) socketOf(me).write('a', new Uint8Array(1));
+  await new Promise(resolve => setImmediate(resolve));
+  assert.equal(came, 2);
+  assert.match(trouble.join(), /^node me: did not take what worker 0 told it: Error: not that/);
+  await inline.close();
+});

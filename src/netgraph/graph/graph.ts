@@ -63,7 +63,13 @@ export class Graph {
     plane.attach({
       told: (id, worker, value) => {
         const node = this.#nodes.get(id);
-        if (node?.state === 'there') this.change(() => node.control.told(worker, value));
+        if (node?.state !== 'there') return;
+        try {
+          this.change(() => node.control.told(worker, value));
+        } catch (error) {
+          // There is nobody else to hear of it.
+          this.trouble(`node ${node.address} did not take what worker ${worker} told it: ${inText(error)}`);
+        }
       },
       failed: (id, worker, error) => this.#failed(id, worker, error),
       snapshot: () => this.snapshot(),
@@ -329,11 +335,21 @@ export class Graph {
 
   /** Frees memory of `allocate` when no worker can be using it any more. */
   release(offset: number): void {
-    this.retire(() => this.plane.memory.free(offset));
+    this.#retire(() => this.plane.memory.free(offset));
   }
 
   /** Runs `free` when no worker can be using what the present change takes away. */
   retire(free: () => void): void {
+    this.#retire(() => {
+      try {
+        free();
+      } catch (error) {
+        this.trouble(`what a node had is not wholly freed: ${inText(error)}`);
+      }
+    });
+  }
+
+  #retire(free: () => void): void {
     this.change(() => {
       this.#change!.retired.push(free);
       // A grace period belongs to a commit, so there has to be one.
@@ -548,6 +564,10 @@ export class Graph {
       this.trouble(`what a refused change had done is not wholly undone: ${String(error)}`);
     }
   }
+}
+
+function inText(error: unknown): string {
+  return error instanceof NetgraphError ? error.message : error instanceof Error ? error.stack! : String(error);
 }
 
 function order(map: Map<unknown, { readonly id: number }>): void {

@@ -100,6 +100,8 @@ export class BridgeData extends DataHalf<BridgeDataConfig> {
   #minStableAge = 0;
   #isPrivate = false;
   readonly #links: Map<number, DataHook> = new Map();
+  /** The next packet finds them anew: there may be thousands of changes before it. */
+  #stale = true;
   /** What is for unknown hosts goes there. */
   #unknown: DataHook[] = [];
 
@@ -115,18 +117,18 @@ export class BridgeData extends DataHalf<BridgeDataConfig> {
     this.#maxStaleness = config.maxStaleness;
     this.#minStableAge = config.minStableAge;
     this.#isPrivate = config.isPrivate;
-    this.#find();
+    this.#stale = true;
   }
 
   override hookAdded(hook: DataHook): void {
     if (hook.name.startsWith('uplink')) hook.role = UPLINK;
     this.#links.set(hook.id, hook);
-    this.#find();
+    this.#stale = true;
   }
 
   override hookRemoved({ id }: DataHook): void {
     this.#links.delete(id);
-    this.#find();
+    this.#stale = true;
   }
 
   /** A second is over. */
@@ -139,6 +141,7 @@ export class BridgeData extends DataHalf<BridgeDataConfig> {
   }
 
   override receive(hook: DataHook, handles: Int32Array, count: number): void {
+    if (this.#stale) this.#find();
     const { words, bytes } = this.node.packets;
     const { id, counts } = hook;
     const hosts = this.#hosts!;
@@ -265,6 +268,7 @@ export class BridgeData extends DataHalf<BridgeDataConfig> {
   }
 
   #find(): void {
+    this.#stale = false;
     this.#unknown = this.node.hooks.filter(hook => !this.#isPrivate || hook.role === UPLINK);
   }
 }
