@@ -133,7 +133,7 @@ test('a type of the user’s own is loaded into the running graph', async () => 
   assert.match(await ngctl(['msg', 's:', 'getrate']), /Args:\t\{ rate=10 \}/);
   assert.match(await ngctl(['types']), /^ {9}sample +1$/m);
   for (const [file, say] of [
-    [SAMPLE, /Device busy\n.*1 nodes of type 'sample'/],
+    [SAMPLE, /Device busy\n.*'sample' has 1 of its nodes left: s:/],
     ['/nowhere.ts', /No such file or directory\n.*'\/nowhere\.ts'/],
     [join(daemon.directory, 'graph.ngctl'), /Invalid argument\n.*graph\.ngctl/],
     [import.meta.dirname + '/../lib/wait.ts', /Invalid argument\n.*exports no node type/],

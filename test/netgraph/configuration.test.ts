@@ -116,3 +116,29 @@ test('from any configuration to any other: the graph is what it would be from th
     { numRuns: 200 },
   );
 });
+
+test('what is no configuration is refused with what is wrong in it', async () => {
+  const graph = await openGraph({ workers: 0 });
+  const live = new ConfiguredGraph(graph);
+  const good = { nodes: { a: { type: 'hub' } } };
+  live.apply(good);
+  const node = graph.named('a');
+  for (const [bad, text] of [
+    [null, /nodes, edges \}, not null/],
+    [{}, /nodes are .*, not undefined/],
+    [{ nodes: [] }, /nodes are/],
+    [{ nodes: { a: null } }, /node 'a' is \{ type, tell \}, not null/],
+    [{ nodes: { a: { type: 5 } } }, /node 'a'.*5/],
+    [{ nodes: { a: { type: 'hub', tell: 'x' } } }, /told is an array, not 'x'/],
+    [{ nodes: { a: { type: 'hub', tell: ['x'] } } }, /\[message, argument\], not 'x'/],
+    [{ ...good, edges: [5] }, /an edge is .*, not 5/],
+    [{ ...good, edges: [['a.x']] }, /an edge is .*a\.x/],
+    [{ nodes: { a: { type: 'hub', tell: [['setpersistent', () => 1]] } } }, /a configuration is data/],
+    [{ nodes: { a: { type: 'pipe', tell: [['setcfg', { bandwidth: 5n }]] } } }, /bandwidth.*5/],
+  ] as const) {
+    assert.throws(() => live.apply(bad as never), { code: 'EINVAL', message: text });
+    assert.equal(graph.named('a'), node);
+    assert.deepEqual(live.configuration, good);
+  }
+  await graph.close();
+});

@@ -11,6 +11,7 @@
 //
 // Nodes of the same name and type stay, with their state and counters; an edge that is in both stays untouched. What a node is told is
 // said again only where it differs. Nodes are there as long as they are in the configuration, hooks or none. Nodes that no configuration made are left alone.
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { NetgraphError } from './error.ts';
 import type { Graph } from './graph.ts';
 import { tell } from './messages.ts';
@@ -49,6 +50,7 @@ const EMPTY: GraphConfiguration = { nodes: {} };
 
 /** What leads from one configuration to another. Throws EINVAL where the new one contradicts itself. */
 export function difference(from: GraphConfiguration, to: GraphConfiguration): Operation[] {
+  check(to);
   const edgesTo = readEdges(to);
   const stays = (name: string): boolean =>
     from.nodes[name] !== undefined && from.nodes[name].type === to.nodes[name]?.type;
@@ -67,9 +69,9 @@ export function difference(from: GraphConfiguration, to: GraphConfiguration): Op
     if (!edgesFrom.has(key) || !stays(a.node) || !stays(b.node)) operations.push({ do: 'connect', a, b });
   }
   for (const [name, { tell: wanted = [] }] of Object.entries(to.nodes)) {
-    const said = stays(name) ? (from.nodes[name]!.tell ?? []).map(told => JSON.stringify(told)) : [];
+    const said = stays(name) ? (from.nodes[name]!.tell ?? []) : [];
     for (const told of wanted) {
-      if (said.includes(JSON.stringify(told))) continue;
+      if (said.some(each => isDeepStrictEqual(each, told))) continue;
       operations.push({ do: 'tell', node: name, message: told[0], args: told[1] });
     }
   }
@@ -92,7 +94,8 @@ export class ConfiguredGraph {
   }
 
   /** Makes the graph what the configuration says, in one change; what it took. Answers of messages that take time are not waited for. */
-  apply(wanted: GraphConfiguration): readonly Operation[] {
+  apply(configuration: GraphConfiguration): readonly Operation[] {
+    const wanted = copyOf(configuration);
     // What somebody else has ended is made anew.
     const nodes = Object.fromEntries(
       Object.entries(this.#now.nodes).filter(([name]) => this.#nodes.get(name)?.state === 'there'),
@@ -110,7 +113,7 @@ export class ConfiguredGraph {
       for (const [name, node] of before) this.#nodes.set(name, node);
       throw error;
     }
-    this.#now = structuredClone(wanted);
+    this.#now = wanted;
     return operations;
   }
 
@@ -174,6 +177,46 @@ export class ConfiguredGraph {
     if (!node || node.state !== 'there')
       throw new NetgraphError('ENOENT', `node '${name}' of the configuration has ended`);
     return node;
+  }
+}
+
+/** It may come from a file: what it is not is said, with the value at fault. */
+function check(value: unknown): asserts value is GraphConfiguration {
+  const wants = (good: boolean, what: string, bad: unknown): void => {
+    if (!good) throw new NetgraphError('EINVAL', `${what}, not ${inspect(bad, { depth: 2 }).slice(0, 200)}`);
+  };
+  wants(isObject(value), 'a configuration is { nodes, edges }', value);
+  const { nodes, edges = [] } = value as Record<string, unknown>;
+  wants(isObject(nodes), 'nodes are { name: { type, tell } }', nodes);
+  for (const [name, node] of Object.entries(nodes as object)) {
+    const { type, tell = [] } = (isObject(node) ? node : {}) as Record<string, unknown>;
+    wants(typeof type === 'string', `node '${name}' is { type, tell }`, node);
+    wants(Array.isArray(tell), `what node '${name}' is told is an array`, tell);
+    for (const told of tell as unknown[])
+      wants(
+        Array.isArray(told) && typeof told[0] === 'string',
+        `what node '${name}' is told is [message, argument]`,
+        told,
+      );
+  }
+  wants(Array.isArray(edges), 'edges are an array', edges);
+  for (const edge of edges as unknown[]) {
+    const good = Array.isArray(edge) && edge.length === 2 && edge.every(end => typeof end === 'string');
+    wants(good, "an edge is ['node.hook', 'node.hook']", edge);
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whose it is may change it later. */
+function copyOf(configuration: GraphConfiguration): GraphConfiguration {
+  check(configuration);
+  try {
+    return structuredClone(configuration);
+  } catch (error) {
+    throw new NetgraphError('EINVAL', `a configuration is data: ${String(error)}`);
   }
 }
 

@@ -141,8 +141,8 @@ export class Graph {
     }
     const left = [...this.#nodes.values()].filter(node => node.type === before);
     if (left.length === 0) return;
-    const all = left.map(({ address }) => address);
-    throw new NetgraphError('EBUSY', `${left.length} nodes of type '${name}' are there: ${all.slice(0, 5).join(' ')}`);
+    const some = left.slice(0, 5).map(({ address }) => address);
+    throw new NetgraphError('EBUSY', `type '${name}' has ${left.length} of its nodes left: ${some.join(' ')}`);
   }
 
   /** A change that was refused is being undone: what it made was never told to any worker. */
