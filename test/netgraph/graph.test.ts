@@ -238,3 +238,15 @@ test('a control half that fails at what it is told fails alone', async () => {
   assert.match(trouble.join(), /^node me: did not take what worker 0 told it: Error: not that/);
   await inline.close();
 });
+
+test("nobody makes a socket node by a message: it would be nobody's", async () => {
+  const graph = await openGraph({ workers: 0 });
+  const me = graph.create('socket', 'me');
+  const told = { type: 'socket', ourhook: 'a', peerhook: 'b' };
+  await assert.rejects(send(graph, me, 'me:', 'mkpeer', told), {
+    code: 'EINVAL',
+    message: /'socket' are made by the programs/,
+  });
+  assert.equal(graph.nodeCount, 1);
+  await graph.close();
+});

@@ -38,8 +38,12 @@ type Handler = (node: Node, args: never, graph: Graph, sender: Sender) => unknow
 
 const GENERIC: Readonly<Record<string, Handler>> = {
   shutdown: (node: Node, _args: undefined, graph: Graph) => graph.shutdown(node),
-  mkpeer: (node: Node, { type, ourhook, peerhook }: MkPeer, graph: Graph) =>
-    void graph.mkpeer(node, type, ourhook, peerhook),
+  mkpeer: (node: Node, { type, ourhook, peerhook }: MkPeer, graph: Graph) => {
+    if (graph.type(type)?.ofPrograms) {
+      throw new NetgraphError('EINVAL', `nodes of type '${type}' are made by the programs that they belong to`);
+    }
+    graph.mkpeer(node, type, ourhook, peerhook);
+  },
   connect: (node: Node, { path, ourhook, peerhook }: Connect, graph: Graph) =>
     graph.connect(node, ourhook, graph.find(path, node).node, peerhook),
   name: (node: Node, { name }: Name, graph: Graph) => graph.rename(node, name),

@@ -52,6 +52,8 @@ export interface NodeType {
   readonly hookCounters?: readonly string[];
   /** Makes the node that is meant by a name which no node has: one that is there as soon as somebody speaks of it. Undefined: none is. */
   readonly onDemand?: (graph: Graph, name: string) => Node | undefined;
+  /** Its nodes belong to programs, which make them; `mkpeer` makes none. */
+  readonly ofPrograms?: boolean;
   /** Where its module is, for workers that have to load it; the standard ones know. */
   readonly url?: string;
 }

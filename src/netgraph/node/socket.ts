@@ -111,6 +111,7 @@ export const socket: NodeType = {
   control: SocketControl,
   data: SocketData,
   runsIn: 'one',
+  ofPrograms: true,
 };
 
 /** The program's side of a socket node. */
