@@ -250,3 +250,17 @@ test("nobody makes a socket node by a message: it would be nobody's", async () =
   assert.equal(graph.nodeCount, 1);
   await graph.close();
 });
+
+test('a node that is gone takes no name, sends nothing, and nothing is sent that is no packet', async () => {
+  const graph = await openGraph({ workers: 0 });
+  const me = graph.create('socket', 'me');
+  const hub = graph.mkpeer(me, 'hub', 'a', 'b');
+  for (const data of [5, {}, 'text', [1, 2], null] as unknown as Uint8Array[]) {
+    assert.throws(() => socketOf(me).write('a', data), { code: 'EINVAL', message: /a packet is bytes, not/ });
+  }
+  graph.shutdown(hub);
+  assert.throws(() => graph.rename(hub, 'ghost'), { code: 'EINVAL' });
+  assert.equal(graph.named('ghost'), undefined);
+  await assert.rejects(send(graph, hub, '.:', 'nodeinfo'), { code: 'ENOENT' });
+  await graph.close();
+});

@@ -296,6 +296,7 @@ export class Graph {
 
   rename(node: Node, name: string): void {
     checkNodeName(name);
+    if (node.state === 'gone') throw new NetgraphError('EINVAL', `node ${node.address} is gone`);
     if (node.name === name) return;
     const other = this.#names.get(name);
     if (other) throw new NetgraphError('EADDRINUSE', `the name '${name}' is node ${other.id.toString(16)}'s`);
@@ -367,7 +368,7 @@ export class Graph {
     const { from: start, hooks } = parseAddress(address);
     let node: Node | undefined;
     let hook: Hook | undefined;
-    if ('here' in start) node = from;
+    if ('here' in start) node = from?.state === 'gone' ? undefined : from;
     else if ('id' in start) node = this.#nodes.get(start.id);
     else node = this.#names.get(start.name) ?? this.#onDemand(start.name);
     if (!node) throw new NetgraphError('ENOENT', `there is no node '${address}'`);

@@ -3,6 +3,7 @@
 //
 //    program ── write(hook, data) ──▶ said to the data half ──▶ a packet, out of the hook
 //    program ◀─ onData(hook, data) ── told by the data half ◀── a packet, in by the hook
+import { inspect } from 'node:util';
 import { NetgraphError } from '../graph/error.ts';
 import type { Node } from '../graph/node.ts';
 import { command, ControlHalf, type NodeType, type Sender } from '../graph/type.ts';
@@ -31,6 +32,7 @@ export class SocketControl extends ControlHalf {
   write(hook: string, data: Uint8Array): void {
     if (!this.node.hooks.has(hook))
       throw new NetgraphError('ENOTCONN', `node ${this.node.address} has no hook '${hook}'`);
+    if (!(data instanceof Uint8Array)) throw new NetgraphError('EINVAL', `a packet is bytes, not ${inspect(data)}`);
     const { maxPacketBytes } = this.node.graph.plane;
     if (data.length > maxPacketBytes) {
       throw new NetgraphError('EMSGSIZE', `a packet of ${data.length} bytes: at most ${maxPacketBytes}`);
