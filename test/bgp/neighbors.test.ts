@@ -176,17 +176,22 @@ test('a community that the export policy sets goes with the route, and one that 
 /** The session that our side shows. */
 const established = (address: string, up = true): Promise<string> =>
   says(grevy, `show bgp neighbors ${address}`, up ? /BGP state = Established/ : /BGP state = (?!Established)/);
-/** That a session stays down cannot be waited for; that attempts are refused can. */
-const refused = async (address: string, seconds = 3): Promise<void> => {
+/** That a session stays down cannot be waited for; that attempts are refused can. What was under way while the settings changed may come
+ *  up once more, and stay: `end` ends it. */
+const refused = async (address: string, seconds = 3, end?: () => Promise<unknown>): Promise<void> => {
   await established(address, false);
   let since = performance.now();
+  let last = '';
   await until(
     async () => {
-      // What was under way while the settings changed may come up once more.
-      if (/BGP state = Established/.test(await grevy.sh(`show bgp neighbors ${address}`))) since = performance.now();
+      last = await grevy.sh(`show bgp neighbors ${address}`);
+      if (/BGP state = Established/.test(last)) {
+        await end?.();
+        since = performance.now();
+      }
       return performance.now() - since > seconds * 1000;
     },
-    { everyMs: 200, what: `some attempts of ${address} to be refused` },
+    { everyMs: 200, what: () => `some attempts of ${address} to be refused: ${last}\n${grevy.output()}` },
   );
 };
 
@@ -240,15 +245,16 @@ test('ttl-security: packets must come with a TTL that only the next hop can give
   await established('10.0.1.1');
   // One that does not send with 255 is not heard.
   await configure(near, 'router bgp 65001', 'no neighbor 10.0.1.10 ttl-security hops 1');
-  await near.sh('clear bgp 10.0.1.10');
-  await refused('10.0.1.1');
+  const clear = (): Promise<string> => near.sh('clear bgp 10.0.1.10');
+  await clear();
+  await refused('10.0.1.1', 3, clear);
   await ours('no neighbor 10.0.1.1 ttl-security hops 1');
   // FRR may believe in a session whose end it could not be told, also in one that it began while we were asked: what it
   // acknowledged did not count.
   await until(
     async () => {
       if (/BGP state = Established/.test(await grevy.sh('show bgp neighbors 10.0.1.1'))) return true;
-      await near.sh('clear bgp 10.0.1.10');
+      await clear();
       return false;
     },
     { timeoutMs: 40_000, everyMs: 4000, what: 'the session without ttl-security' },
