@@ -3,6 +3,11 @@
 //
 //    source ─a─▶ ipfwd ─▶ fib4 ─▶ meter        not touched
 //           └b─▶ ipfwd ─▶ tee, another each time ─▶ meter
+//
+//    node bench/graph/rebuild.ts [MPPS]     JSON; a process of its own for each, like those of forward.ts
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { type Graph, type Node, openGraph, send } from '../../src/netgraph/index.ts';
 import { meter, METER_BUCKETS, readMeter, sharedMeters, twoway } from './meter.ts';
 
@@ -17,15 +22,20 @@ export interface Rebuilding {
   readonly rebuilds: number;
 }
 
-const PER_SECOND = 10_000;
+export interface Compared {
+  readonly calm: Rebuilding;
+  readonly rebuilt: Rebuilding;
+  /** Of the rate, in percent: the median of pairs of windows, one after the other. */
+  readonly cost: number;
+}
 
-async function open(
-  vector: number,
-  mpps: number,
-): Promise<{ graph: Graph; memory: Int32Array; first: Node; last: Node }> {
+const PER_SECOND = 10_000;
+const WINDOWS = 12;
+const WINDOW_MS = 500;
+
+async function open(mpps: number): Promise<{ graph: Graph; memory: Int32Array; first: Node; last: Node }> {
   const graph = await openGraph({
     workers: 1,
-    vector,
     types: [twoway, meter],
     packets: { perWorker: 4096, maxBytes: 512 },
   });
@@ -64,17 +74,12 @@ function rebuild(graph: Graph, first: Node, last: Node): void {
   });
 }
 
-/** Medians of `windows` windows of each kind, of `ms` each. `mpps`: packets offered, in millions a second; 0: as many as go. */
-export async function measureRebuild(
-  mpps: number,
-  windows: number,
-  ms: number,
-  vector = 256,
-): Promise<{ calm: Rebuilding; rebuilt: Rebuilding }> {
-  const { graph, memory, first, last } = await open(vector, mpps);
+/** Medians of windows of each kind, in turns. `mpps`: packets offered, in millions a second; 0: as many as go. */
+async function measure(mpps: number): Promise<Compared> {
+  const { graph, memory, first, last } = await open(mpps);
   const all: { calm: Rebuilding[]; rebuilt: Rebuilding[] } = { calm: [], rebuilt: [] };
   await new Promise(resolve => setTimeout(resolve, 300));
-  for (let i = 0; i < 2 * windows; i++) {
+  for (let i = 0; i < 2 * WINDOWS; i++) {
     const kind = i % 2 === 0 ? 'calm' : 'rebuilt';
     const before = [readMeter(memory, 0), readMeter(memory, 1)] as const;
     const start = performance.now();
@@ -82,7 +87,7 @@ export async function measureRebuild(
     // Paced by the clock; this thread lets others have the turns between.
     for (;;) {
       const passed = performance.now() - start;
-      if (passed >= ms) break;
+      if (passed >= WINDOW_MS) break;
       if (kind === 'rebuilt') {
         for (; done < (passed / 1000) * PER_SECOND; done++) rebuild(graph, first, last);
       }
@@ -102,7 +107,8 @@ export async function measureRebuild(
     });
   }
   await graph.close();
-  return { calm: median(all.calm), rebuilt: median(all.rebuilt) };
+  const costs = all.calm.map(({ rate }, i) => (1 - all.rebuilt[i]!.rate / rate) * 100).toSorted((a, b) => a - b);
+  return { calm: median(all.calm), rebuilt: median(all.rebuilt), cost: costs[costs.length >> 1]! };
 }
 
 /** Upper end, in microseconds, of the bucket that holds the quantile. */
@@ -120,6 +126,12 @@ function median(all: readonly Rebuilding[]): Rebuilding {
   return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), rebuilds: of('rebuilds') };
 }
 
-if (import.meta.main) {
-  for (const mpps of [0]) console.log(mpps, await measureRebuild(mpps, 5, 500));
+const SELF = fileURLToPath(import.meta.url);
+
+/** See `measure`; in a process of its own. */
+export async function measureRebuild(mpps: number): Promise<Compared> {
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, SELF, String(mpps)]);
+  return JSON.parse(stdout) as Compared;
 }
+
+if (import.meta.main) console.log(JSON.stringify(await measure(Number(process.argv[2] ?? 0))));
