@@ -171,7 +171,9 @@ function isText(text: string, first: number, length: number): boolean {
 function newText(first: number, length: number): string {
   let text = '';
   for (let i = 0; i < length; i++) text += String.fromCharCode(character(first, i));
-  return text;
+  // As a key it becomes the one string of its characters that the engine keeps, like those in the sources: to compare two is to compare two
+  // pointers then, and data halves look for their hooks by name.
+  return Object.keys({ [text]: 0 })[0]!;
 }
 
 function takeConfig(): unknown {

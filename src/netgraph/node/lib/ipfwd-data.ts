@@ -69,6 +69,8 @@ const ROLES: Readonly<Record<string, number>> = {
 
 /** What a hook of this name is for; 0: there is none. Of those that packets come in by there may be several, numbered. */
 export function roleOf(name: string): number {
+  const exact = ROLES[name];
+  if (exact !== undefined) return exact;
   const role = ROLES[name.replace(/\d{1,3}$/, '')] ?? 0;
   return role > TOO_BIG && /\d$/.test(name) ? 0 : role;
 }
