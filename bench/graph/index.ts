@@ -11,6 +11,9 @@ import { measureWire, reportWire } from './wire.ts';
 
 const targets: Target[] = [];
 
+// First, because it may not be installed.
+const dpdk = await measureDpdk();
+
 const [plain, gate] = await compare(1, 'plain', 'gate');
 const [plain2, gate2] = await compare(2, 'plain', 'gate');
 const reclamation = await reclamationCost();
@@ -36,7 +39,6 @@ targets.push(
   { name: 'idle types', value: percent(idle), most: 3, unit: ' %' },
 );
 
-const dpdk = await measureDpdk();
 const shapes: (string | number)[][] = [];
 for (const shape of SHAPES) {
   const ours = await measureShape(shape, 6, 300);

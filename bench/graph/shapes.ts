@@ -180,7 +180,9 @@ export async function measureDpdk(): Promise<Map<string, number>> {
   let text = '';
   child.stdout.setEncoding('utf8');
   const done = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
+    child.once('error', error =>
+      reject(new Error('no dpdk-test to compare with: apt-get install dpdk-dev', { cause: error })),
+    );
     child.once('exit', () => resolve());
   });
   child.stdout.on('data', (chunk: string) => {

@@ -189,7 +189,7 @@ test('whatever happened to a speaker, played again it says the same', () => {
       );
       stage.far.close();
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
   assert.ok(up > 20, `${up} of the runs ended with a session`);
 });
@@ -222,7 +222,7 @@ test('a tape of another speaker, one that was cut off, and what is none are told
     message: /^another run: in entry \d+ .* does 'send \d+' otherwise/,
   });
   const end = tape.length;
-  for (let length = tape.indexOf(10) + 1; length < end; length++) {
+  for (let length = tape.indexOf(10) + 1; length < end; length += 2) {
     try {
       play(tape.subarray(0, length));
     } catch (error) {

@@ -64,7 +64,6 @@ const bgpRoutes = async (): Promise<Set<string>> => {
 const settled = (count: number): Promise<unknown> =>
   until(async () => (await bgpRoutes()).size === count, {
     timeoutMs: 30_000,
-    everyMs: 50,
     what: () => `${count} BGP routes in the kernel; Grevy printed ${grevy.output()}`,
   });
 

@@ -68,7 +68,7 @@ test('one that is closed at any moment of its start takes nobody along', async (
   const module = import.meta.resolve('../../src/dataplane/provider/test.ts');
   const logs: string[] = [];
   const log = (line: string): number => logs.push(line);
-  for (let ms = 0; ms < 40; ms += 0.4) {
+  for (let ms = 0; ms < 40; ms += 0.8) {
     const stage = new WorkerStage({ name: 'worker', priority: 'last', flags: 0, module, settings: {} });
     stage.start({ id: 1, bell, log, replay: () => undefined, notify: () => false });
     await setTimeout(ms);

@@ -11,7 +11,7 @@ import { kernelText, Replay } from './replay.ts';
 import { World } from './world.ts';
 
 const STEPS = Number(process.env['STEPS'] ?? 120);
-const RUNS = Number(process.env['RUNS'] ?? 3);
+const RUNS = Number(process.env['RUNS'] ?? 2);
 
 /** xorshift32: the same sequence for the same seed. */
 function generator(seed: number): (below: number) => number {
