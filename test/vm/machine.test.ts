@@ -17,6 +17,7 @@ import * as netlinkEncaps from './netlink-encaps.ts';
 import * as nexthopVrf from './nexthop-vrf.ts';
 import * as operations from './operations.ts';
 import * as srv6 from './srv6.ts';
+import * as vlan from './vlan.ts';
 import * as vrf from './vrf.ts';
 
 const SUITES = [
@@ -27,6 +28,7 @@ const SUITES = [
   mpls,
   operations,
   vrf,
+  vlan,
   nexthopVrf,
   bgpVrf,
   srv6,
