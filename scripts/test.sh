@@ -3,7 +3,7 @@
 # they run beside them, and are reported after them. What failed is said again at the end.
 set -u
 out=$(mktemp -d)
-node --test --test-reporter=spec --test-timeout=900000 'test/vm/*.test.ts' >"$out/machine" 2>&1 &
+node --test --test-reporter=spec --test-timeout=1200000 'test/vm/*.test.ts' >"$out/machine" 2>&1 &
 machine=$!
 trap 'kill $machine 2>/dev/null; rm -rf "$out"; exit 130' INT TERM HUP
 status=0

@@ -23,7 +23,7 @@ export const INSIDE_VM: boolean = process.env[INSIDE] !== undefined;
 /** What our child says when no other machine runs any more. */
 const OUR_TURN = 'grevy: our turn';
 const CONSOLE_CHARS = 8000;
-const VM_TEST_MS = 900_000;
+const VM_TEST_MS = 1_200_000;
 
 /** What one test inside came to. */
 export interface VmResult {
@@ -60,7 +60,7 @@ interface BootOptions extends VmOptions {
  * of the project (vm/compile.ts). One machine runs at a time.
  */
 export async function bootVm(script: string, options: BootOptions = {}): Promise<number> {
-  const { file, modules = [], timeoutMs = 800_000, signal, interactive = false } = options;
+  const { file, modules = [], timeoutMs = 1_100_000, signal, interactive = false } = options;
   if (process.arch !== 'x64')
     throw new Error(`the virtual machine of the tests is an x86-64, and this is ${process.arch}`);
   if (!existsSync(KERNEL)) throw new Error('no kernel for a virtual machine yet: run `sh scripts/peers.sh`');
