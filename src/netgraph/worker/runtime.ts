@@ -450,11 +450,12 @@ export class Runtime implements Doer {
     const { node } = hook;
     const half = node.half!;
     if (node.failed) return;
+    this.packets.mark();
     try {
       if (added) half.hookAdded(hook);
       else half.hookRemoved(hook);
     } catch (error) {
-      this.#fail(node, error);
+      this.#fail(node, error, this.packets.given());
     }
     this.#enlist(half);
   }
@@ -514,7 +515,6 @@ function brokenType(name: string, error: unknown): NodeType {
   return { name, cookie: 0, messages: [], control: ControlHalf as unknown as NodeType['control'], data: Broken };
 }
 
-/** Takes it out, in place: an array of what was taken out is nothing that anybody wants. */
 /** The node type `name` that a module exports. */
 function typeIn(module: object, name: string): NodeType {
   const type = (Object.values(module) as unknown[]).find(value => isNodeType(value) && value.name === name);
