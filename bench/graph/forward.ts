@@ -1,17 +1,14 @@
-// IPv4 forwarding in memory: generator, ipfwd, fib4, hole. One measurement is a process of its own, because what the engine compiles
-// depends on everything that the process has run:
+// IPv4 forwarding in memory: generator, ipfwd, fib4, hole. One measurement is a process of its own (own-process.ts):
 //
 //    node bench/graph/forward.ts WORKERS plain|gate     packets a second, in millions, of all workers; one number, the best window's
 //    node bench/graph/forward.ts cpu plain|idle         nanoseconds of the processor's time a packet
 //    node bench/graph/forward.ts reclamation            the same, with and without reclamation
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Qsbr, QsbrReader } from '../../src/concurrency/index.ts';
 import { type Graph, type InlinePlane, openGraph, send, standardTypes } from '../../src/netgraph/index.ts';
 import { threadCpuUs } from '../../src/sys/index.ts';
 import { Commits, CommitReader } from '../../src/netgraph/worker/commits.ts';
 import { gateMemory, gatedFib4, gatedHole, gatedIpfwd } from './gate.ts';
+import { ownProcess } from './own-process.ts';
 import { generator } from './types.ts';
 
 export type Kind = 'plain' | 'gate' | 'idle';
@@ -120,19 +117,7 @@ async function reclamation(): Promise<Cost> {
   return best;
 }
 
-const SELF = fileURLToPath(import.meta.url);
-
-/** In a network of its own: some of the idle nodes have interfaces. */
-async function child(...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)('unshare', [
-    '--net',
-    process.execPath,
-    ...process.execArgv,
-    SELF,
-    ...args,
-  ]);
-  return stdout;
-}
+const child = (...args: readonly string[]): Promise<string> => ownProcess(import.meta.url, ...args);
 
 /** Millions of packets a second: the best of `runs` processes. */
 export async function forward(workers: number, kind: Kind, runs = 3): Promise<number> {

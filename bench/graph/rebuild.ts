@@ -5,10 +5,9 @@
 //           └b─▶ ipfwd ─▶ tee, another each time ─▶ meter
 //
 //    node bench/graph/rebuild.ts [MPPS]     JSON; a process of its own for each, like those of forward.ts
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { type Graph, type Node, openGraph, send } from '../../src/netgraph/index.ts';
+import { percentile } from '../lib/percentile.ts';
+import { ownProcess } from './own-process.ts';
 import { meter, METER_BUCKETS, readMeter, sharedMeters, twoway } from './meter.ts';
 
 export interface Rebuilding {
@@ -107,8 +106,8 @@ async function measure(mpps: number): Promise<Compared> {
     });
   }
   await graph.close();
-  const costs = all.calm.map(({ rate }, i) => (1 - all.rebuilt[i]!.rate / rate) * 100).toSorted((a, b) => a - b);
-  return { calm: median(all.calm), rebuilt: median(all.rebuilt), cost: costs[costs.length >> 1]! };
+  const costs = all.calm.map(({ rate }, i) => (1 - all.rebuilt[i]!.rate / rate) * 100);
+  return { calm: median(all.calm), rebuilt: median(all.rebuilt), cost: percentile(costs, 0.5) };
 }
 
 /** Upper end, in microseconds, of the bucket that holds the quantile. */
@@ -122,16 +121,17 @@ function quantile(buckets: readonly number[], share: number): number {
 }
 
 function median(all: readonly Rebuilding[]): Rebuilding {
-  const of = (key: keyof Rebuilding): number => all.map(one => one[key]).toSorted((a, b) => a - b)[all.length >> 1]!;
+  const of = (key: keyof Rebuilding): number =>
+    percentile(
+      all.map(one => one[key]),
+      0.5,
+    );
   return { rate: of('rate'), p50: of('p50'), p99: of('p99'), p999: of('p999'), rebuilds: of('rebuilds') };
 }
 
-const SELF = fileURLToPath(import.meta.url);
-
 /** See `measure`; in a process of its own. */
 export async function measureRebuild(mpps: number): Promise<Compared> {
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, SELF, String(mpps)]);
-  return JSON.parse(stdout) as Compared;
+  return JSON.parse(await ownProcess(import.meta.url, String(mpps))) as Compared;
 }
 
 if (import.meta.main) console.log(JSON.stringify(await measure(Number(process.argv[2] ?? 0))));
