@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type Graph, openGraph, sendAscii, socketOf, type WorkerPlane } from '../../src/netgraph/index.ts';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { frame, Wire } from './lib/frames.ts';
 
@@ -17,10 +17,7 @@ describe('interfaces whose workers die', () => {
   let host: Namespace;
   let far: Namespace;
   before(async () => {
-    [host, far] = await Promise.all([lab.namespace('host'), lab.namespace('far')]);
-    for (const side of [host, far]) {
-      await side.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
-    }
+    [host, far] = await Promise.all([quietNamespace(lab, 'host'), quietNamespace(lab, 'far')]);
     await lab.link(host, 'eth0', far, 'eth0');
   });
   after(() => lab.close());

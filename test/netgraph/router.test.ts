@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Graph, openGraph } from '../../src/netgraph/index.ts';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { frame, Wire } from './lib/frames.ts';
 import { icmp, ip4, udp } from './lib/ip.ts';
@@ -28,13 +28,10 @@ describe('router', () => {
 
   async function site(name: string): Promise<Site> {
     const [left, router, right] = await Promise.all([
-      lab.namespace(`${name}-left`),
-      lab.namespace(`${name}-router`),
-      lab.namespace(`${name}-right`),
+      quietNamespace(lab, `${name}-left`),
+      quietNamespace(lab, `${name}-router`),
+      quietNamespace(lab, `${name}-right`),
     ]);
-    for (const each of [left, router, right]) {
-      await each.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
-    }
     await lab.link(router, 'eth0', left, 'eth0');
     await lab.link(router, 'eth1', right, 'eth0');
     await left.run('ip', 'addr', 'add', '10.1.0.2/24', 'dev', 'eth0');

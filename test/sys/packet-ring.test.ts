@@ -17,7 +17,7 @@ import {
   socketError,
   SysError,
 } from '../../src/sys/index.ts';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../lib/netns.ts';
 
 const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 /** An Ethernet frame of a type that nobody answers (IEEE 802, local experiments), with `mark` all over. */
@@ -48,11 +48,7 @@ for (const version of [2, 3] as const)
     let left: Namespace;
     let right: Namespace;
     before(async () => {
-      [left, right] = await Promise.all([lab.namespace('left'), lab.namespace('right')]);
-      for (const side of [left, right]) {
-        // Nothing but the test's own frames.
-        await side.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
-      }
+      [left, right] = await Promise.all([quietNamespace(lab, 'left'), quietNamespace(lab, 'right')]);
       await lab.link(left, 'eth0', right, 'eth0');
     });
     after(() => lab.close());

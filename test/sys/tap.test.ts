@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { closeFd, E, inNetworkNamespace, openTap, SysError, TapPort, tapName } from '../../src/sys/index.ts';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 
 const memory = new Uint8Array(new SharedArrayBuffer(1 << 16));
@@ -14,9 +14,7 @@ describe('TAP', () => {
   const lab = new Lab();
   let namespace: Namespace;
   before(async () => {
-    namespace = await lab.namespace('tap');
-    // Nothing but the test's own frames.
-    await namespace.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
+    namespace = await quietNamespace(lab, 'tap');
   });
   after(() => lab.close());
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Lab, type Namespace } from '../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../lib/netns.ts';
 import { until } from '../lib/wait.ts';
 import { BROADCAST, frame, Wire } from '../netgraph/lib/frames.ts';
 import { Inline } from '../netgraph/lib/inline.ts';
@@ -45,10 +45,9 @@ function tests(): void {
   const wires = new Map<string, Wire>();
 
   before(async () => {
-    near = await lab.namespace('near');
-    far = await lab.namespace('far');
+    near = await quietNamespace(lab, 'near');
+    far = await quietNamespace(lab, 'far');
     await lab.link(near, 'eth0', far, 'eth0');
-    for (const host of [near, far]) await host.run('sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1');
     const lines = VLANS.map(
       vlan => `link add v${vlan} link eth0 type vlan id ${vlan} egress-qos-map 0:3\nlink set v${vlan} up\n`,
     );

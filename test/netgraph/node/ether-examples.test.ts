@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { type Graph, graphMessenger, type Messenger, NetgraphError, openGraph } from '../../../src/netgraph/index.ts';
-import { Lab, type Namespace } from '../../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../../lib/netns.ts';
 import { until } from '../../lib/wait.ts';
 import { BROADCAST, frame, Wire } from '../lib/frames.ts';
 
@@ -15,9 +15,7 @@ let graph: Graph;
 let ngctl: Messenger;
 
 before(async () => {
-  [host, far] = await Promise.all([lab.namespace('host'), lab.namespace('far')]);
-  const quiet = 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6';
-  for (const side of [host, far]) await side.run('sh', '-c', quiet);
+  [host, far] = await Promise.all([quietNamespace(lab, 'host'), quietNamespace(lab, 'far')]);
   await lab.link(host, 'eth0', far, 'eth0');
   await lab.link(host, 'eth1', far, 'eth1');
   await lab.link(host, 'vlan.5', far, 'vlan');

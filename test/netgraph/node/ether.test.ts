@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { NetgraphError, openGraph, send, sendAscii, socketOf, type Node } from '../../../src/netgraph/index.ts';
 import { fold, pseudo4, sum } from '../../../src/netgraph/lib/checksum.ts';
-import { Lab, type Namespace } from '../../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../../lib/netns.ts';
 import { until } from '../../lib/wait.ts';
 import { BROADCAST, frame, Wire } from '../lib/frames.ts';
 import { type Came, Inline } from '../lib/inline.ts';
@@ -18,10 +18,7 @@ for (const version of [2, 3])
     let host: Namespace;
     let far: Namespace;
     before(async () => {
-      [host, far] = await Promise.all([lab.namespace('host'), lab.namespace('far')]);
-      for (const side of [host, far]) {
-        await side.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
-      }
+      [host, far] = await Promise.all([quietNamespace(lab, 'host'), quietNamespace(lab, 'far')]);
       await lab.link(host, 'eth0', far, 'eth0');
       await host.run('ip', 'addr', 'add', '10.0.0.1/24', 'dev', 'eth0');
       await far.run('ip', 'addr', 'add', '10.0.0.2/24', 'dev', 'eth0');

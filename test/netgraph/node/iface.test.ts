@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openGraph, sendAscii } from '../../../src/netgraph/index.ts';
 import { turnEcho } from '../../../src/netgraph/lib/icmp.ts';
-import { Lab, type Namespace } from '../../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../../lib/netns.ts';
 import { until } from '../../lib/wait.ts';
 import { frame } from '../lib/frames.ts';
 import { Inline } from '../lib/inline.ts';
@@ -12,8 +12,7 @@ describe('interfaces of the graph', () => {
   const lab = new Lab();
   let host: Namespace;
   before(async () => {
-    host = await lab.namespace('host');
-    await host.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
+    host = await quietNamespace(lab, 'host');
   });
   after(() => lab.close());
 

@@ -15,7 +15,7 @@ import {
 } from '../../../src/netgraph/index.ts';
 import { addCounts } from '../../../src/netgraph/worker/counts.ts';
 import { NODE_COUNTERS } from '../../../src/netgraph/worker/node.ts';
-import { Lab, type Namespace } from '../../lib/netns.ts';
+import { Lab, type Namespace, quietNamespace } from '../../lib/netns.ts';
 import { temporaryDirectory } from '../../lib/temporary.ts';
 import { until } from '../../lib/wait.ts';
 import { ends, type EndsControl } from '../lib/ends.ts';
@@ -207,8 +207,7 @@ describe('every node type in two workers, which die', () => {
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
 
   before(async () => {
-    host = await lab.namespace('host');
-    await host.run('sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6');
+    host = await quietNamespace(lab, 'host');
     const far = await lab.namespace('far');
     await lab.link(host, 'eth0', far, 'eth0');
     await host.run('ip', 'link', 'set', 'lo', 'up');
